@@ -1,0 +1,179 @@
+//! Log records: what one line, object or entry of a log says about itself, before anyone asks what it means.
+//!
+//! One file per format. A format has two functions: `frame` finds where one whole record ends, however the bytes were
+//! cut into reads, and `decode` turns it into a [`Record`]. [`Decoder`] drives them over a stream: formats are told
+//! apart by content, record by record, so that one file may mix them.
+
+mod decoder;
+
+pub use decoder::Decoder;
+
+use std::borrow::Cow;
+
+use chrono::{FixedOffset, NaiveDateTime};
+
+use crate::pci::Address;
+
+/// Where a record stood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Which log of the case, counted from 0.
+    pub log: usize,
+    /// Line of its first byte, counted from 1.
+    pub line: u64,
+    /// Byte offset of its first byte.
+    pub offset: u64,
+    /// The kernel's sequence number, where the format carries it (`/dev/kmsg`).
+    pub sequence: Option<u64>,
+}
+
+/// Who wrote a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Author {
+    /// The kernel: the record has facility 0, which user space cannot write (kernel/printk/printk.c, `devkmsg_write`).
+    Kernel,
+    /// User space: the format says so.
+    User,
+    /// The format does not say. Anyone may have written it.
+    Unstated,
+}
+
+/// A wall clock time as a log writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wall {
+    /// Date and time as written. Where the log has no year (RFC 3164) this one is [`Wall::NO_YEAR`].
+    pub local: NaiveDateTime,
+    /// The offset from UTC, where the log has it.
+    pub offset: Option<FixedOffset>,
+}
+
+impl Wall {
+    /// The year of a time that was written without one: a leap year, so that Feb 29 exists.
+    pub const NO_YEAR: i32 = 1972;
+}
+
+/// When a record was made, by each clock that its format carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Microseconds since boot by the kernel's clock.
+    pub uptime: Option<u64>,
+    /// Wall clock time.
+    pub wall: Option<Wall>,
+}
+
+/// The kernel's or journald's 128-bit boot id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BootId(pub u128);
+
+impl BootId {
+    /// Reads 32 hexadecimal digits, with or without the dashes of `/proc/sys/kernel/random/boot_id`.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits: Vec<u8> = text.iter().copied().filter(|b| *b != b'-').collect();
+        if digits.len() != 32 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        u128::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for BootId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// One log record, with what its format says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record<'a> {
+    /// Where it stood.
+    pub place: Place,
+    /// When it was made.
+    pub stamp: Stamp,
+    /// syslog level, 0 (emerg) to 7 (debug), where the format carries it.
+    pub level: Option<u8>,
+    /// Who wrote it.
+    pub author: Author,
+    /// The host it came from, where the format says.
+    pub hostname: Option<Cow<'a, [u8]>>,
+    /// The program it came from (`kernel`, `sshd`), where the format says; without the process number.
+    pub identifier: Option<Cow<'a, [u8]>>,
+    /// The boot it belongs to, where the format says.
+    pub boot_id: Option<BootId>,
+    /// The PCI device it is about by the record's own dictionary (`DEVICE=+pci:0000:00:1d.0`), not by its text.
+    pub device: Option<Address>,
+    /// The message, decoded: any bytes, possibly several lines.
+    pub message: Cow<'a, [u8]>,
+}
+
+impl<'a> Record<'a> {
+    /// A record of which only the text is known.
+    pub fn bare(place: Place, message: &'a [u8]) -> Self {
+        Self {
+            place,
+            stamp: Stamp::default(),
+            level: None,
+            author: Author::Unstated,
+            hostname: None,
+            identifier: None,
+            boot_id: None,
+            device: None,
+            message: Cow::Borrowed(message),
+        }
+    }
+}
+
+/// One thing that comes out of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// Records are missing before the next one.
+    Gap(Gap),
+    /// Bytes that are no record of any known format, or a record that is damaged or cut.
+    Unparsed(Unparsed),
+}
+
+/// A place where records are known to be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Where the first record behind the gap stands.
+    pub place: Place,
+    /// How many are missing, when that can be counted.
+    pub lost: Option<u64>,
+}
+
+/// Bytes that could not be decoded. Never fatal: counted, shown, and held against a verdict of ok where they may matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unparsed {
+    /// Where they start.
+    pub place: Place,
+    /// How many bytes.
+    pub length: u64,
+    /// What is wrong with them.
+    pub why: Flaw,
+}
+
+/// What is wrong with bytes that could not be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flaw {
+    /// The log ends inside the record.
+    CutShort,
+    /// The record is longer than any log writer makes it ([`Decoder::LONGEST`]).
+    TooLong,
+    /// The record starts like one of its format, but does not go on like one.
+    Damaged,
+    /// Bytes of no text at all.
+    Binary,
+}
+
+impl Flaw {
+    /// In words, to follow "N records ".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::CutShort => "cut short by the end of the log",
+            Self::TooLong => "too long to be a record",
+            Self::Damaged => "damaged",
+            Self::Binary => "not text",
+        }
+    }
+}
