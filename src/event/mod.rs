@@ -1,0 +1,233 @@
+//! What a record says: the messages of pciback, the driver core and the stubs as [`Event`]s.
+//!
+//! One file per message family; a message is a row of data ([`Message`]) and a short reader, and adding one is adding a
+//! row. `stubs.rs` is the smallest example. A message must fill its record from the first byte to the last: a line that
+//! merely quotes the driver (a parse error repeating its list, a USB product name) is no event. Several messages run
+//! together in one line are all found.
+
+mod boot;
+mod device_core;
+mod guests;
+mod pciback;
+mod recogniser;
+mod stubs;
+
+pub use recogniser::Recogniser;
+
+use regex::bytes::Captures;
+
+use crate::pci::{Address, Errno};
+use crate::record::{Author, BootId, Place, Stamp};
+
+/// What happened, as far as one message tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The kernel's banner: a boot begins.
+    Booted {
+        /// Kernel release, such as `6.1.0-56-amd64`.
+        release: String,
+    },
+    /// The kernel's command line, with any list that stands there.
+    CommandLine {
+        /// As printed.
+        text: Vec<u8>,
+    },
+    /// The PCI core found a device (at boot or by hotplug).
+    Found {
+        /// Where.
+        address: Address,
+    },
+    /// The PCI core set up a bridge.
+    Bridge {
+        /// The bridge itself.
+        address: Address,
+        /// First and last bus number behind it.
+        buses: (u8, u8),
+    },
+    /// pciback's probe accepted the device. Printed before the attempt: necessary, never sufficient.
+    Seizing {
+        /// The device.
+        address: Address,
+    },
+    /// Setting the device up failed.
+    Failed {
+        /// The device.
+        address: Address,
+        /// Why.
+        errno: Errno,
+        /// Whether it stays bound to pciback all the same.
+        stage: Stage,
+    },
+    /// pciback refuses devices of this kind (CardBus bridges).
+    Refused {
+        /// The device.
+        address: Address,
+    },
+    /// The PCI core enables a device for pciback: its set-up is running.
+    SettingUp {
+        /// The device.
+        address: Address,
+    },
+    /// The hide list could not be parsed: the module is not loaded, nothing is seized.
+    ListRefused {
+        /// The list from its first bad entry on, as quoted.
+        rest: Vec<u8>,
+    },
+    /// The kernel refused a module parameter before pciback saw it.
+    ParameterRefused {
+        /// The message.
+        text: Vec<u8>,
+        /// Whether it is about a `hide` list that is too long.
+        too_long: bool,
+    },
+    /// The module (or initcall) reached its end: closes the batch of seizing lines of its list.
+    BackendReady,
+    /// Handed to a guest.
+    Assigned {
+        /// The device.
+        address: Address,
+        /// The guest, from 3.19 on.
+        domid: Option<u32>,
+    },
+    /// A guest could not have the device.
+    AssignFailed {
+        /// The device, where the message names it.
+        address: Option<Address>,
+        /// The guest.
+        domid: u32,
+    },
+    /// Something that changes no state but is worth knowing (see the row's `meaning`).
+    Noted {
+        /// The device.
+        address: Address,
+    },
+    /// pciback was unbound from a device that a guest still had.
+    RemovedInUse {
+        /// The device.
+        address: Address,
+    },
+    /// A driver other than pciback speaks about the device: at that moment it is bound to it.
+    HeldBy {
+        /// The device.
+        address: Address,
+        /// The driver.
+        driver: String,
+    },
+    /// A record that has a seizing line somewhere inside it, and is none.
+    Quoted {
+        /// The device in the quotation.
+        address: Option<Address>,
+    },
+    /// A message of pciback that is known and says nothing about any one device.
+    Remark,
+    /// A message of pciback that this program does not know: perhaps a new kernel's wording.
+    Unrecognised,
+}
+
+/// When a set-up failed, which decides whether the device stays bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// While the module was loading: stays bound, on no list, of no use to any guest.
+    Load,
+    /// In the probe routine: the driver core undoes the binding.
+    Probe,
+}
+
+impl Event {
+    /// The device it is about.
+    pub const fn address(&self) -> Option<Address> {
+        match self {
+            Self::Found { address }
+            | Self::Bridge { address, .. }
+            | Self::Seizing { address }
+            | Self::Failed { address, .. }
+            | Self::Refused { address }
+            | Self::SettingUp { address }
+            | Self::Assigned { address, .. }
+            | Self::Noted { address }
+            | Self::RemovedInUse { address }
+            | Self::HeldBy { address, .. } => Some(*address),
+            Self::AssignFailed { address, .. } | Self::Quoted { address } => *address,
+            Self::Booted { .. }
+            | Self::CommandLine { .. }
+            | Self::ListRefused { .. }
+            | Self::ParameterRefused { .. }
+            | Self::BackendReady
+            | Self::Remark
+            | Self::Unrecognised => None,
+        }
+    }
+
+    /// Whether the message is pciback's own (or the driver core's about pciback).
+    pub const fn is_pciback(&self) -> bool {
+        !matches!(
+            self,
+            Self::Booted { .. }
+                | Self::CommandLine { .. }
+                | Self::Found { .. }
+                | Self::Bridge { .. }
+                | Self::HeldBy { .. }
+                | Self::Quoted { .. }
+        )
+    }
+}
+
+/// An event with the record it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Where the record stood.
+    pub place: Place,
+    /// When it was made.
+    pub stamp: Stamp,
+    /// Who wrote it. A record that only looks like the driver's (wrong level) counts as [`Author::User`].
+    pub author: Author,
+    /// The program that wrote it, where the format says and it is not the kernel.
+    pub program: Option<String>,
+    /// The boot it belongs to, where the format says.
+    pub boot_id: Option<BootId>,
+    /// The host it came from, where the format says.
+    pub hostname: Option<String>,
+    /// What it says.
+    pub event: Event,
+    /// The message itself, for evidence.
+    pub text: Vec<u8>,
+}
+
+/// One message of the kernel: how to know it, and what it says.
+pub struct Message {
+    /// A literal without which the message cannot be. The recogniser demands it first.
+    pub anchor: &'static str,
+    /// The whole message. `{bdf}` stands for an address, `{p}` for pciback's device prefix of every era.
+    pub pattern: &'static str,
+    /// Makes the event. `None` when a number is out of its range: then it was not this message.
+    pub read: fn(&Captures<'_>) -> Option<Event>,
+    /// The only levels it is printed at, where a wrong level proves that another hand wrote it; empty: any.
+    pub levels: &'static [u8],
+    /// Kernel versions that print it, and the file.
+    pub source: &'static str,
+    /// Rows that must be read: real lines, or lines rendered from the source.
+    pub examples: &'static [&'static str],
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message").field("anchor", &self.anchor).field("pattern", &self.pattern).finish_non_exhaustive()
+    }
+}
+
+/// Every message known, family by family.
+pub fn messages() -> impl Iterator<Item = &'static Message> {
+    [boot::MESSAGES, pciback::MESSAGES, device_core::MESSAGES, guests::MESSAGES, stubs::MESSAGES].into_iter().flatten()
+}
+
+fn address(found: &Captures<'_>) -> Option<Address> {
+    Address::from_kernel(found.name("bdf")?.as_bytes())
+}
+
+fn number<N: std::str::FromStr>(found: &Captures<'_>, name: &str) -> Option<N> {
+    std::str::from_utf8(found.name(name)?.as_bytes()).ok()?.parse().ok()
+}
+
+fn noted(found: &Captures<'_>) -> Option<Event> {
+    Some(Event::Noted { address: address(found)? })
+}

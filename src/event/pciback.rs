@@ -1,0 +1,137 @@
+//! pciback's own messages about taking devices (drivers/xen/xen-pciback/pci_stub.c and xenbus.c).
+
+use super::{Event, Message, Stage, address, noted, number};
+use crate::pci::Errno;
+
+pub(super) const MESSAGES: &[Message] = &[
+    Message {
+        anchor: "seizing device",
+        pattern: r"{p}seizing device",
+        read: |found| Some(Event::Seizing { address: address(found)? }),
+        levels: &[6],
+        source: "pci_stub.c pcistub_probe, 2.6.18-xen to 7.1 (dev_info); with the second prefix from 5.8",
+        examples: &[
+            "pciback 0000:00:1d.0: seizing device",
+            "pciback 0000:00:1d.0: xen_pciback: seizing device",
+            "pciback 10000:e1:00.0: xen_pciback: seizing device",
+        ],
+    },
+    Message {
+        anchor: "initializing device",
+        pattern: r"{p}error (?<errno>-?[0-9]+) initializing device",
+        read: |found| {
+            let errno = number::<i32>(found, "errno")?.checked_abs()?;
+            Some(Event::Failed { address: address(found)?, errno: Errno(errno), stage: Stage::Load })
+        },
+        levels: &[],
+        source: "pci_stub.c pcistub_init_devices_late, all versions (err)",
+        examples: &[
+            "pciback 0000:00:0a.0: xen_pciback: error -22 initializing device",
+            "pciback 0000:00:0a.0: error -22 initializing device",
+        ],
+    },
+    Message {
+        anchor: "can't export pci devices",
+        pattern: r"{p}can't export pci devices that don't have a normal \(0\) or bridge \(1\) header type!",
+        read: |found| Some(Event::Refused { address: address(found)? }),
+        levels: &[],
+        source: "pci_stub.c pcistub_match/pcistub_probe, all versions (err); printed instead of \"seizing device\"",
+        examples: &["pciback 0000:05:04.0: can't export pci devices that don't have a normal (0) or bridge (1) header type!"],
+    },
+    Message {
+        anchor: "Error parsing pci_devs_to_hide",
+        // The list is repeated as given, cut where printk cuts; everything behind the quote is the list's, not ours.
+        pattern: r#"(?:xen[-_]pciback|pciback): Error parsing pci_devs_to_hide at "(?<rest>.*)"#,
+        read: |found| {
+            let rest = found.name("rest")?.as_bytes();
+            Some(Event::ListRefused { rest: rest.strip_suffix(b"\"").unwrap_or(rest).to_vec() })
+        },
+        levels: &[],
+        source: "pci_stub.c pcistub_init, all versions (err)",
+        examples: &[
+            "xen_pciback: Error parsing pci_devs_to_hide at \"(0000:82.0.0)\"",
+            "xen-pciback: Error parsing pci_devs_to_hide at \"pciback 0000:00:1d.1: seizing device\"",
+            "pciback: Error parsing pci_devs_to_hide at \"(00:1d.0\"",
+        ],
+    },
+    Message {
+        anchor: "string parameter too long",
+        pattern: r"hide: string parameter too long",
+        read: |found| Some(Event::ParameterRefused { text: found.get(0)?.as_bytes().to_vec(), too_long: true }),
+        levels: &[],
+        source: "kernel/params.c param_set_charp, all versions (err)",
+        examples: &["hide: string parameter too long"],
+    },
+    Message {
+        anchor: "pciback: `",
+        pattern: r"(?:xen[-_])?pciback: `.*' (?<why>too large|invalid) for parameter `(?<name>[^']*)'",
+        read: |found| {
+            let too_long = found.name("why")?.as_bytes() == b"too large" && found.name("name")?.as_bytes() == b"hide";
+            Some(Event::ParameterRefused { text: found.get(0)?.as_bytes().to_vec(), too_long })
+        },
+        levels: &[],
+        source: "kernel/params.c parse_args, all versions (err)",
+        examples: &["xen_pciback: `' invalid for parameter `hide'", "xen_pciback: `(0000:00:1e.3)' too large for parameter `hide'"],
+    },
+    Message {
+        anchor: "pciback: unknown parameter",
+        pattern: r"(?:xen[-_])?pciback: [Uu]nknown parameter [`'].*'(?: ignored)?",
+        read: |_| Some(Event::Remark),
+        levels: &[],
+        source: "kernel/module.c unknown_module_param_cb, 4.9 and later (warn); the load goes on",
+        examples: &["xen_pciback: unknown parameter 'hides' ignored"],
+    },
+    Message {
+        anchor: "backend is ",
+        pattern: r"xen[-_]pciback: backend is (?:vpci|passthrough)",
+        read: |_| Some(Event::BackendReady),
+        levels: &[6],
+        source: "xenbus.c xen_pcibk_xenbus_register, 3.1 to 7.1 (info)",
+        examples: &["xen_pciback: backend is vpci", "xen-pciback: backend is passthrough"],
+    },
+    Message {
+        anchor: "removing device ",
+        pattern: r"(?:{p}|(?:xen[-_])?pciback: )?\*{6} removing device (?<other>{a}) while still in-use(?: by domain [0-9]+)?! \*{6}",
+        read: |found| {
+            let address = crate::pci::Address::from_kernel(found.name("other")?.as_bytes())?;
+            Some(Event::RemovedInUse { address })
+        },
+        levels: &[],
+        source: "pci_stub.c pcistub_remove, all versions (warn); with the domain from 3.19",
+        examples: &[
+            "pciback 0000:00:1d.0: xen_pciback: ****** removing device 0000:00:1d.0 while still in-use by domain 2! ******",
+            "xen-pciback: ****** removing device 0000:00:1d.0 while still in-use! ******",
+        ],
+    },
+    Message {
+        anchor: "pciback",
+        pattern: r"(?:{p}|(?:xen[-_])?pciback: )?\*{6} (?:driver domain may still access this device's i/o resources!|shutdown driver domain before binding device|to other drivers or domains)",
+        read: |_| Some(Event::Remark),
+        levels: &[],
+        source: "pci_stub.c pcistub_remove, all versions (warn): the three records after the one above",
+        examples: &["pciback 0000:00:1d.0: xen_pciback: ****** to other drivers or domains"],
+    },
+    Message {
+        anchor: "pciback",
+        pattern: r"{p}(?:MSI-X preparation failed \(-?[0-9]+\)|MSI-X release failed \(-?[0-9]+\)|Could not store PCI conf saved state!|Could not reload PCI state|Fail to get gsi info!|enabling permissive mode configuration space accesses!|permissive mode is potentially unsafe!)",
+        read: noted,
+        levels: &[],
+        source: "pci_stub.c and conf_space.c: warnings while a device is taken, given back or opened up, 3.4 to 7.1",
+        examples: &[
+            "pciback 0000:00:0a.0: xen_pciback: MSI-X release failed (-16)",
+            "pciback 0000:00:1d.0: xen_pciback: permissive mode is potentially unsafe!",
+            "pciback 0000:00:1d.0: MSI-X preparation failed (-6)",
+        ],
+    },
+    Message {
+        anchor: "pciback",
+        pattern: r"{p}(?:(?:pciback |xen-pciback )?device is not found/assigned|(?:pciback |xen-pciback )?device is not connected or owned by HVM, kill it|guest with no AER driver should have been killed|(?:(?:xen-)?pciback: )?failed to get pcifront device|pcifront aer process not responding!|error -?[0-9]+ when (?:start|end) xenbus transaction|device is NULL when do AER recovery/kill_domain)",
+        read: noted,
+        levels: &[],
+        source: "pci_stub.c, AER recovery callbacks, 2.6.32 to 7.1 (err)",
+        examples: &[
+            "pciback 0000:05:00.0: xen_pciback: device is not found/assigned",
+            "pciback 0000:05:00.0: xen-pciback device is not connected or owned by HVM, kill it",
+        ],
+    },
+];

@@ -1,0 +1,241 @@
+//! From a record to its facts.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use super::{Event, Fact, Message, messages};
+use crate::pci::Address;
+use crate::record::{Author, Record};
+
+/// How an address looks in a kernel message: `%04x:%02x:%02x.%d`, domains above `ffff` with more digits.
+const BDF: &str = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]";
+
+/// pciback's device prefix in every era: the second prefix came with 5.8, with `-` or `_` by source file.
+const DEVICE_PREFIX: &str = r"pciback (?<bdf>{a}): (?:xen[-_]pciback: )?";
+
+/// What the fake interrupt handler calls itself (pciback_ops.c `xen_pcibk_control_isr`, "%s[%s]").
+const HANDLER_PREFIX: &str = r"(?:xen-)?pciback\[{a}\]:? ";
+
+/// Names that stand where a driver's stands in a message, and are none.
+const NOT_DRIVERS: &[&[u8]] = &[b"pci", b"pciback", b"xen-pciback", b"device", b"for", b"bridge", b"bus", b"at"];
+
+struct Row {
+    message: &'static Message,
+    pattern: Regex,
+}
+
+/// Knows every message of [`messages`].
+pub struct Recogniser {
+    rows: Vec<Row>,
+    any_anchor: Regex,
+    between: Regex,
+    ours: Regex,
+}
+
+impl std::fmt::Debug for Recogniser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recogniser").field("messages", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl Recogniser {
+    /// The one recogniser, compiled when first used.
+    pub fn get() -> &'static Self {
+        static ONE: LazyLock<Recogniser> = LazyLock::new(Recogniser::compile);
+        &ONE
+    }
+
+    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles every one of them")]
+    fn compile() -> Self {
+        let regex = |pattern: &str| Regex::new(&format!("(?s-u){pattern}")).expect("a constant pattern");
+        let rows = messages().map(|message| {
+            let pattern = message.pattern.replace("{p}", DEVICE_PREFIX).replace("{t}", HANDLER_PREFIX).replace("{a}", BDF);
+            Row { message, pattern: regex(&format!("^(?:{pattern})")) }
+        });
+        let rows: Vec<Row> = rows.collect();
+        let anchors: Vec<String> = messages().map(|message| regex::escape(message.anchor)).collect();
+        Self {
+            rows,
+            any_anchor: regex(&anchors.join("|")),
+            between: regex(r"^\s+(?:(?:<[0-9]{1,3}>)?\[ *[0-9]+\.[0-9]{6}\] )?"),
+            ours: regex(r"^(?:xen[-_])?pciback(?:: | [0-9a-f]{4,8}:| pci-)"),
+        }
+    }
+
+    /// Hands every fact that `record` states to `sink`.
+    pub fn read(&self, record: &Record<'_>, sink: &mut dyn FnMut(Fact)) {
+        let message = record.message.as_ref();
+        if self.any_anchor.is_match(message) {
+            let events = self.events(message);
+            if !events.is_empty() {
+                for (event, levels) in events {
+                    self.state(record, event, levels, sink);
+                }
+                return;
+            }
+            if let Some(event) = self.not_an_event(record) {
+                self.state(record, event, &[], sink);
+                return;
+            }
+        }
+        if let Some(event) = speaker(record) {
+            self.state(record, event, &[], sink);
+        }
+    }
+
+    /// The events that fill `message` from its first byte to its last, or none at all.
+    fn events(&self, message: &[u8]) -> Vec<(Event, &'static [u8])> {
+        let mut events = Vec::new();
+        let mut rest = message;
+        while !rest.is_empty() {
+            let Some((event, row, behind)) = self.first(rest) else { return Vec::new() };
+            events.push((event, row.message.levels));
+            let skip = self.between.find(behind).map_or(0, |found| found.end());
+            rest = if behind.trim_ascii().is_empty() { &[] } else { behind.get(skip..).unwrap_or_default() };
+            if skip == 0 && !rest.is_empty() {
+                return Vec::new();
+            }
+        }
+        events
+    }
+
+    fn first<'a>(&self, text: &'a [u8]) -> Option<(Event, &Row, &'a [u8])> {
+        self.rows.iter().find_map(|row| {
+            memchr::memmem::find(text, row.message.anchor.as_bytes())?;
+            let found = row.pattern.captures(text)?;
+            let end = found.get(0)?.end();
+            Some(((row.message.read)(&found)?, row, text.get(end..)?))
+        })
+    }
+
+    /// A record that has a literal of ours in it without being one of our messages.
+    fn not_an_event(&self, record: &Record<'_>) -> Option<Event> {
+        let message = record.message.as_ref();
+        // Debug messages are many, change with every version, and carry no state.
+        if record.author != Author::User && record.level != Some(7) && self.ours.is_match(message) {
+            return Some(Event::Unrecognised);
+        }
+        let at = memchr::memmem::find(message, b"seizing device")?;
+        let before = message.get(..at)?;
+        let from = memchr::memmem::rfind(before, b"pciback ")?;
+        let address = message.get(from + 8..).and_then(Address::peel).map(|(address, _)| address);
+        Some(Event::Quoted { address })
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as a step of the recogniser")]
+    fn state(&self, record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(Fact)) {
+        // The record's own dictionary is written by the kernel, never by a message: where both speak they must agree.
+        if record.device.is_some() && event.address().is_some() && record.device != event.address() {
+            return;
+        }
+        let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let program = record.identifier.as_deref().filter(|name| *name != b"kernel").map(lossy);
+        sink(Fact {
+            place: record.place,
+            stamp: record.stamp,
+            author: if wrong_level { Author::User } else { record.author },
+            program,
+            boot_id: record.boot_id,
+            hostname: record.hostname.as_deref().map(lossy),
+            event,
+            text: record.message.to_vec(),
+        });
+    }
+}
+
+/// The driver that speaks about a device in `dev_*` form: `uhci_hcd 0000:00:1d.0: UHCI Host Controller`.
+///
+/// The kernel prints the name of the driver that is bound at that moment (drivers/base/core.c `dev_driver_string`).
+fn speaker(record: &Record<'_>) -> Option<Event> {
+    let message = record.message.as_ref();
+    let space = memchr::memchr(b' ', message.get(..32).unwrap_or(message))?;
+    let (driver, rest) = message.split_at_checked(space)?;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if record.author == Author::User || NOT_DRIVERS.contains(&driver) || !driver.iter().all(plain) {
+        return None;
+    }
+    let (address, rest) = Address::peel(rest.get(1..)?)?;
+    if !matches!(rest.first(), Some(b':' | b' ')) {
+        return None;
+    }
+    Some(Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Place;
+
+    fn facts(level: Option<u8>, author: Author, text: &str) -> Vec<Fact> {
+        let mut record = Record::bare(Place::default(), text.as_bytes());
+        record.level = level;
+        record.author = author;
+        let mut facts = Vec::new();
+        Recogniser::get().read(&record, &mut |fact| facts.push(fact));
+        facts
+    }
+
+    fn events(text: &str) -> Vec<Event> {
+        facts(None, Author::Kernel, text).into_iter().map(|fact| fact.event).collect()
+    }
+
+    #[test]
+    fn every_example_of_every_message_is_read_by_its_own_row() {
+        let recogniser = Recogniser::get();
+        for row in &recogniser.rows {
+            for example in row.message.examples {
+                let (_, found, rest) = recogniser.first(example.as_bytes()).expect(example);
+                assert_eq!(found.message.pattern, row.message.pattern, "{example}");
+                assert_eq!(rest, b"", "{example}");
+                assert!(recogniser.any_anchor.is_match(example.as_bytes()));
+            }
+            assert!(!row.message.examples.is_empty() && !row.message.source.is_empty());
+        }
+    }
+
+    #[test]
+    fn several_messages_run_together_are_all_found() {
+        let found = events("pciback 0000:00:1d.0: seizing device pciback 0000:00:1d.1: seizing device");
+        let addresses: Vec<String> = found.iter().filter_map(Event::address).map(|a| a.to_string()).collect();
+        assert_eq!(addresses, ["0000:00:1d.0", "0000:00:1d.1"]);
+        assert_eq!(events("pciback 0000:00:1d.0: seizing device [    1.648270] pciback 0000:00:1d.1: seizing device").len(), 2);
+    }
+
+    #[test]
+    fn quoting_the_driver_is_no_event() {
+        for quote in [
+            "usb 1-1: Product: pciback 0000:00:1d.0: xen_pciback: seizing device",
+            "pciback 0000:00:1d.0: xen_pciback: seizing device\")",
+            "note: pciback 0000:00:1d.2: xen_pciback: seizing device (quoted)",
+            "pciback 0000:00:1d.0: xen_pciback: seizing devices",
+        ] {
+            assert!(!events(quote).iter().any(|event| matches!(event, Event::Seizing { .. })), "{quote}");
+        }
+        let refusal = events("xen_pciback: Error parsing pci_devs_to_hide at \"pciback 0000:00:1d.1: xen_pciback: seizing device\"");
+        assert_eq!(refusal, [Event::ListRefused { rest: b"pciback 0000:00:1d.1: xen_pciback: seizing device".to_vec() }]);
+    }
+
+    #[test]
+    fn a_seizing_line_at_another_level_is_not_the_drivers() {
+        let line = "pciback 0000:00:1d.0: xen_pciback: seizing device";
+        assert_eq!(facts(Some(6), Author::Kernel, line)[0].author, Author::Kernel);
+        assert_eq!(facts(Some(3), Author::Kernel, line)[0].author, Author::User);
+    }
+
+    #[test]
+    fn new_wording_is_noticed_and_debug_messages_are_not() {
+        assert_eq!(events("pciback 0000:00:1d.0: xen_pciback: grabbing gadget"), [Event::Unrecognised]);
+        assert!(facts(Some(7), Author::Kernel, "pciback 0000:00:1d.0: xen_pciback: probing...").is_empty());
+    }
+
+    #[test]
+    fn the_driver_that_speaks_holds_the_device() {
+        let held = |text| matches!(events(text).as_slice(), [Event::HeldBy { driver, .. }] if driver == "uhci_hcd");
+        assert!(held("uhci_hcd 0000:00:1d.0: UHCI Host Controller"));
+        for other in ["pci 0000:00:1d.0: BAR 4: assigned", "uhci_hcd 0000:00:1d.0x", "pciback 0000:00:1d.0: enabling device (0000 -> 0002)"] {
+            assert!(!held(other), "{other}");
+        }
+    }
+}
