@@ -1,0 +1,163 @@
+//! One PCI device as sysfs shows it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::uses::{self, Use};
+use crate::pci::Address;
+use crate::tree::{Known, Tree};
+
+/// Every PCI device of a host, by address.
+pub type Devices = BTreeMap<Address, Device>;
+
+/// Vendor and device id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Vendor.
+    pub vendor: u16,
+    /// Device.
+    pub device: u16,
+}
+
+impl fmt::Display for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:04x}", self.vendor, self.device)
+    }
+}
+
+/// What sysfs says about one device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// The driver it is bound to; [`Known::Absent`]: to none.
+    pub driver: Known<String>,
+    /// The only driver that may take it, where one was set. The kernel prints `(null)` for none.
+    pub driver_override: Known<String>,
+    /// Its ids.
+    pub ids: Known<Ids>,
+    /// Class code, 24 bits: `0x0c0300`.
+    pub class: Known<u32>,
+    /// The bridges above it, nearest first.
+    pub bridges: Vec<Address>,
+    /// What dom0 uses it for now, as far as that can be told.
+    pub uses: Known<Vec<Use>>,
+}
+
+impl Device {
+    /// Whether it is a PCI-to-PCI bridge (class 0604), which can have devices behind it.
+    pub fn is_bridge(&self) -> bool {
+        self.class.is().is_some_and(|class| class >> 8 == 0x0604)
+    }
+}
+
+const DEVICES: &str = "sys/bus/pci/devices";
+const DRIVERS: &str = "sys/bus/pci/drivers";
+
+/// Every device of `tree`. A directory that is there but empty says nothing: it is taken as unreadable.
+pub(super) fn read(tree: &Tree) -> Known<Devices> {
+    let listed = match tree.list(DEVICES) {
+        Known::Is(names) => names,
+        Known::Absent => return Known::Absent,
+        Known::Unreadable(obstacle) => return Known::Unreadable(obstacle),
+    };
+    let addresses: Vec<Address> = listed.iter().filter_map(|name| Address::from_kernel(name.as_bytes())).collect();
+    if addresses.is_empty() {
+        let why = "lists no device at all, which no dom0 does".to_owned();
+        return Known::Unreadable(crate::tree::Obstacle { path: DEVICES.to_owned(), why });
+    }
+    let bound = bound(tree);
+    let using = uses::Machine::read(tree);
+    let device = |address: Address| {
+        let path = tree.resolve(&format!("{DEVICES}/{address}")).is().cloned().unwrap_or_default();
+        let hex = |file: &str| tree.read_text(&format!("{path}/{file}")).and_then(|text| hexadecimal(&text));
+        let ids = hex("vendor").and_then(|vendor| hex("device").map(|device| (vendor, device)));
+        Device {
+            driver: driver(tree, &path, bound.get(&address)),
+            driver_override: driver_override(tree, &path),
+            ids: ids.and_then(|(vendor, device)| match (u16::try_from(vendor), u16::try_from(device)) {
+                (Ok(vendor), Ok(device)) => Known::Is(Ids { vendor, device }),
+                _ => Known::Absent,
+            }),
+            class: hex("class"),
+            bridges: path.rsplit('/').skip(1).map_while(|name| Address::from_kernel(name.as_bytes())).collect(),
+            uses: using.of(tree, &path),
+        }
+    };
+    Known::Is(addresses.into_iter().map(|address| (address, device(address))).collect())
+}
+
+/// Which driver's directory links to which device: the same fact as the device's own link, seen from the other end.
+fn bound(tree: &Tree) -> BTreeMap<Address, String> {
+    let drivers = tree.list(DRIVERS).is().cloned().unwrap_or_default();
+    let mut bound = BTreeMap::new();
+    for driver in drivers {
+        for name in tree.list(&format!("{DRIVERS}/{driver}")).is().into_iter().flatten() {
+            if let Some(address) = Address::from_kernel(name.as_bytes()) {
+                bound.insert(address, driver.to_owned());
+            }
+        }
+    }
+    bound
+}
+
+fn driver(tree: &Tree, path: &str, bound: Option<&String>) -> Known<String> {
+    match (tree.link(&format!("{path}/driver")), bound) {
+        (Known::Is(target), _) => {
+            let name = target.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
+            Known::Is(name.to_owned())
+        }
+        // The other end shows a binding that this end does not: a copy that lost its links, or a moment in between.
+        (Known::Absent | Known::Unreadable(_), Some(driver)) => Known::Is(driver.clone()),
+        (other, None) => other,
+    }
+}
+
+fn driver_override(tree: &Tree, path: &str) -> Known<String> {
+    tree.read_text(&format!("{path}/driver_override")).and_then(|name| match name.as_str() {
+        "" | "(null)" => Known::Absent,
+        _ => Known::Is(name),
+    })
+}
+
+fn hexadecimal(text: &str) -> Known<u32> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u32::from_str_radix(digits, 16).map_or(Known::Absent, Known::Is)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TREE: &str = "\
+        sys/bus/pci/devices/0000:00:1e.0 -> ../../../devices/pci0000:00/0000:00:1e.0\n\
+        sys/bus/pci/devices/0000:02:01.0 -> ../../../devices/pci0000:00/0000:00:1e.0/0000:02:01.0\n\
+        sys/devices/pci0000:00/0000:00:1e.0/class = 0x060400\\n\n\
+        sys/devices/pci0000:00/0000:00:1e.0/driver_override = (null)\\n\n\
+        sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/vendor = 0x8086\\n\n\
+        sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/device = 0x100e\\n\n\
+        sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/driver -> ../../../../bus/pci/drivers/e1000\n";
+
+    #[test]
+    fn a_device_knows_its_bridge_driver_and_ids() {
+        let devices = read(&Tree::from_manifest(TREE).unwrap());
+        let devices = devices.is().unwrap();
+        let bridge = &devices[&"00:1e.0".parse().unwrap()];
+        let card = &devices[&"02:01.0".parse().unwrap()];
+        assert!(bridge.is_bridge() && bridge.driver == Known::Absent && bridge.driver_override == Known::Absent);
+        assert_eq!(card.driver, Known::Is("e1000".to_owned()));
+        assert_eq!(card.ids.is().unwrap().to_string(), "8086:100e");
+        assert_eq!(card.bridges, ["00:1e.0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn an_empty_directory_is_no_proof_of_absence() {
+        assert!(read(&Tree::from_manifest("sys/bus/pci/devices/\n").unwrap()).obstacle().is_some());
+        assert!(matches!(read(&Tree::default()), Known::Absent));
+    }
+
+    #[test]
+    fn an_unreadable_driver_link_is_not_unbound() {
+        let text = format!("{TREE}sys/devices/pci0000:00/0000:00:1e.0/driver ! permission denied\n");
+        let devices = read(&Tree::from_manifest(&text).unwrap());
+        assert!(devices.is().unwrap()[&"00:1e.0".parse().unwrap()].driver.obstacle().is_some());
+    }
+}

@@ -1,0 +1,190 @@
+//! The host: who owns each PCI device now, by sysfs and procfs.
+//!
+//! Made from a [`Tree`]; nothing here opens a file. Facts about the files: drivers/xen/xen-pciback/pci_stub.c (`slots`,
+//! `irq_handlers`), drivers/pci/pci-sysfs.c, drivers/xen/sys-hypervisor.c.
+
+mod device;
+mod page;
+mod uses;
+
+pub use device::{Device, Devices, Ids};
+pub use page::Page;
+pub use uses::Use;
+
+use crate::pci::KernelVersion;
+use crate::record::BootId;
+use crate::tree::{Known, Tree};
+
+/// Name of pciback's PCI driver in sysfs and in `driver_override`, in every kernel.
+pub const PCIBACK: &str = "pciback";
+
+const DRIVER: &str = "sys/bus/pci/drivers/pciback";
+
+/// What sysfs and procfs say about a machine.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Kernel release, such as `6.1.0-56-amd64`.
+    pub release: Known<String>,
+    /// Its name.
+    pub hostname: Known<String>,
+    /// This boot's id.
+    pub boot_id: Known<BootId>,
+    /// Microseconds since boot when the files were read.
+    pub uptime: Known<u64>,
+    /// Whether it is a dom0. [`Known::Absent`]: nothing is there that could tell.
+    pub dom0: Known<bool>,
+    /// Every PCI device.
+    pub devices: Known<Devices>,
+    /// pciback's driver directory.
+    pub pciback: Known<Pciback>,
+    /// The family of the distribution, from `etc/os-release`.
+    pub distribution: Distribution,
+}
+
+/// What pciback's driver directory says.
+#[derive(Clone, Debug)]
+pub struct Pciback {
+    /// The devices it was asked to take, present or not.
+    pub slots: Known<Page>,
+    /// The devices it holds *and* set up: the best proof there is.
+    pub irq_handlers: Known<Page>,
+}
+
+/// How a distribution makes a change of module options last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Debian, Ubuntu and kin: initramfs-tools.
+    Debian,
+    /// Fedora, SUSE, Qubes and kin: dracut.
+    Dracut,
+    /// Arch: mkinitcpio.
+    Arch,
+    /// Alpine: mkinitfs.
+    Alpine,
+    /// XCP-ng and XenServer: pciback is built in, the list is on the command line.
+    XenServer,
+    /// Something else, or not known.
+    Other,
+}
+
+impl Host {
+    /// What the files of `tree` say.
+    pub fn read(tree: &Tree) -> Self {
+        let devices = device::read(tree);
+        let pciback = pciback(tree);
+        Self {
+            release: release(tree),
+            hostname: tree.read_text("proc/sys/kernel/hostname"),
+            boot_id: tree.read("proc/sys/kernel/random/boot_id").and_then(|bytes| {
+                BootId::parse(bytes.trim_ascii()).map_or(Known::Absent, Known::Is)
+            }),
+            uptime: uptime(tree),
+            dom0: dom0(tree, &pciback),
+            devices,
+            pciback,
+            distribution: distribution(tree),
+        }
+    }
+
+    /// The kernel's version, where it is known.
+    pub fn kernel(&self) -> Option<KernelVersion> {
+        KernelVersion::of_release(self.release.is()?)
+    }
+}
+
+fn release(tree: &Tree) -> Known<String> {
+    match tree.read_text("proc/sys/kernel/osrelease") {
+        Known::Is(release) => Known::Is(release),
+        Known::Absent | Known::Unreadable(_) => tree.read_text("proc/version").and_then(|version| {
+            let release = version.strip_prefix("Linux version ").and_then(|rest| rest.split_whitespace().next());
+            release.map_or(Known::Absent, |release| Known::Is(release.to_owned()))
+        }),
+    }
+}
+
+fn uptime(tree: &Tree) -> Known<u64> {
+    tree.read_text("proc/uptime").and_then(|text| {
+        let seconds = text.split(['.', ' ']).next().and_then(|digits| digits.parse::<u64>().ok());
+        seconds.and_then(|s| s.checked_mul(1_000_000)).map_or(Known::Absent, Known::Is)
+    })
+}
+
+/// Whether this is a dom0: `control_d` in xenfs (drivers/xen/xenfs/super.c), else XENFEAT_dom0 (bit 11,
+/// include/xen/interface/features.h) among the hypervisor's features, which needs no xenfs.
+///
+/// Where neither can be seen, a device that pciback has *set up* proves it as well: pciback sets devices up only after
+/// `xen_initial_domain()` (pci_stub.c `xen_pcibk_init`). Its mere directory proves nothing.
+fn dom0(tree: &Tree, pciback: &Known<Pciback>) -> Known<bool> {
+    let by_xenfs = tree.read_text("proc/xen/capabilities").map(|text| text.contains("control_d"));
+    let by_features = tree.read_text("sys/hypervisor/properties/features").and_then(|text| {
+        let low = text.get(text.len().saturating_sub(8)..).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        low.map_or(Known::Absent, |features| Known::Is(features & (1 << 11) != 0))
+    });
+    let set_up = pciback.is().and_then(|pciback| pciback.irq_handlers.is()).is_some_and(|page| !page.addresses.is_empty());
+    match (by_xenfs, by_features) {
+        (Known::Is(true), _) | (_, Known::Is(true)) => Known::Is(true),
+        (Known::Is(false), _) | (_, Known::Is(false)) => Known::Is(false),
+        _ if set_up => Known::Is(true),
+        (Known::Unreadable(obstacle), _) | (_, Known::Unreadable(obstacle)) => Known::Unreadable(obstacle),
+        (Known::Absent, Known::Absent) => Known::Absent,
+    }
+}
+
+fn pciback(tree: &Tree) -> Known<Pciback> {
+    tree.list(DRIVER).map(|_| Pciback {
+        slots: tree.read(&format!("{DRIVER}/slots")).map(Page::slots),
+        irq_handlers: tree.read(&format!("{DRIVER}/irq_handlers")).map(Page::irq_handlers),
+    })
+}
+
+fn distribution(tree: &Tree) -> Distribution {
+    let Known::Is(text) = tree.read_text("etc/os-release") else { return Distribution::Other };
+    let words = text.lines().filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
+    let words: Vec<&str> = words.flat_map(|line| line.split(['=', '"', ' '])).collect();
+    let has = |names: &[&str]| names.iter().any(|name| words.contains(name));
+    if has(&["xcp-ng", "xenserver", "xenenterprise"]) {
+        Distribution::XenServer
+    } else if has(&["debian", "ubuntu"]) {
+        Distribution::Debian
+    } else if has(&["fedora", "rhel", "centos", "suse", "opensuse", "qubes", "gentoo"]) {
+        Distribution::Dracut
+    } else if has(&["arch"]) {
+        Distribution::Arch
+    } else if has(&["alpine"]) {
+        Distribution::Alpine
+    } else {
+        Distribution::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(manifest: &str) -> Host {
+        Host::read(&Tree::from_manifest(manifest).unwrap())
+    }
+
+    #[test]
+    fn dom0_is_proved_by_xenfs_or_by_the_features() {
+        assert_eq!(host("proc/xen/capabilities = control_d\\n\n").dom0, Known::Is(true));
+        assert_eq!(host("proc/xen/capabilities =\n").dom0, Known::Is(false));
+        assert_eq!(host("sys/hypervisor/properties/features = 000228f0\\n\n").dom0, Known::Is(true));
+        assert_eq!(host("sys/hypervisor/properties/features = 00022070\\n\n").dom0, Known::Is(false));
+        assert_eq!(host("sys/bus/pci/drivers/pciback/slots = 0000:00:1d.0\\n\n").dom0, Known::Absent);
+        assert!(host("proc/xen/capabilities ! permission denied\n").dom0.obstacle().is_some());
+        assert_eq!(host("sys/bus/pci/drivers/pciback/irq_handlers = 0000:00:1d.0:off:not acking:0\\n\n").dom0, Known::Is(true));
+    }
+
+    #[test]
+    fn the_kernel_is_read_from_either_file() {
+        assert_eq!(host("proc/version = Linux version 6.1.0-56-amd64 (x)\\n\n").kernel().unwrap().to_string(), "6.1");
+        assert_eq!(host("proc/sys/kernel/osrelease = 5.10.0-32-amd64\\n\n").kernel().unwrap().to_string(), "5.10");
+    }
+
+    #[test]
+    fn the_distribution_is_known_by_its_kin() {
+        assert_eq!(host("etc/os-release = ID=linuxmint\\nID_LIKE=\"ubuntu debian\"\\n\n").distribution, Distribution::Debian);
+        assert_eq!(host("etc/os-release = ID=xcp-ng\\nID_LIKE=\"centos rhel fedora\"\\n\n").distribution, Distribution::XenServer);
+    }
+}

@@ -1,0 +1,292 @@
+//! What dom0 itself uses a device for: storage that is mounted, a network interface that is up, the console.
+//!
+//! Asked before a remedy may suggest taking the device away. What cannot be read is not "nothing".
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::tree::{Known, Obstacle, Tree};
+
+/// One use dom0 has for a device or for something behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A block device that is mounted, or carries something that is.
+    Mounted(String),
+    /// A block device that is swapped to.
+    Swap(String),
+    /// A network interface that is up.
+    Interface(String),
+    /// A console of the kernel.
+    Console(String),
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mounted(name) => write!(f, "{name} on it is mounted"),
+            Self::Swap(name) => write!(f, "{name} on it is swap space"),
+            Self::Interface(name) => write!(f, "network interface {name} is up"),
+            Self::Console(name) => write!(f, "it carries the console ({name})"),
+        }
+    }
+}
+
+/// File systems that spread over several devices and name only one of them in the mount table, or none.
+const POOLS: &[&str] = &["zfs", "btrfs", "bcachefs"];
+
+/// Interface flag IFF_UP (include/uapi/linux/if.h).
+const IFF_UP: u32 = 1;
+
+/// The tables of the whole machine, read once.
+pub(super) struct Machine {
+    blocks: Known<Vec<Block>>,
+    interfaces: Known<Vec<Interface>>,
+    mounted: Known<Mounts>,
+    swaps: Known<Vec<String>>,
+    consoles: Known<Vec<(String, String)>>,
+}
+
+struct Block {
+    name: String,
+    path: String,
+    number: Option<String>,
+    holders: Vec<String>,
+}
+
+struct Interface {
+    name: String,
+    path: String,
+    up: Known<bool>,
+}
+
+#[derive(Default)]
+struct Mounts {
+    numbers: BTreeSet<String>,
+    sources: BTreeSet<String>,
+    pool: Option<String>,
+}
+
+impl Machine {
+    pub(super) fn read(tree: &Tree) -> Self {
+        let class = |kind: &str| {
+            let names = tree.list(&format!("sys/class/{kind}"));
+            names.map(|names| {
+                let path = |name: &str| tree.resolve(&format!("sys/class/{kind}/{name}")).is().cloned().unwrap_or_default();
+                names.into_iter().map(|name| (name.to_owned(), path(name))).collect::<Vec<_>>()
+            })
+        };
+        let blocks = class("block").map(|found| {
+            let block = |(name, path): (String, String)| Block {
+                number: tree.read_text(&format!("{path}/dev")).is().cloned(),
+                holders: tree.list(&format!("{path}/holders")).is().into_iter().flatten().map(|h| (*h).to_owned()).collect(),
+                name,
+                path,
+            };
+            found.into_iter().map(block).collect()
+        });
+        let interfaces = class("net").map(|found| {
+            let interface = |(name, path): (String, String)| {
+                let up = tree.read_text(&format!("{path}/flags")).and_then(|text| {
+                    let flags = u32::from_str_radix(text.trim_start_matches("0x"), 16).ok();
+                    flags.map_or(Known::Absent, |flags| Known::Is(flags & IFF_UP != 0))
+                });
+                Interface { name, path, up }
+            };
+            found.into_iter().map(interface).collect()
+        });
+        let consoles = tree.read_text("proc/consoles").map(|text| {
+            let names = text.lines().filter_map(|line| line.split_whitespace().next());
+            let path = |name: &str| tree.resolve(&format!("sys/class/tty/{name}")).is().cloned().unwrap_or_default();
+            names.map(|name| (name.to_owned(), path(name))).collect()
+        });
+        Self { blocks, interfaces, mounted: mounts(tree), swaps: swaps(tree), consoles }
+    }
+
+    /// What dom0 uses the device at `path`, or anything below it, for.
+    pub(super) fn of(&self, tree: &Tree, path: &str) -> Known<Vec<Use>> {
+        let mut uses = Vec::new();
+        let mut unknown = self.storage(path, &mut uses);
+        unknown = unknown.or(self.network(path, &mut uses));
+        unknown = unknown.or(self.console(tree, path, &mut uses));
+        match unknown {
+            Some(obstacle) if uses.is_empty() => Known::Unreadable(obstacle),
+            _ => Known::Is(uses),
+        }
+    }
+
+    fn storage(&self, path: &str, uses: &mut Vec<Use>) -> Option<Obstacle> {
+        let blocks = known(&self.blocks, "sys/class/block");
+        let mounted = known(&self.mounted, "proc/self/mountinfo");
+        let swaps = known(&self.swaps, "proc/swaps");
+        let (blocks, mounted, swaps) = match (blocks, mounted, swaps) {
+            (Ok(blocks), Ok(mounted), Ok(swaps)) => (blocks, mounted, swaps),
+            (Err(obstacle), ..) | (_, Err(obstacle), _) | (.., Err(obstacle)) => return Some(obstacle),
+        };
+        let mut doubt = None;
+        for block in blocks.iter().filter(|block| below(&block.path, path)) {
+            let carriers = carriers(blocks, block);
+            let is_mounted = |b: &&Block| {
+                b.number.as_ref().is_some_and(|number| mounted.numbers.contains(number)) || mounted.sources.contains(&b.name)
+            };
+            if carriers.iter().any(is_mounted) {
+                uses.push(Use::Mounted(block.name.clone()));
+            } else if carriers.iter().any(|b| swaps.contains(&b.name)) {
+                uses.push(Use::Swap(block.name.clone()));
+            } else if let Some(pool) = &mounted.pool {
+                let why = format!("a {pool} file system is mounted, which may use {} as well", block.name);
+                doubt = Some(Obstacle { path: "proc/self/mountinfo".to_owned(), why });
+            }
+        }
+        doubt
+    }
+
+    fn network(&self, path: &str, uses: &mut Vec<Use>) -> Option<Obstacle> {
+        let interfaces = match known(&self.interfaces, "sys/class/net") {
+            Ok(interfaces) => interfaces,
+            Err(obstacle) => return Some(obstacle),
+        };
+        let mut doubt = None;
+        for interface in interfaces.iter().filter(|interface| below(&interface.path, path)) {
+            match known(&interface.up, &format!("{}/flags", interface.path)) {
+                Ok(true) => uses.push(Use::Interface(interface.name.clone())),
+                Ok(false) => {}
+                Err(obstacle) => doubt = Some(obstacle),
+            }
+        }
+        doubt
+    }
+
+    fn console(&self, tree: &Tree, path: &str, uses: &mut Vec<Use>) -> Option<Obstacle> {
+        let consoles = match known(&self.consoles, "proc/consoles") {
+            Ok(consoles) => consoles,
+            Err(obstacle) => return Some(obstacle),
+        };
+        // tty0 is drawn by the display that the firmware started (drivers/pci/vgaarb.c, boot_vga).
+        let shows_tty0 = tree.read_text(&format!("{path}/boot_vga")) == Known::Is("1".to_owned());
+        for (name, at) in consoles {
+            if below(at, path) || (name == "tty0" && shows_tty0) {
+                uses.push(Use::Console(name.clone()));
+            }
+        }
+        None
+    }
+}
+
+fn known<'a, T>(what: &'a Known<T>, path: &str) -> Result<&'a T, Obstacle> {
+    match what {
+        Known::Is(value) => Ok(value),
+        Known::Absent => Err(Obstacle { path: path.to_owned(), why: "is not there".to_owned() }),
+        Known::Unreadable(obstacle) => Err(obstacle.clone()),
+    }
+}
+
+fn below(path: &str, above: &str) -> bool {
+    !above.is_empty() && path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The block device and everything stacked on it (LVM, RAID, encryption): each layer is a holder of the one below.
+fn carriers<'a>(blocks: &'a [Block], block: &'a Block) -> Vec<&'a Block> {
+    let mut carriers = vec![block];
+    let mut next = 0;
+    while let Some(carrier) = carriers.get(next) {
+        let above: Vec<&Block> = blocks.iter().filter(|b| carrier.holders.contains(&b.name)).collect();
+        for holder in above {
+            if !carriers.iter().any(|known| known.name == holder.name) {
+                carriers.push(holder);
+            }
+        }
+        next += 1;
+    }
+    carriers
+}
+
+fn device_name(source: &str) -> Option<String> {
+    source.strip_prefix("/dev/").map(|name| name.replace('/', "!"))
+}
+
+/// `proc/self/mountinfo` (Documentation/filesystems/proc.rst, 3.5), else `proc/mounts`.
+fn mounts(tree: &Tree) -> Known<Mounts> {
+    let note = |mounts: &mut Mounts, kind: &str, source: &str| {
+        mounts.sources.extend(device_name(source));
+        if POOLS.contains(&kind) {
+            mounts.pool = Some(kind.to_owned());
+        }
+    };
+    match tree.read_text("proc/self/mountinfo") {
+        Known::Is(text) => {
+            let mut mounts = Mounts::default();
+            for line in text.lines() {
+                let Some((front, back)) = line.split_once(" - ") else { continue };
+                mounts.numbers.extend(front.split(' ').nth(2).map(str::to_owned));
+                let mut back = back.split(' ');
+                note(&mut mounts, back.next().unwrap_or_default(), back.next().unwrap_or_default());
+            }
+            Known::Is(mounts)
+        }
+        Known::Absent => tree.read_text("proc/mounts").map(|text| {
+            let mut mounts = Mounts::default();
+            for line in text.lines() {
+                let mut words = line.split(' ');
+                let source = words.next().unwrap_or_default();
+                note(&mut mounts, words.nth(1).unwrap_or_default(), source);
+            }
+            mounts
+        }),
+        Known::Unreadable(obstacle) => Known::Unreadable(obstacle),
+    }
+}
+
+fn swaps(tree: &Tree) -> Known<Vec<String>> {
+    tree.read_text("proc/swaps").map(|text| {
+        text.lines().skip(1).filter_map(|line| device_name(line.split_whitespace().next()?)).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: &str = "\
+        sys/class/block/sda -> ../../devices/pci0000:00/0000:00:1f.2/ata1/block/sda\n\
+        sys/class/block/sda1 -> ../../devices/pci0000:00/0000:00:1f.2/ata1/block/sda/sda1\n\
+        sys/class/block/dm-0 -> ../../devices/virtual/block/dm-0\n\
+        sys/devices/pci0000:00/0000:00:1f.2/ata1/block/sda/sda1/dev = 8:1\\n\n\
+        sys/devices/pci0000:00/0000:00:1f.2/ata1/block/sda/sda1/holders/dm-0 -> x\n\
+        sys/devices/virtual/block/dm-0/dev = 253:0\\n\n\
+        sys/class/net/eth0 -> ../../devices/pci0000:00/0000:00:03.0/net/eth0\n\
+        sys/devices/pci0000:00/0000:00:03.0/net/eth0/flags = 0x1003\\n\n\
+        sys/class/net/eth1 -> ../../devices/pci0000:00/0000:00:04.0/net/eth1\n\
+        sys/devices/pci0000:00/0000:00:04.0/net/eth1/flags = 0x1002\\n\n\
+        sys/devices/pci0000:00/0000:00:02.0/boot_vga = 1\\n\n\
+        proc/self/mountinfo = 22 1 253:0 / / rw shared:1 - ext4 /dev/mapper/vg-root rw\\n\n\
+        proc/swaps = Filename Type Size Used Priority\\n\n\
+        proc/consoles = tty0                 -WU (EC p  )    4:7\\n\n";
+
+    fn of(manifest: &str, device: &str) -> Known<Vec<Use>> {
+        let tree = Tree::from_manifest(manifest).unwrap();
+        Machine::read(&tree).of(&tree, &format!("sys/devices/pci0000:00/{device}"))
+    }
+
+    #[test]
+    fn storage_is_followed_through_its_layers() {
+        assert_eq!(of(MACHINE, "0000:00:1f.2"), Known::Is(vec![Use::Mounted("sda1".to_owned())]));
+    }
+
+    #[test]
+    fn an_interface_that_is_up_and_the_console_are_uses() {
+        assert_eq!(of(MACHINE, "0000:00:03.0"), Known::Is(vec![Use::Interface("eth0".to_owned())]));
+        assert_eq!(of(MACHINE, "0000:00:04.0"), Known::Is(vec![]));
+        assert_eq!(of(MACHINE, "0000:00:02.0"), Known::Is(vec![Use::Console("tty0".to_owned())]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_nothing() {
+        for line in ["sys/class/net/", "proc/swaps", "proc/self/mountinfo", "proc/consoles", "sys/class/block/"] {
+            let kept: Vec<&str> = MACHINE.lines().filter(|known| !known.trim_start().starts_with(line)).collect();
+            assert!(of(&kept.join("\n"), "0000:00:04.0").obstacle().is_some(), "{line}");
+        }
+        let pool = MACHINE.replace("- ext4 /dev/mapper/vg-root", "- zfs rpool/root");
+        let pool = pool.replace("253:0 / /", "0:31 / /");
+        assert!(of(&pool, "0000:00:1f.2").obstacle().is_some());
+    }
+}

@@ -1,0 +1,89 @@
+//! The codes of findings. Adding one adds its section to `docs/findings.md`, which a test demands.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! codes {
+    ($($name:ident = $text:literal: $doc:literal),+ $(,)?) => {
+        /// What a finding is. Stable: codes are added, never renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = $doc] $name),+
+        }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            /// What it means, in one line.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$name => $doc),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    ListMalformed = "list-malformed": "The kernel cannot read the list, and takes no device of it.",
+    ListOutOfRange = "list-out-of-range": "A number of the list is too large: the kernel refuses all of it without a word.",
+    ListCutShort = "list-cut-short": "An entry without its closing bracket silently ends the list (kernels up to 3.6).",
+    ListTooLong = "list-too-long": "The list is longer than the kernel takes.",
+    DuplicateEntry = "duplicate-entry": "An entry names a device that another one names already.",
+    WildcardEmpty = "wildcard-empty": "No device exists under a wildcard of the list.",
+    NothingRequested = "nothing-requested": "No place holds a list.",
+    NotDom0 = "not-dom0": "This is not a dom0, or nothing shows that it is one.",
+    DriverAbsent = "driver-absent": "pciback is not there.",
+    HeldByDriver = "held-by-driver": "Another driver has the device.",
+    Unbound = "unbound": "No driver has the device, pciback neither.",
+    Absent = "absent": "There is no such device.",
+    SeizeFailed = "seize-failed": "pciback tried to take the device and failed.",
+    Refused = "refused": "pciback refuses devices of this kind.",
+    ReleasedByHand = "released-by-hand": "The device was taken off pciback's own list.",
+    LostAfterSeize = "lost-after-seize": "pciback had the device, and has lost it.",
+    Unrequested = "unrequested": "pciback has a device that the list does not name.",
+    VisibleByDesign = "visible-by-design": "Seized devices stay visible in dom0's lspci.",
+    RecordsLost = "records-lost": "Log records are missing.",
+    LogBeginsLate = "log-begins-late": "The log does not reach back to the start of the boot.",
+    LogUnreadable = "log-unreadable": "A log could not be read, or has nothing of a kernel in it.",
+    ForgedRecord = "forged-record": "A record looks like the driver's, and was not written by the kernel.",
+    AuthorUnstated = "author-unstated": "The log's form does not say who wrote its lines.",
+    StaleBoot = "stale-boot": "Records of an earlier boot were left out.",
+    StaleLoad = "stale-load": "Records of an earlier load of the module were left out.",
+    UserQuoted = "user-quoted": "A line of user space quotes a seizing line.",
+}
+
+impl Code {
+    /// Whether such a finding explains what became of every device, so that it alone counts.
+    pub const fn explains_devices(self) -> bool {
+        matches!(
+            self,
+            Self::ListMalformed
+                | Self::ListOutOfRange
+                | Self::ListCutShort
+                | Self::ListTooLong
+                | Self::NothingRequested
+                | Self::NotDom0
+                | Self::DriverAbsent
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let code = Self::ALL.iter().copied().find(|code| code.name() == text);
+        code.ok_or_else(|| format!("`{text}` is no finding code; `explain` lists them"))
+    }
+}

@@ -1,0 +1,159 @@
+//! What an audit concludes: a status per device, findings with their proof, one verdict. Data only; `render` writes it.
+
+mod code;
+mod evidence;
+mod status;
+mod verdict;
+
+pub use code::Code;
+pub use evidence::Evidence;
+pub use status::{Basis, Proof, Status};
+pub use verdict::{Severity, Verdict};
+
+use chrono::{DateTime, Utc};
+
+use crate::host::Ids;
+use crate::pci::Address;
+use crate::record::{BootId, Stamp};
+use crate::request::{Location, Source};
+
+/// The conclusion of one audit. Arrays are in a fixed order: devices by address, findings by severity, address, code.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The worst that counts.
+    pub verdict: Verdict,
+    /// The verdict as the process ends: `--fail-on` and `--if-requested` change this, and never the verdict.
+    pub exit_status: u8,
+    /// Name of the audited host, where it is known.
+    pub host: Option<String>,
+    /// Its kernel release, where it is known.
+    pub kernel: Option<String>,
+    /// The boot that was audited, where it is known.
+    pub boot_id: Option<BootId>,
+    /// When the audit was made.
+    pub time: Option<DateTime<Utc>>,
+    /// What was asked for.
+    pub request: Request,
+    /// What was read of each log.
+    pub logs: Vec<Log>,
+    /// Every requested device, and every other one that pciback holds without being asked.
+    pub devices: Vec<Device>,
+    /// What is wrong, or worth knowing.
+    pub findings: Vec<Finding>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Whether the kernel of that era takes the list.
+    pub accepted: bool,
+    /// Every entry that can be read, in the order written.
+    pub entries: Vec<Entry>,
+}
+
+/// One entry of the list in force.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// As written.
+    pub text: String,
+    /// The kind of place it was found in.
+    pub source: Source,
+    /// The file and line, where there is one.
+    pub location: Option<Location>,
+    /// What the kernel would add to `slots` for it.
+    pub addresses: Vec<Address>,
+}
+
+/// What was read of one log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `kmsg`, or the file's name as given.
+    pub source: String,
+    /// Records decoded, of every boot in it.
+    pub records: u64,
+    /// Records that say something known about pciback.
+    pub recognised: u64,
+    /// Records of pciback that this program does not know.
+    pub unrecognised: u64,
+    /// Sequence number of the first record, in formats that number them.
+    pub first_sequence: Option<u64>,
+    /// Records known to be missing.
+    pub lost: u64,
+    /// Pieces that are no record, or a damaged one.
+    pub unparsed: u64,
+    /// Whether it holds all that the kernel said at level info or above since the audited boot began.
+    pub complete: bool,
+    /// Whether the format says of each record that the kernel wrote it.
+    pub trusted: bool,
+}
+
+/// One device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Where it is.
+    pub address: Address,
+    /// Whether the request names or covers it.
+    pub requested: bool,
+    /// The entry that names or covers it.
+    pub covered_by: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// Which witness says so.
+    pub basis: Basis,
+    /// Who holds it now, where that is known.
+    pub driver: Option<String>,
+    /// Its ids, where they are known.
+    pub id: Option<Ids>,
+    /// Its name by the system's `pci.ids`.
+    pub name: Option<String>,
+    /// A site's own name for it, from a policy.
+    pub label: Option<String>,
+    /// The guest that last had it, and when.
+    pub last_guest: Option<LastGuest>,
+    /// When it was seized, where that can be said as a date.
+    pub seized_at: Option<DateTime<Utc>>,
+    /// The findings about it.
+    pub findings: Vec<Code>,
+}
+
+/// The guest that was last given a device. That it still has it is not logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastGuest {
+    /// Its domain number.
+    pub domid: u32,
+    /// When, where that can be said as a date.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// One thing that is wrong or worth knowing. Made once, on the device it is about.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What it is.
+    pub code: Code,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// The device it is about.
+    pub address: Option<Address>,
+    /// When it happened, for events.
+    pub time: Option<DateTime<Utc>>,
+    /// The same by the clocks of the log.
+    pub stamp: Stamp,
+    /// In plain words, one line.
+    pub message: String,
+    /// What shows it.
+    pub evidence: Vec<Evidence>,
+    /// Commands that mend it, in order, quoted for the shell. A line that starts with `#` is advice.
+    pub remedy: Vec<String>,
+}
+
+impl Report {
+    /// How many devices have each status, in the fixed order of [`Status::NAMES`], and how many are requested.
+    pub fn count(&self, status: &str) -> usize {
+        self.devices.iter().filter(|device| device.status.name() == status).count()
+    }
+
+    /// How many devices are requested.
+    pub fn requested(&self) -> usize {
+        self.devices.iter().filter(|device| device.requested).count()
+    }
+}
