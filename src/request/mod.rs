@@ -3,11 +3,20 @@
 //! One file per place. A place yields [`Written`] lists, not devices: which one is in force, and what it means to the
 //! kernel of that era, is decided later by the one judge.
 
+pub mod argument;
+pub mod arguments;
+pub mod cmdline;
 pub mod hide;
+pub mod logged;
+pub mod modprobe;
+pub mod module;
+pub mod slots;
 
 use std::fmt;
 
-use crate::tree::{Known, Tree};
+use crate::pci::Era;
+use crate::tree::{Obstacle, Tree};
+use hide::HideList;
 
 /// A kind of place where a hide list can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,5 +82,41 @@ pub struct Written {
     pub effective: bool,
 }
 
-/// What a place says: the lists it holds, in the order the kernel meets them (the last one wins), or why it is silent.
-pub type Said = Known<Vec<Written>>;
+impl Written {
+    /// What a kernel of `era` makes of it.
+    ///
+    /// pciback's `slots` are no parameter: they may be longer than one.
+    pub fn read(&self, era: Era) -> HideList {
+        match self.source {
+            Source::Slots => hide::read_of_any_length(&self.text, era),
+            Source::Argument | Source::Module | Source::CommandLine | Source::Modprobe | Source::Log => {
+                hide::read(&self.text, era)
+            }
+        }
+    }
+}
+
+/// What a place says: the lists it holds, in the order the kernel meets them (the last one wins), and what could not be
+/// read of it. Nothing written and no obstacle means that the place holds no list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The kind of place.
+    pub source: Source,
+    /// The lists. One that is empty names nothing, but still takes the place of those before it.
+    pub written: Vec<Written>,
+    /// What may hold a list, or hide one, and could not be read.
+    pub obstacles: Vec<Obstacle>,
+}
+
+impl Said {
+    const fn nothing(source: Source) -> Self {
+        Self { source, written: Vec::new(), obstacles: Vec::new() }
+    }
+}
+
+/// What the files of a machine say: its module parameter, its command line and its `modprobe.d`, in this order.
+///
+/// Choosing among them is the judge's.
+pub fn find(tree: &Tree) -> Vec<Said> {
+    vec![module::written(tree), cmdline::written(tree), modprobe::written(tree)]
+}

@@ -1,0 +1,72 @@
+//! The kernel's command line.
+
+use super::arguments::{arguments, same_name};
+use super::{Location, Said, Source, Written};
+use crate::tree::{Known, Tree};
+
+const PATH: &str = "proc/cmdline";
+
+/// The lists on the running kernel's command line.
+pub fn written(tree: &Tree) -> Said {
+    let mut said = Said::nothing(Source::CommandLine);
+    match tree.read(PATH) {
+        Known::Is(line) => {
+            let location = Location { path: PATH.to_owned(), line: None };
+            said.written = in_line(line, Source::CommandLine, Some(&location));
+        }
+        Known::Absent => {}
+        Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
+    }
+    said
+}
+
+/// Every list on a command line, in order: the last one is in force.
+///
+/// `pciback.hide` is the key of 2.6.18-xen, which later kernels do not read; it counts as what was wanted, and is marked
+/// as not effective. A key without a value gives the module nothing.
+pub fn in_line(line: &[u8], source: Source, location: Option<&Location>) -> Vec<Written> {
+    let lists = arguments(line).into_iter().filter_map(|argument| {
+        let effective = same_name(&argument.key, b"xen_pciback.hide");
+        if !effective && argument.key != b"pciback.hide" {
+            return None;
+        }
+        let key = String::from_utf8_lossy(&argument.key).into_owned();
+        Some(Written { text: argument.value?, source, location: location.cloned(), key, effective })
+    });
+    lists.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_the_key_is_found_in_order() {
+        let line = b"root=/dev/sda1 xen-pciback.hide=(00:1d.0) pciback.hide=(00:1d.1) xen_pciback.hide=\"(00:1d.2) (00:1d.7)\" \
+                     Xen-pciback.hide=(1) xen-pciback.hide xen-pciback.hidex=(2) xxen-pciback.hide=(3) quiet\n";
+        let found: Vec<_> = in_line(line, Source::CommandLine, None)
+            .into_iter()
+            .map(|written| (written.key, String::from_utf8(written.text).unwrap(), written.effective))
+            .collect();
+        let expected = [
+            ("xen-pciback.hide", "(00:1d.0)", true),
+            ("pciback.hide", "(00:1d.1)", false),
+            ("xen_pciback.hide", "(00:1d.2) (00:1d.7)", true),
+        ];
+        assert_eq!(found, expected.map(|(key, text, effective)| (key.to_owned(), text.to_owned(), effective)));
+    }
+
+    #[test]
+    fn a_later_empty_list_is_kept() {
+        let found = in_line(b"xen-pciback.hide=(00:1d.0) xen-pciback.hide=", Source::CommandLine, None);
+        assert_eq!(found.last().unwrap().text, b"");
+    }
+
+    #[test]
+    fn the_file_is_the_location() {
+        let tree = Tree::from_manifest("proc/cmdline = xen-pciback.hide=(00:1d.0) quiet\\n\n").unwrap();
+        assert_eq!(written(&tree).written[0].location.as_ref().unwrap().to_string(), "/proc/cmdline");
+        let closed = Tree::from_manifest("proc/cmdline ! permission denied\n").unwrap();
+        assert_eq!(written(&closed).obstacles.len(), 1);
+    }
+}

@@ -1,0 +1,310 @@
+//! The hide list as the kernel reads it: `pcistub_init` in drivers/xen/xen-pciback/pci_stub.c, both generations.
+
+mod fault;
+mod scan;
+
+pub use fault::Fault;
+pub(in crate::request) use scan::is_space;
+
+use std::ops::Range;
+
+use crate::pci::{Era, Pattern};
+use scan::{Number, Scan, Wanted, sscanf};
+
+/// The longest list the kernel lets through to pciback, in bytes (`param_set_charp` in kernel/params.c: a longer one is
+/// refused with ENOSPC before pciback sees it).
+pub const LONGEST: usize = 1024;
+
+/// A part of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The PCI domain.
+    Domain,
+    /// The bus number.
+    Bus,
+    /// The slot, also called device number.
+    Slot,
+    /// The function.
+    Function,
+}
+
+impl Part {
+    /// What it is called in a message.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::Bus => "bus",
+            Self::Slot => "slot",
+            Self::Function => "function",
+        }
+    }
+
+    /// The largest number pciback accepts there from 3.7 on (`pcistub_device_id_add`).
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Domain => 0xffff,
+            Self::Bus => 0xff,
+            Self::Slot => 0x1f,
+            Self::Function => 7,
+        }
+    }
+}
+
+/// A number that means something else to the kernel than what is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Which part of the address.
+    pub part: Part,
+    /// The number as written.
+    pub written: String,
+    /// What the kernel makes of it; `None` when it becomes the wildcard (its top bit is set).
+    pub became: Option<u32>,
+}
+
+/// One entry of a hide list that can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The bytes of the list it stands in, brackets included and blanks around it not.
+    pub text: Range<usize>,
+    /// What the kernel reads there.
+    pub pattern: Pattern,
+    /// The numbers that wrapped around.
+    pub changed: Vec<Changed>,
+    /// Whether the kernel got so far. It may have refused the whole list afterwards: see [`HideList::accepted`].
+    pub reached: bool,
+}
+
+/// What the kernel of an era makes of a hide list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HideList {
+    /// Every entry that can be read, in order, also those behind a fault.
+    pub entries: Vec<Entry>,
+    /// What is wrong with the list: the first thing the kernel meets.
+    pub fault: Option<Fault>,
+    text: Vec<u8>,
+}
+
+impl HideList {
+    /// Whether the kernel takes the list. One that is cut short it takes, without a word about what it dropped.
+    pub const fn accepted(&self) -> bool {
+        matches!(self.fault, None | Some(Fault::CutShort { .. }))
+    }
+
+    /// The entries in force: none of a refused list.
+    pub fn in_force(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| self.accepted() && entry.reached)
+    }
+
+    /// The entries that can be read but that the kernel never came to.
+    pub fn dropped(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.reached)
+    }
+
+    /// The list up to the byte 0 that would end it.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// A part of the list, to quote.
+    pub fn quote(&self, part: &Range<usize>) -> String {
+        String::from_utf8_lossy(self.text.get(part.clone()).unwrap_or_default()).into_owned()
+    }
+
+    /// What the record "Error parsing `pci_devs_to_hide` at" quotes (`pci_stub.c`, every version): the list from the
+    /// first malformed entry on. `None` where the kernel prints no such line.
+    pub fn kernel_rest(&self) -> Option<&[u8]> {
+        match &self.fault {
+            Some(Fault::Malformed { entry, .. }) => self.text.get(*entry..),
+            Some(Fault::OutOfRange { .. } | Fault::CutShort { .. } | Fault::TooLong { .. }) | None => None,
+        }
+    }
+}
+
+/// Reads the value of `hide=` as a kernel of `era` does.
+pub fn read(list: &[u8], era: Era) -> HideList {
+    let mut read = read_of_any_length(list, era);
+    let length = read.text.len();
+    if length > LONGEST {
+        read.fault = Some(Fault::TooLong { length });
+        read.entries.iter_mut().for_each(|entry| entry.reached = false);
+    }
+    read
+}
+
+/// The same for a list that no kernel parameter has to carry.
+pub(in crate::request) fn read_of_any_length(list: &[u8], era: Era) -> HideList {
+    let text = list.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut read = HideList { entries: Vec::new(), fault: None, text: text.to_vec() };
+    let mut from = 0;
+    while from < text.len() {
+        let (fault, next) = match read_entry(text, from, era) {
+            Outcome::Entry { mut entry, next } => {
+                entry.reached = read.fault.is_none();
+                read.entries.push(entry);
+                from = next;
+                continue;
+            }
+            Outcome::Unclosed { mut entry, next } => {
+                entry.reached = read.fault.is_none();
+                read.entries.push(entry);
+                (Fault::CutShort { entry: read.entries.len() - 1, rest: next..text.len() }, next)
+            }
+            Outcome::Wrong { fault, next } => (fault, next),
+        };
+        read.fault.get_or_insert(fault);
+        from = text.iter().skip(next).position(|byte| *byte == b'(').map_or(text.len(), |bracket| next + bracket);
+    }
+    read
+}
+
+/// One turn of the kernel's loop.
+enum Outcome {
+    /// An entry, and where the next one begins.
+    Entry { entry: Entry, next: usize },
+    /// An entry without its bracket: up to 3.6 it counts, and is the last. `next` is where the bracket is missing.
+    Unclosed { entry: Entry, next: usize },
+    /// No entry. Behind `next` there may be others.
+    Wrong { fault: Fault, next: usize },
+}
+
+fn read_entry(text: &[u8], from: usize, era: Era) -> Outcome {
+    let mut tried = Tried { text, from, scans: Vec::new() };
+    let matched = match era {
+        Era::UpTo3_6 => tried.forms_up_to_3_6(),
+        Era::From3_7 => tried.forms_from_3_7(),
+    };
+    let Some((parts, end)) = matched else { return tried.fault() };
+    let start = from + text.iter().skip(from).take_while(|byte| is_space(**byte)).count();
+    let close = end.or_else(|| tried.furthest().map(|(at, _)| at)).unwrap_or(text.len());
+    let kept = text.get(start..close).unwrap_or_default();
+    let blanks = kept.iter().rev().take_while(|byte| is_space(**byte)).count();
+    let range = start..start + kept.len() - blanks;
+    match (parts.pattern(text, era, &range), end) {
+        (Err(fault), _) => Outcome::Wrong { fault, next: close },
+        (Ok((pattern, changed)), end) => {
+            let entry = Entry { text: range, pattern, changed, reached: true };
+            match end {
+                Some(next) => Outcome::Entry { entry, next },
+                None => Outcome::Unclosed { entry, next: close },
+            }
+        }
+    }
+}
+
+/// The numbers of an entry; a part without one is a wildcard, a domain without one is 0.
+#[derive(Default)]
+struct Parts {
+    domain: Option<Number>,
+    bus: Number,
+    slot: Option<Number>,
+    function: Option<Number>,
+}
+
+impl Parts {
+    /// `pcistub_device_id_add`: what becomes of the numbers.
+    fn pattern(&self, text: &[u8], era: Era, entry: &Range<usize>) -> Result<(Pattern, Vec<Changed>), Fault> {
+        let mut changed = Vec::new();
+        let mut settle = |part: Part, number: &Number| {
+            let written = || String::from_utf8_lossy(text.get(number.text.clone()).unwrap_or_default()).into_owned();
+            let value = number.value;
+            let became = match (era, part) {
+                // struct pcistub_device_id keeps an int, an unsigned char and PCI_DEVFN(), which masks both numbers.
+                (Era::UpTo3_6, Part::Bus | Part::Slot | Part::Function) => Some(value & part.most()),
+                // A negative int is how a wildcard is passed on.
+                (Era::From3_7, Part::Slot | Part::Function) if value > i32::MAX.unsigned_abs() => None,
+                (Era::From3_7, _) if value > part.most() => {
+                    let (entry, most) = (entry.clone(), part.most());
+                    return Err(Fault::OutOfRange { entry, part, written: written(), value, most });
+                }
+                (Era::UpTo3_6, Part::Domain) | (Era::From3_7, _) => Some(value),
+            };
+            if !number.exact || became != Some(value) {
+                changed.push(Changed { part, written: written(), became });
+            }
+            Ok(became)
+        };
+        let mut optional = |part, number: Option<&Number>| number.map_or(Ok(None), |number| settle(part, number));
+        let domain = optional(Part::Domain, self.domain.as_ref())?.unwrap_or(0);
+        let bus = optional(Part::Bus, Some(&self.bus))?.map_or(0, low_byte);
+        let slot = optional(Part::Slot, self.slot.as_ref())?.map(low_byte);
+        let function = optional(Part::Function, self.function.as_ref())?.map(low_byte);
+        Ok((Pattern { domain, bus, slot, function }, changed))
+    }
+}
+
+const fn low_byte(value: u32) -> u8 {
+    let [low, ..] = value.to_le_bytes();
+    low
+}
+
+/// The forms tried on one entry, and how far each got.
+struct Tried<'a> {
+    text: &'a [u8],
+    from: usize,
+    scans: Vec<Scan>,
+}
+
+impl Tried<'_> {
+    fn scan(&mut self, format: &str) -> Scan {
+        let scan = sscanf(self.text, self.from, format);
+        self.scans.push(scan.clone());
+        scan
+    }
+
+    /// The loop of 2.6.18-xen, 2.6.32 and 3.1 to 3.6: only the numbers count, not whether the bracket was there.
+    fn forms_up_to_3_6(&mut self) -> Option<(Parts, Option<usize>)> {
+        let full = self.scan(" (%x:%x:%x.%x) %n");
+        if let Ok([domain, bus, slot, function]) = <[Number; 4]>::try_from(full.numbers) {
+            let parts = Parts { domain: Some(domain), bus, slot: Some(slot), function: Some(function) };
+            return Some((parts, full.end));
+        }
+        let short = self.scan(" (%x:%x.%x) %n");
+        let [bus, slot, function] = <[Number; 3]>::try_from(short.numbers).ok()?;
+        Some((Parts { domain: None, bus, slot: Some(slot), function: Some(function) }, short.end))
+    }
+
+    /// The loop from 3.7 on: a form counts when all of it matched. A wildcard form is only tried after exactly as many
+    /// numbers as it has, and the forms without a domain only after none with one.
+    fn forms_from_3_7(&mut self) -> Option<(Parts, Option<usize>)> {
+        let mut full = self.scan(" (%x:%x:%x.%x) %n");
+        match full.numbers.len() {
+            3 => full = self.scan(" (%x:%x:%x.*) %n"),
+            2 => full = self.scan(" (%x:%x:*.*) %n"),
+            _ => {}
+        }
+        if full.end.is_some() {
+            let mut numbers = full.numbers.into_iter();
+            let (domain, bus) = (numbers.next(), numbers.next()?);
+            return Some((Parts { domain, bus, slot: numbers.next(), function: numbers.next() }, full.end));
+        }
+        let mut short = self.scan(" (%x:%x.%x) %n");
+        match short.numbers.len() {
+            2 => short = self.scan(" (%x:%x.*) %n"),
+            1 => short = self.scan(" (%x:*.*) %n"),
+            _ => {}
+        }
+        let end = short.end?;
+        let mut numbers = short.numbers.into_iter();
+        let bus = numbers.next()?;
+        Some((Parts { domain: None, bus, slot: numbers.next(), function: numbers.next() }, Some(end)))
+    }
+
+    /// The furthest place any form came to, and what was wanted there.
+    fn furthest(&self) -> Option<(usize, Vec<Wanted>)> {
+        let stops = || self.scans.iter().filter_map(|scan| scan.stopped);
+        let at = stops().map(|(at, _)| at).max()?;
+        let mut wanted: Vec<_> = stops().filter(|(stop, _)| *stop == at).map(|(_, wanted)| wanted).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        Some((at, wanted))
+    }
+
+    fn fault(&self) -> Outcome {
+        let (at, wanted) = self.furthest().unwrap_or((self.from, Vec::new()));
+        let start = self.from + self.text.iter().skip(self.from).take_while(|byte| is_space(**byte)).count();
+        Outcome::Wrong { fault: Fault::malformed(self.text, self.from, at, &wanted), next: at.max(start + 1) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! The `options` lines of `modprobe.d`, as kmod reads them (libkmod/libkmod-config.c, `freadline_wrapped` in
+//! shared/util.c; kmod 34).
+
+use std::collections::BTreeMap;
+
+use super::arguments::{arguments, same_name};
+use super::{Location, Said, Source, Written};
+use crate::tree::{Known, Tree};
+
+/// The directories in their order of precedence: `default_config_paths` in libkmod/libkmod.c.
+const DIRECTORIES: [&str; 5] =
+    ["etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"];
+
+/// The lists that modprobe will hand to the module, in its order: files by name whatever their directory, then lines.
+///
+/// A file hides those of the same name in later directories, also when it is empty or a link to nowhere.
+pub fn written(tree: &Tree) -> Said {
+    let mut said = Said::nothing(Source::Modprobe);
+    let mut files = BTreeMap::new();
+    for directory in DIRECTORIES {
+        match tree.list(directory) {
+            Known::Is(names) => {
+                for name in names.into_iter().filter(|name| is_configuration(name)) {
+                    let path = format!("{directory}/{name}");
+                    if tree.list(&path).is().is_none() {
+                        files.entry(name.to_owned()).or_insert(path);
+                    }
+                }
+            }
+            Known::Absent => {}
+            Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
+        }
+    }
+    for path in files.into_values() {
+        match tree.read(&path) {
+            Known::Is(text) => said.written.extend(in_file(text, &path)),
+            Known::Absent => {}
+            Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
+        }
+    }
+    said
+}
+
+fn is_configuration(name: &str) -> bool {
+    !name.starts_with('.') && name.strip_suffix(".conf").is_some_and(|stem| !stem.is_empty())
+}
+
+fn in_file(text: &[u8], path: &str) -> Vec<Written> {
+    let mut found = Vec::new();
+    for (number, line) in logical_lines(text) {
+        let Some((module, options)) = options(&line) else { continue };
+        let effective = same_name(module, b"xen_pciback");
+        if !effective && module != b"pciback" {
+            continue;
+        }
+        for argument in arguments(options).into_iter().filter(|argument| argument.key == b"hide") {
+            let Some(text) = argument.value else { continue };
+            let location = Some(Location { path: path.to_owned(), line: Some(number) });
+            let key = format!("options {} hide", String::from_utf8_lossy(module));
+            found.push(Written { text, source: Source::Modprobe, location, key, effective });
+        }
+    }
+    found
+}
+
+/// Lines with their numbers. A backslash at the end joins the next line, also in a comment; before anything else it is
+/// dropped, which undoes the `\(` of people who quote for a shell.
+fn logical_lines(text: &[u8]) -> Vec<(usize, Vec<u8>)> {
+    let (mut lines, mut line, mut first, mut number) = (Vec::new(), Vec::new(), 1, 1);
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'\\' => match bytes.next() {
+                Some(b'\n') => {
+                    number += 1;
+                    continue;
+                }
+                Some(escaped) => escaped,
+                None => break,
+            },
+            b'\n' => {
+                number += 1;
+                lines.push((first, std::mem::take(&mut line)));
+                first = number;
+                continue;
+            }
+            byte => byte,
+        };
+        line.push(byte);
+    }
+    lines.push((first, line));
+    lines
+}
+
+/// The module and the arguments of an `options` line.
+fn options(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (command, rest) = word(line)?;
+    if command != b"options" {
+        return None;
+    }
+    word(rest)
+}
+
+/// The first word and what is behind it; kmod separates words with blanks and tabs only.
+fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let text = text.get(text.iter().position(|byte| !is_blank(byte))?..)?;
+    text.split_at_checked(text.iter().position(is_blank).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists(text: &str) -> Vec<String> {
+        let show = |written: Written| {
+            let location = written.location.unwrap();
+            format!("{}: {} = {}", location.line.unwrap(), written.key, String::from_utf8_lossy(&written.text))
+        };
+        in_file(text.as_bytes(), "etc/modprobe.d/x.conf").into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn only_options_of_pciback_count() {
+        let text = "# options xen-pciback hide=(1)\n\
+                    \t options xen-pciback hide=(00:1d.0) permissive=1 # comment\n\
+                    options xen_pciback\thide=\"(00:1d.0) (00:1d.1)\"\r\n\
+                    options pciback hide=(00:1d.2)\n\
+                    options xen-pciback permissive=1\noptions xen-pciback\noptions\n\
+                    options e1000e hide=(00:1d.3)\ninstall xen-pciback hide=(00:1d.4)\n #options xen-pciback hide=(5)\n\
+                    options xen-pciback hide=(00:1d.5) hide=(00:1d.6)";
+        let expected = [
+            "2: options xen-pciback hide = (00:1d.0)",
+            "3: options xen_pciback hide = (00:1d.0) (00:1d.1)",
+            "4: options pciback hide = (00:1d.2)",
+            "11: options xen-pciback hide = (00:1d.5)",
+            "11: options xen-pciback hide = (00:1d.6)",
+        ];
+        assert_eq!(lists(text), expected);
+    }
+
+    #[test]
+    fn a_line_goes_on_behind_a_backslash() {
+        let text = "# comment \\\noptions xen-pciback hide=(1)\noptions xen-pciback \\\n  hide=(00:1d.0)\\\n(00:1d.1)\noptions xen-pciback hide=\\(00:1d.2\\)\n\\";
+        let expected = ["3: options xen-pciback hide = (00:1d.0)(00:1d.1)", "6: options xen-pciback hide = (00:1d.2)"];
+        assert_eq!(lists(text), expected);
+    }
+
+    #[test]
+    fn files_are_read_by_name_and_an_earlier_directory_hides_a_later_one() {
+        let option = |list: &str| format!("options xen-pciback hide={list}\\n\n");
+        let manifest = [
+            "etc/modprobe.d/b.conf = ",
+            &option("(b)"),
+            "etc/modprobe.d/masked.conf -> /dev/null\n",
+            "etc/modprobe.d/x.conf.bak = ",
+            &option("(bak)"),
+            "etc/modprobe.d/.hidden.conf = ",
+            &option("(hidden)"),
+            "etc/modprobe.d/.conf = ",
+            &option("(stem)"),
+            "etc/modprobe.d/dir.conf/\n",
+            "run/modprobe.d/c.conf = ",
+            &option("(c)"),
+            "usr/lib/modprobe.d/a.conf = ",
+            &option("(a)"),
+            "usr/lib/modprobe.d/b.conf = ",
+            &option("(late)"),
+            "usr/lib/modprobe.d/masked.conf = ",
+            &option("(masked)"),
+            "usr/lib/modprobe.d/dir.conf = ",
+            &option("(d)"),
+            "lib -> usr/lib\n",
+        ]
+        .concat();
+        let said = written(&Tree::from_manifest(&manifest).unwrap());
+        let texts: Vec<_> = said.written.iter().map(|list| String::from_utf8_lossy(&list.text).into_owned()).collect();
+        assert_eq!(texts, ["(a)", "(b)", "(c)", "(d)"]);
+        assert_eq!(said.obstacles, []);
+        assert_eq!(said.written[0].location.as_ref().unwrap().to_string(), "/usr/lib/modprobe.d/a.conf:1");
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_hold_a_list() {
+        let manifest = "etc/modprobe.d/a.conf = options xen-pciback hide=(00:1d.0)\\n\n\
+                        etc/modprobe.d/b.conf ! permission denied\nrun/modprobe.d ! permission denied\n\
+                        usr/lib/modprobe.d/b.conf = options xen-pciback hide=(00:1d.1)\\n\n";
+        let said = written(&Tree::from_manifest(manifest).unwrap());
+        assert_eq!(said.written.len(), 1);
+        let paths: Vec<_> = said.obstacles.iter().map(|obstacle| obstacle.path.as_str()).collect();
+        assert_eq!(paths, ["run/modprobe.d", "etc/modprobe.d/b.conf"]);
+    }
+}
