@@ -4,7 +4,9 @@ Each suite gets its own apt configuration (sources, lists, cache), so the machin
 as they are, and a Debian 12 machine can fetch kernels of Debian 11 and of sid.
 """
 
+import json
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -24,19 +26,13 @@ def mirrors():
     shown = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"],
         capture_output=True, text=True, check=False).stdout
-    debian, security = DEBIAN, SECURITY
-    for line in shown.splitlines():
-        codename, _, uri = line.partition(" ")
-        if codename == "bookworm":
-            debian = uri
-        elif codename == "bookworm-security":
-            security = uri
-    return debian, security
+    named = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
+    return named.get("bookworm", DEBIAN), named.get("bookworm-security", SECURITY)
 
 
 def version_key(text):
     """Orders `6.1.0-9` before `6.1.0-56`: digits count as numbers."""
-    return [int(part) if part.isdigit() else part for part in re.findall(r"\d+|\D+", text)]
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", text)]
 
 
 class Suite:
@@ -47,6 +43,14 @@ class Suite:
         self.home = Path(top) / "apt" / name
         self.store = Path(top) / "packages"
         self.names = None
+        # What a pattern was resolved to, so that a second run asks apt (a second per question) nothing.
+        self.memory = self.home / "resolved.json"
+        self.update()
+        self.resolved = json.loads(self.memory.read_text()) if self.memory.exists() else {}
+
+    def apt(self, *words, **settings):
+        return subprocess.run([words[0], "-q", *self.options(), *words[1:]],
+                              capture_output=True, text=True, check=False, **settings)
 
     def options(self):
         settings = {
@@ -54,7 +58,7 @@ class Suite:
             "Dir::Etc::sourceparts": "/dev/null",
             "Dir::Etc::preferencesparts": "/dev/null",
             "Dir::State::lists": self.home / "lists",
-            "Dir::State::status": "/dev/null",  # nothing counts as installed: every dependency is offered
+            "Dir::State::status": "/dev/null",  # nothing counts as installed: every package is offered
             "Dir::Cache": self.home / "cache",
             "Acquire::Languages": "none",
             "Acquire::Check-Valid-Until": "false",  # archived suites stop renewing their signature
@@ -64,6 +68,20 @@ class Suite:
             "APT::Architecture": "amd64",
         }
         return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+
+    def update(self):
+        stamp = self.home / "updated"
+        if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_ARE_FRESH:
+            return
+        self.write_sources()
+        done = self.apt("apt-get", "update", "--error-on=any")
+        if done.returncode == 0:
+            stamp.touch()
+            self.memory.unlink(missing_ok=True)
+        elif stamp.exists():
+            print(f"note: package lists of {self.name} could not be renewed, using those of an earlier run")
+        else:
+            raise PackageError(f"apt-get update for {self.name} failed:\n{done.stdout}{done.stderr}")
 
     def write_sources(self):
         debian, security = mirrors()
@@ -75,50 +93,35 @@ class Suite:
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         (self.home / "sources.list").write_text("\n".join(lines) + "\n")
 
-    def update(self):
-        stamp = self.home / "updated"
-        if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_ARE_FRESH:
-            return
-        self.write_sources()
-        done = subprocess.run(["apt-get", "-q", *self.options(), "update", "--error-on=any"],
-                              capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            stamp.touch()
-        elif stamp.exists():
-            print(f"note: package lists of {self.name} could not be renewed, using those of an earlier run")
-        else:
-            raise PackageError(f"apt-get update for {self.name} failed:\n{done.stdout}{done.stderr}")
-
-    def newest(self, pattern):
-        """The newest package whose whole name matches; the first group is what versions are compared by."""
-        if self.names is None:
-            self.update()
-            self.names = subprocess.run(["apt-cache", *self.options(), "pkgnames"],
-                                        capture_output=True, text=True, check=True).stdout.split()
-        found = [hit for hit in (re.fullmatch(pattern, name) for name in self.names) if hit]
-        if not found:
-            raise PackageError(f"{self.name} offers no package named {pattern}")
-        return max(found, key=lambda hit: version_key(hit.group(1) if hit.groups() else hit.group(0))).group(0)
-
-    def unpacked(self, name):
-        """The folder that holds the package's files, downloaded and unpacked if it is not there yet."""
-        self.update()
-        shown = subprocess.run(["apt-cache", *self.options(), "show", "--no-all-versions", name],
-                               capture_output=True, text=True, check=False)
-        version = re.search(r"^Version: (.*)$", shown.stdout, re.M)
-        if not version:
-            raise PackageError(f"{self.name} offers no package {name}")
-        folder = self.store / f"{name}_{version.group(1).replace(':', '%3a')}"
+    def unpacked(self, pattern):
+        """The folder with the files of the newest package whose name matches; fetched if it is not there."""
+        if pattern not in self.resolved:
+            self.resolved[pattern] = self.resolve(pattern)
+            self.memory.write_text(json.dumps(self.resolved, indent=1))
+        name, version = self.resolved[pattern]
+        folder = self.store / f"{name}_{version.replace(':', '%3a')}"
         if not folder.exists():
             self.download(name, folder)
         return folder
 
+    def resolve(self, pattern):
+        if self.names is None:
+            self.names = self.apt("apt-cache", "pkgnames").stdout.split()
+        found = [name for name in self.names if re.fullmatch(pattern, name)]
+        if not found:
+            raise PackageError(f"{self.name} offers no package named {pattern}")
+        name = max(found, key=version_key)
+        shown = self.apt("apt-cache", "show", "--no-all-versions", name).stdout
+        version = re.search(r"^Version: (.*)$", shown, re.M)
+        if not version:
+            raise PackageError(f"{self.name} offers no version of {name}")
+        return name, version.group(1)
+
     def download(self, name, folder):
         partial = folder.with_name(folder.name + ".partial")
-        subprocess.run(["rm", "-rf", partial], check=True)
+        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        done = subprocess.run(["apt-get", "-q", *self.options(), "download", name],
-                              cwd=partial, capture_output=True, text=True, check=False)
+        done = self.apt("apt-get", "download", name, cwd=partial)
         archives = list(partial.glob("*.deb"))
         if done.returncode or len(archives) != 1:
             raise PackageError(f"apt-get download {name} ({self.name}) failed:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,105 @@
+"""The machine that every scenario runs on, and how QEMU is started.
+
+This is the one description of dom0's hardware:
+
+    00:00.0  host bridge            00:1d.0  UHCI       (the layout of the USB controllers is the one that the
+    00:02.0  e1000                  00:1d.1  UHCI        tool was first written for)
+    00:03.0  e1000e                 00:1d.2  UHCI
+    00:04.0  rtl8139                00:1d.7  EHCI
+    00:05.0  nvme                   00:1e.0  PCI bridge, no driver of its own
+    00:06.0  virtio-rng             02:01.0  e1000, behind 1e.0
+    00:07.0  PCIe root port         00:1f.0  ISA bridge
+    01:00.0  e1000e, behind 07.0    00:1f.2  AHCI, with the disk that the results are written to
+    00:0a.0  a device the firmware  00:1f.3  SMBus
+             gives a BAR that the kernel cannot claim: enabling it fails (only with `machine broken-bar`)
+"""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+DISK = 64 << 20  # bytes; the results of one boot are a tar of a few megabytes
+
+DEVICES = """
+    e1000,addr=02.0
+    e1000e,addr=03.0
+    rtl8139,addr=04.0
+    nvme,addr=05.0,drive=nvm,serial=nvm0
+    virtio-rng-pci,addr=06.0
+    pcie-root-port,addr=07.0,id=rootport,chassis=1
+    e1000e,bus=rootport
+    ich9-usb-ehci1,addr=1d.7,multifunction=on,id=ehci
+    ich9-usb-uhci1,addr=1d.0,multifunction=on,masterbus=ehci.0,firstport=0
+    ich9-usb-uhci2,addr=1d.1,multifunction=on,masterbus=ehci.0,firstport=2
+    ich9-usb-uhci3,addr=1d.2,multifunction=on,masterbus=ehci.0,firstport=4
+    i82801b11-bridge,addr=1e.0,id=bridge
+    e1000,bus=bridge,addr=01.0
+    ide-hd,drive=results
+""".split()
+
+# A host bridge by its class, so the kernel does not size its BARs, and the firmware's choice is out of reach.
+BROKEN_BAR = "virtio-blk-pci,addr=0a.0,class=0x060000,disable-legacy=on,drive=broken"
+
+XEN = ("placeholder console=com1 com1=115200,8n1 dom0_mem=640M,max:640M dom0_max_vcpus=1"
+       " loglvl=all guest_loglvl=all noreboot=0")
+CONSOLE = {"xen": "console=hvc0 earlyprintk=xen", "bare": "console=ttyS0,115200"}
+
+
+class Boot:
+    """One run of QEMU: started, waited for with a limit, its results read from the raw disk."""
+
+    def __init__(self, folder, kernel, initramfs, machine=("xen",), cmdline="", memory=1024):
+        self.folder = Path(folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (self.folder / "initramfs").write_bytes(initramfs)
+        self.serial = self.folder / "serial.log"
+        self.disk = self.folder / "results.tar"
+        for path, size in ((self.disk, DISK), (self.folder / "nvme.img", 32 << 20)):
+            with open(path, "wb") as image:
+                image.truncate(size)
+        self.command = self.words(kernel, machine, cmdline, memory)
+
+    def words(self, kernel, flags, cmdline, memory):
+        bare = "bare" in flags
+        line = " ".join(f"{CONSOLE['bare' if bare else 'xen']} loglevel=7 panic=-1 {cmdline}".split())
+        words = [QEMU, "-accel", "tcg,tb-size=512", "-cpu", "Nehalem", "-m", str(memory), "-smp", "1",
+                 "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{self.serial}",
+                 "-M", "q35,kernel-irqchip=split" if "iommu" in flags else "q35",
+                 "-drive", f"if=none,id=results,format=raw,file={self.disk}",
+                 "-drive", f"if=none,id=nvm,format=raw,file={self.folder}/nvme.img"]
+        if "iommu" in flags:
+            words += ["-device", "intel-iommu,intremap=on"]
+        for device in DEVICES:
+            words += ["-device", device]
+        if "broken-bar" in flags:
+            words += ["-drive", "if=none,id=broken,driver=null-co,size=1M", "-device", BROKEN_BAR]
+        initramfs = self.folder / "initramfs"
+        if bare:
+            return words + ["-kernel", str(kernel.vmlinuz), "-append", line, "-initrd", str(initramfs)]
+        # QEMU splits -initrd at commas into modules, each with its own command line; a doubled one is a comma
+        modules = f"{kernel.vmlinuz} {line.replace(',', ',,')},{initramfs}"
+        return words + ["-kernel", str(kernel.xen), "-append", XEN, "-initrd", modules]
+
+    def run(self, seconds):
+        """True when QEMU came to its own end within the limit. What is left of it is killed either way."""
+        started = time.monotonic()
+        with open(self.folder / "qemu.log", "wb") as log:
+            process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            try:
+                process.wait(timeout=seconds)
+                ended = True
+            except subprocess.TimeoutExpired:
+                ended = False
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        self.seconds = time.monotonic() - started
+        (self.folder / "initramfs").unlink()
+        return ended
+
+    def serial_text(self):
+        return self.serial.read_bytes().decode("utf-8", "replace") if self.serial.exists() else ""
