@@ -1,10 +1,14 @@
 //! The hide list as the kernel reads it: `pcistub_init` in drivers/xen/xen-pciback/pci_stub.c, both generations.
 
+mod advice;
 mod fault;
 mod scan;
+mod shorten;
 
+pub use advice::{Advice, Lookalike, advise, nearest};
 pub use fault::Fault;
 pub(in crate::request) use scan::is_space;
+pub use shorten::{addresses, shortest};
 
 use std::ops::Range;
 
