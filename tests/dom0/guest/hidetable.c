@@ -7,7 +7,6 @@
  * An input is a line: a name, a tab, the module's arguments with \xNN and \\ for what a line cannot hold.
  * A result is a line per fact: the name, a tab, a key, a tab, the value, escaped in the same way.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,18 +45,6 @@ static void put_file(const char *key, const char *path)
 		put(key, content, got);
 	if (in >= 0)
 		close(in);
-}
-
-static void put_seized(void)
-{
-	DIR *folder = opendir(DRIVER);
-	struct dirent *entry;
-
-	while (folder && (entry = readdir(folder)))
-		if (strchr(entry->d_name, ':'))
-			put("seized", entry->d_name, strlen(entry->d_name));
-	if (folder)
-		closedir(folder);
 }
 
 /* A long message stays open, out of sight, until the next record: so write one, and read up to it. */
@@ -125,7 +112,6 @@ static void one(const char *module, int log)
 	if (!access("/sys/module/xen_pciback", F_OK)) {
 		put_file("slots", DRIVER "/slots");
 		put_file("readback", "/sys/module/xen_pciback/parameters/hide");
-		put_seized();
 	}
 	if (!rc)
 		while (syscall(SYS_delete_module, "xen_pciback", O_NONBLOCK) && (errno == EAGAIN || errno == EBUSY))

@@ -5,12 +5,12 @@ import re
 
 import grammar
 
-HEADER = ("kind", "input", "result", "loaded", "rest", "rest_cut", "slots", "seized", "readback", "other_messages")
+HEADER = ("kind", "input", "result", "loaded", "rest", "rest_cut", "slots", "readback", "other_messages")
 PARSE_ERROR = re.compile(r"xen_pciback: Error parsing pci_devs_to_hide at \"(.*?)(\"?)$")
 ROUTINE = re.compile(r"pciback: (backend is|seizing device)|enabling device|BAR \d|Unable to change power state|reset")
 
 
-LONG = re.compile(r"([`'])([^`']{60})[^`']+(')")  # a message repeats the whole parameter: its beginning will do
+LONG = re.compile(r"([`'])([^`']{60})[^`']+('|$)")  # a message repeats the whole parameter: its beginning will do
 
 
 def escape(text):
@@ -66,7 +66,7 @@ def row(given, found):
     slots = unescape(found.get("slots", [""])[0]).split()
     readback = unescape(found["readback"][0]).removesuffix("\n") if "readback" in found else ""
     return [kind, escape(text), errno.errorcode[code] if code else "ok", "y" if loaded else "n", escape(rest), cut,
-            runs(slots), " ".join(sorted(found.get("seized", []))), escape(readback), escape(" | ".join(others))]
+            runs(slots), escape(readback), escape(" | ".join(others))]
 
 
 def table(text):

@@ -69,9 +69,9 @@ def find(folder, name):
     raise FileNotFoundError(f"{name} is not in {folder}")
 
 
-def programs(suite):
-    """name inside -> file outside, for all of PROGRAMS."""
-    return {name: find(suite.unpacked(package), name) for package, names in PROGRAMS.items() for name in names}
+def programs(suite, wanted=None):
+    """name inside -> file outside, for all that is wanted of the packages."""
+    return {name: find(suite.unpacked(package), name) for package, names in (wanted or PROGRAMS).items() for name in names}
 
 
 def depmod_with(suite):

@@ -67,7 +67,7 @@ class Boot:
         line = " ".join(f"{CONSOLE['bare' if bare else 'xen']} loglevel=7 panic=-1 {cmdline}".split())
         words = [QEMU, "-accel", "tcg,tb-size=512", "-cpu", "Nehalem", "-m", str(memory), "-smp", "1",
                  "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{self.serial}",
-                 "-M", "q35,kernel-irqchip=split" if "iommu" in flags else "q35",
+                 "-M", "q35",
                  "-drive", f"if=none,id=results,format=raw,file={self.disk}",
                  "-drive", f"if=none,id=nvm,format=raw,file={self.folder}/nvme.img"]
         if "iommu" in flags:

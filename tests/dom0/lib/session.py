@@ -128,10 +128,13 @@ class Session:
         except ValueError as error:
             yield str(error)
             return
-        path = self.data / f"{scenario.settings['table']}-{kernel.name}.tsv"
-        if self.options.save:
-            path.write_text(made)
-        kept = path.read_text() if path.exists() else ""
-        if made != kept:
-            yield f"{path.name} is no longer what {kernel.release} does (--save writes it anew):"
-            yield from hidetable.difference(kept, made)
+        # A kernel has a table of its own only where it differs from the scenario's first kernel.
+        own, first = (self.data / f"{scenario.settings['table']}-{name}.tsv" for name in (kernel.name, scenario.kernels[0]))
+        kept = own if own.exists() else first
+        if self.options.save and not (kept.exists() and kept.read_text() == made):
+            kept = own
+            own.write_text(made)
+        old = kept.read_text() if kept.exists() else ""
+        if made != old:
+            yield f"{kernel.release} does not do what {kept.name} says (--save writes it anew):"
+            yield from hidetable.difference(old, made)
