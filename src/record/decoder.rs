@@ -1,22 +1,247 @@
-//! Placeholder, see record/mod.rs.
-use super::Input;
+//! Drives the formats over a stream of bytes: recognises a record, finds its end, decodes it, whatever the reads were.
+
+use super::journal_short::Separator;
+use super::line::{self, Line};
+use super::peel::{run, split};
+use super::stream::Stream;
+use super::{Flaw, Frame, Input, Place, Unparsed, kmsg};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
+///
+/// ```
+/// use pciback_audit::record::{Author, Decoder, Input};
+///
+/// let mut decoder = Decoder::new(0);
+/// let mut authors = Vec::new();
+/// let mut sink = |input: Input<'_>| {
+///     if let Input::Record(record) = input {
+///         authors.push(record.author);
+///     }
+/// };
+/// decoder.feed(b"6,1,0,-;xen_pciback: backend is vpci\n12,2,7,-;xen_pci", &mut sink);
+/// decoder.feed(b"back: backend is vpci\n", &mut sink);
+/// decoder.finish(&mut sink);
+/// assert_eq!(authors, [Author::Kernel, Author::User]);
+/// ```
 #[derive(Debug)]
-pub struct Decoder {}
+pub struct Decoder {
+    /// Bytes of a record whose end has not come yet.
+    carry: Vec<u8>,
+    /// Where the next byte stands.
+    place: Place,
+    /// The record that the next bytes belong to.
+    open: Option<Open>,
+    stream: Stream,
+}
+
+/// A record whose end is looked for.
+#[derive(Debug)]
+struct Open {
+    place: Place,
+    framer: Framer,
+    /// Bytes of it that were given up because it is too long.
+    dropped: u64,
+}
+
+/// The formats that differ in where a record ends.
+#[derive(Debug)]
+enum Framer {
+    Line(line::Framer),
+    Kmsg(kmsg::Framer),
+}
+
+/// What the first bytes of a record say about it.
+#[derive(Debug)]
+enum Start {
+    Record(Framer),
+    /// These bytes belong to no record.
+    Skip(usize),
+    /// They are too few to tell.
+    NeedMore,
+}
 
 impl Decoder {
     /// Longest record, in bytes. printk cuts at 1 KiB (2 KiB from 7.x), journald at 64 KiB a field; rsyslog at 8 KiB.
     pub const LONGEST: usize = 1 << 20;
 
     /// A decoder for log number `log` of the case.
-    pub fn new(_log: usize) -> Self {
-        Self {}
+    pub fn new(log: usize) -> Self {
+        let place = Place { log, line: 1, offset: 0, sequence: None };
+        Self { carry: Vec::new(), place, open: None, stream: Stream::default() }
     }
 
     /// Takes the next bytes, and hands every record that is whole to `sink`.
-    pub fn feed(&mut self, _bytes: &[u8], _sink: &mut dyn FnMut(Input<'_>)) {}
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
+        if self.carry.is_empty() {
+            let used = self.run(bytes, false, sink);
+            self.carry.extend_from_slice(split(bytes, used).1);
+            return;
+        }
+        let mut buffer = std::mem::take(&mut self.carry);
+        buffer.extend_from_slice(bytes);
+        let used = self.run(&buffer, false, sink);
+        buffer.drain(..used);
+        self.carry = buffer;
+    }
 
     /// Ends the log: hands the last record to `sink`, or what is left of it as cut short.
-    pub fn finish(&mut self, _sink: &mut dyn FnMut(Input<'_>)) {}
+    pub fn finish(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
+        let buffer = std::mem::take(&mut self.carry);
+        let used = self.run(&buffer, true, sink);
+        let (_, left) = split(&buffer, used);
+        let dropped = self.open.take().map_or(0, |open| open.dropped);
+        if dropped > 0 || !left.is_empty() {
+            let place = self.place;
+            let why = if dropped > 0 { Flaw::TooLong } else { Flaw::CutShort };
+            self.stream.unparsed(Unparsed { place, length: dropped + left.len() as u64, why }, sink);
+        }
+        self.stream.release(sink);
+    }
+
+    /// Decodes as many records as there are, and says how many bytes are done with.
+    fn run(&mut self, bytes: &[u8], at_end: bool, sink: &mut dyn FnMut(Input<'_>)) -> usize {
+        let mut used = 0;
+        loop {
+            let (_, rest) = split(bytes, used);
+            if rest.is_empty() {
+                return used;
+            }
+            match self.step(rest, at_end, sink) {
+                0 => return used,
+                length => used += length,
+            }
+        }
+    }
+
+    /// Takes one step over the front of `rest`, and returns its length, or 0 when more bytes are needed.
+    fn step(&mut self, rest: &[u8], at_end: bool, sink: &mut dyn FnMut(Input<'_>)) -> usize {
+        // Never looking further than this makes the outcome the same however the bytes were cut into reads.
+        let (window, beyond) = split(rest, Self::LONGEST);
+        let at_end = at_end && beyond.is_empty();
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => match self.start(window, at_end) {
+                Start::Record(framer) => Open { place: self.place, framer, dropped: 0 },
+                Start::Skip(length) => {
+                    self.pass(split(window, length).0);
+                    return length;
+                }
+                Start::NeedMore => return 0,
+            },
+        };
+        let (length, flaw) = match open.framer.frame(window, at_end) {
+            Frame::Whole(length) => (length, None),
+            Frame::Damaged(length) => (length, Some(Flaw::Damaged)),
+            Frame::CutShort(length) => (length, Some(Flaw::CutShort)),
+            Frame::NeedMore if window.len() < Self::LONGEST => {
+                self.open = Some(open);
+                return 0;
+            }
+            Frame::NeedMore => {
+                let length = open.framer.forget();
+                open.dropped += length as u64;
+                self.pass(split(window, length).0);
+                self.open = Some(open);
+                return length;
+            }
+        };
+        let (record, _) = split(window, length);
+        self.pass(record);
+        let flaw = if open.dropped > 0 { Some(Flaw::TooLong) } else { flaw };
+        match flaw {
+            Some(why) => {
+                let length = open.dropped + length as u64;
+                self.stream.unparsed(Unparsed { place: open.place, length, why }, sink);
+            }
+            None => self.decode(&open, record, sink),
+        }
+        length
+    }
+
+    /// Recognises a record by its first bytes.
+    fn start(&mut self, bytes: &[u8], at_end: bool) -> Start {
+        let line = Start::Record(Framer::Line(line::Framer::default()));
+        match bytes {
+            [b'0'..=b'9', ..] => match kmsg::starts(bytes) {
+                Some(true) => Start::Record(Framer::Kmsg(kmsg::Framer::default())),
+                // Half a prefix behind other records is the start of one that was cut.
+                None if at_end && self.stream.kmsg => Start::Record(Framer::Kmsg(kmsg::Framer::default())),
+                None if !at_end => Start::NeedMore,
+                Some(false) | None => line,
+            },
+            [b'\n', ..] if !self.stream.is_binary(self.place) => Start::Skip(1),
+            [0, ..] if self.stream.kmsg => Start::Skip(1),
+            [b'\r', ..] if !self.stream.is_binary(self.place) => match run(bytes, |byte| byte == b'\r') {
+                (blank, [b'\n', ..]) => Start::Skip(blank.len() + 1),
+                (blank, []) if at_end => Start::Skip(blank.len()),
+                (blank, []) if blank.len() < 8 => Start::NeedMore,
+                _ => line,
+            },
+            [0xef, rest @ ..] if self.place.offset == 0 => match rest {
+                [0xbb, 0xbf, ..] => Start::Skip(3),
+                [] | [0xbb] if !at_end => Start::NeedMore,
+                _ => line,
+            },
+            _ => line,
+        }
+    }
+
+    /// Decodes a whole record.
+    fn decode(&mut self, open: &Open, record: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
+        let place = open.place;
+        let damaged = Unparsed { place, length: record.len() as u64, why: Flaw::Damaged };
+        match open.framer {
+            Framer::Line(_) => self.line(record, place, sink),
+            Framer::Kmsg(_) => match kmsg::decode(record, place) {
+                Some(kmsg) => self.stream.kmsg(kmsg, sink),
+                None => self.stream.unparsed(damaged, sink),
+            },
+        }
+    }
+
+    fn line(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        // A crash leaves a run of NULs where a file had grown and its text was not written yet; the next boot goes on
+        // behind it.
+        let (zeros, text) = run(record, |byte| byte == 0);
+        if !zeros.is_empty() && memchr::memchr(0, text).is_none() && text.len() > 1 {
+            let length = zeros.len() as u64;
+            self.stream.unparsed(Unparsed { place, length, why: Flaw::Binary }, sink);
+            return self.line(text, Place { offset: place.offset + length, ..place }, sink);
+        }
+        let binary = self.stream.is_binary(place);
+        match line::decode(record, place, &mut self.stream.host, binary) {
+            Line::Record(record) => self.stream.record(record, sink),
+            Line::Bare(record) => self.stream.bare(record, sink),
+            Line::Dropped(count) => self.stream.gap(place, Some(count), sink),
+            Line::Separator(Separator::Boot(boot)) => self.stream.boot(place, Some(boot), sink),
+            Line::Separator(Separator::Reboot) => self.stream.boot(place, None, sink),
+            Line::Separator(Separator::Other) => {}
+            Line::Binary => {
+                let length = record.len() as u64;
+                self.stream.unparsed(Unparsed { place, length, why: Flaw::Binary }, sink);
+            }
+        }
+    }
+
+    /// Moves on behind `bytes`.
+    fn pass(&mut self, bytes: &[u8]) {
+        self.place.offset += bytes.len() as u64;
+        self.place.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+    }
+}
+
+impl Framer {
+    fn frame(&mut self, bytes: &[u8], at_end: bool) -> Frame {
+        match self {
+            Self::Line(framer) => framer.frame(bytes, at_end),
+            Self::Kmsg(framer) => framer.frame(bytes, at_end),
+        }
+    }
+
+    fn forget(&mut self) -> usize {
+        match self {
+            Self::Line(framer) => framer.forget(),
+            Self::Kmsg(framer) => framer.forget(),
+        }
+    }
 }

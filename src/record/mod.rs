@@ -5,6 +5,14 @@
 //! apart by content, record by record, so that one file may mix them.
 
 mod decoder;
+mod dmesg;
+mod journal_short;
+mod kmsg;
+mod line;
+mod peel;
+mod stream;
+mod syslog;
+mod time;
 
 pub use decoder::Decoder;
 
@@ -120,6 +128,22 @@ impl<'a> Record<'a> {
             message: Cow::Borrowed(message),
         }
     }
+
+    /// The same record, with its bytes copied where they were borrowed.
+    pub fn into_owned(self) -> Record<'static> {
+        let owned = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());
+        Record {
+            place: self.place,
+            stamp: self.stamp,
+            level: self.level,
+            author: self.author,
+            hostname: self.hostname.map(owned),
+            identifier: self.identifier.map(owned),
+            boot_id: self.boot_id,
+            device: self.device,
+            message: owned(self.message),
+        }
+    }
 }
 
 /// One thing that comes out of a log.
@@ -129,6 +153,8 @@ pub enum Input<'a> {
     Record(Record<'a>),
     /// Records are missing before the next one.
     Gap(Gap),
+    /// The host was started again here: `journalctl` says so between two records, without saying which boot follows.
+    Reboot(Place),
     /// Bytes that are no record of any known format, or a record that is damaged or cut.
     Unparsed(Unparsed),
 }
@@ -176,4 +202,22 @@ impl Flaw {
             Self::Binary => "not text",
         }
     }
+}
+
+/// What looking for the end of a record came to. Lengths count from the record's first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    /// The record is whole, and has this many bytes.
+    Whole(usize),
+    /// Its end is not among the bytes given.
+    NeedMore,
+    /// No record can be made of this many bytes; behind them another one may start.
+    Damaged(usize),
+    /// The log ends inside the record.
+    CutShort(usize),
+}
+
+/// The level in a priority: facility * 8 + level (`include/linux/kern_levels.h`, RFC 3164 section 4.1.1).
+const fn level(priority: u32) -> u8 {
+    (priority & 7) as u8
 }

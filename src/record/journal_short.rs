@@ -1,0 +1,125 @@
+//! Lines of `journalctl` with `-o short-full`, `short-unix`, `short-monotonic` and `short-delta`, and the lines between
+//! boots. `short`, `short-precise` and `short-iso` are read as syslog files are.
+//!
+//! systemd src/shared/logs-show.c, `output_short`; src/journal/journalctl.c (252).
+
+use super::peel::{decimal, digits, fixed, word};
+use super::syslog::{Origin, body, origin};
+use super::{BootId, Place, Record, time};
+
+/// A line that is journalctl's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// `-- Boot 0123456789abcdef0123456789abcdef --`: what follows belongs to that boot.
+    Boot(BootId),
+    /// `-- Reboot --`, before systemd 247.
+    Reboot,
+    /// `-- Journal begins at ..`, `-- No entries --` and the like.
+    Other,
+}
+
+/// Reads a line between entries.
+pub(super) fn separator(line: &[u8]) -> Option<Separator> {
+    let text = line.strip_prefix(b"-- ")?;
+    let inner = text.strip_suffix(b" --").or_else(|| text.strip_suffix(b".")).unwrap_or(text);
+    if inner == b"Reboot" {
+        return Some(Separator::Reboot);
+    }
+    if let Some(id) = inner.strip_prefix(b"Boot ").and_then(BootId::parse) {
+        return Some(Separator::Boot(id));
+    }
+    let known: [&[u8]; 3] = [b"Journal begins at ", b"Logs begin at ", b"No entries"];
+    known.iter().any(|start| inner.starts_with(start)).then_some(Separator::Other)
+}
+
+/// Reads a line of `short-full` or `short-unix`.
+pub(super) fn decode(line: &[u8], place: Place) -> Option<Record<'_>> {
+    let (wall, rest) = match line {
+        [b'A'..=b'Z', ..] => time::full(line)?,
+        [b'0'..=b'9', ..] => {
+            let (seconds, rest) = digits(line);
+            let (micros, rest) = fixed(rest.strip_prefix(b".")?, 6)?;
+            let seconds = decimal(seconds).filter(|_| seconds.len() >= 9)?;
+            (time::unix(seconds.checked_mul(1_000_000)?.checked_add(u64::from(micros))?)?, rest)
+        }
+        _ => return None,
+    };
+    let (origin, rest) = origin(rest.strip_prefix(b" ")?);
+    let mut record = Record::bare(place, rest);
+    record.stamp.wall = Some(wall);
+    body(&mut record, origin, rest, None);
+    Some(record)
+}
+
+/// Reads what stands behind an uptime in brackets as `host identifier: text`, if it is that and not dmesg's text.
+///
+/// The two look alike, so the first such line of a log must name the kernel or systemd, and the later ones the same host
+/// (`known`). No PCI address or USB port passes for an identifier: there is no colon in one.
+pub(super) fn behind_uptime<'a>(text: &'a [u8], known: &mut Option<Vec<u8>>) -> Option<(Origin<'a>, &'a [u8])> {
+    // Most lines of dmesg end here: no tag in the second word.
+    let (host, rest) = word(text);
+    let (tag, _) = word(rest);
+    if host.is_empty() || !tag.ends_with(b":") || host.contains(&b':') {
+        return None;
+    }
+    let (origin, rest) = origin(text);
+    let (hostname, identifier) = (origin.hostname?, origin.identifier?);
+    let first = identifier == b"kernel" || (origin.process && identifier.starts_with(b"systemd"));
+    let same = known.as_deref() == Some(hostname) && !identifier.contains(&b':');
+    if first && !same {
+        *known = Some(hostname.to_vec());
+    }
+    (first || same).then_some((origin, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Author;
+
+    #[test]
+    fn lines_between_entries_are_told_from_text() {
+        let boot = "-- Boot e3e04467517848339c5b9e97abdc7330 --";
+        let id = BootId::parse(b"e3e04467517848339c5b9e97abdc7330").unwrap();
+        assert_eq!(separator(boot.as_bytes()), Some(Separator::Boot(id)));
+        assert_eq!(separator(b"-- Reboot --"), Some(Separator::Reboot));
+        for line in [
+            "-- No entries --",
+            "-- Journal begins at Sun 2026-11-22 07:05:53 UTC, ends at Sun 2026-11-22 07:06:06 UTC. --",
+            "-- Logs begin at Sun 2026-11-22 07:05:53 UTC, end at Sun 2026-11-22 07:06:06 UTC. --",
+        ] {
+            assert_eq!(separator(line.as_bytes()), Some(Separator::Other), "{line}");
+        }
+        for line in ["-- Boot 12 --", "-- hello --", "--", " -- Reboot --", "-- Rebooting --"] {
+            assert_eq!(separator(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_dmesg_is_no_host_and_identifier() {
+        let mut known = None;
+        for text in [
+            "usb 1-1: new device",
+            "systemd[1]: Detected virtualization",
+            "pciback 0000:00:1d.0: seizing device",
+            "hub 3-0:1.0: USB hub found",
+            "kernel: text",
+            "dom0 lab: note",
+        ] {
+            assert_eq!(behind_uptime(text.as_bytes(), &mut known), None, "{text}");
+        }
+        assert!(behind_uptime(b"dom0 kernel: text", &mut known).is_some());
+        assert!(behind_uptime(b"dom0 lab: note", &mut known).is_some());
+        assert!(behind_uptime(b"dom0 0000:00:1d.0: text", &mut known).is_none());
+        assert!(behind_uptime(b"other lab: note", &mut known).is_none());
+    }
+
+    #[test]
+    fn full_and_unix_times_stand_before_host_and_identifier() {
+        for line in ["Sun 2026-11-22 07:05:53 UTC dom0 lab[7]: text", "1795331153.830344 dom0 lab: text"] {
+            let record = decode(line.as_bytes(), Place::default()).unwrap();
+            assert_eq!((&*record.message, record.author), (&b"text"[..], Author::User), "{line}");
+            assert_eq!(record.stamp.wall.unwrap().local.to_string().get(..19), Some("2026-11-22 07:05:53"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Records that are one line: which of the line formats it is, or bare text, or no text at all.
+
+use memchr::memchr;
+
+use super::journal_short::{self, Separator};
+use super::peel::{chomp, run, split};
+use super::{Frame, Place, Record, dmesg, syslog};
+
+/// Looks for the end of a line.
+#[derive(Debug, Default)]
+pub(super) struct Framer {
+    /// No end of the line is before this.
+    at: usize,
+}
+
+impl Framer {
+    /// The last line of a log needs no end.
+    pub(super) fn frame(&mut self, bytes: &[u8], at_end: bool) -> Frame {
+        let (_, unseen) = split(bytes, self.at);
+        if let Some(end) = memchr(b'\n', unseen) {
+            return Frame::Whole(self.at + end + 1);
+        }
+        if at_end {
+            return Frame::Whole(bytes.len());
+        }
+        self.at = bytes.len();
+        Frame::NeedMore
+    }
+
+    /// How many bytes need not be kept to go on.
+    pub(super) fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.at)
+    }
+}
+
+/// What a line is.
+#[derive(Debug)]
+pub(super) enum Line<'a> {
+    /// A record with a time, a priority or an origin.
+    Record(Record<'a>),
+    /// Text of which nothing is known.
+    Bare(Record<'a>),
+    /// The kernel's own note that the console was too slow for this many records.
+    Dropped(u64),
+    /// Not a record: a line of journalctl's own.
+    Separator(Separator),
+    /// No text.
+    Binary,
+}
+
+/// Reads a line. `host` is the host of the log's `short-monotonic` lines, once there was one. Right after `binary`
+/// bytes a line must be clean text to count as text.
+pub(super) fn decode<'a>(line: &'a [u8], place: Place, host: &mut Option<Vec<u8>>, binary: bool) -> Line<'a> {
+    let text = chomp(line);
+    if is_binary(text) {
+        return Line::Binary;
+    }
+    if text.starts_with(b"\x1b") {
+        return match decode(&without_colours(text), place, host, binary) {
+            Line::Record(record) => Line::Record(record.into_owned()),
+            Line::Bare(record) => Line::Bare(record.into_owned()),
+            Line::Dropped(count) => Line::Dropped(count),
+            Line::Separator(separator) => Line::Separator(separator),
+            Line::Binary => Line::Binary,
+        };
+    }
+    if let Some(record) = recognised(text, place, host) {
+        return Line::Record(record);
+    }
+    if let Some(separator) = journal_short::separator(text) {
+        return Line::Separator(separator);
+    }
+    if let Some(count) = dropped(text) {
+        return Line::Dropped(count);
+    }
+    if binary && (text.len() < 4 || text.iter().any(u8::is_ascii_control) || std::str::from_utf8(text).is_err()) {
+        return Line::Binary;
+    }
+    Line::Bare(Record::bare(place, text))
+}
+
+/// Tries the formats that can start as the line does. Blanks before a prefix are part of a message (dmesg and
+/// journalctl indent the second line of one), so none are passed over: what stands there anyone may have written.
+fn recognised<'a>(text: &'a [u8], place: Place, host: &mut Option<Vec<u8>>) -> Option<Record<'a>> {
+    match text.first()? {
+        b'[' => {
+            let (stamp, rest) = dmesg::stamp(text)?;
+            let mut record = Record { stamp, ..Record::bare(place, rest) };
+            if stamp.uptime.is_some()
+                && stamp.wall.is_none()
+                && let Some((origin, rest)) = journal_short::behind_uptime(rest, host)
+            {
+                syslog::body(&mut record, origin, rest, None);
+            }
+            Some(record)
+        }
+        b'<' => {
+            let (priority, rest) = dmesg::priority(text)?;
+            syslog::decode(rest, Some(priority), place).or_else(|| dmesg::decode(text, place))
+        }
+        b'0'..=b'9' => syslog::decode(text, None, place)
+            .or_else(|| dmesg::decode(text, place))
+            .or_else(|| journal_short::decode(text, place)),
+        b'A'..=b'Z' => syslog::decode(text, None, place).or_else(|| journal_short::decode(text, place)),
+        b'a'..=b'z' => dmesg::decode(text, place),
+        _ => None,
+    }
+}
+
+/// `** 12 printk messages dropped **` (kernel/printk/printk.c, `console_unlock`; from 6.4 `console_prepend_dropped`).
+fn dropped(text: &[u8]) -> Option<u64> {
+    let (count, rest) = super::peel::number(text.strip_prefix(b"** ")?)?;
+    rest.starts_with(b" printk messages dropped **").then_some(count)
+}
+
+/// A NUL, mostly control characters, or some of them among bytes that are no UTF-8.
+fn is_binary(text: &[u8]) -> bool {
+    if memchr(0, text).is_some() {
+        return true;
+    }
+    let strange = |byte: &&u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\x1b');
+    let controls = text.iter().filter(strange).count();
+    controls > 0 && (controls * 3 > text.len() || (controls * 16 > text.len() && std::str::from_utf8(text).is_err()))
+}
+
+/// The line without the escape sequences of `dmesg --color=always` (ECMA-48 CSI ... m).
+fn without_colours(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr(b'\x1b', rest) {
+        let (before, escape) = split(rest, at);
+        plain.extend_from_slice(before);
+        let (_, behind) = split(escape, 1);
+        let colour = behind.strip_prefix(b"[").map(|code| run(code, |byte| byte.is_ascii_digit() || byte == b';').1);
+        rest = colour.and_then(|end| end.strip_prefix(b"m")).unwrap_or(behind);
+    }
+    plain.extend_from_slice(rest);
+    plain
+}

@@ -1,0 +1,59 @@
+//! Peeling values off the front of a text: each function returns the value and what follows it.
+
+/// `text` cut at `at`, or all of it and nothing when it is shorter.
+pub(super) fn split(text: &[u8], at: usize) -> (&[u8], &[u8]) {
+    text.split_at_checked(at).unwrap_or((text, &[]))
+}
+
+/// The first bytes for which `belongs` holds, and the rest.
+pub(super) fn run(text: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    split(text, text.iter().position(|byte| !belongs(*byte)).unwrap_or(text.len()))
+}
+
+/// A run of decimal digits, perhaps empty.
+pub(super) fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    run(text, |byte| byte.is_ascii_digit())
+}
+
+/// What follows a run of spaces.
+pub(super) fn blanks(text: &[u8]) -> &[u8] {
+    run(text, |byte| byte == b' ').1
+}
+
+/// Everything up to the next space, which is taken off the rest.
+pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let (word, rest) = split(text, memchr::memchr(b' ', text).unwrap_or(text.len()));
+    (word, rest.strip_prefix(b" ").unwrap_or(rest))
+}
+
+/// The value of a run of digits, unless there are none or too many.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, digit| match digit {
+        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// An unsigned number of any length that fits.
+pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (digits, rest) = digits(text);
+    Some((decimal(digits)?, rest))
+}
+
+/// A number of exactly `width` digits.
+pub(super) fn fixed(text: &[u8], width: usize) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_at_checked(width)?;
+    Some((u32::try_from(decimal(digits)?).ok()?, rest))
+}
+
+/// The line without its end: one LF, and the CRs of a serial console before it.
+pub(super) fn chomp(line: &[u8]) -> &[u8] {
+    let mut text = line.strip_suffix(b"\n").unwrap_or(line);
+    while let Some(shorter) = text.strip_suffix(b"\r") {
+        text = shorter;
+    }
+    text
+}

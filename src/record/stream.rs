@@ -1,0 +1,161 @@
+//! What the earlier records of a log say about the later ones, and the order in which all come out.
+
+use std::borrow::Cow;
+
+use super::kmsg::{Fragment, Kmsg};
+use super::peel::number;
+use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed};
+
+/// State of a log between two records.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// Host of `journalctl -o short-monotonic` lines, once one was seen.
+    pub(super) host: Option<Vec<u8>>,
+    /// Whether the last thing was a `/dev/kmsg` record.
+    pub(super) kmsg: bool,
+    /// The boot that journalctl named between records.
+    boot: Option<BootId>,
+    /// Sequence number of the last `/dev/kmsg` record.
+    sequence: Option<u64>,
+    /// The first part of a line, until it is known whether more parts follow.
+    fragment: Option<Record<'static>>,
+    /// Binary bytes, until it is known where they end.
+    binary: Option<Unparsed>,
+    /// Records whose format says who wrote them, and lines of bare text.
+    stated: u64,
+    bare: u64,
+}
+
+impl Stream {
+    /// Whether the bytes before `place` are binary ones.
+    pub(super) fn is_binary(&self, place: Place) -> bool {
+        self.binary.is_some_and(|binary| binary.place.offset + binary.length == place.offset)
+    }
+
+    /// Passes on a record from any format but `/dev/kmsg`.
+    pub(super) fn record(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.kmsg = false;
+        self.release(sink);
+        self.emit(record, sink);
+    }
+
+    /// Passes on a line of which only the text is known.
+    pub(super) fn bare(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        // The further lines of a message are indented; they say nothing about the log.
+        if !record.message.starts_with(b" ") {
+            self.bare = self.bare.saturating_add(1);
+        }
+        self.record(record, sink);
+    }
+
+    /// Passes on a record of `/dev/kmsg`: its parts put together, the missing ones noticed.
+    pub(super) fn kmsg(&mut self, kmsg: Kmsg<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.kmsg = true;
+        let next = self.sequence.and_then(|last| last.checked_add(1));
+        let missing = next.and_then(|next| kmsg.sequence.checked_sub(next)).filter(|missing| *missing > 0);
+        self.sequence = Some(kmsg.sequence);
+        if let Some(first) = &mut self.fragment
+            && kmsg.fragment == Fragment::Next
+            && next == Some(kmsg.sequence)
+            && first.author == kmsg.record.author
+            && first.message.len() + kmsg.record.message.len() <= Decoder::LONGEST
+        {
+            first.message.to_mut().extend_from_slice(&kmsg.record.message);
+            first.device = first.device.or(kmsg.record.device);
+            return;
+        }
+        self.release(sink);
+        if missing.is_some() {
+            sink(Input::Gap(Gap { place: kmsg.record.place, lost: missing }));
+        }
+        if kmsg.fragment == Fragment::First {
+            self.fragment = Some(kmsg.record.into_owned());
+        } else {
+            self.emit(kmsg.record, sink);
+        }
+    }
+
+    /// Notes that records are missing before `place`.
+    pub(super) fn gap(&mut self, place: Place, lost: Option<u64>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.release(sink);
+        sink(Input::Gap(Gap { place, lost }));
+    }
+
+    /// A boot begins, of which the log gives the id or not.
+    pub(super) fn boot(&mut self, place: Place, boot: Option<BootId>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.release(sink);
+        self.boot = boot;
+        if boot.is_none() {
+            sink(Input::Reboot(place));
+        }
+    }
+
+    /// Passes on bytes that are no record. Binary ones are put together, so that a file of them gives few inputs.
+    pub(super) fn unparsed(&mut self, unparsed: Unparsed, sink: &mut dyn FnMut(Input<'_>)) {
+        self.kmsg = false;
+        if unparsed.why == Flaw::Binary
+            && self.is_binary(unparsed.place)
+            && let Some(binary) = &mut self.binary
+        {
+            binary.length += unparsed.length;
+            return;
+        }
+        self.release(sink);
+        if unparsed.why == Flaw::Binary {
+            self.binary = Some(unparsed);
+        } else {
+            sink(Input::Unparsed(unparsed));
+        }
+    }
+
+    /// Hands out what was kept back.
+    pub(super) fn release(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
+        if let Some(binary) = self.binary.take() {
+            sink(Input::Unparsed(binary));
+        }
+        if let Some(record) = self.fragment.take() {
+            self.emit(record, sink);
+        }
+    }
+
+    fn emit(&mut self, mut record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        record.boot_id = record.boot_id.or(self.boot);
+        if record.author == Author::Kernel {
+            // In a log of bare text (dmesg -t, journalctl -o cat) such a line is a message that looks like a record.
+            // Whoever could write the one could write the other, so it proves no more than its neighbours do.
+            if self.bare > self.stated {
+                record.author = Author::Unstated;
+            }
+            self.stated = self.stated.saturating_add(1);
+        }
+        if let Some(lost) = lost(&record) {
+            sink(Input::Gap(Gap { place: record.place, lost: Some(lost) }));
+        }
+        sink(Input::Record(record));
+    }
+}
+
+/// How many records a log daemon says it has lost.
+///
+/// systemd src/journal/journald-kmsg.c, `dev_kmsg_record`: `Missed %llu kernel messages`. rsyslog plugins/imuxsock and
+/// runtime/ratelimit.c: `imuxsock lost 5 messages from pid 12`, `imklog: 5 messages lost due to rate-limiting`.
+fn lost(record: &Record<'_>) -> Option<u64> {
+    let identifier = record.identifier.as_deref()?;
+    let message: &[u8] = match &record.message {
+        Cow::Borrowed(message) => message,
+        Cow::Owned(message) => message,
+    };
+    if identifier == b"systemd-journald" {
+        let (count, rest) = number(message.strip_prefix(b"Missed ")?)?;
+        return rest.starts_with(b" kernel messages").then_some(count);
+    }
+    let module = |text: &[u8]| [&b"imklog"[..], b"imuxsock", b"imjournal"].iter().any(|name| text.starts_with(name));
+    if !(module(identifier) || (identifier == b"rsyslogd" && module(message))) {
+        return None;
+    }
+    let words: Vec<&[u8]> = message.split(|byte| *byte == b' ').collect();
+    words.windows(3).find_map(|words| match words {
+        [b"lost", count, b"messages"] | [count, b"messages", b"lost"] => super::peel::decimal(count),
+        _ => None,
+    })
+}

@@ -1,0 +1,239 @@
+//! Lines of syslog files: RFC 3164, RFC 3339 times as rsyslog writes them, RFC 5424, and what they share with
+//! `journalctl -o short`.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::peel::{digits, split, word};
+use super::time::{self, Fraction};
+use super::{Author, Place, Record, Stamp, dmesg};
+
+/// Where a line says it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin<'a> {
+    pub(super) hostname: Option<&'a [u8]>,
+    pub(super) identifier: Option<&'a [u8]>,
+    /// Whether a process number stands behind the identifier.
+    pub(super) process: bool,
+}
+
+/// Reads a line with the time of a syslog file, behind its priority if it has one.
+pub(super) fn decode(line: &[u8], priority: Option<u32>, place: Place) -> Option<Record<'_>> {
+    let (wall, rest) = match line {
+        [b'1', b' ', rest @ ..] if priority.is_some() => return rfc5424(rest, priority, place),
+        [b'A'..=b'Z', ..] => time::rfc3164(line)?,
+        [b'0'..=b'9', ..] => match time::rfc3339(line)? {
+            (_, Fraction::Comma, _) => return None,
+            (wall, _, rest) => (wall, rest),
+        },
+        _ => return None,
+    };
+    let (origin, rest) = origin(rest.strip_prefix(b" ")?);
+    let mut record = Record::bare(place, rest);
+    record.stamp.wall = Some(wall);
+    body(&mut record, origin, rest, priority);
+    Some(record)
+}
+
+/// `2026-11-22T06:20:37.123456+00:00 gaia kernel - - - text`, behind `<6>1 ` (RFC 5424, section 6).
+fn rfc5424(text: &[u8], priority: Option<u32>, place: Place) -> Option<Record<'_>> {
+    let (wall, rest) = match text {
+        [b'-', rest @ ..] => (None, rest),
+        _ => time::rfc3339(text).map(|(wall, _, rest)| (Some(wall), rest))?,
+    };
+    let (hostname, rest) = word(rest.strip_prefix(b" ")?);
+    let (identifier, rest) = word(rest);
+    let (_process, rest) = word(rest);
+    let (_message_id, rest) = word(rest);
+    let rest = structured_data(rest)?;
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let mut text = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+    // rsyslog's template adds a space to the one that it keeps of the message (RSYSLOG_SyslogProtocol23Format).
+    if identifier == b"kernel" {
+        text = text.strip_prefix(b" ").unwrap_or(text);
+    }
+    let said = |name: &'static [u8], value| if value == name { None } else { Some(value) };
+    let origin = Origin { hostname: said(b"-", hostname), identifier: said(b"-", identifier), process: false };
+    let mut record = Record::bare(place, text);
+    record.stamp.wall = wall;
+    body(&mut record, origin, text, priority);
+    Some(record)
+}
+
+/// Past `-` or `[id name="value"][..]`; in a value `"`, `\` and `]` have a `\` before them.
+fn structured_data(text: &[u8]) -> Option<&[u8]> {
+    if let Some(rest) = text.strip_prefix(b"-") {
+        return Some(rest);
+    }
+    let mut rest = text.strip_prefix(b"[")?;
+    let mut quoted = false;
+    loop {
+        rest = match rest {
+            [b'\\', _, rest @ ..] if quoted => rest,
+            [b'"', rest @ ..] => {
+                quoted = !quoted;
+                rest
+            }
+            [b']', b'[', rest @ ..] if !quoted => rest,
+            [b']', rest @ ..] if !quoted => return Some(rest),
+            [_, rest @ ..] => rest,
+            [] => return None,
+        };
+    }
+}
+
+/// `gaia kernel: `, `gaia sshd[812]: `, `kernel: ` as local senders write it (no host), or `gaia ` alone.
+pub(super) fn origin(text: &[u8]) -> (Origin<'_>, &[u8]) {
+    let tagged =
+        |hostname, (identifier, process, rest)| (Origin { hostname, identifier: Some(identifier), process }, rest);
+    if let Some(tag) = tag(text) {
+        return tagged(None, tag);
+    }
+    let (hostname, rest) = word(text);
+    match tag(busybox(rest).unwrap_or(rest)) {
+        Some(tag) => tagged(Some(hostname), tag),
+        None => (Origin { hostname: Some(hostname), identifier: None, process: false }, rest),
+    }
+}
+
+/// Past `kern.info `, which busybox syslogd puts before the tag. It says no more than a priority below 8 does.
+fn busybox(text: &[u8]) -> Option<&[u8]> {
+    let (names, rest) = word(text);
+    let (facility, level) = split(names, memchr(b'.', names)?);
+    dmesg::facility(facility).filter(|author| *author == Author::Kernel)?;
+    dmesg::level(level.strip_prefix(b".")?)?;
+    Some(rest)
+}
+
+/// `kernel: ` or `sshd[812]: `: the identifier, and whether it has a process number.
+fn tag(text: &[u8]) -> Option<(&[u8], bool, &[u8])> {
+    let (tag, rest) = word(text);
+    let Some(tag) = tag.strip_suffix(b":") else {
+        // Old daemons left out the space that the kernel's bracket follows.
+        return text.strip_prefix(b"kernel:").map(|rest| (text.get(..6).unwrap_or(text), false, rest));
+    };
+    let Some(open) = memchr(b'[', tag) else { return Some((tag, false, rest)).filter(|_| !tag.is_empty()) };
+    let (identifier, process) = split(tag, open);
+    let (number, end) = digits(process.strip_prefix(b"[")?);
+    Some((identifier, true, rest)).filter(|_| !identifier.is_empty() && !number.is_empty() && end == b"]")
+}
+
+/// Fills in what stands behind the time: origin, author, and the message with the kernel's own time before it.
+pub(super) fn body<'a>(record: &mut Record<'a>, origin: Origin<'a>, text: &'a [u8], priority: Option<u32>) {
+    record.hostname = origin.hostname.map(Cow::Borrowed);
+    record.identifier = origin.identifier.map(Cow::Borrowed);
+    record.level = priority.map(super::level);
+    // Any user can log as "kernel" (logger -t kernel), so the name proves nothing; another name does.
+    record.author = match origin.identifier {
+        _ if priority.is_some_and(|priority| priority >= 8) => Author::User,
+        Some(b"kernel") | None => Author::Unstated,
+        Some(_) => Author::User,
+    };
+    let mut text = text;
+    if origin.identifier == Some(b"kernel") {
+        // Forwarded twice, the tag is there twice.
+        while let Some(rest) = text.strip_prefix(b"kernel: ") {
+            text = rest;
+        }
+        if let Some((priority, rest)) = dmesg::priority(text) {
+            record.level = Some(super::level(priority));
+            text = rest;
+        }
+        if let Some((Stamp { uptime: Some(uptime), wall: None }, rest)) = dmesg::stamp(text) {
+            record.stamp.uptime = Some(uptime);
+            text = rest;
+        }
+    }
+    record.message = unescape(text);
+}
+
+/// Undoes `#012`: rsyslog writes control characters as `#` and three octal digits (`$EscapeControlCharactersOnReceive`).
+fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+    let control = |digits: &[u8]| match digits {
+        [b'#', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+            let value = (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0');
+            value.is_ascii_control().then_some(value)
+        }
+        _ => None,
+    };
+    let mut starts = memchr::memchr_iter(b'#', text);
+    if !starts.any(|at| control(split(text, at).1).is_some()) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr(b'#', rest) {
+        let (before, escape) = split(rest, at);
+        plain.extend_from_slice(before);
+        let (byte, length) = control(escape).map_or((b'#', 1), |byte| (byte, 4));
+        plain.push(byte);
+        rest = split(escape, length).1;
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str) -> String {
+        let (priority, rest) = match dmesg::priority(line.as_bytes()) {
+            Some((priority, rest)) => (Some(priority), rest),
+            None => (None, line.as_bytes()),
+        };
+        let Some(record) = decode(rest, priority, Place::default()) else { return "none".to_owned() };
+        let text = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |b| String::from_utf8_lossy(b).into_owned());
+        let (hostname, identifier) = (text(record.hostname.as_deref()), text(record.identifier.as_deref()));
+        let uptime = record.stamp.uptime.map_or(String::new(), |uptime| uptime.to_string());
+        let message = text(Some(&record.message));
+        format!("{hostname}|{identifier}|{uptime}|{:?}|{message}", record.author)
+    }
+
+    #[test]
+    fn every_form_of_a_syslog_file_is_read() {
+        for (line, expected) in [
+            ("Jul  2 00:36:54 gaia kernel: [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 gaia kernel: [    1.648270][    T1] text", "gaia|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 gaia kernel: kernel: [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 gaia kernel:[    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 gaia kernel: text", "gaia|kernel||Unstated|text"),
+            ("Jul  2 00:36:54.123456 gaia kernel: text", "gaia|kernel||Unstated|text"),
+            ("<6>Jul  2 00:36:54 gaia kernel: text", "gaia|kernel||Unstated|text"),
+            ("<14>Jul  2 00:36:54 gaia kernel: text", "gaia|kernel||User|text"),
+            ("<13>Jul  2 00:36:54 kernel: text", "-|kernel||User|text"),
+            ("Jul  2 00:36:54 gaia lab[12]: [    1.648270] text", "gaia|lab||User|[    1.648270] text"),
+            ("Jul  2 00:36:54 gaia lab: kernel: text", "gaia|lab||User|kernel: text"),
+            ("Jul  2 00:36:54 gaia pciback 0000:00:1d.0: x", "gaia|-||Unstated|pciback 0000:00:1d.0: x"),
+            ("Jan  1 00:00:05 gaia kern.info kernel: text", "gaia|kernel||Unstated|text"),
+            ("Jan  1 00:00:05 gaia user.notice root: text", "gaia|-||Unstated|user.notice root: text"),
+            ("2026-11-22T06:20:37.123456+00:00 gaia kernel: [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("2026-11-22T06:20:37+0000 gaia kernel: text", "gaia|kernel||Unstated|text"),
+            ("2026-11-22T06:20:37Z gaia sshd[1]: text", "gaia|sshd||User|text"),
+            ("2026-11-22T06:20:37 gaia kernel: text", "gaia|kernel||Unstated|text"),
+            (
+                "<6>1 2026-11-22T06:20:37.1+00:00 gaia kernel - - - [    1.648270] text",
+                "gaia|kernel|1648270|Unstated|text",
+            ),
+            ("<6>1 2026-11-22T06:20:37.1Z gaia kernel - - -  [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("<14>1 - - lab 12 ID [a b=\"]\\\"\"][c] \u{feff}text", "-|lab||User|text"),
+            ("<6>1 - gaia kernel - - -", "gaia|kernel||Unstated|"),
+        ] {
+            assert_eq!(shown(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn octal_escapes_are_undone_and_other_numbers_are_not() {
+        for (text, expected) in [
+            ("a#012b", "a\nb"),
+            ("a#011b#", "a\tb#"),
+            ("bug #123 #399 #01", "bug #123 #399 #01"),
+            ("##012", "#\n"),
+            ("#777", "#777"),
+        ] {
+            assert_eq!(&*unescape(text.as_bytes()), expected.as_bytes(), "{text}");
+        }
+    }
+}
