@@ -14,9 +14,8 @@ pub mod slots;
 
 use std::fmt;
 
-use crate::pci::Era;
 use crate::tree::{Obstacle, Tree};
-use hide::HideList;
+use hide::{Grammar, HideList};
 
 /// A kind of place where a hide list can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,14 +82,15 @@ pub struct Written {
 }
 
 impl Written {
-    /// What a kernel of `era` makes of it.
+    /// What a kernel of some era or version makes of it.
     ///
     /// pciback's `slots` are no parameter: they may be longer than one.
-    pub fn read(&self, era: Era) -> HideList {
+    pub fn read(&self, grammar: impl Into<Grammar>) -> HideList {
+        let grammar = grammar.into();
         match self.source {
-            Source::Slots => hide::read_of_any_length(&self.text, era),
+            Source::Slots => hide::read_of_any_length(&self.text, grammar),
             Source::Argument | Source::Module | Source::CommandLine | Source::Modprobe | Source::Log => {
-                hide::read(&self.text, era)
+                hide::read(&self.text, grammar)
             }
         }
     }

@@ -4,7 +4,7 @@ mod word;
 
 use std::fmt;
 
-use super::{Fault, LONGEST, Part, read, read_of_any_length, shortest};
+use super::{Fault, Grammar, LONGEST, Part, read, read_of_any_length, shortest};
 use crate::pci::{Era, Pattern};
 use word::Word;
 
@@ -44,14 +44,16 @@ impl fmt::Display for Lookalike {
     }
 }
 
-/// What to say about `list` to a person with a kernel of `era`; `None` for a list in order, or where any guess would be
-/// as good as another.
-pub fn advise(list: &[u8], era: Era) -> Option<Advice> {
+/// What to say about `list` to a person with such a kernel; `None` for a list in order, or where any guess would be as
+/// good as another.
+pub fn advise(list: &[u8], grammar: impl Into<Grammar>) -> Option<Advice> {
+    let grammar = grammar.into();
+    let era = grammar.era;
     if list.len() > LONGEST * 16 {
         return None;
     }
-    let fault = read(list, era).fault?;
-    let plain = read_of_any_length(list, era);
+    let fault = read(list, grammar).fault?;
+    let plain = read_of_any_length(list, grammar);
     let patterns = match (fault, plain.fault) {
         (Fault::TooLong { .. }, None) => plain.entries.into_iter().map(|entry| entry.pattern).collect(),
         _ => match meant(&String::from_utf8_lossy(list.split(|byte| *byte == 0).next()?), era) {
@@ -63,13 +65,13 @@ pub fn advise(list: &[u8], era: Era) -> Option<Advice> {
     if spelling.len() > LONGEST {
         spelling = shortest(&patterns, era);
     }
-    let right = !patterns.is_empty() && read(spelling.as_bytes(), era).fault.is_none();
+    let right = !patterns.is_empty() && read(spelling.as_bytes(), grammar).fault.is_none();
     right.then_some(Advice::Spelling(spelling))
 }
 
 /// The nearest valid spelling of a list that is not right, where there is one.
-pub fn nearest(list: &[u8], era: Era) -> Option<String> {
-    match advise(list, era)? {
+pub fn nearest(list: &[u8], grammar: impl Into<Grammar>) -> Option<String> {
+    match advise(list, grammar)? {
         Advice::Spelling(spelling) => Some(spelling),
         Advice::LooksLike(_) | Advice::TooLarge { .. } => None,
     }

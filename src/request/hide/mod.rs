@@ -12,12 +12,44 @@ pub use shorten::{addresses, shortest};
 
 use std::ops::Range;
 
-use crate::pci::{Era, Pattern};
+use crate::pci::{Era, KernelVersion, Pattern};
 use scan::{Number, Scan, Wanted, sscanf};
 
 /// The longest list the kernel lets through to pciback, in bytes (`param_set_charp` in kernel/params.c: a longer one is
 /// refused with ENOSPC before pciback sees it).
 pub const LONGEST: usize = 1024;
+
+/// How a kernel reads a hide list. An [`Era`] or a [`KernelVersion`] is turned into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grammar {
+    /// The generation of pciback's parser.
+    pub era: Era,
+    /// What becomes of a number of more than 64 bits.
+    pub wide: Wide,
+}
+
+/// What a kernel makes of a number of more than 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wide {
+    /// The upper bits are lost.
+    Wraps,
+    /// It becomes the largest number there is, which as a slot or function is a wildcard. Seen of a 7.2 kernel, and not
+    /// of 6.1 (testdata/dom0).
+    Saturates,
+}
+
+impl From<Era> for Grammar {
+    fn from(era: Era) -> Self {
+        Self { era, wide: Wide::Wraps }
+    }
+}
+
+impl From<KernelVersion> for Grammar {
+    fn from(kernel: KernelVersion) -> Self {
+        let wide = if kernel < (KernelVersion { major: 7, minor: 2 }) { Wide::Wraps } else { Wide::Saturates };
+        Self { era: kernel.era(), wide }
+    }
+}
 
 /// A part of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,9 +156,9 @@ impl HideList {
     }
 }
 
-/// Reads the value of `hide=` as a kernel of `era` does.
-pub fn read(list: &[u8], era: Era) -> HideList {
-    let mut read = read_of_any_length(list, era);
+/// Reads the value of `hide=` as a kernel does.
+pub fn read(list: &[u8], grammar: impl Into<Grammar>) -> HideList {
+    let mut read = read_of_any_length(list, grammar.into());
     let length = read.text.len();
     if length > LONGEST {
         read.fault = Some(Fault::TooLong { length });
@@ -136,12 +168,12 @@ pub fn read(list: &[u8], era: Era) -> HideList {
 }
 
 /// The same for a list that no kernel parameter has to carry.
-pub(in crate::request) fn read_of_any_length(list: &[u8], era: Era) -> HideList {
+pub(in crate::request) fn read_of_any_length(list: &[u8], grammar: Grammar) -> HideList {
     let text = list.split(|byte| *byte == 0).next().unwrap_or_default();
     let mut read = HideList { entries: Vec::new(), fault: None, text: text.to_vec() };
     let mut from = 0;
     while from < text.len() {
-        let (fault, next) = match read_entry(text, from, era) {
+        let (fault, next) = match read_entry(text, from, grammar) {
             Outcome::Entry { mut entry, next } => {
                 entry.reached = read.fault.is_none();
                 read.entries.push(entry);
@@ -171,9 +203,9 @@ enum Outcome {
     Wrong { fault: Fault, next: usize },
 }
 
-fn read_entry(text: &[u8], from: usize, era: Era) -> Outcome {
-    let mut tried = Tried { text, from, scans: Vec::new() };
-    let matched = match era {
+fn read_entry(text: &[u8], from: usize, grammar: Grammar) -> Outcome {
+    let mut tried = Tried { text, from, wide: grammar.wide, scans: Vec::new() };
+    let matched = match grammar.era {
         Era::UpTo3_6 => tried.forms_up_to_3_6(),
         Era::From3_7 => tried.forms_from_3_7(),
     };
@@ -183,7 +215,7 @@ fn read_entry(text: &[u8], from: usize, era: Era) -> Outcome {
     let kept = text.get(start..close).unwrap_or_default();
     let blanks = kept.iter().rev().take_while(|byte| is_space(**byte)).count();
     let range = start..start + kept.len() - blanks;
-    match (parts.pattern(text, era, &range), end) {
+    match (parts.pattern(text, grammar.era, &range), end) {
         (Err(fault), _) => Outcome::Wrong { fault, next: close },
         (Ok((pattern, changed)), end) => {
             let entry = Entry { text: range, pattern, changed, reached: true };
@@ -245,12 +277,13 @@ const fn low_byte(value: u32) -> u8 {
 struct Tried<'a> {
     text: &'a [u8],
     from: usize,
+    wide: Wide,
     scans: Vec<Scan>,
 }
 
 impl Tried<'_> {
     fn scan(&mut self, format: &str) -> Scan {
-        let scan = sscanf(self.text, self.from, format);
+        let scan = sscanf(self.text, self.from, format, self.wide);
         self.scans.push(scan.clone());
         scan
     }

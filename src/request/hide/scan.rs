@@ -1,7 +1,9 @@
-//! The kernel's `sscanf`, as far as pciback's forms need it: `vsscanf` in lib/vsprintf.c, unchanged where it matters
-//! here from 2.6.18 to 7.1.
+//! The kernel's `sscanf`, as far as pciback's forms need it: `vsscanf` in lib/vsprintf.c. Where it matters here, only
+//! [`Wide`] numbers have changed since 2.6.18.
 
 use std::ops::Range;
+
+use super::Wide;
 
 /// Skips what the kernel calls a space: lib/ctype.c gives the class to 0x09 to 0x0d, to the blank and to 0xa0, the
 /// no-break space of Latin-1.
@@ -12,7 +14,7 @@ pub(in crate::request) const fn is_space(byte: u8) -> bool {
 /// A number that `%x` converted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Number {
-    /// What the kernel stores: 64 bits that wrap, cut to the 32 of an `int`.
+    /// What the kernel stores: 64 bits, cut to the 32 of an `int`.
     pub(super) value: u32,
     /// Whether that is the number as written.
     pub(super) exact: bool,
@@ -39,9 +41,9 @@ pub(super) struct Scan {
 }
 
 /// Matches `text`, from the byte `from` on, against a `format` of blanks, literals, `%x` and `%n`.
-pub(super) fn sscanf(text: &[u8], from: usize, format: &str) -> Scan {
+pub(super) fn sscanf(text: &[u8], from: usize, format: &str, wide: Wide) -> Scan {
     let mut scan = Scan { numbers: Vec::new(), end: None, stopped: None };
-    let mut input = Input { rest: text.get(from..).unwrap_or_default(), at: from };
+    let mut input = Input { rest: text.get(from..).unwrap_or_default(), at: from, wide };
     let mut format = format.bytes();
     while let Some(directive) = format.next() {
         let wanted = match directive {
@@ -72,6 +74,7 @@ pub(super) fn sscanf(text: &[u8], from: usize, format: &str) -> Scan {
 struct Input<'a> {
     rest: &'a [u8],
     at: usize,
+    wide: Wide,
 }
 
 impl Input<'_> {
@@ -109,13 +112,19 @@ impl Input<'_> {
         if let [b'0', b'x' | b'X', rest @ ..] = self.rest {
             (self.rest, self.at) = (rest, self.at + 2);
         }
-        let (mut wrapped, mut exact) = (0_u64, Some(0_u32));
+        let (mut value, mut exact) = (0_u64, true);
         while let Some(digit) = self.hex_digit() {
-            wrapped = wrapped.wrapping_mul(16).wrapping_add(u64::from(digit));
-            exact = exact.and_then(|value| value.checked_mul(16)?.checked_add(u32::from(digit)));
+            let shifted = value.checked_mul(16);
+            exact &= shifted.is_some();
+            value = match (shifted, self.wide) {
+                (Some(shifted), _) => shifted | u64::from(digit),
+                (None, Wide::Wraps) => value.wrapping_mul(16) | u64::from(digit),
+                (None, Wide::Saturates) => u64::MAX,
+            };
         }
-        let [low @ .., _, _, _, _] = wrapped.to_le_bytes();
-        Some(Number { value: u32::from_le_bytes(low), exact: exact.is_some(), text: start..self.at })
+        exact &= u32::try_from(value).is_ok();
+        let [low @ .., _, _, _, _] = value.to_le_bytes();
+        Some(Number { value: u32::from_le_bytes(low), exact, text: start..self.at })
     }
 }
 
@@ -124,7 +133,7 @@ mod tests {
     use super::*;
 
     fn numbers(text: &[u8], format: &str) -> Vec<u32> {
-        sscanf(text, 0, format).numbers.into_iter().map(|number| number.value).collect()
+        sscanf(text, 0, format, Wide::Wraps).numbers.into_iter().map(|number| number.value).collect()
     }
 
     #[test]
@@ -153,17 +162,30 @@ mod tests {
 
     #[test]
     fn a_form_stops_where_it_no_longer_matches() {
-        let scan = sscanf(b"(00: 1d .0)", 0, " (%x:%x.%x) %n");
+        let scan = sscanf(b"(00: 1d .0)", 0, " (%x:%x.%x) %n", Wide::Wraps);
         assert_eq!((scan.numbers.len(), scan.end), (2, None));
         assert_eq!(scan.stopped, Some((7, Wanted::Literal(b'.'))));
-        assert_eq!(sscanf(b"(00:1d.0)  (", 0, " (%x:%x.%x) %n").end, Some(11));
-        assert_eq!(sscanf(b"", 0, " (%x").stopped, Some((0, Wanted::Literal(b'('))));
+        assert_eq!(sscanf(b"(00:1d.0)  (", 0, " (%x:%x.%x) %n", Wide::Wraps).end, Some(11));
+        assert_eq!(sscanf(b"", 0, " (%x", Wide::Wraps).stopped, Some((0, Wanted::Literal(b'('))));
     }
 
     #[test]
     fn a_number_that_lost_bits_says_so() {
-        let exact = |text: &str| sscanf(text.as_bytes(), 0, "%x").numbers[0].exact;
+        let exact = |text: &str| sscanf(text.as_bytes(), 0, "%x", Wide::Wraps).numbers[0].exact;
         assert!(exact("ffffffff") && exact("00000000001") && exact("0x"));
         assert!(!exact("100000000") && !exact("10000000000000001"));
+    }
+
+    #[test]
+    fn more_than_64_bits_saturate_from_7_2_on() {
+        let value = |text: &str, wide| sscanf(text.as_bytes(), 0, "%x", wide).numbers[0].value;
+        for (text, wrapped, saturated) in [
+            ("10000000000000001", 1, u32::MAX),
+            ("100000000000000001d", 0x1d, u32::MAX),
+            ("100000001", 1, 1),
+            ("00000000000000000000000000000000000007", 7, 7),
+        ] {
+            assert_eq!((value(text, Wide::Wraps), value(text, Wide::Saturates)), (wrapped, saturated), "{text}");
+        }
     }
 }
