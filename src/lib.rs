@@ -1,7 +1,11 @@
 //! Says which PCI devices Xen's pciback really took from dom0, which it silently ignored, and why.
 
 pub mod event;
+pub mod history;
 pub mod host;
 pub mod pci;
 pub mod record;
+pub mod request;
+pub mod report;
+pub mod timeline;
 pub mod tree;

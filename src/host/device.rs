@@ -30,6 +30,8 @@ impl fmt::Display for Ids {
 pub struct Device {
     /// The driver it is bound to; [`Known::Absent`]: to none.
     pub driver: Known<String>,
+    /// The module that driver is in; [`Known::Absent`]: it is built in, or there is no driver.
+    pub module: Known<String>,
     /// The only driver that may take it, where one was set. The kernel prints `(null)` for none.
     pub driver_override: Known<String>,
     /// Its ids.
@@ -70,8 +72,10 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
         let path = tree.resolve(&format!("{DEVICES}/{address}")).is().cloned().unwrap_or_default();
         let hex = |file: &str| tree.read_text(&format!("{path}/{file}")).and_then(|text| hexadecimal(&text));
         let ids = hex("vendor").and_then(|vendor| hex("device").map(|device| (vendor, device)));
+        let driver = driver(tree, &path, bound.get(&address));
         Device {
-            driver: driver(tree, &path, bound.get(&address)),
+            module: driver.as_ref().and_then(|driver| module(tree, driver)),
+            driver,
             driver_override: driver_override(tree, &path),
             ids: ids.and_then(|(vendor, device)| match (u16::try_from(vendor), u16::try_from(device)) {
                 (Ok(vendor), Ok(device)) => Known::Is(Ids { vendor, device }),
@@ -109,6 +113,10 @@ fn driver(tree: &Tree, path: &str, bound: Option<&String>) -> Known<String> {
         (Known::Absent | Known::Unreadable(_), Some(driver)) => Known::Is(driver.clone()),
         (other, None) => other,
     }
+}
+
+fn module(tree: &Tree, driver: &str) -> Known<String> {
+    tree.link(&format!("{DRIVERS}/{driver}/module")).map(|target| target.rsplit('/').next().unwrap_or_default().to_owned())
 }
 
 fn driver_override(tree: &Tree, path: &str) -> Known<String> {

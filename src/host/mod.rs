@@ -75,9 +75,9 @@ impl Host {
         Self {
             release: release(tree),
             hostname: tree.read_text("proc/sys/kernel/hostname"),
-            boot_id: tree.read("proc/sys/kernel/random/boot_id").and_then(|bytes| {
-                BootId::parse(bytes.trim_ascii()).map_or(Known::Absent, Known::Is)
-            }),
+            boot_id: tree
+                .read("proc/sys/kernel/random/boot_id")
+                .and_then(|bytes| BootId::parse(bytes.trim_ascii()).map_or(Known::Absent, Known::Is)),
             uptime: uptime(tree),
             dom0: dom0(tree, &pciback),
             devices,
@@ -120,7 +120,8 @@ fn dom0(tree: &Tree, pciback: &Known<Pciback>) -> Known<bool> {
         let low = text.get(text.len().saturating_sub(8)..).and_then(|digits| u32::from_str_radix(digits, 16).ok());
         low.map_or(Known::Absent, |features| Known::Is(features & (1 << 11) != 0))
     });
-    let set_up = pciback.is().and_then(|pciback| pciback.irq_handlers.is()).is_some_and(|page| !page.addresses.is_empty());
+    let set_up =
+        pciback.is().and_then(|pciback| pciback.irq_handlers.is()).is_some_and(|page| !page.addresses.is_empty());
     match (by_xenfs, by_features) {
         (Known::Is(true), _) | (_, Known::Is(true)) => Known::Is(true),
         (Known::Is(false), _) | (_, Known::Is(false)) => Known::Is(false),
@@ -173,7 +174,10 @@ mod tests {
         assert_eq!(host("sys/hypervisor/properties/features = 00022070\\n\n").dom0, Known::Is(false));
         assert_eq!(host("sys/bus/pci/drivers/pciback/slots = 0000:00:1d.0\\n\n").dom0, Known::Absent);
         assert!(host("proc/xen/capabilities ! permission denied\n").dom0.obstacle().is_some());
-        assert_eq!(host("sys/bus/pci/drivers/pciback/irq_handlers = 0000:00:1d.0:off:not acking:0\\n\n").dom0, Known::Is(true));
+        assert_eq!(
+            host("sys/bus/pci/drivers/pciback/irq_handlers = 0000:00:1d.0:off:not acking:0\\n\n").dom0,
+            Known::Is(true)
+        );
     }
 
     #[test]
@@ -184,7 +188,13 @@ mod tests {
 
     #[test]
     fn the_distribution_is_known_by_its_kin() {
-        assert_eq!(host("etc/os-release = ID=linuxmint\\nID_LIKE=\"ubuntu debian\"\\n\n").distribution, Distribution::Debian);
-        assert_eq!(host("etc/os-release = ID=xcp-ng\\nID_LIKE=\"centos rhel fedora\"\\n\n").distribution, Distribution::XenServer);
+        assert_eq!(
+            host("etc/os-release = ID=linuxmint\\nID_LIKE=\"ubuntu debian\"\\n\n").distribution,
+            Distribution::Debian
+        );
+        assert_eq!(
+            host("etc/os-release = ID=xcp-ng\\nID_LIKE=\"centos rhel fedora\"\\n\n").distribution,
+            Distribution::XenServer
+        );
     }
 }

@@ -71,14 +71,21 @@ impl Machine {
         let class = |kind: &str| {
             let names = tree.list(&format!("sys/class/{kind}"));
             names.map(|names| {
-                let path = |name: &str| tree.resolve(&format!("sys/class/{kind}/{name}")).is().cloned().unwrap_or_default();
+                let path =
+                    |name: &str| tree.resolve(&format!("sys/class/{kind}/{name}")).is().cloned().unwrap_or_default();
                 names.into_iter().map(|name| (name.to_owned(), path(name))).collect::<Vec<_>>()
             })
         };
         let blocks = class("block").map(|found| {
             let block = |(name, path): (String, String)| Block {
                 number: tree.read_text(&format!("{path}/dev")).is().cloned(),
-                holders: tree.list(&format!("{path}/holders")).is().into_iter().flatten().map(|h| (*h).to_owned()).collect(),
+                holders: tree
+                    .list(&format!("{path}/holders"))
+                    .is()
+                    .into_iter()
+                    .flatten()
+                    .map(|h| (*h).to_owned())
+                    .collect(),
                 name,
                 path,
             };
@@ -126,7 +133,8 @@ impl Machine {
         for block in blocks.iter().filter(|block| below(&block.path, path)) {
             let carriers = carriers(blocks, block);
             let is_mounted = |b: &&Block| {
-                b.number.as_ref().is_some_and(|number| mounted.numbers.contains(number)) || mounted.sources.contains(&b.name)
+                b.number.as_ref().is_some_and(|number| mounted.numbers.contains(number))
+                    || mounted.sources.contains(&b.name)
             };
             if carriers.iter().any(is_mounted) {
                 uses.push(Use::Mounted(block.name.clone()));
@@ -237,9 +245,8 @@ fn mounts(tree: &Tree) -> Known<Mounts> {
 }
 
 fn swaps(tree: &Tree) -> Known<Vec<String>> {
-    tree.read_text("proc/swaps").map(|text| {
-        text.lines().skip(1).filter_map(|line| device_name(line.split_whitespace().next()?)).collect()
-    })
+    tree.read_text("proc/swaps")
+        .map(|text| text.lines().skip(1).filter_map(|line| device_name(line.split_whitespace().next()?)).collect())
 }
 
 #[cfg(test)]

@@ -1,0 +1,171 @@
+//! One boot, as one log tells it.
+
+use std::collections::BTreeMap;
+
+use super::{JITTER, between};
+use crate::event::{Event, Fact};
+use crate::pci::Address;
+use crate::record::{Author, BootId, Gap, Record, Stamp};
+
+/// A fact, or a place where facts may be missing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Moment {
+    /// Something happened.
+    Fact(Fact),
+    /// Records are missing, or could not be read.
+    Gap {
+        /// Where, and how many.
+        gap: Gap,
+        /// Time of the first record behind it.
+        stamp: Stamp,
+    },
+}
+
+impl Moment {
+    pub(super) fn stamp(&self) -> &Stamp {
+        match self {
+            Self::Fact(fact) => &fact.stamp,
+            Self::Gap { stamp, .. } => stamp,
+        }
+    }
+}
+
+/// One boot, as one log tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Boot {
+    /// Its id, where the format has one.
+    pub id: Option<BootId>,
+    /// The host, where the format names it.
+    pub hostname: Option<String>,
+    /// Kernel release, from the banner.
+    pub release: Option<String>,
+    /// Whether the log holds the kernel's first record of this boot.
+    pub banner: bool,
+    /// Whether the log holds a record of level info or below of this boot: then the seizing lines were not filtered out.
+    pub info: bool,
+    /// Whether any record has a time.
+    pub timed: bool,
+    /// Records, of any kind.
+    pub records: u64,
+    /// Whether a record that the kernel is known to have written was seen, and one of ours that it is not known of.
+    pub trusted: (bool, bool),
+    /// The first and the last record's time.
+    pub span: (Stamp, Stamp),
+    /// The facts that can decide something, and the gaps, in the order of the log.
+    pub moments: Vec<Moment>,
+    /// Facts that user space wrote: the first of them, and how many in all.
+    pub forged: (Vec<Fact>, u64),
+    speakers: BTreeMap<Address, String>,
+    last_event: Stamp,
+    last_uptime: Option<u64>,
+}
+
+/// How many forged facts are kept for the report; the rest is counted.
+const FORGED_KEPT: usize = 64;
+
+impl Boot {
+    /// A boot of which nothing is known yet but what its first record says of itself.
+    pub(super) fn of(id: Option<BootId>, hostname: Option<String>) -> Self {
+        Self { id, hostname, ..Self::default() }
+    }
+
+    /// Whether the log holds all that the kernel said at level info and above since this boot began.
+    pub fn is_complete(&self) -> bool {
+        self.banner && self.info && !self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }))
+    }
+
+    /// Whether this event can belong to the boot, or the clock says that it is of a later one.
+    pub(super) fn continues_with(&self, stamp: &Stamp) -> bool {
+        match (self.last_event.uptime, stamp.uptime) {
+            (Some(before), Some(now)) => now.saturating_add(JITTER) >= before,
+            _ => true,
+        }
+    }
+
+    /// Notes a record, whatever it says. Returns whether its clock ran backwards, as it does when a new boot's first
+    /// records went by without an event among them.
+    pub(super) fn note(&mut self, record: &Record<'_>) -> bool {
+        // Only the kernel's own clock is compared, and a boot id needs no clock.
+        let own = record.author != Author::User && record.boot_id.is_none();
+        let backwards = match (self.last_uptime, record.stamp.uptime) {
+            (Some(before), Some(now)) if own => now.saturating_add(JITTER) < before,
+            _ => false,
+        };
+        if own {
+            self.last_uptime = record.stamp.uptime.or(self.last_uptime);
+        }
+        let has_time = record.stamp.uptime.is_some() || record.stamp.wall.is_some();
+        if has_time {
+            if !self.timed {
+                self.span.0 = record.stamp;
+            }
+            self.timed = true;
+            if between(&self.span.1, &record.stamp).is_none_or(|ahead| ahead > 0) {
+                self.span.1 = record.stamp;
+            }
+        }
+        self.records += 1;
+        self.id = self.id.or(record.boot_id);
+        if self.hostname.is_none() {
+            self.hostname = record.hostname.as_deref().map(|name| String::from_utf8_lossy(name).into_owned());
+        }
+        if record.author != Author::User && record.level.is_some_and(|level| level >= 6) {
+            self.info = true;
+        }
+        self.trusted.0 |= record.author == Author::Kernel;
+        backwards
+    }
+
+    /// Keeps a fact, if it can decide anything.
+    pub(super) fn keep(&mut self, fact: Fact) {
+        if fact.author == Author::User {
+            self.keep_forged(fact);
+            return;
+        }
+        self.trusted.1 |= fact.author == Author::Unstated && fact.event.is_pciback();
+        self.last_event = fact.stamp;
+        let says_info = match &fact.event {
+            Event::Seizing { .. } | Event::BackendReady | Event::Found { .. } | Event::Bridge { .. } => true,
+            Event::CommandLine { .. } => fact.text.starts_with(b"Command line: "),
+            _ => false,
+        };
+        self.info |= says_info && fact.author == Author::Unstated;
+        if let Event::Booted { release } = &fact.event {
+            self.banner = true;
+            self.release = Some(release.clone());
+        }
+        match &fact.event {
+            Event::Noted { .. } | Event::Remark | Event::Unrecognised | Event::Quoted { .. } => return,
+            Event::HeldBy { address, driver } => {
+                if self.speakers.insert(*address, driver.clone()).as_ref() == Some(driver) {
+                    return;
+                }
+            }
+            Event::Seizing { address } => drop(self.speakers.remove(address)),
+            _ => {}
+        }
+        self.moments.push(Moment::Fact(fact));
+    }
+
+    pub(super) fn keep_gap(&mut self, gap: Gap, stamp: Stamp) {
+        self.moments.push(Moment::Gap { gap, stamp });
+    }
+
+    fn keep_forged(&mut self, fact: Fact) {
+        let pretends = matches!(
+            fact.event,
+            Event::Seizing { .. }
+                | Event::Failed { .. }
+                | Event::Refused { .. }
+                | Event::ListRefused { .. }
+                | Event::BackendReady
+                | Event::Quoted { .. }
+        );
+        if pretends {
+            self.forged.1 += 1;
+            if self.forged.0.len() < FORGED_KEPT {
+                self.forged.0.push(fact);
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! One log: its records counted, its facts cut into boots.
+
+use super::boot::Boot;
+use crate::event::{Event, Fact, Recogniser};
+use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
+
+/// What a log is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// The kernel's own ring buffer: it is of this boot, and has no lines to count.
+    Ring,
+    /// A file, standard input, or the journal.
+    File,
+}
+
+/// One log of a case.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Its number in the case, from 0: [`crate::record::Place::log`] refers to it.
+    pub index: usize,
+    /// Its name in reports: `kmsg`, or the file's name as given.
+    pub name: String,
+    /// What it is read from.
+    pub kind: LogKind,
+    /// Whether the user named it: then it is an error that it cannot be read, whatever the host says.
+    pub named: bool,
+    /// Why it could not be read, or not to its end.
+    pub failure: Option<String>,
+    /// Records decoded.
+    pub records: u64,
+    /// Records that a kernel may have written.
+    pub kernel_records: u64,
+    /// Records of pciback that are known.
+    pub recognised: u64,
+    /// Records of pciback that are not known: the first of them, and how many.
+    pub unrecognised: (Vec<Fact>, u64),
+    /// Sequence number of the first record.
+    pub first_sequence: Option<u64>,
+    /// Records known to be missing.
+    pub lost: u64,
+    /// Pieces that could not be read: the first of each kind, and how many.
+    pub unparsed: (Vec<Unparsed>, u64),
+    /// Every boot, in the order of the log.
+    pub boots: Vec<Boot>,
+    current: Option<usize>,
+    rebooted: bool,
+    waiting: Option<Gap>,
+}
+
+/// How many unknown messages are kept for the report; the rest is counted.
+const UNRECOGNISED_KEPT: usize = 16;
+
+/// Names that a machine has before it knows its own.
+const NAMELESS: &[&[u8]] = &[b"localhost", b"localhost.localdomain", b"(none)"];
+
+impl Log {
+    /// An empty log.
+    pub fn new(index: usize, name: String, kind: LogKind) -> Self {
+        Self {
+            index,
+            name,
+            kind,
+            named: false,
+            failure: None,
+            records: 0,
+            kernel_records: 0,
+            recognised: 0,
+            unrecognised: (Vec::new(), 0),
+            first_sequence: None,
+            lost: 0,
+            unparsed: (Vec::new(), 0),
+            boots: Vec::new(),
+            current: None,
+            rebooted: false,
+            waiting: None,
+        }
+    }
+
+    /// Notes that the log could not be read, or not to its end.
+    pub fn fail(&mut self, why: String) {
+        let gap = Gap { place: Place { log: self.index, ..Place::default() }, lost: None };
+        self.failure = Some(why);
+        self.take_gap(gap);
+    }
+
+    /// Takes what the decoder found next.
+    pub fn take(&mut self, input: Input<'_>) {
+        match input {
+            Input::Record(record) => self.take_record(&record),
+            Input::Gap(gap) => {
+                self.lost += gap.lost.unwrap_or(0);
+                self.waiting = Some(gap);
+            }
+            Input::Unparsed(unparsed) => self.take_unparsed(unparsed),
+            Input::Reboot(_) => self.rebooted = true,
+        }
+    }
+
+    /// Ends the log: a gap behind its last record counts as well.
+    pub fn end(&mut self) {
+        if let Some(gap) = self.waiting.take() {
+            self.take_gap(gap);
+        }
+    }
+
+    fn take_unparsed(&mut self, unparsed: Unparsed) {
+        self.unparsed.1 += 1;
+        if !self.unparsed.0.iter().any(|known| known.why == unparsed.why) {
+            self.unparsed.0.push(unparsed);
+        }
+        // What could not be read may have been the record that contradicts.
+        self.waiting.get_or_insert(Gap { place: unparsed.place, lost: None });
+    }
+
+    /// A gap behind the last record so far.
+    fn take_gap(&mut self, gap: Gap) {
+        if let Some(boot) = self.current.and_then(|at| self.boots.get_mut(at)) {
+            boot.keep_gap(gap, boot.span.1);
+        }
+    }
+
+    fn take_record(&mut self, record: &Record<'_>) {
+        let mut facts = Vec::new();
+        Recogniser::get().read(record, &mut |fact| facts.push(fact));
+        self.count(record, &facts);
+        let hostname = record.hostname.as_deref().filter(|name| !NAMELESS.contains(name));
+        let cuts = facts.iter().any(|fact| fact.author != Author::User);
+        let banner = facts.iter().any(|fact| fact.author != Author::User && matches!(fact.event, Event::Booted { .. }));
+        // What is missing before a banner is missing from the boot before it.
+        if banner && let Some(gap) = self.waiting.take() {
+            self.take_gap(gap);
+        }
+        let waiting = self.waiting.take();
+        let stamp = if cuts { record.stamp } else { Stamp::default() };
+        let boot = self.boot_of(record.boot_id, hostname, &stamp, banner);
+        let backwards = boot.note(record).then_some(Gap { place: record.place, lost: None });
+        if let Some(gap) = waiting.or(backwards) {
+            boot.keep_gap(gap, record.stamp);
+        }
+        for fact in facts {
+            boot.keep(fact);
+        }
+    }
+
+    fn count(&mut self, record: &Record<'_>, facts: &[Fact]) {
+        self.records += 1;
+        if self.first_sequence.is_none() {
+            self.first_sequence = record.place.sequence;
+        }
+        let known = |fact: &Fact| fact.event.is_pciback() && fact.event != Event::Unrecognised && fact.author != Author::User;
+        self.recognised += u64::from(facts.iter().any(known));
+        for unknown in facts.iter().filter(|fact| fact.event == Event::Unrecognised) {
+            self.unrecognised.1 += 1;
+            if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
+                self.unrecognised.0.push(unknown.clone());
+            }
+        }
+        let from_kernel = match record.author {
+            Author::Kernel => true,
+            Author::User => false,
+            Author::Unstated => {
+                record.identifier.as_deref() == Some(b"kernel") || record.stamp.uptime.is_some() || !facts.is_empty()
+            }
+        };
+        self.kernel_records += u64::from(from_kernel);
+    }
+
+    /// The boot that a record belongs to; begins a new one where an event says so.
+    fn boot_of(&mut self, id: Option<BootId>, hostname: Option<&[u8]>, event: &Stamp, banner: bool) -> &mut Boot {
+        let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
+        let found = self.find(id, hostname.as_deref());
+        let fresh = |boot: &Boot| boot.moments.is_empty() && boot.records == 0;
+        let follows = found.and_then(|at| self.boots.get(at)).is_some_and(|boot| {
+            let by_id = id.is_some() && boot.id == id;
+            by_id || (!self.rebooted && boot.continues_with(event) && (!banner || fresh(boot)))
+        });
+        let at = match found {
+            Some(at) if follows => at,
+            _ => {
+                self.boots.push(Boot::of(id, hostname));
+                self.boots.len() - 1
+            }
+        };
+        self.rebooted = false;
+        self.current = Some(at);
+        #[expect(clippy::indexing_slicing, reason = "the index was found or pushed just above")]
+        &mut self.boots[at]
+    }
+
+    /// The last boot that a record with this id and host name can be of.
+    fn find(&self, id: Option<BootId>, hostname: Option<&str>) -> Option<usize> {
+        let differ = |a: Option<&str>, b: Option<&str>| matches!((a, b), (Some(a), Some(b)) if a != b);
+        let can_be = |boot: &Boot| match (id, boot.id) {
+            (Some(id), Some(known)) => id == known,
+            (Some(_), None) => boot.records == 0,
+            (None, _) => !differ(hostname, boot.hostname.as_deref()),
+        };
+        if hostname.is_none() && id.is_none() {
+            return self.current;
+        }
+        self.boots.iter().rposition(can_be)
+    }
+}

@@ -1,0 +1,234 @@
+//! The logs of a case laid over each other: which boots there were, and what is known of the asked one.
+
+use std::str::FromStr;
+
+use super::boot::{Boot, Moment};
+use super::log::{Log, LogKind};
+use super::between;
+use crate::event::Fact;
+use crate::record::{BootId, Stamp};
+
+/// Which boot to audit, counted as journalctl does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootChoice {
+    /// 0 is the last one, -1 the one before.
+    FromLast(usize),
+}
+
+impl Default for BootChoice {
+    fn default() -> Self {
+        Self::FromLast(0)
+    }
+}
+
+impl FromStr for BootChoice {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let back = text.strip_prefix('-').unwrap_or(text);
+        let number: usize = back.parse().map_err(|_not_a_number| "expected 0, -1, -2, ...")?;
+        if number != 0 && back == text { Err("boots are counted back from the last: 0, -1, -2, ...") } else { Ok(Self::FromLast(number)) }
+    }
+}
+
+/// What the logs of a case say about the asked boot.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    /// The boot's id, where a log has it.
+    pub id: Option<BootId>,
+    /// The host, where a log names it.
+    pub hostname: Option<String>,
+    /// Kernel release, where a log has the banner.
+    pub release: Option<String>,
+    /// The boot as each log tells it: the log's number and the boot.
+    pub parts: Vec<(usize, Boot)>,
+    /// Facts and gaps of all logs in order, each record once.
+    pub moments: Vec<Moment>,
+    /// Time of the last record.
+    pub end: Stamp,
+    /// Whether any record has a time.
+    pub timed: bool,
+    /// Facts about pciback in other boots, which were left out: how many, and the last of them.
+    pub left_out: (u64, Option<Fact>),
+}
+
+/// What is known of the running boot from elsewhere, to tell it from an old one in a saved log.
+#[derive(Clone, Debug, Default)]
+pub struct Running<'a> {
+    /// Its id.
+    pub id: Option<BootId>,
+    /// Its kernel release.
+    pub release: Option<&'a str>,
+}
+
+impl Story {
+    /// Picks the asked boot out of `logs`.
+    ///
+    /// `running` is what the host itself says, where a host is audited: a last boot that contradicts it is an old one.
+    pub fn tell(logs: &[Log], choice: BootChoice, running: &Running<'_>) -> Self {
+        let mut boots: Vec<Vec<(usize, &Boot)>> = Vec::new();
+        for log in in_time(logs) {
+            for boot in &log.boots {
+                match boots.iter().rposition(|known| known.iter().any(|(_, other)| same(other, boot))) {
+                    Some(at) => boots.get_mut(at).into_iter().for_each(|known| known.push((log.index, boot))),
+                    None => boots.push(vec![(log.index, boot)]),
+                }
+            }
+        }
+        // The ring buffer is of the running boot, whatever order the logs were named in.
+        let rings: Vec<usize> = logs.iter().filter(|log| log.kind == LogKind::Ring).map(|log| log.index).collect();
+        boots.sort_by_key(|parts| parts.iter().any(|(log, _)| rings.contains(log)));
+        let BootChoice::FromLast(back) = choice;
+        let asked = boots.len().checked_sub(back + 1).filter(|at| {
+            let parts = boots.get(*at).map(Vec::as_slice).unwrap_or_default();
+            back > 0 || parts.iter().all(|(_, boot)| running.agrees(boot))
+        });
+        let mut story = Self::default();
+        for (at, parts) in boots.iter().enumerate() {
+            if Some(at) == asked {
+                story.lay(parts);
+            } else {
+                story.leave_out(parts);
+            }
+        }
+        story
+    }
+
+    /// Whether the logs hold all that the kernel said at level info and above since the boot began.
+    pub fn is_complete(&self) -> bool {
+        let info = self.parts.iter().any(|(_, boot)| boot.info);
+        self.has_banner() && info && !self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }))
+    }
+
+    /// Whether a log reaches back to the start of the boot.
+    pub fn has_banner(&self) -> bool {
+        self.parts.iter().any(|(_, boot)| boot.banner)
+    }
+
+    fn lay(&mut self, parts: &[(usize, &Boot)]) {
+        for (_, boot) in parts {
+            self.id = self.id.or(boot.id);
+            self.hostname = self.hostname.take().or_else(|| boot.hostname.clone());
+            self.release = self.release.take().or_else(|| boot.release.clone());
+            self.timed |= boot.timed;
+            if between(&self.end, &boot.span.1).is_none_or(|ahead| ahead > 0) {
+                self.end = boot.span.1;
+            }
+        }
+        self.moments = merge(parts);
+        self.parts = parts.iter().map(|(log, boot)| (*log, (*boot).clone())).collect();
+    }
+
+    fn leave_out(&mut self, parts: &[(usize, &Boot)]) {
+        for moment in parts.iter().flat_map(|(_, boot)| &boot.moments) {
+            if let Moment::Fact(fact) = moment
+                && fact.event.is_pciback()
+            {
+                self.left_out.0 += 1;
+                self.left_out.1 = Some(fact.clone());
+            }
+        }
+    }
+}
+
+impl Running<'_> {
+    fn agrees(&self, boot: &Boot) -> bool {
+        let id = !matches!((self.id, boot.id), (Some(running), Some(logged)) if running != logged);
+        let release = !matches!((self.release, &boot.release), (Some(running), Some(logged)) if running != logged);
+        id && release
+    }
+}
+
+/// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
+fn in_time(logs: &[Log]) -> Vec<&Log> {
+    let mut ordered: Vec<&Log> = logs.iter().collect();
+    let start = |log: &Log| log.boots.first().and_then(|boot| boot.span.0.wall).map(|wall| Stamp { uptime: None, wall: Some(wall) });
+    if ordered.iter().all(|log| start(log).is_some()) {
+        ordered.sort_by(|a, b| match (start(a), start(b)) {
+            (Some(a), Some(b)) => 0.cmp(&between(&a, &b).unwrap_or(0)),
+            _ => std::cmp::Ordering::Equal,
+        });
+    }
+    ordered
+}
+
+/// Whether two logs tell of the same boot: by its id, by an event that both hold, or because one goes on where the
+/// other ended.
+fn same(one: &Boot, other: &Boot) -> bool {
+    if let (Some(one), Some(other)) = (one.id, other.id) {
+        return one == other;
+    }
+    if matches!((&one.hostname, &other.hostname), (Some(a), Some(b)) if a != b) {
+        return false;
+    }
+    let shared = one.moments.iter().any(|moment| other.moments.iter().any(|second| same_record(moment, second)));
+    shared || goes_on(one, other)
+}
+
+/// Whether `later` has no start of its own, and goes on where `earlier` ended by both clocks.
+fn goes_on(earlier: &Boot, later: &Boot) -> bool {
+    let (end, start) = (&earlier.span.1, &later.span.0);
+    let ahead = matches!((end.uptime, start.uptime), (Some(end), Some(start)) if start >= end);
+    let wall = matches!((end.wall, start.wall), (Some(_), Some(_)));
+    let only_wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
+    let by_wall = between(&only_wall(end), &only_wall(start));
+    let by_uptime = end.uptime.zip(start.uptime).and_then(|(end, start)| start.checked_signed_diff(end));
+    // Both clocks must have gone on by the same time: a later boot starts again from zero.
+    let alike = by_wall.zip(by_uptime).is_some_and(|(wall, uptime)| (wall - uptime).abs() <= 2_000_000 + uptime / 1000);
+    !later.banner && ahead && wall && alike
+}
+
+/// One record in two logs: the same message at the same moment of the kernel's clock, or of the wall clock.
+fn same_record(one: &Moment, other: &Moment) -> bool {
+    let (Moment::Fact(one), Moment::Fact(other)) = (one, other) else { return false };
+    if one.text != other.text || one.place.log == other.place.log {
+        return false;
+    }
+    match (one.stamp.uptime, other.stamp.uptime) {
+        // Early records all have the time 0: there the clock tells nothing.
+        (Some(a), Some(b)) => a == b && a > 0 && walls_agree(one, other),
+        _ => one.stamp.wall.is_some() && other.stamp.wall.is_some() && walls_agree(one, other),
+    }
+}
+
+fn walls_agree(one: &Fact, other: &Fact) -> bool {
+    let wall = |fact: &Fact| Stamp { uptime: None, wall: fact.stamp.wall };
+    between(&wall(one), &wall(other)).is_none_or(|apart| apart.abs() <= 2_000_000)
+}
+
+/// The facts of all parts in order, each record once.
+fn merge(parts: &[(usize, &Boot)]) -> Vec<Moment> {
+    let mut moments: Vec<Moment> = Vec::new();
+    for (_, boot) in parts {
+        let fresh = boot.moments.iter().filter(|moment| {
+            !is_healed(moment, parts) && !moments.iter().any(|known| same_record(known, moment))
+        });
+        let fresh: Vec<Moment> = fresh.cloned().collect();
+        moments.extend(fresh);
+    }
+    if parts.len() > 1 && moments.iter().all(|moment| moment.stamp().uptime.is_some()) {
+        moments.sort_by_key(|moment| moment.stamp().uptime);
+    }
+    moments
+}
+
+/// Whether another log that holds the whole boot goes on beyond this gap, and so holds what is missing here.
+fn is_healed(moment: &Moment, parts: &[(usize, &Boot)]) -> bool {
+    let Moment::Gap { stamp, .. } = moment else { return false };
+    let beyond = |boot: &Boot| between(stamp, &boot.span.1).is_some_and(|ahead| ahead >= 0);
+    parts.iter().any(|(_, other)| other.is_complete() && beyond(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boots_are_counted_back_from_the_last() {
+        assert_eq!("0".parse(), Ok(BootChoice::FromLast(0)));
+        assert_eq!("-1".parse(), Ok(BootChoice::FromLast(1)));
+        for wrong in ["1", "", "-", "all", "--1"] {
+            assert!(wrong.parse::<BootChoice>().is_err(), "{wrong}");
+        }
+    }
+}
