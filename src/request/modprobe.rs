@@ -53,7 +53,9 @@ fn in_file(text: &[u8], path: &str) -> Vec<Written> {
         if !effective && module != b"pciback" {
             continue;
         }
-        for argument in arguments(options).into_iter().filter(|argument| argument.key == b"hide") {
+        // kmod turns tabs into blanks, also between quotes.
+        let options: Vec<u8> = options.iter().map(|byte| if *byte == b'\t' { b' ' } else { *byte }).collect();
+        for argument in arguments(&options).into_iter().filter(|argument| argument.key == b"hide") {
             let Some(text) = argument.value else { continue };
             let location = Some(Location { path: path.to_owned(), line: Some(number) });
             let key = format!("options {} hide", String::from_utf8_lossy(module));
@@ -124,7 +126,7 @@ mod tests {
     fn only_options_of_pciback_count() {
         let text = "# options xen-pciback hide=(1)\n\
                     \t options xen-pciback hide=(00:1d.0) permissive=1 # comment\n\
-                    options xen_pciback\thide=\"(00:1d.0) (00:1d.1)\"\r\n\
+                    options xen_pciback\thide=\"(00:1d.0)\t(00:1d.1)\"\r\n\
                     options pciback hide=(00:1d.2)\n\
                     options xen-pciback permissive=1\noptions xen-pciback\noptions\n\
                     options e1000e hide=(00:1d.3)\ninstall xen-pciback hide=(00:1d.4)\n #options xen-pciback hide=(5)\n\

@@ -4,7 +4,7 @@ mod word;
 
 use std::fmt;
 
-use super::{Fault, Grammar, LONGEST, Part, read, read_of_any_length, shortest};
+use super::{Grammar, LONGEST, Part, read, read_of_any_length, shortest};
 use crate::pci::{Era, Pattern};
 use word::Word;
 
@@ -52,11 +52,11 @@ pub fn advise(list: &[u8], grammar: impl Into<Grammar>) -> Option<Advice> {
     if list.len() > LONGEST * 16 {
         return None;
     }
-    let fault = read(list, grammar).fault?;
     let plain = read_of_any_length(list, grammar);
-    let patterns = match (fault, plain.fault) {
-        (Fault::TooLong { .. }, None) => plain.entries.into_iter().map(|entry| entry.pattern).collect(),
-        _ => match meant(&String::from_utf8_lossy(list.split(|byte| *byte == 0).next()?), era) {
+    let patterns = match plain.fault {
+        None if plain.text().len() <= LONGEST => return None,
+        None => plain.entries.into_iter().map(|entry| entry.pattern).collect(),
+        Some(_) => match meant(&String::from_utf8_lossy(plain.text()), era) {
             Ok(patterns) => patterns,
             Err(advice) => return advice,
         },
@@ -86,7 +86,7 @@ fn meant(list: &str, era: Era) -> Result<Vec<Pattern>, Option<Advice>> {
         let word = piece.trim_end_matches(is_separator);
         if !word.is_empty() {
             match word::read(word, era) {
-                Word::Entry(pattern) => patterns.extend(known_to(era, pattern)),
+                Word::Entry(pattern) => patterns.extend(known_to(era, pattern).ok_or(None)?),
                 Word::Junk => {}
                 Word::LooksLike(lookalike) => return Err(Some(Advice::LooksLike(lookalike))),
                 Word::TooLarge { part, written, most } => return Err(Some(Advice::TooLarge { part, written, most })),
@@ -106,11 +106,13 @@ fn meant(list: &str, era: Era) -> Result<Vec<Pattern>, Option<Advice>> {
     Ok(patterns)
 }
 
-/// A pattern as the kernel of the era can have it: up to 3.6 there are no wildcards, and all functions are spelt out.
-fn known_to(era: Era, pattern: Pattern) -> Vec<Pattern> {
+/// A pattern as the kernel of the era can have it. Up to 3.6 there are no wildcards: all functions of a slot are spelt
+/// out, and all of a bus would be too long a list.
+fn known_to(era: Era, pattern: Pattern) -> Option<Vec<Pattern>> {
     match era {
-        Era::UpTo3_6 => pattern.addresses().map(Pattern::from).collect(),
-        Era::From3_7 => vec![pattern],
+        Era::UpTo3_6 if pattern.slot.is_none() => None,
+        Era::UpTo3_6 => Some(pattern.addresses().map(Pattern::from).collect()),
+        Era::From3_7 => Some(vec![pattern]),
     }
 }
 

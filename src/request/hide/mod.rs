@@ -141,6 +141,10 @@ impl HideList {
         &self.text
     }
 
+    fn push(&mut self, entry: Entry) {
+        self.entries.push(Entry { reached: self.fault.is_none(), ..entry });
+    }
+
     /// A part of the list, to quote.
     pub fn quote(&self, part: &Range<usize>) -> String {
         String::from_utf8_lossy(self.text.get(part.clone()).unwrap_or_default()).into_owned()
@@ -173,34 +177,48 @@ pub(in crate::request) fn read_of_any_length(list: &[u8], grammar: Grammar) -> H
     let mut read = HideList { entries: Vec::new(), fault: None, text: text.to_vec() };
     let mut from = 0;
     while from < text.len() {
-        let (fault, next) = match read_entry(text, from, grammar) {
-            Outcome::Entry { mut entry, next } => {
-                entry.reached = read.fault.is_none();
-                read.entries.push(entry);
+        let behind = match read_entry(text, from, grammar) {
+            Outcome::Entry { entry, next } => {
+                read.push(entry);
                 from = next;
                 continue;
             }
-            Outcome::Unclosed { mut entry, next } => {
-                entry.reached = read.fault.is_none();
-                read.entries.push(entry);
-                (Fault::CutShort { entry: read.entries.len() - 1, rest: next..text.len() }, next)
+            Outcome::Unclosed { entry, at } => {
+                read.push(entry);
+                let entry = read.entries.len() - 1;
+                read.fault.get_or_insert(Fault::CutShort { entry, rest: at..text.len() });
+                at
             }
-            Outcome::Wrong { fault, next } => (fault, next),
+            Outcome::OutOfRange { fault, next } => {
+                read.fault.get_or_insert(fault);
+                next
+            }
+            Outcome::Malformed { at, wanted } => {
+                read.fault.get_or_insert_with(|| Fault::malformed(text, from, at, &wanted));
+                let start = from + blanks(text, from);
+                at.max(start + 1)
+            }
         };
-        read.fault.get_or_insert(fault);
-        from = text.iter().skip(next).position(|byte| *byte == b'(').map_or(text.len(), |bracket| next + bracket);
+        from = text.iter().skip(behind).position(|byte| *byte == b'(').map_or(text.len(), |bracket| behind + bracket);
     }
     read
+}
+
+/// How many blanks there are from the byte `from` on.
+fn blanks(text: &[u8], from: usize) -> usize {
+    text.iter().skip(from).take_while(|byte| is_space(**byte)).count()
 }
 
 /// One turn of the kernel's loop.
 enum Outcome {
     /// An entry, and where the next one begins.
     Entry { entry: Entry, next: usize },
-    /// An entry without its bracket: up to 3.6 it counts, and is the last. `next` is where the bracket is missing.
-    Unclosed { entry: Entry, next: usize },
-    /// No entry. Behind `next` there may be others.
-    Wrong { fault: Fault, next: usize },
+    /// An entry without its bracket, which is missing at `at`: up to 3.6 it counts, and is the last.
+    Unclosed { entry: Entry, at: usize },
+    /// An entry with a number that is too large. Behind `next` there may be others.
+    OutOfRange { fault: Fault, next: usize },
+    /// No entry: nothing of what was wanted stands at `at`, which is the furthest any form came.
+    Malformed { at: usize, wanted: Vec<Wanted> },
 }
 
 fn read_entry(text: &[u8], from: usize, grammar: Grammar) -> Outcome {
@@ -209,19 +227,19 @@ fn read_entry(text: &[u8], from: usize, grammar: Grammar) -> Outcome {
         Era::UpTo3_6 => tried.forms_up_to_3_6(),
         Era::From3_7 => tried.forms_from_3_7(),
     };
-    let Some((parts, end)) = matched else { return tried.fault() };
-    let start = from + text.iter().skip(from).take_while(|byte| is_space(**byte)).count();
-    let close = end.or_else(|| tried.furthest().map(|(at, _)| at)).unwrap_or(text.len());
-    let kept = text.get(start..close).unwrap_or_default();
-    let blanks = kept.iter().rev().take_while(|byte| is_space(**byte)).count();
-    let range = start..start + kept.len() - blanks;
+    let (furthest, wanted) = tried.furthest();
+    let Some((parts, end)) = matched else { return Outcome::Malformed { at: furthest, wanted } };
+    let start = from + blanks(text, from);
+    let kept = text.get(start..end.unwrap_or(furthest)).unwrap_or_default();
+    let trailing = kept.iter().rev().take_while(|byte| is_space(**byte)).count();
+    let range = start..start + kept.len() - trailing;
     match (parts.pattern(text, grammar.era, &range), end) {
-        (Err(fault), _) => Outcome::Wrong { fault, next: close },
+        (Err(fault), end) => Outcome::OutOfRange { fault, next: end.unwrap_or(furthest) },
         (Ok((pattern, changed)), end) => {
             let entry = Entry { text: range, pattern, changed, reached: true };
             match end {
                 Some(next) => Outcome::Entry { entry, next },
-                None => Outcome::Unclosed { entry, next: close },
+                None => Outcome::Unclosed { entry, at: furthest },
             }
         }
     }
@@ -326,20 +344,14 @@ impl Tried<'_> {
         Some((Parts { domain: None, bus, slot: numbers.next(), function: numbers.next() }, Some(end)))
     }
 
-    /// The furthest place any form came to, and what was wanted there.
-    fn furthest(&self) -> Option<(usize, Vec<Wanted>)> {
+    /// The furthest place where a form stopped, and what was wanted there.
+    fn furthest(&self) -> (usize, Vec<Wanted>) {
         let stops = || self.scans.iter().filter_map(|scan| scan.stopped);
-        let at = stops().map(|(at, _)| at).max()?;
+        let at = stops().map(|(at, _)| at).max().unwrap_or(self.from);
         let mut wanted: Vec<_> = stops().filter(|(stop, _)| *stop == at).map(|(_, wanted)| wanted).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        Some((at, wanted))
-    }
-
-    fn fault(&self) -> Outcome {
-        let (at, wanted) = self.furthest().unwrap_or((self.from, Vec::new()));
-        let start = self.from + self.text.iter().skip(self.from).take_while(|byte| is_space(**byte)).count();
-        Outcome::Wrong { fault: Fault::malformed(self.text, self.from, at, &wanted), next: at.max(start + 1) }
+        (at, wanted)
     }
 }
 

@@ -175,3 +175,14 @@ fn a_list_may_have_1024_bytes_and_no_more() {
     assert_eq!(read.fault, Some(Fault::TooLong { length: 1025 }));
     assert_eq!((read.accepted(), read.entries.len(), read.dropped().count()), (false, 73, 73));
 }
+
+#[test]
+fn a_hostile_list_is_read_in_linear_time() {
+    for piece in ["(", "(0", "(0:0", "( ", "((0:0.0", "(0:0.0,"] {
+        let list = piece.repeat(20_000);
+        for era in [Era::UpTo3_6, Era::From3_7] {
+            let read = read(list.as_bytes(), era);
+            assert!(matches!(read.fault, Some(Fault::TooLong { .. })), "{piece}");
+        }
+    }
+}

@@ -26,16 +26,23 @@ const PREFIXES: [&str; 4] = ["pci:", "pci_", "pci-", "pci@"];
 
 pub(super) fn read(word: &str, era: Era) -> Word {
     let lower = word.to_ascii_lowercase();
-    let mut word = lower.as_str();
-    if let Some((_, value)) = word.split_once('=') {
-        // `hide=` of the list itself, or an option such as `permissive=1`.
-        word = if value.contains([':', '.']) { value } else { "" };
+    let mut word = PREFIXES.iter().find_map(|prefix| lower.strip_prefix(prefix)).unwrap_or(&lower);
+    word = match word.split_once('=') {
+        // The options of xl behind an address, the key of the list itself before one, and an option of its own.
+        Some((address, _)) if address.contains(':') => address,
+        Some((_, value)) if value.contains([':', '.']) => value,
+        Some(_) => return Word::Junk,
+        None => word,
+    };
+    if let Some((address, _)) = word.split_once(['@', '#'])
+        && address.contains([':', '.'])
+    {
+        word = address;
     }
-    word = word.split(['@', '#']).next().unwrap_or_default();
-    word = PREFIXES.iter().find_map(|prefix| word.strip_prefix(prefix)).unwrap_or(word);
     let colons = if word.contains(':') { word.to_owned() } else { word.replace(['_', '-'], ":") };
     if !colons.contains(|char: char| char.is_ascii_digit() || char == '*') {
-        return Word::Junk;
+        // A word of a comment. What has no letters may mean a range.
+        return if colons.contains(char::is_alphabetic) { Word::Junk } else { Word::Unknown };
     }
     let fields = Fields::of(&colons);
     if let [Field::Number { value, .. }] = fields.all.as_slice()
