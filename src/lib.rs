@@ -1,11 +1,12 @@
 //! Says which PCI devices Xen's pciback really took from dom0, which it silently ignored, and why.
 
+pub mod audit;
 pub mod event;
 pub mod history;
 pub mod host;
 pub mod pci;
 pub mod record;
-pub mod request;
 pub mod report;
+pub mod request;
 pub mod timeline;
 pub mod tree;

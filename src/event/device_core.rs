@@ -68,7 +68,10 @@ pub(super) const MESSAGES: &[Message] = &[
         },
         levels: &[],
         source: "drivers/pci/setup-bus.c and probe.c, 2.6.32 to 7.1 (info)",
-        examples: &["pci 0000:00:1e.0: PCI bridge to [bus 02]", "pci 0000:00:1c.0: PCI bridge to [bus 03-05] (subtractive decode)"],
+        examples: &[
+            "pci 0000:00:1e.0: PCI bridge to [bus 02]",
+            "pci 0000:00:1c.0: PCI bridge to [bus 03-05] (subtractive decode)",
+        ],
     },
 ];
 

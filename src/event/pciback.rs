@@ -36,7 +36,9 @@ pub(super) const MESSAGES: &[Message] = &[
         read: |found| Some(Event::Refused { address: address(found)? }),
         levels: &[],
         source: "pci_stub.c pcistub_match/pcistub_probe, all versions (err); printed instead of \"seizing device\"",
-        examples: &["pciback 0000:05:04.0: can't export pci devices that don't have a normal (0) or bridge (1) header type!"],
+        examples: &[
+            "pciback 0000:05:04.0: can't export pci devices that don't have a normal (0) or bridge (1) header type!",
+        ],
     },
     Message {
         anchor: "Error parsing pci_devs_to_hide",
@@ -71,7 +73,10 @@ pub(super) const MESSAGES: &[Message] = &[
         },
         levels: &[],
         source: "kernel/params.c parse_args, all versions (err)",
-        examples: &["xen_pciback: `' invalid for parameter `hide'", "xen_pciback: `(0000:00:1e.3)' too large for parameter `hide'"],
+        examples: &[
+            "xen_pciback: `' invalid for parameter `hide'",
+            "xen_pciback: `(0000:00:1e.3)' too large for parameter `hide'",
+        ],
     },
     Message {
         anchor: "pciback: unknown parameter",

@@ -50,7 +50,8 @@ impl Recogniser {
     fn compile() -> Self {
         let regex = |pattern: &str| Regex::new(&format!("(?s-u){pattern}")).expect("a constant pattern");
         let rows = messages().map(|message| {
-            let pattern = message.pattern.replace("{p}", DEVICE_PREFIX).replace("{t}", HANDLER_PREFIX).replace("{a}", BDF);
+            let pattern =
+                message.pattern.replace("{p}", DEVICE_PREFIX).replace("{t}", HANDLER_PREFIX).replace("{a}", BDF);
             Row { message, pattern: regex(&format!("^(?:{pattern})")) }
         });
         let rows: Vec<Row> = rows.collect();
@@ -200,7 +201,10 @@ mod tests {
         let found = events("pciback 0000:00:1d.0: seizing device pciback 0000:00:1d.1: seizing device");
         let addresses: Vec<String> = found.iter().filter_map(Event::address).map(|a| a.to_string()).collect();
         assert_eq!(addresses, ["0000:00:1d.0", "0000:00:1d.1"]);
-        assert_eq!(events("pciback 0000:00:1d.0: seizing device [    1.648270] pciback 0000:00:1d.1: seizing device").len(), 2);
+        assert_eq!(
+            events("pciback 0000:00:1d.0: seizing device [    1.648270] pciback 0000:00:1d.1: seizing device").len(),
+            2
+        );
     }
 
     #[test]
@@ -213,8 +217,13 @@ mod tests {
         ] {
             assert!(!events(quote).iter().any(|event| matches!(event, Event::Seizing { .. })), "{quote}");
         }
-        let refusal = events("xen_pciback: Error parsing pci_devs_to_hide at \"pciback 0000:00:1d.1: xen_pciback: seizing device\"");
-        assert_eq!(refusal, [Event::ListRefused { rest: b"pciback 0000:00:1d.1: xen_pciback: seizing device".to_vec() }]);
+        let refusal = events(
+            "xen_pciback: Error parsing pci_devs_to_hide at \"pciback 0000:00:1d.1: xen_pciback: seizing device\"",
+        );
+        assert_eq!(
+            refusal,
+            [Event::ListRefused { rest: b"pciback 0000:00:1d.1: xen_pciback: seizing device".to_vec() }]
+        );
     }
 
     #[test]
@@ -234,7 +243,11 @@ mod tests {
     fn the_driver_that_speaks_holds_the_device() {
         let held = |text| matches!(events(text).as_slice(), [Event::HeldBy { driver, .. }] if driver == "uhci_hcd");
         assert!(held("uhci_hcd 0000:00:1d.0: UHCI Host Controller"));
-        for other in ["pci 0000:00:1d.0: BAR 4: assigned", "uhci_hcd 0000:00:1d.0x", "pciback 0000:00:1d.0: enabling device (0000 -> 0002)"] {
+        for other in [
+            "pci 0000:00:1d.0: BAR 4: assigned",
+            "uhci_hcd 0000:00:1d.0x",
+            "pciback 0000:00:1d.0: enabling device (0000 -> 0002)",
+        ] {
             assert!(!held(other), "{other}");
         }
     }

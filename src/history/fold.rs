@@ -67,7 +67,8 @@ impl<'a> Fold<'a> {
             }
             // Other drivers speak whenever they like: that breaks no run.
             Event::HeldBy { .. } => self.device(fact, order),
-            Event::Booted { .. } | Event::Noted { .. } | Event::Quoted { .. } | Event::Remark | Event::Unrecognised => {}
+            Event::Booted { .. } | Event::Noted { .. } | Event::Quoted { .. } | Event::Remark | Event::Unrecognised => {
+            }
         }
     }
 

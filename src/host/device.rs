@@ -116,7 +116,8 @@ fn driver(tree: &Tree, path: &str, bound: Option<&String>) -> Known<String> {
 }
 
 fn module(tree: &Tree, driver: &str) -> Known<String> {
-    tree.link(&format!("{DRIVERS}/{driver}/module")).map(|target| target.rsplit('/').next().unwrap_or_default().to_owned())
+    tree.link(&format!("{DRIVERS}/{driver}/module"))
+        .map(|target| target.rsplit('/').next().unwrap_or_default().to_owned())
 }
 
 fn driver_override(tree: &Tree, path: &str) -> Known<String> {

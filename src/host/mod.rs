@@ -4,10 +4,12 @@
 //! `irq_handlers`), drivers/pci/pci-sysfs.c, drivers/xen/sys-hypervisor.c.
 
 mod device;
+mod names;
 mod page;
 mod uses;
 
 pub use device::{Device, Devices, Ids};
+pub use names::PciIds;
 pub use page::Page;
 pub use uses::Use;
 

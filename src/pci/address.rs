@@ -218,7 +218,16 @@ mod tests {
         let (address, rest) = Address::peel(b"0000:00:1d.7: seizing").unwrap();
         assert_eq!((address.to_string().as_str(), rest), ("0000:00:1d.7", &b": seizing"[..]));
         assert_eq!(Address::from_kernel(b"10000:e1:00.0").unwrap().domain(), 0x10000);
-        for wrong in ["0000:00:1D.0", "000:00:1d.0", "0000:00:1d.8", "0000:00:20.0", "0000:00:1d.00", "00000:00:1d.0", "00:1d.0", ""] {
+        for wrong in [
+            "0000:00:1D.0",
+            "000:00:1d.0",
+            "0000:00:1d.8",
+            "0000:00:20.0",
+            "0000:00:1d.00",
+            "00000:00:1d.0",
+            "00:1d.0",
+            "",
+        ] {
             assert_eq!(Address::from_kernel(wrong.as_bytes()), None, "{wrong}");
         }
     }

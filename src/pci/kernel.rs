@@ -65,7 +65,13 @@ mod tests {
 
     #[test]
     fn releases_of_distributions_are_read() {
-        for (release, expected) in [("6.1.0-56-amd64", "6.1"), ("2.6.32.27", "2.6"), ("4.19.0+1", "4.19"), ("7.2-rc3", "7.2"), ("5.10", "5.10")] {
+        for (release, expected) in [
+            ("6.1.0-56-amd64", "6.1"),
+            ("2.6.32.27", "2.6"),
+            ("4.19.0+1", "4.19"),
+            ("7.2-rc3", "7.2"),
+            ("5.10", "5.10"),
+        ] {
             assert_eq!(KernelVersion::of_release(release).unwrap().to_string(), expected);
         }
         for wrong in ["", "6", "six.one", ".1", "6."] {

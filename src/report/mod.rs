@@ -24,6 +24,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The verdict as the process ends: `--fail-on` and `--if-requested` change this, and never the verdict.
     pub exit_status: u8,
+    /// Whether nothing is to be said: nothing is requested, and the user asked for silence then.
+    pub silent: bool,
     /// Name of the audited host, where it is known.
     pub host: Option<String>,
     /// Its kernel release, where it is known.

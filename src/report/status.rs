@@ -79,9 +79,12 @@ impl Status {
             Self::Seized(_) | Self::Bridge | Self::Unrequested { explained: true } => Verdict::Ok,
             Self::Lost { by_hand: true } | Self::Unrequested { explained: false } => Verdict::Warning,
             Self::Unconfirmed => Verdict::Unknown,
-            Self::Absent | Self::Failed | Self::Lost { by_hand: false } | Self::Held | Self::Unbound | Self::Missing => {
-                Verdict::Critical
-            }
+            Self::Absent
+            | Self::Failed
+            | Self::Lost { by_hand: false }
+            | Self::Held
+            | Self::Unbound
+            | Self::Missing => Verdict::Critical,
         }
     }
 }

@@ -147,7 +147,8 @@ impl Log {
         if self.first_sequence.is_none() {
             self.first_sequence = record.place.sequence;
         }
-        let known = |fact: &Fact| fact.event.is_pciback() && fact.event != Event::Unrecognised && fact.author != Author::User;
+        let known =
+            |fact: &Fact| fact.event.is_pciback() && fact.event != Event::Unrecognised && fact.author != Author::User;
         self.recognised += u64::from(facts.iter().any(known));
         for unknown in facts.iter().filter(|fact| fact.event == Event::Unrecognised) {
             self.unrecognised.1 += 1;

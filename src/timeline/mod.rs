@@ -10,7 +10,7 @@ mod story;
 
 pub use boot::{Boot, Moment};
 pub use log::{Log, LogKind};
-pub use story::{BootChoice, Story};
+pub use story::{BootChoice, Running, Story};
 
 use crate::record::{Stamp, Wall};
 

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
+use super::between;
 use super::boot::{Boot, Moment};
 use super::log::{Log, LogKind};
-use super::between;
 use crate::event::Fact;
 use crate::record::{BootId, Stamp};
 
@@ -27,7 +27,11 @@ impl FromStr for BootChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let back = text.strip_prefix('-').unwrap_or(text);
         let number: usize = back.parse().map_err(|_not_a_number| "expected 0, -1, -2, ...")?;
-        if number != 0 && back == text { Err("boots are counted back from the last: 0, -1, -2, ...") } else { Ok(Self::FromLast(number)) }
+        if number != 0 && back == text {
+            Err("boots are counted back from the last: 0, -1, -2, ...")
+        } else {
+            Ok(Self::FromLast(number))
+        }
     }
 }
 
@@ -142,7 +146,9 @@ impl Running<'_> {
 /// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
 fn in_time(logs: &[Log]) -> Vec<&Log> {
     let mut ordered: Vec<&Log> = logs.iter().collect();
-    let start = |log: &Log| log.boots.first().and_then(|boot| boot.span.0.wall).map(|wall| Stamp { uptime: None, wall: Some(wall) });
+    let start = |log: &Log| {
+        log.boots.first().and_then(|boot| boot.span.0.wall).map(|wall| Stamp { uptime: None, wall: Some(wall) })
+    };
     if ordered.iter().all(|log| start(log).is_some()) {
         ordered.sort_by(|a, b| match (start(a), start(b)) {
             (Some(a), Some(b)) => 0.cmp(&between(&a, &b).unwrap_or(0)),
@@ -200,9 +206,10 @@ fn walls_agree(one: &Fact, other: &Fact) -> bool {
 fn merge(parts: &[(usize, &Boot)]) -> Vec<Moment> {
     let mut moments: Vec<Moment> = Vec::new();
     for (_, boot) in parts {
-        let fresh = boot.moments.iter().filter(|moment| {
-            !is_healed(moment, parts) && !moments.iter().any(|known| same_record(known, moment))
-        });
+        let fresh = boot
+            .moments
+            .iter()
+            .filter(|moment| !is_healed(moment, parts) && !moments.iter().any(|known| same_record(known, moment)));
         let fresh: Vec<Moment> = fresh.cloned().collect();
         moments.extend(fresh);
     }

@@ -1,0 +1,190 @@
+//! The demand: which list is in force, and which devices it asks for on this host.
+
+use std::collections::BTreeMap;
+
+use super::{Asked, Case};
+use crate::event::Event;
+use crate::history::History;
+use crate::host::{Device, Devices, Host};
+use crate::pci::{Address, Era, KernelVersion, Pattern};
+use crate::report::{Entry as EntryReport, Request};
+use crate::request::hide::HideList;
+use crate::request::{Said, Source, Written, argument, find, logged, slots};
+use crate::timeline::Story;
+use crate::tree::{Known, Tree};
+
+/// What is asked for.
+pub(super) struct Demand {
+    /// The list in force; `None` with `--device`, or where no place holds one.
+    pub list: Option<(Written, HideList)>,
+    /// Every place that was looked at, in order.
+    pub places: Vec<Said>,
+    /// Every entry of it, for the report.
+    pub request: Request,
+    /// Every device asked for.
+    pub wanted: BTreeMap<Address, Want>,
+    /// Wildcards that match nothing.
+    pub empty: Vec<String>,
+    /// Addresses that only pciback's `slots` names, and that do not exist: what is left of a wildcard.
+    pub remains: Vec<Address>,
+    /// Whether more devices may be asked for than can be seen: a wildcard, judged by an incomplete log alone.
+    pub open: bool,
+    /// The grammar that lists were read by.
+    pub era: Era,
+}
+
+/// Why a device is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Want {
+    /// The entry, as written.
+    pub entry: String,
+    /// The bridge that the entry names, where the device is behind one.
+    pub behind: Option<Address>,
+}
+
+impl Demand {
+    pub(super) fn of(case: &Case, host: Option<&Host>, story: &Story, history: &History, era: Era) -> Self {
+        let places = places(case.tree.as_ref(), host, history);
+        let mut demand = Self {
+            list: None,
+            places,
+            request: Request::default(),
+            wanted: BTreeMap::new(),
+            empty: Vec::new(),
+            remains: Vec::new(),
+            open: false,
+            era,
+        };
+        let entries = match &case.asked {
+            Asked::Devices(addresses) => demand.devices(addresses),
+            Asked::List(list) => demand.take(argument::written(list)),
+            Asked::Found { from } => {
+                let kernel = host.and_then(Host::kernel).or(case.options.kernel);
+                demand.choose(*from, kernel).map_or_else(Vec::new, |written| demand.take(written))
+            }
+        };
+        let seen = Seen { devices: host.and_then(|host| host.devices.is()), history, complete: story.is_complete() };
+        for (text, pattern) in entries {
+            demand.want(&text, pattern, &seen);
+        }
+        demand
+    }
+
+    /// Whether a place other than the one in force names `address`.
+    pub(super) fn is_named_somewhere(&self, address: Address) -> bool {
+        let lists = self.places.iter().flat_map(|said| &said.written).map(|written| written.read(self.era));
+        lists.flat_map(|list| list.entries).any(|entry| entry.pattern.matches(address))
+    }
+
+    /// The place and source of the list in force.
+    pub(super) fn source(&self) -> Option<Source> {
+        self.list.as_ref().map(|(written, _)| written.source)
+    }
+
+    fn devices(&mut self, addresses: &[Address]) -> Vec<(String, Pattern)> {
+        self.request.accepted = true;
+        let entry = |address: &Address| EntryReport {
+            text: address.to_string(),
+            source: Source::Argument,
+            location: None,
+            addresses: vec![*address],
+        };
+        self.request.entries = addresses.iter().map(entry).collect();
+        addresses.iter().map(|address| (address.to_string(), Pattern::from(*address))).collect()
+    }
+
+    /// The first place that holds a list. In one place the last list wins, as in the kernel.
+    fn choose(&self, from: Option<Source>, kernel: Option<KernelVersion>) -> Option<Written> {
+        let classic = kernel.is_some_and(KernelVersion::may_have_classic_module_name);
+        let counts = |written: &&Written| written.effective || classic;
+        let last = |said: &Said| {
+            let effective = said.written.iter().rfind(counts);
+            effective.or_else(|| said.written.last()).filter(|written| !written.text.is_empty()).cloned()
+        };
+        self.places.iter().filter(|said| from.is_none_or(|from| said.source == from)).find_map(last)
+    }
+
+    /// Takes a list as the one in force, and returns the entries to judge by.
+    fn take(&mut self, written: Written) -> Vec<(String, Pattern)> {
+        let list = written.read(self.era);
+        self.request.accepted = list.accepted();
+        let report = |entry: &crate::request::hide::Entry| EntryReport {
+            text: list.quote(&entry.text),
+            source: written.source,
+            location: written.location.clone(),
+            addresses: entry.pattern.addresses().collect(),
+        };
+        self.request.entries = list.entries.iter().map(report).collect();
+        let entries = list.entries.iter().map(|entry| (list.quote(&entry.text), entry.pattern)).collect();
+        self.list = Some((written, list));
+        entries
+    }
+
+    fn want(&mut self, text: &str, pattern: Pattern, seen: &Seen<'_>) {
+        let found: Vec<Address> = if pattern.is_wildcard() {
+            self.open |= seen.devices.is_none() && !seen.complete;
+            let found: Vec<Address> = seen.all().filter(|address| pattern.matches(*address)).collect();
+            if found.is_empty() && (seen.devices.is_some() || seen.complete) {
+                self.empty.push(text.to_owned());
+            }
+            found
+        } else {
+            let named: Vec<Address> = pattern.addresses().collect();
+            let (here, gone): (Vec<Address>, Vec<Address>) = named.into_iter().partition(|address| {
+                self.source() != Some(Source::Slots) || seen.devices.is_none_or(|devices| devices.contains_key(address))
+            });
+            self.remains.extend(gone);
+            here
+        };
+        for address in found {
+            self.wanted.entry(address).or_insert_with(|| Want { entry: text.to_owned(), behind: None });
+            for behind in seen.behind(address) {
+                self.wanted.entry(behind).or_insert_with(|| Want { entry: text.to_owned(), behind: Some(address) });
+            }
+        }
+    }
+}
+
+/// What devices there are, by the host or by the log.
+struct Seen<'a> {
+    devices: Option<&'a Devices>,
+    history: &'a History,
+    complete: bool,
+}
+
+impl Seen<'_> {
+    fn all(&self) -> impl Iterator<Item = Address> {
+        let logged = self.history.found.iter().chain(self.history.trails.keys()).filter(|_| self.devices.is_none());
+        self.devices.into_iter().flat_map(|devices| devices.keys()).chain(logged).copied()
+    }
+
+    fn behind(&self, bridge: Address) -> Vec<Address> {
+        match self.devices {
+            Some(devices) => {
+                let is_bridge = devices.get(&bridge).is_some_and(Device::is_bridge);
+                let behind = devices.iter().filter(|(_, device)| is_bridge && device.bridges.contains(&bridge));
+                behind.map(|(address, _)| *address).collect()
+            }
+            None => self.all().filter(|address| self.history.is_behind(*address, bridge)).collect(),
+        }
+    }
+}
+
+/// Every place where a list can stand, in the order in which they are asked.
+fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Said> {
+    let mut places = tree.map(find).unwrap_or_default();
+    let mut by_slots = Said { source: Source::Slots, written: Vec::new(), obstacles: Vec::new() };
+    match host.and_then(|host| host.pciback.is()).map(|pciback| &pciback.slots) {
+        Some(Known::Is(page)) if !page.addresses.is_empty() => {
+            by_slots.written.push(slots::written(&page.addresses.iter().copied().collect::<Vec<_>>()));
+        }
+        Some(Known::Unreadable(obstacle)) => by_slots.obstacles.push(obstacle.clone()),
+        _ => {}
+    }
+    let mut by_log = Said { source: Source::Log, written: Vec::new(), obstacles: Vec::new() };
+    if let Some(Event::CommandLine { text }) = history.command_line.as_ref().map(|fact| &fact.event) {
+        by_log.written = logged::written(text);
+    }
+    places.extend([by_slots, by_log]);
+    places
+}

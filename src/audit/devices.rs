@@ -1,0 +1,239 @@
+//! Findings about single devices.
+
+use super::facts::{about, device_file, file};
+use super::statuses::{Judged, why};
+use super::{Scene, remedy};
+use crate::event::{Event, Fact, Stage};
+use crate::history::Trail;
+use crate::host::Device;
+use crate::pci::Address;
+use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
+
+pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
+    let empty = Trail::default();
+    for judged in devices {
+        let address = judged.address;
+        let trail = scene.history.trails.get(&address).unwrap_or(&empty);
+        let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
+        let subject = Subject { scene, address, trail, device, basis: judged.basis };
+        findings.extend(match &judged.status {
+            Status::Held => Some(subject.held()),
+            Status::Unbound => Some(subject.unbound()),
+            Status::Absent => Some(subject.absent()),
+            Status::Failed => Some(subject.failed()),
+            Status::Lost { by_hand } => Some(subject.lost(*by_hand)),
+            Status::Unrequested { explained } => Some(subject.unrequested(*explained)),
+            Status::Missing => subject.missing(),
+            Status::Seized(_) | Status::Bridge | Status::Unconfirmed => None,
+        });
+    }
+    findings.extend(remains(scene));
+    findings.extend(visible(scene, devices));
+}
+
+/// One device with all that is known about it.
+struct Subject<'a> {
+    scene: &'a Scene<'a>,
+    address: Address,
+    trail: &'a Trail,
+    device: Option<&'a Device>,
+    basis: Basis,
+}
+
+impl Subject<'_> {
+    fn holder(&self) -> Option<&str> {
+        match (self.basis, self.trail.held.as_ref().map(|fact| &fact.event)) {
+            (Basis::Host, _) => self.device?.driver.is().map(String::as_str),
+            (Basis::Log, Some(Event::HeldBy { driver, .. })) => Some(driver),
+            (Basis::Log, _) => None,
+        }
+    }
+
+    fn driver_link(&self) -> Option<Evidence> {
+        (self.basis == Basis::Host).then(|| file(device_file(self.address, "driver"), self.holder()))
+    }
+
+    fn record(&self, fact: Option<&Fact>) -> Option<Evidence> {
+        fact.map(|fact| self.scene.shown(fact))
+    }
+
+    fn take(&self) -> Vec<String> {
+        remedy::take(self.scene.host.as_ref(), self.address, self.device)
+    }
+
+    fn held(&self) -> Finding {
+        let driver = self.holder().unwrap_or("another driver");
+        let message = format!("{driver} already had it, so pciback passed over it without a word");
+        let mut found = about(self.address, Code::HeldByDriver, Severity::Critical, message);
+        found.evidence.extend(self.driver_link());
+        // When that driver first spoke: before pciback's load it was first, behind it, it took the device since.
+        let since = self
+            .trail
+            .held
+            .as_ref()
+            .filter(|fact| matches!(&fact.event, Event::HeldBy { driver: said, .. } if said == driver));
+        found.evidence.extend(self.record(since));
+        found.evidence.extend(self.record(self.trail.earlier.as_ref()));
+        if self.trail.earlier.is_some() {
+            found.message.push_str("; an earlier load of the module had seized it");
+        }
+        found.remedy = self.take();
+        found
+    }
+
+    fn unbound(&self) -> Finding {
+        let forced = self.device.and_then(|device| device.driver_override.is());
+        let autoprobe = self.scene.case.tree.as_ref().map(|tree| tree.read_text("sys/bus/pci/drivers_autoprobe"));
+        let off = autoprobe.and_then(|value| value.is().cloned()).filter(|value| value == "0");
+        let mut evidence: Vec<Evidence> = self.driver_link().into_iter().collect();
+        let message = if let Some(name) = forced {
+            evidence.push(file(device_file(self.address, "driver_override"), Some(name)));
+            format!("no driver has it: its driver_override allows only {name}")
+        } else if let Some(value) = off {
+            evidence.push(file("sys/bus/pci/drivers_autoprobe", Some(&value)));
+            "no driver has it: the PCI bus does not probe drivers by itself (drivers_autoprobe is 0)".to_owned()
+        } else {
+            "no driver has it: it was unbound by hand, or came up behind pciback's load".to_owned()
+        };
+        let mut found = about(self.address, Code::Unbound, Severity::Critical, message);
+        found.evidence = evidence;
+        let listed = self.slots_list_it() == Some(true);
+        found.remedy = self.device.map_or_else(Vec::new, |device| remedy::probe(self.address, device, listed));
+        found
+    }
+
+    fn slots_list_it(&self) -> Option<bool> {
+        let pciback = self.scene.host.as_ref()?.pciback.is()?;
+        pciback.slots.is()?.lists(self.address)
+    }
+
+    fn absent(&self) -> Finding {
+        let message = if self.trail.seizing.is_some() {
+            "there is no such device any more: it was seized, and removed since"
+        } else if self.scene.history.found.contains(&self.address) {
+            "there is no such device any more: it was there at boot"
+        } else {
+            "there is no such device (a virtual function that is not created yet looks the same)"
+        };
+        let mut found = about(self.address, Code::Absent, Severity::Critical, message);
+        found.evidence.push(file(format!("sys/bus/pci/devices/{}", self.address), None));
+        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
+        found
+    }
+
+    fn failed(&self) -> Finding {
+        let (code, message) = match self.trail.trouble.as_ref().map(|fact| &fact.event) {
+            Some(Event::Refused { .. }) => (
+                Code::Refused,
+                "pciback takes only devices and PCI bridges: this one has another header type, as CardBus bridges do"
+                    .to_owned(),
+            ),
+            Some(Event::Failed { errno, stage, .. }) => {
+                let bound = if *stage == Stage::Load { "; it stays bound, and no guest can have it" } else { "" };
+                (
+                    Code::SeizeFailed,
+                    format!("pciback tried to take it and failed with {errno}: {}{bound}", errno.meaning()),
+                )
+            }
+            _ => (Code::SeizeFailed, "bound to pciback, but not set up: no guest can have it".to_owned()),
+        };
+        let mut found = about(self.address, code, Severity::Critical, message);
+        found.evidence.extend(self.driver_link());
+        let handlers =
+            self.scene.host.as_ref().and_then(|host| host.pciback.is()).and_then(|pciback| pciback.irq_handlers.is());
+        if handlers.is_some_and(|page| page.lists(self.address) == Some(false)) {
+            found.evidence.push(file("sys/bus/pci/drivers/pciback/irq_handlers", Some("does not list it")));
+        }
+        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
+        found.evidence.extend(self.record(self.trail.trouble.as_ref()));
+        found.remedy = match code {
+            Code::Refused => vec!["# take it off the list".to_owned()],
+            _ => vec![
+                "# read the records just before the error: they name the resource that is missing".to_owned(),
+                format!("dmesg | grep -F {}", self.address),
+            ],
+        };
+        found
+    }
+
+    fn lost(&self, by_hand: bool) -> Finding {
+        let now = self.holder().map_or("no driver has it now".to_owned(), |driver| format!("{driver} has it now"));
+        let mut found = if by_hand {
+            let message = format!("seized earlier, then taken off pciback's list by hand; {now}");
+            let mut found = about(self.address, Code::ReleasedByHand, Severity::Warning, message);
+            found.evidence.push(file("sys/bus/pci/drivers/pciback/slots", Some("does not list it")));
+            found
+        } else {
+            let message = format!("pciback had seized it and has lost it since; {now}");
+            about(self.address, Code::LostAfterSeize, Severity::Critical, message)
+        };
+        found.evidence.extend(self.driver_link());
+        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
+        found.evidence.extend(self.record(self.trail.taken.as_ref()));
+        if !by_hand {
+            let unbound = self.device.filter(|device| device.driver.is().is_none());
+            found.remedy = unbound.map_or_else(
+                || self.take(),
+                |device| remedy::probe(self.address, device, self.slots_list_it() == Some(true)),
+            );
+        }
+        found
+    }
+
+    /// The log alone can say who had it instead, or that the kernel found no such device.
+    fn missing(&self) -> Option<Finding> {
+        if self.holder().is_some() {
+            return Some(self.held());
+        }
+        let found_others = !self.scene.history.found.is_empty();
+        if !found_others || self.scene.history.found.contains(&self.address) {
+            return None;
+        }
+        let message = "the kernel found no such device in this boot";
+        Some(about(self.address, Code::Absent, Severity::Critical, message))
+    }
+
+    fn unrequested(&self, explained: bool) -> Finding {
+        let why = self.device.and_then(|device| why(self.scene, self.address, device));
+        let message = match why {
+            Some(why) => format!("pciback has it, though the list does not name it: {why}"),
+            None => "pciback has it, though no list names it".to_owned(),
+        };
+        let severity = if explained { Severity::Info } else { Severity::Warning };
+        let mut found = about(self.address, Code::Unrequested, severity, message);
+        found.evidence.extend(self.driver_link().filter(|_| self.device.is_some()));
+        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
+        found
+    }
+}
+
+/// Addresses that only `slots` names and that do not exist.
+fn remains(scene: &Scene<'_>) -> Vec<Finding> {
+    const EACH: usize = 8;
+    let remains = &scene.demand.remains;
+    let slots = || file("sys/bus/pci/drivers/pciback/slots", Some("lists it"));
+    let message = "pciback's slots names it, and there is no such device: perhaps it comes from a wildcard";
+    if remains.len() <= EACH {
+        let each = |address: &Address| {
+            let mut found = about(*address, Code::Absent, Severity::Info, message);
+            found.evidence.extend([slots(), file(format!("sys/bus/pci/devices/{address}"), None)]);
+            found
+        };
+        return remains.iter().map(each).collect();
+    }
+    let message = format!(
+        "pciback's slots names {} addresses where there is no device: they come from a wildcard",
+        remains.len()
+    );
+    let mut found = super::facts::finding(Code::Absent, Severity::Info, message);
+    found.evidence.push(slots());
+    vec![found]
+}
+
+fn visible(scene: &Scene<'_>, devices: &[Judged]) -> Option<Finding> {
+    let seized = devices.iter().any(|judged| matches!(judged.status, Status::Seized(_)));
+    (scene.case.options.verbose && seized).then(|| {
+        let message = "seized devices stay visible in dom0's lspci: their driver there is pciback";
+        super::facts::finding(Code::VisibleByDesign, Severity::Info, message)
+    })
+}

@@ -1,0 +1,98 @@
+//! Findings about the driver and the machine it runs on.
+
+use super::Scene;
+use super::facts::{file, finding, unread, written};
+use crate::history::Driver;
+use crate::host::Host;
+use crate::report::{Code, Finding, Severity};
+use crate::request::Source;
+use crate::tree::Known;
+
+pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let Some(host) = &scene.host else { return };
+    let requested = !scene.demand.wanted.is_empty() || scene.demand.list.is_some();
+    let dom0 = not_dom0(scene, host, requested);
+    let is_dom0 = dom0.is_none();
+    findings.extend(dom0);
+    let list_is_why =
+        findings.iter().any(|finding| finding.code.explains_devices() && finding.severity == Severity::Critical);
+    if requested && is_dom0 && !list_is_why && matches!(host.pciback, Known::Absent) {
+        findings.push(absent(scene));
+    }
+}
+
+fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> {
+    let capabilities = "proc/xen/capabilities";
+    let features = "sys/hypervisor/properties/features";
+    // A boot entry without Xen leaves the host's own list where it was.
+    let own = scene.demand.places.iter().flat_map(|said| &said.written);
+    let own = own
+        .filter(|written| matches!(written.source, Source::Module | Source::CommandLine | Source::Modprobe))
+        .next_back();
+    let severity = if own.is_some() { Severity::Critical } else { Severity::Unknown };
+    let mut found = match &host.dom0 {
+        Known::Is(true) => return None,
+        Known::Is(false) => {
+            let message = "this is a Xen guest, not dom0: pciback takes no device here";
+            let mut found = finding(Code::NotDom0, severity, message);
+            found.evidence.push(file(capabilities, Some("does not say control_d")));
+            found
+        }
+        Known::Absent if host.devices.is().is_some() => {
+            let message = "nothing shows that this kernel runs as Xen's dom0: pciback takes no device without Xen";
+            let mut found = finding(Code::NotDom0, severity, message);
+            found.evidence.extend([file(capabilities, None), file(features, None)]);
+            found
+        }
+        Known::Absent => {
+            let message = "cannot tell whether this is a dom0: neither xenfs nor the hypervisor's features are there";
+            let mut found = finding(Code::NotDom0, Severity::Unknown, message);
+            found.evidence.extend([file(capabilities, None), file(features, None)]);
+            found
+        }
+        Known::Unreadable(obstacle) => {
+            let mut found =
+                finding(Code::NotDom0, Severity::Unknown, format!("cannot tell whether this is a dom0: {obstacle}"));
+            found.evidence.push(unread(obstacle));
+            found
+        }
+    };
+    if !requested {
+        found.severity = Severity::Info;
+    }
+    found.evidence.extend(own.map(written));
+    if found.severity == Severity::Critical {
+        found.remedy.push("# boot the entry that starts Xen; the one without it was chosen".to_owned());
+    }
+    Some(found)
+}
+
+fn absent(scene: &Scene<'_>) -> Finding {
+    let loaded = scene.case.tree.as_ref().is_some_and(|tree| tree.list("sys/module/xen_pciback").is().is_some());
+    let message = if loaded {
+        "pciback is built in or loaded, but its driver is not registered: it refused its list, or failed to start"
+    } else {
+        match scene.history.driver {
+            Driver::Ready(_) => "pciback was loaded in this boot, and is not there any more",
+            Driver::Unheard | Driver::Loading | Driver::Refused(_) => "pciback is not loaded",
+        }
+    };
+    let mut found = finding(Code::DriverAbsent, Severity::Critical, message);
+    found.evidence.push(file("sys/bus/pci/drivers/pciback", None));
+    if let Driver::Ready(fact) = &scene.history.driver {
+        found.evidence.push(scene.shown(fact));
+    }
+    if loaded {
+        found.remedy.push("# look for the driver's own error: dmesg | grep -i pciback".to_owned());
+        return found;
+    }
+    let list = scene.demand.list.as_ref().filter(|(place, _)| place.source == Source::Argument);
+    found.remedy.push(match list {
+        Some((_, list)) => {
+            format!("modprobe xen-pciback {}", super::remedy::parameter(&String::from_utf8_lossy(list.text())))
+        }
+        None => "modprobe xen-pciback".to_owned(),
+    });
+    found.remedy.push("# if there is no such module: install the package with all modules of this kernel".to_owned());
+    found
+}

@@ -1,0 +1,216 @@
+//! Findings about the evidence itself: what is missing, old, forged, or of an unknown hand.
+
+use std::collections::BTreeMap;
+
+use super::Scene;
+use super::facts::{about, count, finding, unread};
+use super::statuses::Judged;
+use crate::event::{Event, Fact};
+use crate::pci::Address;
+use crate::report::{Code, Finding, Severity, Status};
+use crate::timeline::{Log, LogKind, Moment, between};
+use crate::tree::Known;
+
+pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
+    let unsettled = devices.iter().any(|judged| judged.status == Status::Unconfirmed) || scene.demand.open;
+    let severity = if unsettled { Severity::Unknown } else { Severity::Info };
+    findings.extend(unreadable_host(scene, devices));
+    findings.extend(scene.case.logs.iter().filter_map(|log| unreadable(log, severity)));
+    findings.extend(no_log(scene, severity));
+    findings.extend(lost(scene, severity));
+    findings.extend(begins_late(scene, severity));
+    findings.extend(forged(scene, devices));
+    findings.extend(stale(scene));
+    findings.extend(quoted(scene));
+}
+
+/// The host's own files could not be read: every device is unconfirmed for that.
+fn unreadable_host(scene: &Scene<'_>, devices: &[Judged]) -> Option<Finding> {
+    let host = scene.host.as_ref().filter(|_| !devices.is_empty())?;
+    let obstacle = match &host.devices {
+        Known::Is(_) => return None,
+        Known::Unreadable(obstacle) => obstacle.clone(),
+        Known::Absent => {
+            crate::tree::Obstacle { path: "sys/bus/pci/devices".to_owned(), why: "is not there".to_owned() }
+        }
+    };
+    let message = format!("the host cannot be audited: {obstacle}; --no-host judges by the log alone");
+    let mut found = finding(Code::LogUnreadable, Severity::Unknown, message);
+    found.evidence.push(unread(&obstacle));
+    Some(found)
+}
+
+fn unreadable(log: &Log, severity: Severity) -> Option<Finding> {
+    let severity = if log.named { Severity::Unknown } else { severity };
+    let message = match &log.failure {
+        Some(why) if log.records > 0 => format!("{} was read only in part: {why}", log.name),
+        Some(why) => format!("{} cannot be read: {why}", log.name),
+        None if log.kernel_records > 0 => return None,
+        None if log.records == 0 && log.unparsed.1 == 0 => format!("{} is empty", log.name),
+        None if log.records == 0 => format!("{} is no log: it holds nothing that could be read as one", log.name),
+        None => format!("{} holds no record of a kernel", log.name),
+    };
+    Some(finding(Code::LogUnreadable, severity, message))
+}
+
+fn no_log(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+    scene.case.logs.is_empty().then(|| finding(Code::LogUnreadable, severity, "there is no log to read"))
+}
+
+fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+    let gaps: Vec<Option<u64>> = scene.story.moments.iter().filter_map(gap).collect();
+    if gaps.is_empty() {
+        return filtered(scene, severity);
+    }
+    let known: u64 = gaps.iter().flatten().sum();
+    let places = count(gaps.len() as u64, "place");
+    let flaws: Vec<String> =
+        scene.case.logs.iter().flat_map(|log| &log.unparsed.0).map(|flaw| flaw.why.words().to_owned()).collect();
+    let mut message = match known {
+        0 => format!("log records are missing or cannot be read, in {places}"),
+        known if gaps.iter().all(Option::is_some) => format!("{} missing from the log, in {places}", count_are(known)),
+        known => format!("at least {} missing from the log, in {places}", count_are(known)),
+    };
+    if !flaws.is_empty() {
+        message = format!("{message} ({})", flaws.join(", "));
+    }
+    Some(finding(Code::RecordsLost, severity, message))
+}
+
+fn count_are(number: u64) -> String {
+    if number == 1 { "1 record is".to_owned() } else { format!("{number} records are") }
+}
+
+const fn gap(moment: &Moment) -> Option<Option<u64>> {
+    match moment {
+        Moment::Gap { gap, .. } => Some(gap.lost),
+        Moment::Fact(_) => None,
+    }
+}
+
+/// A log that was filtered by level holds the banner, and none of the seizing lines.
+fn filtered(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+    let info = scene.story.parts.iter().any(|(_, boot)| boot.info);
+    (scene.story.has_banner() && !info).then(|| {
+        let message = "the log holds no record of level info, as a console at loglevel 6 prints it: seizing lines would be missing";
+        finding(Code::RecordsLost, severity, message)
+    })
+}
+
+fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+    let anything = scene.case.logs.iter().any(|log| log.kernel_records > 0);
+    if !anything || scene.story.has_banner() {
+        return None;
+    }
+    if scene.story.parts.is_empty() {
+        let message = "no log holds the boot that is audited";
+        return Some(finding(Code::LogBeginsLate, severity, message));
+    }
+    let first = scene.case.logs.iter().filter_map(|log| log.first_sequence).min().filter(|first| *first > 0);
+    let message = match first {
+        Some(first) => format!(
+            "the log does not reach back to the start of this boot: {} before its first one are gone",
+            count(first, "record")
+        ),
+        None => "the log does not reach back to the start of this boot".to_owned(),
+    };
+    Some(finding(Code::LogBeginsLate, severity, message))
+}
+
+/// Records of user space that look like the driver's, a finding for each device they name.
+fn forged(scene: &Scene<'_>, devices: &[Judged]) -> Vec<Finding> {
+    let mut by_device: BTreeMap<Option<Address>, Vec<&Fact>> = BTreeMap::new();
+    for fact in forged_facts(scene).filter(|fact| !is_quotation(fact)) {
+        by_device.entry(fact.event.address()).or_default().push(fact);
+    }
+    let finding = |(address, facts): (Option<Address>, Vec<&Fact>)| {
+        let last = facts.last().copied()?;
+        let judged = devices.iter().find(|judged| judged.want.is_some() && Some(judged.address) == address);
+        let counts = judged.is_some_and(|judged| contradicts(scene, judged, last)) && is_recent(scene, last);
+        let severity = if counts { Severity::Warning } else { Severity::Info };
+        let message =
+            format!("{} like the driver's, but not from the kernel: not used as evidence", count_look(facts.len()));
+        let mut found = finding(Code::ForgedRecord, severity, message);
+        found.address = address;
+        found.stamp = last.stamp;
+        found.time = scene.date(&last.stamp);
+        found.evidence = facts.iter().take(3).map(|fact| scene.shown(fact)).collect();
+        Some(found)
+    };
+    by_device.into_iter().filter_map(finding).collect()
+}
+
+fn count_look(number: usize) -> String {
+    if number == 1 { "a record looks".to_owned() } else { format!("{number} records look") }
+}
+
+fn forged_facts<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Fact> {
+    scene.story.parts.iter().flat_map(|(_, boot)| &boot.forged.0)
+}
+
+/// A program that tells its own log about the driver forges nothing.
+fn is_quotation(fact: &Fact) -> bool {
+    fact.program.is_some() || matches!(fact.event, Event::Quoted { .. })
+}
+
+/// Whether what the record pretends is not so, as far as the host shows; without a host it may be anything.
+fn contradicts(scene: &Scene<'_>, judged: &Judged, fact: &Fact) -> bool {
+    let seized = matches!(judged.status, Status::Seized(_));
+    match &fact.event {
+        Event::Seizing { .. } => scene.host.is_none() || !seized,
+        Event::Failed { .. } | Event::Refused { .. } => scene.host.is_none() || seized,
+        _ => false,
+    }
+}
+
+/// Events count while they are newer than the device's last seizing, and than the event window.
+fn is_recent(scene: &Scene<'_>, fact: &Fact) -> bool {
+    let trail = fact.event.address().and_then(|address| scene.history.trails.get(&address));
+    let seized = trail.and_then(|trail| trail.seizing.as_ref());
+    if seized.is_some_and(|seized| between(&fact.stamp, &seized.stamp).is_some_and(|behind| behind > 0)) {
+        return false;
+    }
+    let uptime = scene
+        .host
+        .as_ref()
+        .and_then(|host| host.uptime.is())
+        .filter(|_| scene.case.logs.iter().any(|log| log.kind == LogKind::Ring));
+    let now = uptime.map_or(scene.story.end, |uptime| crate::record::Stamp { uptime: Some(*uptime), wall: None });
+    let age = between(&fact.stamp, &now).and_then(|age| u64::try_from(age).ok());
+    age.is_none_or(|age| u128::from(age) <= scene.case.options.event_window.as_micros())
+}
+
+fn stale(scene: &Scene<'_>) -> Vec<Finding> {
+    let kinds = [
+        (Code::StaleBoot, &scene.story.left_out, "of another boot"),
+        (Code::StaleLoad, &scene.history.stale, "of an earlier load of the module"),
+    ];
+    let finding = |(code, (number, last), of): (Code, &(u64, Option<Fact>), &str)| {
+        let message = match number {
+            1 => format!("1 record {of} was left out"),
+            number => format!("{number} records {of} were left out"),
+        };
+        let mut found = finding(code, Severity::Info, message);
+        found.evidence.extend(last.as_ref().map(|fact| scene.shown(fact)));
+        found
+    };
+    kinds.into_iter().filter(|(_, (number, _), _)| *number > 0).map(finding).collect()
+}
+
+fn quoted(scene: &Scene<'_>) -> Vec<Finding> {
+    if !scene.case.options.verbose {
+        return Vec::new();
+    }
+    let quotation = |fact: &Fact| {
+        let program = fact.program.as_deref().unwrap_or("user space");
+        let mut found = match fact.event.address() {
+            Some(address) => {
+                about(address, Code::UserQuoted, Severity::Info, format!("{program} quotes a seizing line"))
+            }
+            None => finding(Code::UserQuoted, Severity::Info, format!("{program} quotes a seizing line")),
+        };
+        found.evidence.push(scene.shown(fact));
+        found
+    };
+    forged_facts(scene).filter(|fact| is_quotation(fact)).map(quotation).collect()
+}

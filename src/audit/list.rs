@@ -1,0 +1,227 @@
+//! Findings about the request: the list itself.
+
+use std::collections::BTreeMap;
+
+use super::facts::{count, file, finding, some_of, unread, written};
+use super::{Asked, Scene, remedy};
+use crate::event::{Event, Fact};
+use crate::history::Driver;
+use crate::pci::{Era, Pattern};
+use crate::report::{Code, Finding, Severity};
+use crate::request::hide::{self, Advice, Fault, HideList};
+use crate::request::{Source, Written};
+
+pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    match &scene.demand.list {
+        Some((place, list)) => {
+            findings.extend(fault(scene, place, list));
+            findings.extend(wrapped(scene, place, list));
+            findings.extend(duplicates(place, list));
+        }
+        None => findings.extend(nothing(scene)),
+    }
+    let faulty =
+        findings.iter().any(|finding| finding.code.explains_devices() && finding.code != Code::NothingRequested);
+    if !faulty && let Some(refusal) = refusal(scene) {
+        // The refused list is what was wanted, wherever it stood.
+        findings.retain(|finding| finding.code != Code::NothingRequested);
+        findings.push(refusal);
+    }
+    findings.extend(scene.demand.empty.iter().map(|entry| wildcard_empty(scene, entry)));
+    findings.extend(unread_place(scene));
+}
+
+/// What is wrong with the list in force, by the grammar of its kernel.
+fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding> {
+    let severity = if only_next_load_reads(scene, place) { Severity::Warning } else { Severity::Critical };
+    let entries = list.entries.len();
+    let void = format!(
+        "the kernel takes none of its {}",
+        if entries == 1 { "entry".to_owned() } else { format!("{entries} entries") }
+    );
+    let void = if entries == 0 { "the kernel takes nothing of it".to_owned() } else { void };
+    let (code, message) = match list.fault.as_ref()? {
+        Fault::Malformed { column, expected, found, .. } => {
+            let found = found.map_or("the list ends".to_owned(), |found| format!("`{found}` stands"));
+            (Code::ListMalformed, format!("column {column}: expected {expected} where {found}; {void}"))
+        }
+        Fault::OutOfRange { entry, part, written, most, .. } => {
+            let entry = list.quote(entry);
+            let message = format!("{entry}: {} {written} is above {most:x}; without a word {void}", part.name());
+            (Code::ListOutOfRange, message)
+        }
+        Fault::CutShort { rest, .. } => {
+            let dropped: Vec<String> = list.dropped().map(|entry| list.quote(&entry.text)).collect();
+            let dropped = if dropped.is_empty() { format!("`{}`", list.quote(rest)) } else { some_of(&dropped) };
+            (
+                Code::ListCutShort,
+                format!("an entry without its closing bracket ends the list here; silently dropped: {dropped}"),
+            )
+        }
+        Fault::TooLong { length } => (
+            Code::ListTooLong,
+            format!("the list has {length} characters, and the kernel takes at most 1024: it takes none of it"),
+        ),
+    };
+    let mut found = finding(code, severity, message);
+    found.evidence.push(written(place));
+    found.evidence.extend(record_of(scene, code).map(|fact| scene.shown(fact)));
+    let (note, spelling) = advice(list, scene.demand.era);
+    found.message.extend(note.map(|note| format!("; {note}")));
+    if let Some(spelling) = spelling {
+        found.remedy = remedy::list(place, &spelling);
+    }
+    Some(found)
+}
+
+/// A list in `modprobe.d` beside a driver that is loaded: the next load will read it, this one did not.
+fn only_next_load_reads(scene: &Scene<'_>, place: &Written) -> bool {
+    place.source == Source::Modprobe && scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some())
+}
+
+/// The kernel's own record of the fault, where the log has it.
+fn record_of<'a>(scene: &'a Scene<'_>, code: Code) -> Option<&'a Fact> {
+    match (code, &scene.history.driver) {
+        (Code::ListMalformed, Driver::Refused(fact)) => Some(fact),
+        (Code::ListTooLong, _) => scene.history.parameters.iter().rfind(|fact| is_too_long(fact)),
+        _ => None,
+    }
+}
+
+const fn is_too_long(fact: &Fact) -> bool {
+    matches!(fact.event, Event::ParameterRefused { too_long: true, .. })
+}
+
+/// What to say about the nearest valid list, and that list.
+fn advice(list: &HideList, era: Era) -> (Option<String>, Option<String>) {
+    match hide::advise(list.text(), era) {
+        Some(Advice::Spelling(spelling)) => (Some(format!("the nearest valid list is {spelling}")), Some(spelling)),
+        Some(Advice::LooksLike(lookalike)) => (Some(format!("it {lookalike}")), None),
+        Some(Advice::TooLarge { part, written, most }) => (
+            Some(format!(
+                "{} {written} is above {most:x}, so that only its writer can say what was meant",
+                part.name()
+            )),
+            None,
+        ),
+        None => (None, None),
+    }
+}
+
+/// Numbers that wrapped around, so that the kernel takes another device than the one written (up to 3.6).
+fn wrapped(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding> {
+    if scene.demand.era != Era::UpTo3_6 {
+        return None;
+    }
+    let changed = list.in_force().filter(|entry| !entry.changed.is_empty());
+    let changed: Vec<String> =
+        changed.map(|entry| format!("{} means {}", list.quote(&entry.text), entry.pattern)).collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "this kernel lets large numbers wrap around, and takes another device than written: {}",
+        some_of(&changed)
+    );
+    let mut found = finding(Code::ListOutOfRange, Severity::Critical, message);
+    found.evidence.push(written(place));
+    Some(found)
+}
+
+fn duplicates(place: &Written, list: &HideList) -> Vec<Finding> {
+    let mut seen: BTreeMap<Pattern, Vec<String>> = BTreeMap::new();
+    for entry in &list.entries {
+        seen.entry(entry.pattern).or_default().push(list.quote(&entry.text));
+    }
+    let twice = seen.into_iter().filter(|(_, spellings)| spellings.len() > 1);
+    let finding = |(pattern, spellings): (Pattern, Vec<String>)| {
+        let message = format!("{pattern} is named {} times: {}", spellings.len(), some_of(&spellings));
+        let mut found = finding(Code::DuplicateEntry, Severity::Info, message);
+        found.address = pattern.addresses().next().filter(|_| !pattern.is_wildcard());
+        found.evidence.push(written(place));
+        found
+    };
+    twice.map(finding).collect()
+}
+
+/// The kernel refused a list: that is the finding, even when no place holds the list any more.
+fn refusal(scene: &Scene<'_>) -> Option<Finding> {
+    if scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some()) {
+        return None;
+    }
+    if let Driver::Refused(fact) = &scene.history.driver
+        && let Event::ListRefused { rest } = &fact.event
+    {
+        let quoted = String::from_utf8_lossy(rest);
+        let message = format!(
+            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized"
+        );
+        let mut found = finding(Code::ListMalformed, Severity::Critical, message);
+        found.evidence.push(scene.shown(fact));
+        if let Some(spelling) = hide::nearest(rest, scene.demand.era) {
+            found.message = format!("{}; the nearest valid list from there on is {spelling}", found.message);
+        }
+        return Some(found);
+    }
+    let fact = scene.history.parameters.iter().rfind(|fact| is_too_long(fact))?;
+    if !matches!(scene.history.driver, Driver::Unheard) {
+        return None;
+    }
+    let message = "the kernel refused the list for its length: more than 1024 characters";
+    let mut found = finding(Code::ListTooLong, Severity::Critical, message);
+    found.evidence.push(scene.shown(fact));
+    Some(found)
+}
+
+fn nothing(scene: &Scene<'_>) -> Option<Finding> {
+    let Asked::Found { from } = scene.case.asked else { return None };
+    let looked = scene.demand.places.iter().filter(|said| from.is_none_or(|from| said.source == from));
+    let looked: Vec<&str> = looked.map(|said| place_in_words(said.source)).collect();
+    let looked = if looked.is_empty() {
+        "no place to look at was given".to_owned()
+    } else {
+        format!("looked at {}", looked.join(", "))
+    };
+    let message = format!("no list of devices for pciback was found: {looked}");
+    let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
+    let obstacles = scene.demand.places.iter().flat_map(|said| &said.obstacles);
+    found.evidence.extend(obstacles.map(unread));
+    found.remedy = vec![
+        "# name the devices: pciback-audit check --hide '(0000:bb:dd.f)(0000:bb:dd.f)'".to_owned(),
+        "# or give pciback its list for good:".to_owned(),
+        "echo \"options xen-pciback hide=(0000:bb:dd.f)\" > /etc/modprobe.d/xen-pciback.conf".to_owned(),
+    ];
+    Some(found)
+}
+
+const fn place_in_words(source: Source) -> &'static str {
+    match source {
+        Source::Argument => "the arguments",
+        Source::Module => "the module parameter",
+        Source::CommandLine => "the kernel command line",
+        Source::Modprobe => "modprobe.d",
+        Source::Slots => "pciback's slots",
+        Source::Log => "the log's own command line record",
+    }
+}
+
+fn wildcard_empty(scene: &Scene<'_>, entry: &str) -> Finding {
+    let message = format!("no device exists under {entry}");
+    let mut found = finding(Code::WildcardEmpty, Severity::Warning, message);
+    found.evidence.extend(scene.host.is_some().then(|| file("sys/bus/pci/devices", Some("lists none of them"))));
+    found
+}
+
+/// A place that outranks the one in force, or any place while none is in force, could not be read.
+fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
+    let source = scene.demand.source().filter(|source| *source != Source::Argument)?;
+    let before = scene.demand.places.iter().take_while(|said| said.source != source);
+    let obstacles: Vec<_> = before.flat_map(|said| &said.obstacles).collect();
+    let first = obstacles.first()?;
+    let unread_files = count(obstacles.len() as u64, "file");
+    let message =
+        format!("the list in force may be another one: {unread_files} that would say so cannot be read ({first})");
+    let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
+    found.evidence.extend(obstacles.into_iter().map(unread));
+    Some(found)
+}

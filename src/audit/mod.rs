@@ -1,0 +1,204 @@
+//! The one judge: from a case to its report.
+//!
+//! [`conclude`] reads like the contract: which list is in force and what it asks for (`demand`), what became of each
+//! device (`statuses`, the one order), what is wrong (one file per family of findings), and what it comes to (`verdict`,
+//! the one rule). Every command calls it; they differ in where the evidence comes from.
+
+mod demand;
+mod devices;
+mod driver;
+mod evidence;
+mod facts;
+mod list;
+mod remedy;
+mod statuses;
+mod verdict;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::history::History;
+use crate::host::Host;
+use crate::pci::{Address, Era, KernelVersion};
+use crate::report::{Code, Finding, Log as LogReport, Report};
+use crate::request::Source;
+use crate::timeline::{BootChoice, Log, Running, Story};
+use crate::tree::Tree;
+use demand::Demand;
+
+/// Everything an audit rests on.
+#[derive(Clone, Debug, Default)]
+pub struct Case {
+    /// What the user asked for.
+    pub asked: Asked,
+    /// The files of the host, or `None` to judge by the log alone.
+    pub tree: Option<Tree>,
+    /// The logs, numbered by their position.
+    pub logs: Vec<Log>,
+    /// How to judge.
+    pub options: Options,
+    /// When.
+    pub now: Option<DateTime<Utc>>,
+}
+
+/// Where the request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// From where the host or its log holds a list: the first place that does, or only from this one.
+    Found {
+        /// The only place to look at.
+        from: Option<Source>,
+    },
+    /// `--hide`: exactly what the kernel would get.
+    List(Vec<u8>),
+    /// `--device`: these, and no list.
+    Devices(Vec<Address>),
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self::Found { from: None }
+    }
+}
+
+/// How to judge.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which boot.
+    pub boot: BootChoice,
+    /// Take logs whose form does not say who wrote each line as the kernel's.
+    pub trust_log: bool,
+    /// The kernel, when neither log nor host can say.
+    pub kernel: Option<KernelVersion>,
+    /// Findings that are known and accepted.
+    pub ignore: Vec<Ignore>,
+    /// End with 0 where nothing is requested.
+    pub if_requested: bool,
+    /// From which verdict on the exit status is not 0.
+    pub fail_on: FailOn,
+    /// Make the findings that only confirm as well.
+    pub verbose: bool,
+    /// How long events count.
+    pub event_window: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            boot: BootChoice::default(),
+            trust_log: false,
+            kernel: None,
+            ignore: Vec::new(),
+            if_requested: false,
+            fail_on: FailOn::Warning,
+            verbose: false,
+            event_window: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// A finding that is known and accepted: it becomes info.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ignore {
+    /// Which finding.
+    pub code: Code,
+    /// On this device only.
+    pub address: Option<Address>,
+}
+
+impl Ignore {
+    fn covers(self, finding: &Finding) -> bool {
+        self.code == finding.code && self.address.is_none_or(|address| Some(address) == finding.address)
+    }
+}
+
+impl FromStr for Ignore {
+    type Err = String;
+
+    /// Reads `CODE` or `CODE@ADDRESS`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (code, address) = match text.split_once('@') {
+            Some((code, address)) => (code, Some(address.parse().map_err(|error| format!("`{address}`: {error}"))?)),
+            None => (text, None),
+        };
+        Ok(Self { code: code.parse()?, address })
+    }
+}
+
+/// From which verdict on the exit status is not 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailOn {
+    /// Warnings end with 1.
+    #[default]
+    Warning,
+    /// Warnings end with 0; unknown still ends with 3.
+    Critical,
+}
+
+/// All that the families of findings look at.
+struct Scene<'a> {
+    case: &'a Case,
+    host: Option<Host>,
+    story: Story,
+    history: History,
+    demand: Demand,
+}
+
+/// Judges a case.
+pub fn conclude(case: &Case) -> Report {
+    let host = case.tree.as_ref().filter(|tree| has_host(tree)).map(Host::read);
+    let running = Running {
+        id: host.as_ref().and_then(|host| host.boot_id.is().copied()),
+        release: host.as_ref().and_then(|host| host.release.is().map(String::as_str)),
+    };
+    let story = Story::tell(&case.logs, case.options.boot, &running);
+    let history = History::of(&story);
+    let era = era(case, &story, host.as_ref());
+    let demand = Demand::of(case, host.as_ref(), &story, &history, era);
+    let scene = Scene { case, host, story, history, demand };
+    let devices = statuses::judge(&scene);
+    let mut findings = Vec::new();
+    list::find(&scene, &mut findings);
+    driver::find(&scene, &mut findings);
+    devices::find(&scene, &devices, &mut findings);
+    evidence::find(&scene, &devices, &mut findings);
+    verdict::report(&scene, devices, findings)
+}
+
+/// Whether a tree holds a host at all: a copy of logs alone does not, and is judged by them.
+fn has_host(tree: &Tree) -> bool {
+    !tree.holds_nothing_below("sys")
+}
+
+/// Which grammar the list is read by: that of `--kernel`, of the log's banner, or of the host's `/proc/version`.
+fn era(case: &Case, story: &Story, host: Option<&Host>) -> Era {
+    let logged = story.release.as_deref().and_then(KernelVersion::of_release);
+    let kernel = case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel));
+    kernel.map_or(Era::default(), KernelVersion::era)
+}
+
+impl Scene<'_> {
+    /// What was read of each log.
+    fn logs(&self) -> Vec<LogReport> {
+        let complete =
+            |log: &Log| self.story.parts.iter().any(|(index, boot)| *index == log.index && boot.is_complete());
+        let trusted = |log: &Log| {
+            let seen: Vec<(bool, bool)> = log.boots.iter().map(|boot| boot.trusted).collect();
+            seen.iter().any(|(kernel, _)| *kernel) && !seen.iter().any(|(_, unstated)| *unstated)
+        };
+        let report = |log: &Log| LogReport {
+            source: log.name.clone(),
+            records: log.records,
+            recognised: log.recognised,
+            unrecognised: log.unrecognised.1,
+            first_sequence: log.first_sequence,
+            lost: log.lost,
+            unparsed: log.unparsed.1,
+            complete: complete(log),
+            trusted: trusted(log),
+        };
+        self.case.logs.iter().map(report).collect()
+    }
+}

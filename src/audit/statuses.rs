@@ -1,0 +1,158 @@
+//! The one order of statuses: for each device the first line of the contract's table that applies.
+
+use super::Scene;
+use super::demand::Want;
+use crate::history::Trail;
+use crate::host::{Device as HostDevice, Host, PCIBACK};
+use crate::pci::Address;
+use crate::record::Author;
+use crate::report::{Basis, Proof, Status};
+use crate::tree::Known;
+
+/// One device, judged.
+pub(super) struct Judged {
+    pub address: Address,
+    pub want: Option<Want>,
+    pub status: Status,
+    pub basis: Basis,
+    /// Whether the status rests on a log that does not say who wrote its lines.
+    pub on_unstated: bool,
+}
+
+/// Every requested device, and every other that pciback holds, by address.
+pub(super) fn judge(scene: &Scene<'_>) -> Vec<Judged> {
+    let mut judged: Vec<Judged> =
+        scene.demand.wanted.iter().map(|(address, want)| requested(scene, *address, want)).collect();
+    if !matches!(scene.case.asked, super::Asked::Devices(_)) {
+        judged.extend(unrequested(scene));
+    }
+    judged.sort_by_key(|device| device.address);
+    judged
+}
+
+fn requested(scene: &Scene<'_>, address: Address, want: &Want) -> Judged {
+    let empty = Trail::default();
+    let trail = scene.history.trails.get(&address).unwrap_or(&empty);
+    let (status, basis) = match &scene.host {
+        Some(host) => (by_host(host, address, trail), Basis::Host),
+        None => (by_log(scene, address, trail), Basis::Log),
+    };
+    // Where the host proved it without the log, nothing rests on the log.
+    let log_needed = scene.host.as_ref().is_none_or(|host| proof_by_host(host, address).is_none());
+    let unstated = trail.seizing.as_ref().is_some_and(|fact| fact.author == Author::Unstated);
+    let on_unstated = matches!(status, Status::Seized(_)) && log_needed && unstated;
+    Judged { address, want: Some(want.clone()), status, basis, on_unstated }
+}
+
+/// Lines 1 to 7: the host decides the state now, the log why and when.
+fn by_host(host: &Host, address: Address, trail: &Trail) -> Status {
+    let Known::Is(devices) = &host.devices else { return Status::Unconfirmed };
+    // 1
+    let Some(device) = devices.get(&address) else { return Status::Absent };
+    match &device.driver {
+        Known::Unreadable(_) => Status::Unconfirmed,
+        // 2
+        Known::Is(driver) if driver == PCIBACK => bound(host, address, trail),
+        // 3
+        _ if device.is_bridge() => Status::Bridge,
+        // 4
+        _ if trail.trouble.is_some() => Status::Failed,
+        // 5
+        _ if trail.was_seized() => Status::Lost { by_hand: released_by_hand(host, address) },
+        // 6
+        Known::Is(_) => Status::Held,
+        // 7
+        Known::Absent => Status::Unbound,
+    }
+}
+
+/// Line 2: bound to pciback, which is not yet of use to any guest.
+fn bound(host: &Host, address: Address, trail: &Trail) -> Status {
+    if let Some(proof) = proof_by_host(host, address) {
+        return Status::Seized(proof);
+    }
+    let listed = host.pciback.is().and_then(|pciback| pciback.irq_handlers.is()).and_then(|page| page.lists(address));
+    match (listed, Proof::by_log(trail)) {
+        (Some(false), _) => Status::Failed,
+        _ if trail.trouble.is_some() => Status::Failed,
+        (_, Some(proof)) => Status::Seized(proof),
+        (_, None) => Status::Unconfirmed,
+    }
+}
+
+fn proof_by_host(host: &Host, address: Address) -> Option<Proof> {
+    let device = host.devices.is()?.get(&address)?;
+    let bound = device.driver.is().is_some_and(|driver| driver == PCIBACK);
+    Proof::by_host(bound, host.pciback.is()?.irq_handlers.is()?, address)
+}
+
+fn released_by_hand(host: &Host, address: Address) -> bool {
+    host.pciback.is().and_then(|pciback| pciback.slots.is()).and_then(|slots| slots.lists(address)) == Some(false)
+}
+
+/// Lines 8 to 11: the log alone.
+fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
+    // 8
+    if let Some(proof) = Proof::by_log(trail) {
+        return Status::Seized(proof);
+    }
+    // 9
+    if trail.trouble.is_some() {
+        return Status::Failed;
+    }
+    if trail.was_seized() && trail.taken.is_some() {
+        return Status::Lost { by_hand: false };
+    }
+    let behind_it = scene.demand.wanted.values().any(|want| want.behind == Some(address));
+    if trail.seizing.is_none() && behind_it {
+        return Status::Bridge;
+    }
+    // 10
+    if trail.seizing.is_none() && scene.story.is_complete() {
+        return Status::Missing;
+    }
+    // 11
+    Status::Unconfirmed
+}
+
+/// What pciback holds without being asked.
+fn unrequested(scene: &Scene<'_>) -> Vec<Judged> {
+    let extra = |address: Address, basis, explained| Judged {
+        address,
+        want: None,
+        status: Status::Unrequested { explained },
+        basis,
+        on_unstated: false,
+    };
+    let asked = |address: &Address| scene.demand.wanted.contains_key(address);
+    let Some(host) = &scene.host else {
+        let held = scene.history.trails.iter().filter(|(address, trail)| trail.is_settled() && !asked(address));
+        let explained = |address: Address| scene.demand.is_named_somewhere(address);
+        return held.map(|(address, _)| extra(*address, Basis::Log, explained(*address))).collect();
+    };
+    let Known::Is(devices) = &host.devices else { return Vec::new() };
+    let is_pcibacks = |device: &HostDevice| device.driver.is().is_some_and(|driver| driver == PCIBACK);
+    let held = devices.iter().filter(|(address, device)| is_pcibacks(device) && !asked(address));
+    held.map(|(address, device)| extra(*address, Basis::Host, why(scene, *address, device).is_some())).collect()
+}
+
+/// What explains that pciback has a device which the list in force does not name.
+pub(super) fn why(scene: &Scene<'_>, address: Address, device: &HostDevice) -> Option<String> {
+    let listed = |address: Address| scene.demand.is_named_somewhere(address);
+    if device.driver_override.is().is_some_and(|name| name == PCIBACK) {
+        return Some("its driver_override is pciback".to_owned());
+    }
+    if let Some(bridge) = device.bridges.iter().find(|bridge| listed(**bridge)) {
+        return Some(format!("it is behind the bridge {bridge}, which a list names"));
+    }
+    let said = scene.demand.places.iter().find(|said| {
+        let lists = said.written.iter().map(|written| written.read(scene.demand.era));
+        lists.flat_map(|list| list.entries).any(|entry| entry.pattern.matches(address))
+    })?;
+    Some(match said.source {
+        crate::request::Source::Slots => {
+            "pciback's slots names it: xl, XAPI or a script asked for it at run time".to_owned()
+        }
+        other => format!("the list of another place names it ({})", other.name()),
+    })
+}

@@ -1,0 +1,156 @@
+//! The one rule of the verdict, and the report it goes into.
+
+use std::collections::BTreeSet;
+
+use super::facts::finding;
+use super::statuses::Judged;
+use super::{Asked, FailOn, Scene};
+use crate::event::Fact;
+use crate::host::{Device as HostDevice, PciIds};
+use crate::record::Author;
+use crate::report::{Basis, Code, Device, Finding, LastGuest, Report, Severity, Status, Verdict};
+
+/// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
+/// list or the driver explains the devices, it alone counts.
+fn worst(devices: &[Judged], findings: &[Finding]) -> Verdict {
+    let severity = |finding: &Finding| finding.severity.verdict();
+    let explaining = findings.iter().filter(|finding| explains(finding)).map(severity).max();
+    if let Some(verdict) = explaining {
+        return verdict;
+    }
+    let of_findings = findings.iter().map(severity);
+    let of_devices = devices.iter().filter(|judged| judged.want.is_some()).map(|judged| {
+        // A finding that says what the status says speaks for it: an accepted one is accepted for both.
+        let said = findings.iter().filter(|finding| finding.address == Some(judged.address) && states(finding.code));
+        said.map(severity).max().unwrap_or(judged.status.verdict())
+    });
+    of_findings.chain(of_devices).max().unwrap_or(Verdict::Ok)
+}
+
+fn explains(finding: &Finding) -> bool {
+    finding.code.explains_devices() && finding.severity != Severity::Info
+}
+
+/// Whether a finding of this code says why a device has its status.
+const fn states(code: Code) -> bool {
+    matches!(
+        code,
+        Code::HeldByDriver
+            | Code::Unbound
+            | Code::Absent
+            | Code::SeizeFailed
+            | Code::Refused
+            | Code::ReleasedByHand
+            | Code::LostAfterSeize
+    )
+}
+
+/// Puts the report together: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
+pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<Finding>) -> Report {
+    let options = &scene.case.options;
+    let accept = |findings: &mut Vec<Finding>| {
+        let ignored = |finding: &Finding| options.ignore.iter().any(|ignore| ignore.covers(finding));
+        findings.iter_mut().filter(|finding| ignored(finding)).for_each(|finding| finding.severity = Severity::Info);
+    };
+    accept(&mut findings);
+    if findings.iter().any(explains) {
+        findings.retain(|finding| !states(finding.code) || finding.severity == Severity::Info);
+    }
+    findings.extend(author_unstated(scene, &devices, worst(&devices, &findings)));
+    accept(&mut findings);
+    for line in findings.iter_mut().flat_map(|finding| &mut finding.remedy) {
+        // A name with a line feed in it would end a comment and begin a command.
+        *line = line.replace(char::is_control, "?");
+    }
+    findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));
+    let verdict = worst(&devices, &findings);
+    let silent = options.if_requested && nothing_is_requested(scene);
+    let exit_status = match (verdict, options.fail_on) {
+        _ if silent => 0,
+        (Verdict::Warning, FailOn::Critical) => 0,
+        (verdict, _) => verdict.exit_status(),
+    };
+    let names = names(scene);
+    let devices = devices.into_iter().map(|judged| device(scene, judged, &findings, &names)).collect();
+    let host = scene.host.as_ref();
+    Report {
+        verdict,
+        exit_status,
+        silent,
+        host: host.and_then(|host| host.hostname.is().cloned()).or_else(|| scene.story.hostname.clone()),
+        kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
+        boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
+        time: scene.case.now,
+        request: scene.demand.request.clone(),
+        logs: scene.logs(),
+        devices,
+        findings,
+    }
+}
+
+fn nothing_is_requested(scene: &Scene<'_>) -> bool {
+    matches!(scene.case.asked, Asked::Found { .. }) && scene.demand.list.is_none()
+}
+
+/// An ok that rests on a log of unknown hand is a warning; elsewhere it is worth knowing.
+fn author_unstated(scene: &Scene<'_>, devices: &[Judged], so_far: Verdict) -> Option<Finding> {
+    if scene.case.options.trust_log {
+        return None;
+    }
+    let logs = scene.logs();
+    let unstated = logs.iter().find(|log| !log.trusted && log.records > 0)?;
+    let resting = devices.iter().any(|judged| judged.want.is_some() && judged.on_unstated);
+    let severity = if resting && so_far <= Verdict::Warning { Severity::Warning } else { Severity::Info };
+    let message =
+        format!("the form of {} does not say who wrote its lines, and any user can write such a line", unstated.source);
+    let mut found = finding(Code::AuthorUnstated, severity, message);
+    found.remedy = vec![
+        "# save the log in a form that says it: dmesg -x, journalctl -k -o export, or /dev/kmsg itself".to_owned(),
+        "# or accept it: --trust-log".to_owned(),
+    ];
+    Some(found)
+}
+
+fn names(scene: &Scene<'_>) -> PciIds {
+    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let ids: BTreeSet<(u16, u16)> = devices
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, device)| device.ids.is())
+        .map(|ids| (ids.vendor, ids.device))
+        .collect();
+    scene.case.tree.as_ref().map(|tree| PciIds::read(tree, &ids)).unwrap_or_default()
+}
+
+fn device(scene: &Scene<'_>, judged: Judged, findings: &[Finding], names: &PciIds) -> Device {
+    let known: Option<&HostDevice> =
+        scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&judged.address));
+    let trail = scene.history.trails.get(&judged.address);
+    let seizing = trail.and_then(|trail| trail.seizing.as_ref()).filter(|fact| fact.author != Author::User);
+    let held = trail.and_then(|trail| trail.held.as_ref()).map(|fact: &Fact| &fact.event);
+    let driver = match (judged.basis, held) {
+        (Basis::Host, _) => known.and_then(|device| device.driver.is().cloned()),
+        (Basis::Log, _) if matches!(judged.status, Status::Seized(_)) => Some(crate::host::PCIBACK.to_owned()),
+        (Basis::Log, Some(crate::event::Event::HeldBy { driver, .. })) => Some(driver.clone()),
+        (Basis::Log, _) => None,
+    };
+    let id = known.and_then(|device| device.ids.is().copied());
+    let guest = trail.and_then(|trail| trail.guest.as_ref());
+    let mut codes: Vec<Code> =
+        findings.iter().filter(|finding| finding.address == Some(judged.address)).map(|finding| finding.code).collect();
+    codes.dedup();
+    Device {
+        address: judged.address,
+        requested: judged.want.is_some(),
+        covered_by: judged.want.map(|want| want.entry),
+        status: judged.status,
+        basis: judged.basis,
+        driver,
+        id,
+        name: id.and_then(|ids| names.name(ids)),
+        label: None,
+        last_guest: guest.map(|(domid, fact)| LastGuest { domid: *domid, at: scene.date(&fact.stamp) }),
+        seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
+        findings: codes,
+    }
+}
