@@ -1,5 +1,5 @@
 //! The `options` lines of `modprobe.d`, as kmod reads them (libkmod/libkmod-config.c, `freadline_wrapped` in
-//! shared/util.c; kmod 34).
+//! shared/util.c; kmod 34.2).
 
 use std::collections::BTreeMap;
 

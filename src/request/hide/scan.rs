@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use super::Wide;
 
-/// Skips what the kernel calls a space: lib/ctype.c gives the class to 0x09 to 0x0d, to the blank and to 0xa0, the
+/// Whether the kernel calls the byte a space: lib/ctype.c gives the class to 0x09 to 0x0d, to the blank and to 0xa0, the
 /// no-break space of Latin-1.
 pub(in crate::request) const fn is_space(byte: u8) -> bool {
     matches!(byte, 0x09..=0x0d | b' ' | 0xa0)
 }
 
 /// A number that `%x` converted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Number {
     /// What the kernel stores: 64 bits, cut to the 32 of an `int`.
     pub(super) value: u32,

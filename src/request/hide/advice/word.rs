@@ -163,9 +163,7 @@ impl Fields {
         let colons = self.separators.iter().all(|separator| *separator == ':');
         match self.all.as_slice() {
             fields @ [_, _, _, _] if colons && fields.iter().all(Field::is_plain_decimal) => Some(Lookalike::Scsi),
-            [Field::Number { value: vendor @ 1.., digits: 4, .. }, Field::Number { digits: 4, .. }]
-                if colons && *vendor != 0 =>
-            {
+            [Field::Number { value: 1.., digits: 4, .. }, Field::Number { digits: 4, .. }] if colons => {
                 Some(Lookalike::VendorDevice)
             }
             _ => None,
