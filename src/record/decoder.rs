@@ -1,10 +1,13 @@
 //! Drives the formats over a stream of bytes: recognises a record, finds its end, decodes it, whatever the reads were.
 
+use super::dmesg_json::Array;
+use super::journal::NoRecord;
 use super::journal_short::Separator;
-use super::line::{self, Line};
-use super::peel::{run, split};
+use super::line::Line;
+use super::peel::{chomp, run, split};
 use super::stream::Stream;
-use super::{Flaw, Frame, Input, Place, Unparsed, kmsg};
+use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
+use super::{dmesg_json, journal_export, journal_json, journal_verbose, json, kmsg, line};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
 ///
@@ -47,7 +50,13 @@ struct Open {
 #[derive(Debug)]
 enum Framer {
     Line(line::Framer),
+    /// What is left of a damaged record.
+    Rest(line::Framer),
     Kmsg(kmsg::Framer),
+    /// A record of `dmesg -J`, or a journal entry.
+    Object(json::Framer),
+    Export(journal_export::Framer),
+    Verbose(journal_verbose::Framer),
 }
 
 /// What the first bytes of a record say about it.
@@ -90,10 +99,11 @@ impl Decoder {
         let used = self.run(&buffer, true, sink);
         let (_, left) = split(&buffer, used);
         let dropped = self.open.take().map_or(0, |open| open.dropped);
-        if dropped > 0 || !left.is_empty() {
-            let place = self.place;
-            let why = if dropped > 0 { Flaw::TooLong } else { Flaw::CutShort };
-            self.stream.unparsed(Unparsed { place, length: dropped + left.len() as u64, why }, sink);
+        let why = if dropped > 0 { Flaw::TooLong } else { Flaw::CutShort };
+        // An array of dmesg -J that is not closed was cut, even when it was cut between two records.
+        let open = self.stream.array != Array::Outside;
+        if dropped > 0 || !left.is_empty() || (open && !self.stream.flawed) {
+            self.stream.unparsed(Unparsed { place: self.place, length: dropped + left.len() as u64, why }, sink);
         }
         self.stream.release(sink);
     }
@@ -160,15 +170,57 @@ impl Decoder {
 
     /// Recognises a record by its first bytes.
     fn start(&mut self, bytes: &[u8], at_end: bool) -> Start {
-        let line = Start::Record(Framer::Line(line::Framer::default()));
+        let (between, array) = self.stream.array.between(bytes);
+        self.stream.array = array;
+        if between > 0 {
+            return Start::Skip(between);
+        }
+        // A format of several lines, when it is one and when more bytes would tell; a single line otherwise.
+        let either = |starts: Option<bool>, framer| match starts {
+            Some(true) => Start::Record(framer),
+            None if !at_end => Start::NeedMore,
+            Some(false) | None => Start::Record(Framer::Line(line::Framer::default())),
+        };
         match bytes {
             [b'0'..=b'9', ..] => match kmsg::starts(bytes) {
-                Some(true) => Start::Record(Framer::Kmsg(kmsg::Framer::default())),
                 // Half a prefix behind other records is the start of one that was cut.
                 None if at_end && self.stream.kmsg => Start::Record(Framer::Kmsg(kmsg::Framer::default())),
-                None if !at_end => Start::NeedMore,
-                Some(false) | None => line,
+                starts => either(starts, Framer::Kmsg(kmsg::Framer::default())),
             },
+            [b'{', ..] => self.object(bytes, at_end),
+            [0x1e, ..] | [b'd', b'a', ..] | [b'd'] => match journal_json::lead(bytes) {
+                Some(length @ 1..) => Start::Skip(length),
+                lead => either(lead.map(|_| false), Framer::Line(line::Framer::default())),
+            },
+            [b'_', ..] => either(journal_export::starts(bytes), Framer::Export(journal_export::Framer::default())),
+            [b'A'..=b'Z', ..] => {
+                either(journal_verbose::starts(bytes), Framer::Verbose(journal_verbose::Framer::default()))
+            }
+            [b'"', ..] if self.stream.array == Array::Open => Start::Record(Framer::Rest(line::Framer::default())),
+            _ => self.blank(bytes, at_end),
+        }
+    }
+
+    /// An object, the start of the wrapper of `dmesg -J`, or text with a brace.
+    fn object(&mut self, bytes: &[u8], at_end: bool) -> Start {
+        let (bytes, _) = split(bytes, dmesg_json::LONGEST_WRAPPER);
+        match dmesg_json::wrapper(bytes) {
+            Some(length @ 1..) if self.stream.array == Array::Outside => {
+                self.stream.array = Array::Open;
+                Start::Skip(length)
+            }
+            None if !at_end => Start::NeedMore,
+            // Inside the array even a lone brace is the start of a record, cut by the end of the log.
+            None if self.stream.array == Array::Open => Start::Record(Framer::Object(json::Framer::default())),
+            _ if json::starts(bytes) => Start::Record(Framer::Object(json::Framer::default())),
+            _ => Start::Record(Framer::Line(line::Framer::default())),
+        }
+    }
+
+    /// What stands between records and is none: empty lines, NULs behind `/dev/kmsg` records, the mark of UTF-8.
+    fn blank(&self, bytes: &[u8], at_end: bool) -> Start {
+        let line = Start::Record(Framer::Line(line::Framer::default()));
+        match bytes {
             [b'\n', ..] if !self.stream.is_binary(self.place) => Start::Skip(1),
             [0, ..] if self.stream.kmsg => Start::Skip(1),
             [b'\r', ..] if !self.stream.is_binary(self.place) => match run(bytes, |byte| byte == b'\r') {
@@ -189,13 +241,29 @@ impl Decoder {
     /// Decodes a whole record.
     fn decode(&mut self, open: &Open, record: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         let place = open.place;
-        let damaged = Unparsed { place, length: record.len() as u64, why: Flaw::Damaged };
-        match open.framer {
-            Framer::Line(_) => self.line(record, place, sink),
+        let read = match open.framer {
+            Framer::Line(_) => return self.line(record, place, sink),
             Framer::Kmsg(_) => match kmsg::decode(record, place) {
-                Some(kmsg) => self.stream.kmsg(kmsg, sink),
-                None => self.stream.unparsed(damaged, sink),
+                Some(kmsg) => return self.stream.kmsg(kmsg, sink),
+                None => Err(NoRecord::Damaged),
             },
+            Framer::Rest(_) => Err(NoRecord::Damaged),
+            Framer::Object(_) if self.stream.array == Array::Open => {
+                dmesg_json::decode(record, place).map_or_else(|| journal_json::decode(record, place), Ok)
+            }
+            Framer::Object(_) => journal_json::decode(record, place)
+                .or_else(|flaw| dmesg_json::decode(record, place).filter(|_| flaw == NoRecord::Foreign).ok_or(flaw)),
+            Framer::Export(_) => journal_export::decode(record, place),
+            Framer::Verbose(_) => journal_verbose::decode(record, place),
+        };
+        match read {
+            Ok(record) => self.stream.record(record, sink),
+            // User space may leave out what it likes. The kernel's messages are too short to be left out.
+            Err(NoRecord::Silent | NoRecord::Withheld(Author::User)) => {}
+            Err(NoRecord::Foreign) => self.stream.bare(Record::bare(place, chomp(record)), sink),
+            Err(NoRecord::Withheld(Author::Kernel | Author::Unstated) | NoRecord::Damaged) => {
+                self.stream.unparsed(Unparsed { place, length: record.len() as u64, why: Flaw::Damaged }, sink);
+            }
         }
     }
 
@@ -233,15 +301,21 @@ impl Decoder {
 impl Framer {
     fn frame(&mut self, bytes: &[u8], at_end: bool) -> Frame {
         match self {
-            Self::Line(framer) => framer.frame(bytes, at_end),
+            Self::Line(framer) | Self::Rest(framer) => framer.frame(bytes, at_end),
             Self::Kmsg(framer) => framer.frame(bytes, at_end),
+            Self::Object(framer) => framer.frame(bytes, at_end),
+            Self::Export(framer) => framer.frame(bytes, at_end),
+            Self::Verbose(framer) => framer.frame(bytes, at_end),
         }
     }
 
     fn forget(&mut self) -> usize {
         match self {
-            Self::Line(framer) => framer.forget(),
+            Self::Line(framer) | Self::Rest(framer) => framer.forget(),
             Self::Kmsg(framer) => framer.forget(),
+            Self::Object(framer) => framer.forget(),
+            Self::Export(framer) => framer.forget(),
+            Self::Verbose(framer) => framer.forget(),
         }
     }
 }

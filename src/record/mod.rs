@@ -6,7 +6,13 @@
 
 mod decoder;
 mod dmesg;
+mod dmesg_json;
+mod journal;
+mod journal_export;
+mod journal_json;
 mod journal_short;
+mod journal_verbose;
+mod json;
 mod kmsg;
 mod line;
 mod peel;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::dmesg_json::Array;
 use super::kmsg::{Fragment, Kmsg};
 use super::peel::number;
 use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed};
@@ -13,6 +14,10 @@ pub(super) struct Stream {
     pub(super) host: Option<Vec<u8>>,
     /// Whether the last thing was a `/dev/kmsg` record.
     pub(super) kmsg: bool,
+    /// Where the log is in the output of `dmesg -J`.
+    pub(super) array: Array,
+    /// Whether the last thing was no record.
+    pub(super) flawed: bool,
     /// The boot that journalctl named between records.
     boot: Option<BootId>,
     /// Sequence number of the last `/dev/kmsg` record.
@@ -35,6 +40,7 @@ impl Stream {
     /// Passes on a record from any format but `/dev/kmsg`.
     pub(super) fn record(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
         self.kmsg = false;
+        self.flawed = false;
         self.release(sink);
         self.emit(record, sink);
     }
@@ -51,6 +57,7 @@ impl Stream {
     /// Passes on a record of `/dev/kmsg`: its parts put together, the missing ones noticed.
     pub(super) fn kmsg(&mut self, kmsg: Kmsg<'_>, sink: &mut dyn FnMut(Input<'_>)) {
         self.kmsg = true;
+        self.flawed = false;
         let next = self.sequence.and_then(|last| last.checked_add(1));
         let missing = next.and_then(|next| kmsg.sequence.checked_sub(next)).filter(|missing| *missing > 0);
         self.sequence = Some(kmsg.sequence);
@@ -93,6 +100,7 @@ impl Stream {
     /// Passes on bytes that are no record. Binary ones are put together, so that a file of them gives few inputs.
     pub(super) fn unparsed(&mut self, unparsed: Unparsed, sink: &mut dyn FnMut(Input<'_>)) {
         self.kmsg = false;
+        self.flawed = true;
         if unparsed.why == Flaw::Binary
             && self.is_binary(unparsed.place)
             && let Some(binary) = &mut self.binary

@@ -1,0 +1,172 @@
+//! `journalctl -o export`: `FIELD=value` lines, or for any bytes `FIELD`, a length and the value; an empty line ends an
+//! entry (systemd `docs/JOURNAL_EXPORT_FORMATS.md`).
+
+use memchr::memchr;
+
+use super::journal::{Fields, NoRecord};
+use super::peel::{run, split};
+use super::{Frame, Place, Record};
+
+/// Longest name of a field (systemd src/libsystemd/sd-journal/journal-file.c, `journal_field_valid`).
+const LONGEST_NAME: usize = 64;
+
+/// Whether `bytes` start like an entry; `None` when there are too few to tell. journalctl writes the fields with two
+/// underscores first, and the cursor before the others.
+pub(super) fn starts(bytes: &[u8]) -> Option<bool> {
+    let starts: [&[u8]; 2] = [b"__CURSOR=", b"__REALTIME_TIMESTAMP="];
+    if starts.iter().any(|start| bytes.starts_with(start)) {
+        return Some(true);
+    }
+    if starts.iter().any(|start| start.starts_with(bytes)) { None } else { Some(false) }
+}
+
+/// The part of an entry that comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Name,
+    /// A value up to the end of its line.
+    Text,
+    /// Eight bytes, little end first.
+    Length,
+    /// That many bytes.
+    Bytes(u64),
+    /// The end of a line behind them.
+    End,
+}
+
+/// Looks for the end of an entry.
+#[derive(Debug, Default)]
+pub(super) struct Framer {
+    /// Where `part` goes on.
+    at: usize,
+    part: Part,
+}
+
+impl Framer {
+    /// An entry ends with an empty line. Bytes are counted, never searched: they may hold lines that look like entries.
+    pub(super) fn frame(&mut self, bytes: &[u8], at_end: bool) -> Frame {
+        loop {
+            let (_, rest) = split(bytes, self.at);
+            let taken = match self.part {
+                Part::Name if rest.starts_with(b"\n") => return Frame::Whole(self.at + 1),
+                Part::Name => self.name(rest),
+                Part::Text => Ok(memchr(b'\n', rest).map(|end| (end + 1, Part::Name))),
+                Part::Length => Ok(rest.first_chunk().map(|length| (8, Part::Bytes(u64::from_le_bytes(*length))))),
+                Part::Bytes(0) => Ok(Some((0, Part::End))),
+                Part::Bytes(left) if rest.is_empty() || left > u64::MAX >> 1 => {
+                    if left > u64::MAX >> 1 {
+                        Err(self.at)
+                    } else {
+                        Ok(None)
+                    }
+                }
+                Part::Bytes(left) => {
+                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    Ok(Some((taken, Part::Bytes(left - taken as u64))))
+                }
+                Part::End => match rest {
+                    [b'\n', ..] => Ok(Some((1, Part::Name))),
+                    [] => Ok(None),
+                    _ => Err(self.at),
+                },
+            };
+            match taken {
+                Ok(Some((length, part))) => (self.at, self.part) = (self.at + length, part),
+                Ok(None) if at_end => return Frame::CutShort(bytes.len()),
+                Ok(None) => {
+                    if self.part == Part::Text {
+                        self.at = bytes.len();
+                    }
+                    return Frame::NeedMore;
+                }
+                // Some progress must be made, even when nothing before the flaw was kept.
+                Err(length) => return Frame::Damaged(length.max(1).min(bytes.len())),
+            }
+        }
+    }
+
+    /// How many bytes need not be kept to go on.
+    pub(super) fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.at)
+    }
+
+    /// Past a name and what ends it; the error is where the entry stops being one.
+    fn name(&self, rest: &[u8]) -> Result<Option<(usize, Part)>, usize> {
+        let (name, end) = field_name(rest);
+        match end {
+            _ if name.len() > LONGEST_NAME => Err(self.at),
+            [b'=', ..] if !name.is_empty() => Ok(Some((name.len() + 1, Part::Text))),
+            [b'\n', ..] if !name.is_empty() => Ok(Some((name.len() + 1, Part::Length))),
+            [] => Ok(None),
+            _ => Err(self.at),
+        }
+    }
+}
+
+fn field_name(text: &[u8]) -> (&[u8], &[u8]) {
+    run(text, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Reads a whole entry.
+pub(super) fn decode(whole: &[u8], place: Place) -> Result<Record<'_>, NoRecord> {
+    let mut fields = Fields::default();
+    let mut rest = whole;
+    while rest != b"\n" {
+        let (name, value, behind) = field(rest).ok_or(NoRecord::Damaged)?;
+        fields.add(name, Some(value.into()));
+        rest = behind;
+    }
+    fields.record(place)
+}
+
+fn field(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, rest) = field_name(text);
+    let (value, rest) = match rest {
+        [b'=', rest @ ..] => split(rest, memchr(b'\n', rest)?),
+        [b'\n', rest @ ..] => {
+            let (length, rest) = rest.split_first_chunk()?;
+            rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?
+        }
+        _ => return None,
+    };
+    Some((name, value, rest.strip_prefix(b"\n")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &[u8] = b"__CURSOR=x\nMESSAGE\n\x05\0\0\0\0\0\0\0a\n\nMb\nPRIORITY=6\n\n";
+
+    #[test]
+    fn bytes_are_counted_and_not_searched() {
+        let mut framer = Framer::default();
+        for length in 1..ENTRY.len() {
+            assert_eq!(framer.frame(&ENTRY[..length], false), Frame::NeedMore, "{length}");
+        }
+        assert_eq!(framer.frame(ENTRY, false), Frame::Whole(ENTRY.len()));
+        let record = decode(ENTRY, Place::default()).unwrap();
+        assert_eq!((&*record.message, record.level), (&b"a\n\nMb"[..], Some(6)));
+    }
+
+    #[test]
+    fn an_entry_that_goes_wrong_ends_where_it_does() {
+        for (text, length) in [
+            (&b"__CURSOR=x\nmessage=y\n"[..], 11),
+            (b"__CURSOR=x\n=y\n", 11),
+            (b"__CURSOR=x\nM\n\xff\xff\xff\xff\xff\xff\xff\xffxyz", 21),
+            (b"__CURSOR=x\nM\n\x01\0\0\0\0\0\0\0xyz", 22),
+        ] {
+            assert_eq!(Framer::default().frame(text, false), Frame::Damaged(length), "{text:?}");
+        }
+        assert_eq!(Framer::default().frame(b"__CURSOR=x\nM=y\n", true), Frame::CutShort(15));
+    }
+
+    #[test]
+    fn an_entry_starts_with_its_cursor() {
+        assert_eq!(starts(b"__CURSOR=s"), Some(true));
+        assert_eq!(starts(b"__CUR"), None);
+        assert_eq!(starts(b"__init"), Some(false));
+    }
+}
