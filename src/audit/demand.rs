@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Asked, Case};
 use crate::event::Event;
-use crate::history::History;
+use crate::history::{Driver, History};
 use crate::host::{Device, Devices, Host};
-use crate::pci::{Address, Era, KernelVersion, Pattern};
+use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
-use crate::request::hide::HideList;
+use crate::request::hide::{self, Grammar, HideList};
 use crate::request::{Said, Source, Written, argument, find, logged, slots};
 use crate::timeline::Story;
 use crate::tree::{Known, Tree};
@@ -30,7 +30,7 @@ pub(super) struct Demand {
     /// Whether more devices may be asked for than can be seen: a wildcard, judged by an incomplete log alone.
     pub open: bool,
     /// The grammar that lists were read by.
-    pub era: Era,
+    pub grammar: Grammar,
 }
 
 /// Why a device is asked for.
@@ -43,7 +43,7 @@ pub(super) struct Want {
 }
 
 impl Demand {
-    pub(super) fn of(case: &Case, host: Option<&Host>, story: &Story, history: &History, era: Era) -> Self {
+    pub(super) fn of(case: &Case, host: Option<&Host>, story: &Story, history: &History, grammar: Grammar) -> Self {
         let places = places(case.tree.as_ref(), host, history);
         let mut demand = Self {
             list: None,
@@ -53,14 +53,17 @@ impl Demand {
             empty: Vec::new(),
             remains: Vec::new(),
             open: false,
-            era,
+            grammar,
         };
         let entries = match &case.asked {
             Asked::Devices(addresses) => demand.devices(addresses),
             Asked::List(list) => demand.take(argument::written(list)),
             Asked::Found { from } => {
                 let kernel = host.and_then(Host::kernel).or(case.options.kernel);
-                demand.choose(*from, kernel).map_or_else(Vec::new, |written| demand.take(written))
+                match demand.choose(*from, kernel) {
+                    Some(written) => demand.take(written),
+                    None => demand.refused(&history.driver),
+                }
             }
         };
         let seen = Seen { devices: host.and_then(|host| host.devices.is()), history, complete: story.is_complete() };
@@ -72,7 +75,7 @@ impl Demand {
 
     /// Whether a place other than the one in force names `address`.
     pub(super) fn is_named_somewhere(&self, address: Address) -> bool {
-        let lists = self.places.iter().flat_map(|said| &said.written).map(|written| written.read(self.era));
+        let lists = self.places.iter().flat_map(|said| &said.written).map(|written| written.read(self.grammar));
         lists.flat_map(|list| list.entries).any(|entry| entry.pattern.matches(address))
     }
 
@@ -106,18 +109,30 @@ impl Demand {
 
     /// Takes a list as the one in force, and returns the entries to judge by.
     fn take(&mut self, written: Written) -> Vec<(String, Pattern)> {
-        let list = written.read(self.era);
+        let list = written.read(self.grammar);
         self.request.accepted = list.accepted();
-        let report = |entry: &crate::request::hide::Entry| EntryReport {
+        let entries = self.enter(&list, &written);
+        self.list = Some((written, list));
+        entries
+    }
+
+    /// What can be read of the list that the kernel refused, where no place holds one any more.
+    fn refused(&mut self, driver: &Driver) -> Vec<(String, Pattern)> {
+        let Driver::Refused(fact) = driver else { return Vec::new() };
+        let Event::ListRefused { rest } = &fact.event else { return Vec::new() };
+        let written = Written { source: Source::Log, ..argument::written(rest) };
+        self.enter(&hide::read(rest, self.grammar), &written)
+    }
+
+    fn enter(&mut self, list: &HideList, written: &Written) -> Vec<(String, Pattern)> {
+        let report = |entry: &hide::Entry| EntryReport {
             text: list.quote(&entry.text),
             source: written.source,
             location: written.location.clone(),
             addresses: entry.pattern.addresses().collect(),
         };
         self.request.entries = list.entries.iter().map(report).collect();
-        let entries = list.entries.iter().map(|entry| (list.quote(&entry.text), entry.pattern)).collect();
-        self.list = Some((written, list));
-        entries
+        list.entries.iter().map(|entry| (list.quote(&entry.text), entry.pattern)).collect()
     }
 
     fn want(&mut self, text: &str, pattern: Pattern, seen: &Seen<'_>) {

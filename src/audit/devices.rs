@@ -146,12 +146,13 @@ impl Subject<'_> {
         }
         found.evidence.extend(self.record(self.trail.seizing.as_ref()));
         found.evidence.extend(self.record(self.trail.trouble.as_ref()));
-        found.remedy = match code {
-            Code::Refused => vec!["# take it off the list".to_owned()],
-            _ => vec![
+        found.remedy = if code == Code::Refused {
+            vec!["# take it off the list".to_owned()]
+        } else {
+            vec![
                 "# read the records just before the error: they name the resource that is missing".to_owned(),
                 format!("dmesg | grep -F {}", self.address),
-            ],
+            ]
         };
         found
     }

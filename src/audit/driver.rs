@@ -25,10 +25,9 @@ fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> 
     let capabilities = "proc/xen/capabilities";
     let features = "sys/hypervisor/properties/features";
     // A boot entry without Xen leaves the host's own list where it was.
-    let own = scene.demand.places.iter().flat_map(|said| &said.written);
-    let own = own
-        .filter(|written| matches!(written.source, Source::Module | Source::CommandLine | Source::Modprobe))
-        .next_back();
+    let mut written_down = scene.demand.places.iter().flat_map(|said| &said.written);
+    let own =
+        written_down.rfind(|written| matches!(written.source, Source::Module | Source::CommandLine | Source::Modprobe));
     let severity = if own.is_some() { Severity::Critical } else { Severity::Unknown };
     let mut found = match &host.dom0 {
         Known::Is(true) => return None,

@@ -58,7 +58,11 @@ fn no_log(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 }
 
 fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let gaps: Vec<Option<u64>> = scene.story.moments.iter().filter_map(gap).collect();
+    let gaps = scene.story.moments.iter().filter_map(|moment| match moment {
+        Moment::Gap { gap, .. } => Some(gap.lost),
+        Moment::Fact(_) => None,
+    });
+    let gaps: Vec<Option<u64>> = gaps.collect();
     if gaps.is_empty() {
         return filtered(scene, severity);
     }
@@ -79,13 +83,6 @@ fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 
 fn count_are(number: u64) -> String {
     if number == 1 { "1 record is".to_owned() } else { format!("{number} records are") }
-}
-
-const fn gap(moment: &Moment) -> Option<Option<u64>> {
-    match moment {
-        Moment::Gap { gap, .. } => Some(gap.lost),
-        Moment::Fact(_) => None,
-    }
 }
 
 /// A log that was filtered by level holds the banner, and none of the seizing lines.
@@ -156,11 +153,9 @@ fn is_quotation(fact: &Fact) -> bool {
 /// Whether what the record pretends is not so, as far as the host shows; without a host it may be anything.
 fn contradicts(scene: &Scene<'_>, judged: &Judged, fact: &Fact) -> bool {
     let seized = matches!(judged.status, Status::Seized(_));
-    match &fact.event {
-        Event::Seizing { .. } => scene.host.is_none() || !seized,
-        Event::Failed { .. } | Event::Refused { .. } => scene.host.is_none() || seized,
-        _ => false,
-    }
+    let pretends_success = matches!(fact.event, Event::Seizing { .. });
+    let pretends_failure = matches!(fact.event, Event::Failed { .. } | Event::Refused { .. });
+    (pretends_success && (scene.host.is_none() || !seized)) || (pretends_failure && (scene.host.is_none() || seized))
 }
 
 /// Events count while they are newer than the device's last seizing, and than the event window.

@@ -8,7 +8,7 @@ use crate::pci::Address;
 use crate::record::{Stamp, Wall};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::Written;
-use crate::timeline::LogKind;
+use crate::timeline::{LogKind, between};
 use crate::tree::Obstacle;
 
 impl Scene<'_> {
@@ -32,7 +32,7 @@ impl Scene<'_> {
         }
         let live = self.case.logs.iter().any(|log| log.kind == LogKind::Ring);
         let uptime = self.host.as_ref()?.uptime.is().filter(|_| live)?;
-        let ago = uptime.checked_signed_diff(stamp.uptime?)?;
+        let ago = between(stamp, &Stamp { uptime: Some(*uptime), wall: None })?;
         self.case.now?.checked_sub_signed(chrono::TimeDelta::microseconds(ago))
     }
 }

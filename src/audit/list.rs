@@ -8,7 +8,7 @@ use crate::event::{Event, Fact};
 use crate::history::Driver;
 use crate::pci::{Era, Pattern};
 use crate::report::{Code, Finding, Severity};
-use crate::request::hide::{self, Advice, Fault, HideList};
+use crate::request::hide::{self, Advice, Fault, Grammar, HideList};
 use crate::request::{Source, Written};
 
 pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
@@ -66,7 +66,7 @@ fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding>
     let mut found = finding(code, severity, message);
     found.evidence.push(written(place));
     found.evidence.extend(record_of(scene, code).map(|fact| scene.shown(fact)));
-    let (note, spelling) = advice(list, scene.demand.era);
+    let (note, spelling) = advice(list, scene.demand.grammar);
     found.message.extend(note.map(|note| format!("; {note}")));
     if let Some(spelling) = spelling {
         found.remedy = remedy::list(place, &spelling);
@@ -93,8 +93,8 @@ const fn is_too_long(fact: &Fact) -> bool {
 }
 
 /// What to say about the nearest valid list, and that list.
-fn advice(list: &HideList, era: Era) -> (Option<String>, Option<String>) {
-    match hide::advise(list.text(), era) {
+fn advice(list: &HideList, grammar: Grammar) -> (Option<String>, Option<String>) {
+    match hide::advise(list.text(), grammar) {
         Some(Advice::Spelling(spelling)) => (Some(format!("the nearest valid list is {spelling}")), Some(spelling)),
         Some(Advice::LooksLike(lookalike)) => (Some(format!("it {lookalike}")), None),
         Some(Advice::TooLarge { part, written, most }) => (
@@ -110,7 +110,7 @@ fn advice(list: &HideList, era: Era) -> (Option<String>, Option<String>) {
 
 /// Numbers that wrapped around, so that the kernel takes another device than the one written (up to 3.6).
 fn wrapped(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding> {
-    if scene.demand.era != Era::UpTo3_6 {
+    if scene.demand.grammar.era != Era::UpTo3_6 {
         return None;
     }
     let changed = list.in_force().filter(|entry| !entry.changed.is_empty());
@@ -158,7 +158,7 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
         );
         let mut found = finding(Code::ListMalformed, Severity::Critical, message);
         found.evidence.push(scene.shown(fact));
-        if let Some(spelling) = hide::nearest(rest, scene.demand.era) {
+        if let Some(spelling) = hide::nearest(rest, scene.demand.grammar) {
             found.message = format!("{}; the nearest valid list from there on is {spelling}", found.message);
         }
         return Some(found);

@@ -24,6 +24,7 @@ use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
 use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::Source;
+use crate::request::hide::Grammar;
 use crate::timeline::{BootChoice, Log, Running, Story};
 use crate::tree::Tree;
 use demand::Demand;
@@ -155,8 +156,8 @@ pub fn conclude(case: &Case) -> Report {
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
     let history = History::of(&story);
-    let era = era(case, &story, host.as_ref());
-    let demand = Demand::of(case, host.as_ref(), &story, &history, era);
+    let grammar = grammar(case, &story, host.as_ref());
+    let demand = Demand::of(case, host.as_ref(), &story, &history, grammar);
     let scene = Scene { case, host, story, history, demand };
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
@@ -173,10 +174,10 @@ fn has_host(tree: &Tree) -> bool {
 }
 
 /// Which grammar the list is read by: that of `--kernel`, of the log's banner, or of the host's `/proc/version`.
-fn era(case: &Case, story: &Story, host: Option<&Host>) -> Era {
+fn grammar(case: &Case, story: &Story, host: Option<&Host>) -> Grammar {
     let logged = story.release.as_deref().and_then(KernelVersion::of_release);
     let kernel = case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel));
-    kernel.map_or(Era::default(), KernelVersion::era)
+    kernel.map_or_else(|| Era::default().into(), Grammar::from)
 }
 
 impl Scene<'_> {

@@ -7,6 +7,7 @@ use crate::host::{Device as HostDevice, Host, PCIBACK};
 use crate::pci::Address;
 use crate::record::Author;
 use crate::report::{Basis, Proof, Status};
+use crate::request::Source;
 use crate::tree::Known;
 
 /// One device, judged.
@@ -146,13 +147,12 @@ pub(super) fn why(scene: &Scene<'_>, address: Address, device: &HostDevice) -> O
         return Some(format!("it is behind the bridge {bridge}, which a list names"));
     }
     let said = scene.demand.places.iter().find(|said| {
-        let lists = said.written.iter().map(|written| written.read(scene.demand.era));
+        let lists = said.written.iter().map(|written| written.read(scene.demand.grammar));
         lists.flat_map(|list| list.entries).any(|entry| entry.pattern.matches(address))
     })?;
-    Some(match said.source {
-        crate::request::Source::Slots => {
-            "pciback's slots names it: xl, XAPI or a script asked for it at run time".to_owned()
-        }
-        other => format!("the list of another place names it ({})", other.name()),
+    Some(if said.source == Source::Slots {
+        "pciback's slots names it: xl, XAPI or a script asked for it at run time".to_owned()
+    } else {
+        format!("the list of another place names it ({})", said.source.name())
     })
 }

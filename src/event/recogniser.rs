@@ -14,7 +14,7 @@ const BDF: &str = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]";
 /// pciback's device prefix in every era: the second prefix came with 5.8, with `-` or `_` by source file.
 const DEVICE_PREFIX: &str = r"pciback (?<bdf>{a}): (?:xen[-_]pciback: )?";
 
-/// What the fake interrupt handler calls itself (pciback_ops.c `xen_pcibk_control_isr`, "%s[%s]").
+/// What the fake interrupt handler calls itself (`pciback_ops.c` `xen_pcibk_control_isr`, "%s[%s]").
 const HANDLER_PREFIX: &str = r"(?:xen-)?pciback\[{a}\]:? ";
 
 /// Names that stand where a driver's stands in a message, and are none.

@@ -97,8 +97,20 @@ impl<'a> Fold<'a> {
             }
             Event::Assigned { domid: Some(domid), .. } => trail.guest = Some((*domid, fact.clone())),
             // pciback does not have it, or another guest does: the record cannot tell which.
-            Event::AssignFailed { .. } if trail.guest.is_none() => trail.unsure = true,
-            _ => {}
+            Event::AssignFailed { .. } => trail.unsure |= trail.guest.is_none(),
+            Event::SettingUp { .. }
+            | Event::Assigned { domid: None, .. }
+            | Event::Booted { .. }
+            | Event::CommandLine { .. }
+            | Event::Found { .. }
+            | Event::Bridge { .. }
+            | Event::ListRefused { .. }
+            | Event::ParameterRefused { .. }
+            | Event::BackendReady
+            | Event::Noted { .. }
+            | Event::Quoted { .. }
+            | Event::Remark
+            | Event::Unrecognised => {}
         }
     }
 
@@ -144,23 +156,22 @@ impl<'a> Fold<'a> {
         let mut next: Option<&Fact> = None;
         let mut near = true;
         for line in self.lines.iter().rev() {
-            match &line.fact.event {
-                Event::Seizing { address } | Event::Refused { address } => {
-                    let later = next.map_or(end, |next| &next.stamp);
-                    let apart = between(&line.fact.stamp, later);
-                    let in_order = next.and_then(|next| next.event.address()).is_none_or(|next| *address < next);
-                    let close = apart.is_none_or(|apart| apart <= RUN);
-                    if next.is_some() && !(in_order && close) {
-                        break;
-                    }
-                    // Slow set-up stands between the last line and the end of a load; so does anything else.
-                    near &= apart.is_some_and(|apart| apart <= RUN);
-                    from = line.order;
-                    next = Some(line.fact);
+            let (Event::Seizing { address } | Event::Refused { address }) = &line.fact.event else {
+                // Behind the run stands its set-up; between two seizing lines of one load stands nothing.
+                if next.is_none() {
+                    continue;
                 }
-                _ if next.is_none() => {}
-                _ => break,
+                break;
+            };
+            let apart = between(&line.fact.stamp, next.map_or(end, |next| &next.stamp));
+            let in_order = next.and_then(|next| next.event.address()).is_none_or(|next| *address < next);
+            let close = apart.is_none_or(|apart| apart <= RUN);
+            if next.is_some() && !(in_order && close) {
+                break;
             }
+            near &= apart.is_some_and(|apart| apart <= RUN);
+            from = line.order;
+            next = Some(line.fact);
         }
         (from, !near && self.ends > 0)
     }

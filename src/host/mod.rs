@@ -111,11 +111,11 @@ fn uptime(tree: &Tree) -> Known<u64> {
     })
 }
 
-/// Whether this is a dom0: `control_d` in xenfs (drivers/xen/xenfs/super.c), else XENFEAT_dom0 (bit 11,
+/// Whether this is a dom0: `control_d` in xenfs (drivers/xen/xenfs/super.c), else `XENFEAT_dom0` (bit 11,
 /// include/xen/interface/features.h) among the hypervisor's features, which needs no xenfs.
 ///
 /// Where neither can be seen, a device that pciback has *set up* proves it as well: pciback sets devices up only after
-/// `xen_initial_domain()` (pci_stub.c `xen_pcibk_init`). Its mere directory proves nothing.
+/// `xen_initial_domain()` (`pci_stub.c` `xen_pcibk_init`). Its mere directory proves nothing.
 fn dom0(tree: &Tree, pciback: &Known<Pciback>) -> Known<bool> {
     let by_xenfs = tree.read_text("proc/xen/capabilities").map(|text| text.contains("control_d"));
     let by_features = tree.read_text("sys/hypervisor/properties/features").and_then(|text| {

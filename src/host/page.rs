@@ -13,7 +13,7 @@ pub struct Page {
     pub whole: bool,
 }
 
-/// sysfs hands out one page, and `scnprintf` keeps its last byte (pci_stub.c `slots_show`, `irq_handlers_show`).
+/// sysfs hands out one page, and `scnprintf` keeps its last byte (`pci_stub.c` `slots_show`, `irq_handlers_show`).
 const CUT: usize = 4095;
 
 impl Page {

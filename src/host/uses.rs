@@ -34,7 +34,7 @@ impl fmt::Display for Use {
 /// File systems that spread over several devices and name only one of them in the mount table, or none.
 const POOLS: &[&str] = &["zfs", "btrfs", "bcachefs"];
 
-/// Interface flag IFF_UP (include/uapi/linux/if.h).
+/// Interface flag `IFF_UP` (include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
 /// The tables of the whole machine, read once.

@@ -60,6 +60,14 @@ pub struct Boot {
     last_uptime: Option<u64>,
 }
 
+/// Whether the kernel prints such a record at level info, so that a log which holds it was not filtered above that.
+fn is_info(fact: &Fact) -> bool {
+    let always =
+        matches!(fact.event, Event::Seizing { .. } | Event::BackendReady | Event::Found { .. } | Event::Bridge { .. });
+    // init/main.c prints "Kernel command line:" at level notice.
+    always || (matches!(fact.event, Event::CommandLine { .. }) && fact.text.starts_with(b"Command line: "))
+}
+
 /// How many forged facts are kept for the report; the rest is counted.
 const FORGED_KEPT: usize = 64;
 
@@ -124,25 +132,22 @@ impl Boot {
         }
         self.trusted.1 |= fact.author == Author::Unstated && fact.event.is_pciback();
         self.last_event = fact.stamp;
-        let says_info = match &fact.event {
-            Event::Seizing { .. } | Event::BackendReady | Event::Found { .. } | Event::Bridge { .. } => true,
-            Event::CommandLine { .. } => fact.text.starts_with(b"Command line: "),
-            _ => false,
-        };
-        self.info |= says_info && fact.author == Author::Unstated;
+        self.info |= is_info(&fact);
         if let Event::Booted { release } = &fact.event {
             self.banner = true;
             self.release = Some(release.clone());
         }
-        match &fact.event {
-            Event::Noted { .. } | Event::Remark | Event::Unrecognised | Event::Quoted { .. } => return,
-            Event::HeldBy { address, driver } => {
-                if self.speakers.insert(*address, driver.clone()).as_ref() == Some(driver) {
-                    return;
-                }
-            }
-            Event::Seizing { address } => drop(self.speakers.remove(address)),
-            _ => {}
+        if matches!(fact.event, Event::Noted { .. } | Event::Remark | Event::Quoted { .. }) {
+            return;
+        }
+        if let Event::Seizing { address } = &fact.event {
+            self.speakers.remove(address);
+        }
+        // A driver says much about its device; that it has it is said once.
+        if let Event::HeldBy { address, driver } = &fact.event
+            && self.speakers.insert(*address, driver.clone()).as_ref() == Some(driver)
+        {
+            return;
         }
         self.moments.push(Moment::Fact(fact));
     }

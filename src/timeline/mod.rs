@@ -21,7 +21,7 @@ const JITTER: u64 = 100_000;
 /// Microseconds from `earlier` to `later` by whichever clock both have; negative when it goes backwards.
 pub fn between(earlier: &Stamp, later: &Stamp) -> Option<i64> {
     if let (Some(earlier), Some(later)) = (earlier.uptime, later.uptime) {
-        return later.checked_signed_diff(earlier);
+        return i64::try_from(i128::from(later) - i128::from(earlier)).ok();
     }
     let (earlier, later) = (earlier.wall?, later.wall?);
     let (from, to) = match (earlier.offset, later.offset) {

@@ -178,7 +178,8 @@ fn goes_on(earlier: &Boot, later: &Boot) -> bool {
     let wall = matches!((end.wall, start.wall), (Some(_), Some(_)));
     let only_wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
     let by_wall = between(&only_wall(end), &only_wall(start));
-    let by_uptime = end.uptime.zip(start.uptime).and_then(|(end, start)| start.checked_signed_diff(end));
+    let only_uptime = |stamp: &Stamp| Stamp { uptime: stamp.uptime, wall: None };
+    let by_uptime = between(&only_uptime(end), &only_uptime(start));
     // Both clocks must have gone on by the same time: a later boot starts again from zero.
     let alike = by_wall.zip(by_uptime).is_some_and(|(wall, uptime)| (wall - uptime).abs() <= 2_000_000 + uptime / 1000);
     !later.banner && ahead && wall && alike

@@ -43,9 +43,9 @@ impl Tree {
             text.push_str(path);
             match node {
                 Node::Directory => text.push('/'),
-                Node::Link(target) => text.push_str(&format!(" -> {}", escape(target))),
-                Node::File(contents) => text.push_str(&format!(" = {}", escape(contents))),
-                Node::Unreadable(why) => text.push_str(&format!(" ! {why}")),
+                Node::Link(target) => text.extend([" -> ", &escape(target)]),
+                Node::File(contents) => text.extend([" = ", &escape(contents)]),
+                Node::Unreadable(why) => text.extend([" ! ", why]),
             }
             text.push('\n');
         }
@@ -79,7 +79,7 @@ fn escape(bytes: &[u8]) -> String {
             b'\r' => text.push_str("\\r"),
             b'\t' => text.push_str("\\t"),
             b' '..=b'~' => text.push(char::from(*byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
+            _ => text.extend(["\\x", &format!("{byte:02x}")]),
         }
     }
     text

@@ -1,0 +1,87 @@
+//! A scenario: request, log, host and expected report in one text file.
+//!
+//! Sections begin with `== `: `arguments` (one a line), `log NAME` (its lines, or `< FILE` below testdata), `host` (a
+//! manifest, or `< FILE` and lines that change it), `expect`.
+
+use pciback_audit::audit::{Asked, Case, FailOn, Options};
+use pciback_audit::tree::Tree;
+
+use super::{log, read, tree};
+
+pub struct Scenario {
+    pub case: Case,
+    /// The file up to and without what is expected.
+    pub question: String,
+    pub expected: String,
+}
+
+#[track_caller]
+pub fn parse(text: &str) -> Scenario {
+    let (question, expected) = text.split_once("== expect\n").expect("a section `== expect`");
+    let mut case = Case::default();
+    for section in question.split("\n== ").skip(1) {
+        let (title, body) = section.split_once('\n').unwrap_or((section, ""));
+        match title.split_once(' ').unwrap_or((title, "")) {
+            ("arguments", "") => {
+                body.lines().filter(|line| !line.is_empty()).for_each(|line| argument(&mut case, line))
+            }
+            ("log", name) => {
+                let bytes = match body.strip_prefix("< ") {
+                    Some(file) => read(file.trim()),
+                    None => body.trim_end_matches('\n').as_bytes().iter().chain(b"\n").copied().collect(),
+                };
+                case.logs.push(log(case.logs.len(), name, &bytes));
+            }
+            ("host", "") => case.tree = Some(host(body)),
+            other => panic!("unknown section {other:?}"),
+        }
+    }
+    Scenario { case, question: question.to_owned(), expected: expected.to_owned() }
+}
+
+fn argument(case: &mut Case, line: &str) {
+    let options: &mut Options = &mut case.options;
+    match line.split_once(' ').unwrap_or((line, "")) {
+        ("--hide", list) => case.asked = Asked::List(list.as_bytes().to_vec()),
+        ("--device", address) => match &mut case.asked {
+            Asked::Devices(known) => known.push(address.parse().unwrap()),
+            other => *other = Asked::Devices(vec![address.parse().unwrap()]),
+        },
+        ("--trust-log", "") => options.trust_log = true,
+        ("--if-requested", "") => options.if_requested = true,
+        ("--fail-on", "critical") => options.fail_on = FailOn::Critical,
+        ("--ignore", what) => options.ignore.push(what.parse().unwrap()),
+        ("--kernel", version) => options.kernel = Some(version.parse().unwrap()),
+        ("--boot", boot) => options.boot = boot.parse().unwrap(),
+        ("-v", "") => options.verbose = true,
+        _ => panic!("unknown argument {line}"),
+    }
+}
+
+/// A tree from a manifest; `- PATH` takes a node and all below it out again.
+fn host(body: &str) -> Tree {
+    let mut manifest = String::new();
+    let mut changes = String::new();
+    let mut removed = Vec::new();
+    for line in body.lines() {
+        if let Some(file) = line.strip_prefix("< ") {
+            manifest.push_str(std::str::from_utf8(&read(file.trim())).unwrap());
+        } else if let Some(path) = line.strip_prefix("- ") {
+            removed.push(path.to_owned());
+        } else {
+            changes.push_str(line);
+            changes.push('\n');
+        }
+    }
+    let is_gone = |path: &str| removed.iter().any(|gone| path == gone || path.starts_with(&format!("{gone}/")));
+    let mut kept = Tree::default();
+    for (path, node) in tree(manifest.as_bytes()).nodes().filter(|(path, _)| !is_gone(path)) {
+        kept.insert(path, node.clone());
+    }
+    for (path, node) in tree(changes.as_bytes()).nodes() {
+        if kept.list(path).is().is_none() {
+            kept.insert(path, node.clone());
+        }
+    }
+    kept
+}
