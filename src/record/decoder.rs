@@ -7,7 +7,7 @@ use super::line::Line;
 use super::peel::{chomp, run, split};
 use super::stream::Stream;
 use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
-use super::{dmesg_json, journal_export, journal_json, journal_verbose, json, kmsg, line};
+use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, object};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
 ///
@@ -54,7 +54,7 @@ enum Framer {
     Rest(line::Framer),
     Kmsg(kmsg::Framer),
     /// A record of `dmesg -J`, or a journal entry.
-    Object(json::Framer),
+    Object(object::Framer),
     Export(journal_export::Framer),
     Verbose(journal_verbose::Framer),
 }
@@ -211,8 +211,8 @@ impl Decoder {
             }
             None if !at_end => Start::NeedMore,
             // Inside the array even a lone brace is the start of a record, cut by the end of the log.
-            None if self.stream.array == Array::Open => Start::Record(Framer::Object(json::Framer::default())),
-            _ if json::starts(bytes) => Start::Record(Framer::Object(json::Framer::default())),
+            None if self.stream.array == Array::Open => Start::Record(Framer::Object(object::Framer::default())),
+            _ if object::starts(bytes) => Start::Record(Framer::Object(object::Framer::default())),
             _ => Start::Record(Framer::Line(line::Framer::default())),
         }
     }

@@ -6,6 +6,9 @@ use super::journal_short::{self, Separator};
 use super::peel::{chomp, run, split};
 use super::{Frame, Place, Record, dmesg, syslog};
 
+/// Length of the longest names of `dmesg -x`: `authpriv:notice: `.
+const LONGEST_NAMES: usize = 17;
+
 /// Looks for the end of a line.
 #[derive(Debug, Default)]
 pub(super) struct Framer {
@@ -55,7 +58,8 @@ pub(super) fn decode<'a>(line: &'a [u8], place: Place, host: &mut Option<Vec<u8>
     if is_binary(text) {
         return Line::Binary;
     }
-    if text.starts_with(b"\x1b") {
+    // Colours stand around the time, which -x puts its names before.
+    if memchr(b'\x1b', split(text, LONGEST_NAMES).0).is_some() {
         return match decode(&without_colours(text), place, host, binary) {
             Line::Record(record) => Line::Record(record.into_owned()),
             Line::Bare(record) => Line::Bare(record.into_owned()),

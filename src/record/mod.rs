@@ -15,6 +15,7 @@ mod journal_verbose;
 mod json;
 mod kmsg;
 mod line;
+mod object;
 mod peel;
 mod stream;
 mod syslog;

@@ -127,7 +127,10 @@ impl Stream {
     }
 
     fn emit(&mut self, mut record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        record.boot_id = record.boot_id.or(self.boot);
+        // journalctl writes no /dev/kmsg records: one behind its output is of a boot of its own.
+        if record.place.sequence.is_none() {
+            record.boot_id = record.boot_id.or(self.boot);
+        }
         if record.author == Author::Kernel {
             // In a log of bare text (dmesg -t, journalctl -o cat) such a line is a message that looks like a record.
             // Whoever could write the one could write the other, so it proves no more than its neighbours do.
