@@ -56,12 +56,15 @@ static void escaped(const char *bytes, ssize_t count)
 }
 
 /*
- * Not read: binary windows into the device, and pciback's quirks, which was seen to crash the kernel that
- * reads it. Not entered: what no audit asks for and what would make the manifest many times as long.
+ * Not read: binary windows into the device, what can only be written, and pciback's quirks, which was seen to
+ * crash the kernel that reads it. Not entered: what no audit asks for and what would make the manifest many times as long.
  */
 static int skipped(const char *name, int folder)
 {
-	static const char *const files[] = { "config", "rom", "vpd", "quirks", "descriptors", "uevent", NULL };
+	static const char *const files[] = {
+		"config", "rom", "vpd", "quirks", "descriptors", "uevent",
+		"bind", "unbind", "new_id", "remove_id", "remove", "rescan", NULL
+	};
 	static const char *const folders[] = {
 		"power", "statistics", "queues", "msi_irqs", "sections", "notes", "kernel", "trace", "integrity", "mq",
 		"hwmon", "ptp", "pps", NULL
@@ -135,7 +138,14 @@ int main(int argc, char **argv)
 		fputs("usage: snapshot kmsg | tree PATH...\n", stderr);
 		return 2;
 	}
-	for (int i = 2; i < argc; i++)
-		walk(argv[i]);
+	for (int i = 2; i < argc; i++) {
+		struct stat info;
+
+		/* a path that was asked for is followed: /proc/mounts is a link to this process's own */
+		if (!stat(argv[i], &info) && S_ISREG(info.st_mode))
+			file(argv[i]);
+		else
+			walk(argv[i]);
+	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 # Runs a scenario's steps: the first command that fails ends them, and the trace says which one it was.
 . /lib/dom0.sh
+# A capture is wanted most of all when a step failed.
+trap 'rc=$?; set +ex; capture; exit $rc' EXIT
 set -ex
 . /scenario/steps
-{ set +x; } 2>/dev/null
-capture

@@ -4,7 +4,7 @@ import shutil
 import tarfile
 from pathlib import PurePosixPath
 
-SAVED = ("kmsg.raw", "root.txt")
+SAVED = ("kmsg.raw", "root.txt", "guest.log", "xl-dmesg.txt")
 
 
 def unpack(disk, folder):

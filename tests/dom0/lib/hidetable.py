@@ -10,6 +10,7 @@ PARSE_ERROR = re.compile(r"xen_pciback: Error parsing pci_devs_to_hide at \"(.*?
 ROUTINE = re.compile(r"pciback: (backend is|seizing device)|enabling device|BAR \d|Unable to change power state|reset")
 
 
+SURE = 900  # characters of a cut message that every kernel prints; the limit itself differs by a few
 LONG = re.compile(r"([`'])([^`']{60})[^`']+('|$)")  # a message repeats the whole parameter: its beginning will do
 
 
@@ -60,6 +61,8 @@ def row(given, found):
         hit = PARSE_ERROR.search(message.replace("\n", "\0"))
         if hit:
             rest, cut = hit.group(1).replace("\0", "\n"), "" if hit.group(2) else "cut"
+            if cut:
+                rest = rest[:SURE]
         elif not ROUTINE.search(message):
             others.append(LONG.sub(r"\1\2...\3", message))
     loaded = "slots" in found or "readback" in found

@@ -85,7 +85,8 @@ class Session:
         found = capture.unpack(boot.disk, folder)
         if not ended or "steps.rc" not in found:
             why = f"hung, and was stopped after {seconds:.0f} s" if not ended else "ended without results"
-            return [f"the boot {why}; the end of its serial log:", *boot.serial_text().splitlines()[-TAIL:]], boot.seconds
+            tail = [line for line in boot.serial_text().splitlines() if line.strip()][-TAIL:]
+            return [f"the boot {why}; the end of its serial log:", *tail], boot.seconds
         return list(self.check(scenario, kernel, found)), boot.seconds
 
     def files(self, scenario, kernel, seconds):
