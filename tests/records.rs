@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "a test may panic, and its helpers are part of it"
 )]
@@ -356,6 +355,8 @@ fn a_binary_file_is_few_inputs() {
     // A crash leaves NULs; the line behind them is whole.
     let torn = "Nov 22 07:05:53 dom0 kernel: a\n\0\0\0\0Nov 22 07:06:53 dom0 kernel: b\n";
     assert_eq!(told(torn), ["Unstated a", "Binary 4", "Unstated b"]);
+    let hole = "\0".repeat(2 * Decoder::LONGEST) + "[    1.000000] text\n";
+    assert_eq!(told(&hole), [format!("Binary {}", 2 * Decoder::LONGEST), "Unstated text".to_owned()]);
 }
 
 #[test]

@@ -52,6 +52,9 @@ enum Framer {
     Line(line::Framer),
     /// What is left of a damaged record.
     Rest(line::Framer),
+    /// A crash leaves a run of NULs where a file had grown and its text was not written yet; the next boot goes on
+    /// behind it, in the same line.
+    Zeros,
     Kmsg(kmsg::Framer),
     /// A record of `dmesg -J`, or a journal entry.
     Object(object::Framer),
@@ -223,6 +226,7 @@ impl Decoder {
         match bytes {
             [b'\n', ..] if !self.stream.is_binary(self.place) => Start::Skip(1),
             [0, ..] if self.stream.kmsg => Start::Skip(1),
+            [0, ..] => Start::Record(Framer::Zeros),
             [b'\r', ..] if !self.stream.is_binary(self.place) => match run(bytes, |byte| byte == b'\r') {
                 (blank, [b'\n', ..]) => Start::Skip(blank.len() + 1),
                 (blank, []) if at_end => Start::Skip(blank.len()),
@@ -243,6 +247,7 @@ impl Decoder {
         let place = open.place;
         let read = match open.framer {
             Framer::Line(_) => return self.line(record, place, sink),
+            Framer::Zeros => return self.unparsed(record, place, Flaw::Binary, sink),
             Framer::Kmsg(_) => match kmsg::decode(record, place) {
                 Some(kmsg) => return self.stream.kmsg(kmsg, sink),
                 None => Err(NoRecord::Damaged),
@@ -262,20 +267,12 @@ impl Decoder {
             Err(NoRecord::Silent | NoRecord::Withheld(Author::User)) => {}
             Err(NoRecord::Foreign) => self.stream.bare(Record::bare(place, chomp(record)), sink),
             Err(NoRecord::Withheld(Author::Kernel | Author::Unstated) | NoRecord::Damaged) => {
-                self.stream.unparsed(Unparsed { place, length: record.len() as u64, why: Flaw::Damaged }, sink);
+                self.unparsed(record, place, Flaw::Damaged, sink);
             }
         }
     }
 
     fn line(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
-        // A crash leaves a run of NULs where a file had grown and its text was not written yet; the next boot goes on
-        // behind it.
-        let (zeros, text) = run(record, |byte| byte == 0);
-        if !zeros.is_empty() && memchr::memchr(0, text).is_none() && text.len() > 1 {
-            let length = zeros.len() as u64;
-            self.stream.unparsed(Unparsed { place, length, why: Flaw::Binary }, sink);
-            return self.line(text, Place { offset: place.offset + length, ..place }, sink);
-        }
         let binary = self.stream.is_binary(place);
         match line::decode(record, place, &mut self.stream.host, binary) {
             Line::Record(record) => self.stream.record(record, sink),
@@ -284,11 +281,12 @@ impl Decoder {
             Line::Separator(Separator::Boot(boot)) => self.stream.boot(place, Some(boot), sink),
             Line::Separator(Separator::Reboot) => self.stream.boot(place, None, sink),
             Line::Separator(Separator::Other) => {}
-            Line::Binary => {
-                let length = record.len() as u64;
-                self.stream.unparsed(Unparsed { place, length, why: Flaw::Binary }, sink);
-            }
+            Line::Binary => self.unparsed(record, place, Flaw::Binary, sink),
         }
+    }
+
+    fn unparsed(&mut self, bytes: &[u8], place: Place, why: Flaw, sink: &mut dyn FnMut(Input<'_>)) {
+        self.stream.unparsed(Unparsed { place, length: bytes.len() as u64, why }, sink);
     }
 
     /// Moves on behind `bytes`.
@@ -302,6 +300,8 @@ impl Framer {
     fn frame(&mut self, bytes: &[u8], at_end: bool) -> Frame {
         match self {
             Self::Line(framer) | Self::Rest(framer) => framer.frame(bytes, at_end),
+            // The pieces of a run are put together again behind this.
+            Self::Zeros => Frame::Whole(run(bytes, |byte| byte == 0).0.len()),
             Self::Kmsg(framer) => framer.frame(bytes, at_end),
             Self::Object(framer) => framer.frame(bytes, at_end),
             Self::Export(framer) => framer.frame(bytes, at_end),
@@ -312,6 +312,7 @@ impl Framer {
     fn forget(&mut self) -> usize {
         match self {
             Self::Line(framer) | Self::Rest(framer) => framer.forget(),
+            Self::Zeros => 0,
             Self::Kmsg(framer) => framer.forget(),
             Self::Object(framer) => framer.forget(),
             Self::Export(framer) => framer.forget(),
