@@ -30,22 +30,21 @@ const FORMATS: &[(&str, &str)] = &[
 fn records_decoded(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("records decoded");
     for &(format, file) in FORMATS {
-        let log = logs::repeated(file, 1 << 20);
-        group.throughput(Throughput::Elements(decode(&log)));
+        let once = logs::capture(file);
+        let log = once.repeat((1 << 20) / once.len());
+        group.throughput(Throughput::Elements(logs::records(&log).len() as u64));
         group.bench_function(format, |bencher| bencher.iter(|| decode(black_box(&log))));
     }
     group.finish();
 }
 
-fn decode(log: &[u8]) -> u64 {
-    let mut records = 0;
-    let mut sink = |input: Input<'_>| records += u64::from(matches!(black_box(input), Input::Record(_)));
+fn decode(log: &[u8]) {
+    let mut sink = |input: Input<'_>| drop(black_box(input));
     let mut decoder = Decoder::new(0);
     for read in log.chunks(64 * 1024) {
         decoder.feed(read, &mut sink);
     }
     decoder.finish(&mut sink);
-    records
 }
 
 criterion_group!(benches, records_decoded);

@@ -3,6 +3,8 @@
 //! No parser: `syn` would bring a dozen crates into `cargo test` for what a page of code can say. What it cannot see is
 //! paths that a macro puts together, and the house writes no such macros.
 
+#![expect(unreachable_pub, clippy::indexing_slicing, clippy::string_slice, reason = "a test may panic")]
+
 /// A token with the line it stands on. Comments are gone; every string, character and number is one `""`.
 #[derive(Clone, Debug)]
 pub struct Token {
