@@ -6,7 +6,11 @@ pub mod history;
 pub mod host;
 pub mod pci;
 pub mod record;
+#[cfg(feature = "cli")]
+pub mod render;
 pub mod report;
 pub mod request;
+#[cfg(feature = "cli")]
+pub mod source;
 pub mod timeline;
 pub mod tree;

@@ -1,0 +1,215 @@
+//! What can be typed. Only this file and [`plan`](super::plan) know clap.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args as Flags, Parser, Subcommand, ValueEnum};
+use pciback_audit::audit::Ignore;
+use pciback_audit::pci::{Address, KernelVersion};
+use pciback_audit::timeline::BootChoice;
+
+const STATUSES: &str = "\
+Exit status:
+  0  ok: every requested device is pciback's, and the evidence suffices
+  1  warning: nothing requested is missing, but something needs attention
+  2  critical: a requested device is not pciback's, or the list is void
+  3  unknown: the evidence does not suffice, nothing is requested, or the
+     arguments or the input cannot be used";
+
+/// Says which PCI devices Xen's pciback really took from dom0, which it silently ignored, and why.
+///
+/// Compares what was requested (the hide list) with the kernel log and with sysfs. Reads only; the commands that would
+/// mend what it finds are printed, never run.
+#[derive(Debug, Parser)]
+#[command(name = "pciback-audit", version, after_help = STATUSES, max_term_width = 80)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) check: Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Audit once (also when no command is given)
+    #[command(after_help = STATUSES)]
+    Check(Box<Check>),
+    /// Audit a real captured dom0 that is built in
+    Demo(Page),
+    /// Say what a finding means, what proves it, and what to do
+    Explain {
+        /// The finding; without it, all are listed
+        code: Option<String>,
+    },
+}
+
+#[derive(Debug, Flags)]
+pub(super) struct Check {
+    /// Logs to read instead of the kernel's ring buffer: as --log
+    #[arg(value_name = "LOG")]
+    pub(super) logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) request: Request,
+    #[command(flatten)]
+    pub(super) evidence: Evidence,
+    #[command(flatten)]
+    pub(super) judgement: Judgement,
+    #[command(flatten)]
+    pub(super) page: Page,
+}
+
+/// What is requested. By default the list in force is found.
+#[derive(Debug, Flags)]
+#[command(next_help_heading = "Request")]
+pub(super) struct Request {
+    /// The hide list, exactly as the kernel would get it: "(0000:00:1d.0)(00:1d.1)"
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with = "hide_from")]
+    pub(super) hide: Option<OsString>,
+    /// A device that should be pciback's: 0000:00:1d.0 or 00:1d.0 (repeatable)
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["hide", "hide_from"])]
+    pub(super) device: Vec<Address>,
+    /// Take the list from this place only
+    #[arg(long, value_name = "PLACE")]
+    pub(super) hide_from: Option<Place>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Place {
+    /// The parameter of the loaded module
+    Module,
+    /// The running kernel's command line
+    Cmdline,
+    /// The options lines of modprobe.d
+    Modprobe,
+    /// pciback's own list
+    Slots,
+    /// The "Command line:" record of the log
+    Log,
+}
+
+#[derive(Debug, Flags)]
+#[command(next_help_heading = "Evidence")]
+pub(super) struct Evidence {
+    /// A saved log, `-` for standard input, or `journal` (repeatable). Implies --no-host, except for `journal`
+    #[arg(long = "log", value_name = "PATH|-|journal")]
+    pub(super) named_logs: Vec<PathBuf>,
+    /// Audit the machine whose files are below DIR, and nothing of this one
+    #[arg(long, value_name = "DIR", conflicts_with = "host")]
+    pub(super) root: Option<PathBuf>,
+    /// Judge by the log alone
+    #[arg(long, conflicts_with = "host")]
+    pub(super) no_host: bool,
+    /// Judge by this machine's sysfs although the log is a file
+    #[arg(long)]
+    pub(super) host: bool,
+    /// Which boot of the logs: 0 is the last one, -1 the one before
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(super) boot: BootChoice,
+    /// Believe logs whose form does not say who wrote each line
+    #[arg(long)]
+    pub(super) trust_log: bool,
+    /// The kernel's version, when neither log nor host says it
+    #[arg(long, value_name = "X.Y")]
+    pub(super) kernel: Option<KernelVersion>,
+}
+
+#[derive(Debug, Flags)]
+#[command(next_help_heading = "Judgement")]
+pub(super) struct Judgement {
+    /// Accept a known finding, everywhere or on one device (repeatable)
+    #[arg(long, value_name = "CODE[@ADDRESS]")]
+    pub(super) ignore: Vec<Ignore>,
+    /// End with 0 and say nothing where nothing is requested
+    #[arg(long)]
+    pub(super) if_requested: bool,
+    /// From which verdict on the exit status is not 0; unknown always ends with 3
+    #[arg(long, value_name = "VERDICT", default_value = "warning")]
+    pub(super) fail_on: FailOn,
+    /// How long an event counts: 30s, 90m, 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(super) event_window: Duration,
+    /// Give up after so many seconds, with exit status 3
+    #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) timeout: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum FailOn {
+    Warning,
+    Critical,
+}
+
+#[derive(Debug, Flags)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Page {
+    /// The form of the report
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub(super) format: Format,
+    /// The same as --format json
+    #[arg(short = 'J', long)]
+    pub(super) json: bool,
+    /// Write the report to FILE, whole or not at all, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Print nothing when the exit status is 0
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Show notes and every proof
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Colour the table
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Reads `90m`: a whole number and its unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number and s, m, h or d, such as 24h".to_owned();
+    let unit = match text.as_bytes().last() {
+        Some(b's') => 1,
+        Some(b'm') => 60,
+        Some(b'h') => 60 * 60,
+        Some(b'd') => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    if digits.len() + 1 != text.len() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("90m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for wrong in ["", "24", "h", "1.5h", "-1h", "1w", "1hm", "99999999999999999999d", "9999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `check`: gathers the evidence, and has it judged.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use pciback_audit::audit::{Case, conclude};
+use pciback_audit::record::Stamp;
+use pciback_audit::report::{Code, Finding, Report, Request, Severity, Verdict};
+use pciback_audit::source::{Logs, keep};
+use pciback_audit::tree::{Node, Tree};
+
+use super::plan::{self, Check, Host, Log};
+use super::watchdog::Stage;
+use super::{CANNOT_SAY, write};
+
+/// What an audit comes to, and what went wrong on the way.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) report: Report,
+    /// Lines for standard error.
+    pub(super) complaints: Vec<String>,
+}
+
+/// Reads the logs, then the host, which decides what is so now, and judges.
+pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
+    let mut complaints = Vec::new();
+    let mut logs = Logs::default();
+    for log in &check.logs {
+        complaints.extend(read(log, check, &mut logs, stage));
+    }
+    let tree = match &check.host {
+        Host::Nowhere => None,
+        Host::Here => Some(files(Path::new("/"), stage, &mut complaints)),
+        Host::Below(root) => Some(files(root, stage, &mut complaints)),
+    };
+    stage.enter("judging");
+    let case = Case {
+        asked: check.asked.clone(),
+        tree,
+        logs: logs.into_inner(),
+        options: check.options.clone(),
+        now: Some(now()),
+    };
+    Outcome { report: conclude(&case), complaints }
+}
+
+/// Reads one log. Says what is wrong with it when the user named it; of the others the report says it.
+fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<String> {
+    match log {
+        Log::Ring => {
+            stage.enter("reading /dev/kmsg");
+            logs.ring();
+            None
+        }
+        Log::Journal => {
+            stage.enter("reading the journal");
+            let why = logs.journal(plan::needs_other_boots(check.options.boot))?;
+            Some(format!("--log journal: {why}"))
+        }
+        Log::File(path) => {
+            let name = write::safe(path);
+            stage.enter(&format!("reading the log {name}"));
+            let why = logs.file(path)?;
+            Some(format!("log {name}: {why}"))
+        }
+        Log::Below(root) => {
+            stage.enter(&format!("reading the log below {}", write::safe(root)));
+            logs.below(root);
+            None
+        }
+    }
+}
+
+fn files(root: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
+    let name = write::safe(root);
+    stage.enter(&format!("reading the host's files below {name}"));
+    keep(root).unwrap_or_else(|error| {
+        complaints.push(format!("--root {name}: {error}"));
+        // Nothing of the host is known then, which is not the same as a host that has nothing.
+        let mut tree = Tree::default();
+        for part in ["sys", "proc", "etc"] {
+            tree.insert(part, Node::Unreadable(error.to_string()));
+        }
+        tree
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "an edge: the time of the audit")]
+fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
+
+/// The outcome of an audit that did not come to its end.
+pub(super) fn unfinished(why: &str) -> Outcome {
+    let finding = Finding {
+        code: Code::LogUnreadable,
+        severity: Severity::Unknown,
+        address: None,
+        time: None,
+        stamp: Stamp::default(),
+        message: why.to_owned(),
+        evidence: Vec::new(),
+        remedy: Vec::new(),
+    };
+    let report = Report {
+        verdict: Verdict::Unknown,
+        exit_status: CANNOT_SAY,
+        silent: false,
+        host: None,
+        kernel: None,
+        boot_id: None,
+        time: Some(now()),
+        request: Request::default(),
+        logs: Vec::new(),
+        devices: Vec::new(),
+        findings: vec![finding],
+    };
+    Outcome { report, complaints: vec![why.to_owned()] }
+}

@@ -1,0 +1,54 @@
+//! The command line: what was typed becomes a [`Plan`], the plan becomes a report, the report is written.
+
+mod args;
+mod check;
+mod demo;
+mod explain;
+mod plan;
+mod watchdog;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use args::Args;
+use plan::{Plan, Work};
+
+/// The exit status of whatever keeps this program from judging: bad usage, unreadable input, a time limit, a defect.
+const CANNOT_SAY: u8 = 3;
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> ExitCode {
+    watchdog::name_defects();
+    let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(Plan::of) {
+        Ok(plan) => work(plan),
+        Err(usage) => refuse(&usage),
+    });
+    ExitCode::from(status.unwrap_or(CANNOT_SAY))
+}
+
+fn work(plan: Plan) -> u8 {
+    let Plan { work, page } = plan;
+    match work {
+        Work::Check(check) => {
+            let limit = check.timeout;
+            let outcome = watchdog::within(limit, move |stage| check::audit(&check, stage));
+            page.report(&outcome.report, &outcome.complaints)
+        }
+        Work::Demo => page.report(&demo::report(page.verbose), &[]),
+        Work::Explain(code) => match explain::explain(code.as_deref()) {
+            Ok(text) => write::stdout(&text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0),
+            Err(why) => write::complain(&why, CANNOT_SAY),
+        },
+    }
+}
+
+/// Help and version were asked for; everything else that clap reports is bad usage.
+fn refuse(usage: &clap::Error) -> u8 {
+    let asked_for = matches!(usage.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    // A closed pipe or a full disk does not change what was asked.
+    usage.print().unwrap_or_default();
+    if asked_for { 0 } else { CANNOT_SAY }
+}

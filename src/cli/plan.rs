@@ -1,0 +1,161 @@
+//! What the arguments mean: plain values, checked against each other before anything is done.
+
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+use pciback_audit::audit::{Asked, FailOn, Options};
+use pciback_audit::request::Source;
+use pciback_audit::timeline::BootChoice;
+
+use super::args::{self, Args, Command};
+use super::write::Page;
+
+/// What is to be done, and how it is to be written.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) work: Work,
+    pub(super) page: Page,
+}
+
+/// The command.
+#[derive(Debug)]
+pub(super) enum Work {
+    Check(Check),
+    Demo,
+    Explain(Option<String>),
+}
+
+/// One audit.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) asked: Asked,
+    pub(super) logs: Vec<Log>,
+    pub(super) host: Host,
+    pub(super) options: Options,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Where a log comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    /// The running kernel's ring buffer.
+    Ring,
+    /// journald.
+    Journal,
+    /// A file, or `-`.
+    File(PathBuf),
+    /// Whatever a root keeps.
+    Below(PathBuf),
+}
+
+/// Whose files are the host's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// This machine's.
+    Here,
+    /// Those below a directory.
+    Below(PathBuf),
+    /// Nobody's: the log alone.
+    Nowhere,
+}
+
+impl Plan {
+    pub(super) fn of(args: Args) -> Result<Self, clap::Error> {
+        match args.command {
+            Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page) }),
+            Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
+            Some(Command::Check(check)) => self::check(*check),
+            None => check(args.check),
+        }
+    }
+}
+
+fn check(check: args::Check) -> Result<Plan, clap::Error> {
+    let args::Check { logs, request, evidence, judgement, page } = check;
+    let named: Vec<PathBuf> = evidence.named_logs.iter().cloned().chain(logs).collect();
+    if named.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(conflict("standard input (`-`) can be read only once: --log"));
+    }
+    let mut logs: Vec<Log> = named.into_iter().map(log).collect();
+    if evidence.root.is_some() && logs.contains(&Log::Journal) {
+        return Err(conflict("--log journal is of this machine, and --root is of another one"));
+    }
+    let host = host(&evidence, &logs);
+    if logs.is_empty() {
+        logs.push(evidence.root.clone().map_or(Log::Ring, Log::Below));
+    }
+    let page = self::page(page);
+    let options = Options {
+        boot: evidence.boot,
+        trust_log: evidence.trust_log,
+        kernel: evidence.kernel,
+        ignore: judgement.ignore,
+        if_requested: judgement.if_requested,
+        fail_on: match judgement.fail_on {
+            args::FailOn::Warning => FailOn::Warning,
+            args::FailOn::Critical => FailOn::Critical,
+        },
+        verbose: page.verbose,
+        event_window: judgement.event_window,
+    };
+    let timeout = judgement.timeout.map(Duration::from_secs);
+    Ok(Plan { work: Work::Check(Check { asked: asked(request), logs, host, options, timeout }), page })
+}
+
+fn log(path: PathBuf) -> Log {
+    if path.as_os_str() == "journal" { Log::Journal } else { Log::File(path) }
+}
+
+/// A log from elsewhere is never judged against this machine's sysfs unless that is asked for.
+fn host(evidence: &args::Evidence, logs: &[Log]) -> Host {
+    let from_elsewhere = logs.iter().any(|log| matches!(log, Log::File(_)));
+    match &evidence.root {
+        _ if evidence.no_host => Host::Nowhere,
+        Some(root) => Host::Below(root.clone()),
+        None if from_elsewhere && !evidence.host => Host::Nowhere,
+        None => Host::Here,
+    }
+}
+
+fn asked(request: args::Request) -> Asked {
+    if let Some(list) = request.hide {
+        return Asked::List(list.into_vec());
+    }
+    if !request.device.is_empty() {
+        return Asked::Devices(request.device);
+    }
+    let from = request.hide_from.map(|place| match place {
+        args::Place::Module => Source::Module,
+        args::Place::Cmdline => Source::CommandLine,
+        args::Place::Modprobe => Source::Modprobe,
+        args::Place::Slots => Source::Slots,
+        args::Place::Log => Source::Log,
+    });
+    Asked::Found { from }
+}
+
+fn page(page: args::Page) -> Page {
+    Page {
+        json: page.json || page.format == args::Format::Json,
+        file: page.output,
+        quiet: page.quiet,
+        verbose: page.verbose > 0,
+        colour: match page.color {
+            args::Color::Auto => None,
+            args::Color::Always => Some(true),
+            args::Color::Never => Some(false),
+        },
+    }
+}
+
+fn conflict(message: &str) -> clap::Error {
+    Args::command().error(ErrorKind::ArgumentConflict, message)
+}
+
+/// Whether the journal must be read beyond the running boot.
+pub(super) fn needs_other_boots(choice: BootChoice) -> bool {
+    choice != BootChoice::default()
+}

@@ -1,0 +1,274 @@
+//! The report as one JSON object: schema `pciback-audit/report/1`, `schema/report-1.json`.
+//!
+//! These structs are the wire form, in the order of the contract; the report's own types may change without them.
+
+use serde::Serialize;
+
+use super::{text, time};
+use crate::pci::Address;
+use crate::report::{self, Report};
+
+/// Stays the same as long as readers of it need not change.
+const SCHEMA: &str = "pciback-audit/report/1";
+
+#[derive(Serialize)]
+struct Object<'a> {
+    schema: &'static str,
+    tool: Tool<'a>,
+    verdict: &'static str,
+    exit_status: u8,
+    host: Option<&'a str>,
+    kernel: Option<&'a str>,
+    boot_id: Option<String>,
+    time: Option<String>,
+    request: Request<'a>,
+    logs: Vec<Log<'a>>,
+    devices: Vec<Device<'a>>,
+    findings: Vec<Finding<'a>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    name: &'static str,
+    version: &'a str,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    accepted: bool,
+    entries: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    text: &'a str,
+    source: &'static str,
+    location: Option<String>,
+    addresses: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    source: &'a str,
+    records: u64,
+    recognised: u64,
+    unrecognised: u64,
+    first_sequence: Option<u64>,
+    lost: u64,
+    unparsed: u64,
+    complete: bool,
+    trusted: bool,
+}
+
+#[derive(Serialize)]
+struct Device<'a> {
+    address: String,
+    requested: bool,
+    covered_by: Option<&'a str>,
+    status: &'static str,
+    basis: &'static str,
+    driver: Option<&'a str>,
+    id: Option<String>,
+    name: Option<&'a str>,
+    label: Option<&'a str>,
+    last_guest: Option<LastGuest>,
+    seized_at: Option<String>,
+    findings: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct LastGuest {
+    domid: u32,
+    at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    code: &'static str,
+    severity: &'static str,
+    address: Option<String>,
+    time: Option<String>,
+    message: &'a str,
+    evidence: Vec<Evidence<'a>>,
+    remedy: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Evidence<'a> {
+    Host {
+        path: &'a str,
+        value: Option<&'a str>,
+    },
+    Log {
+        source: &'a str,
+        sequence: Option<u64>,
+        line: Option<u64>,
+        uptime_us: Option<u64>,
+        time: Option<String>,
+        text: &'a str,
+    },
+    Request {
+        source: &'static str,
+        location: Option<String>,
+        text: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+struct Summary {
+    requested: usize,
+    seized: usize,
+    bridge: usize,
+    held: usize,
+    unbound: usize,
+    absent: usize,
+    failed: usize,
+    lost: usize,
+    missing: usize,
+    unconfirmed: usize,
+    unrequested: usize,
+}
+
+/// The report as JSON, with a line end.
+pub fn json(report: &Report, tool_version: &str) -> String {
+    let object = Object {
+        schema: SCHEMA,
+        tool: Tool { name: "pciback-audit", version: tool_version },
+        verdict: report.verdict.name(),
+        exit_status: report.exit_status,
+        host: report.host.as_deref(),
+        kernel: report.kernel.as_deref(),
+        boot_id: report.boot_id.map(|id| id.to_string()),
+        time: report.time.map(time::date),
+        request: request(&report.request),
+        logs: report.logs.iter().map(log).collect(),
+        devices: report.devices.iter().map(device).collect(),
+        findings: report.findings.iter().map(finding).collect(),
+        summary: summary(report),
+    };
+    // Writing plain structs into a string cannot fail; were it ever to, half an object must not pass for a report.
+    let text = serde_json::to_string_pretty(&object).unwrap_or_default();
+    spell_out(&text) + "\n"
+}
+
+/// JSON itself escapes only the controls of ASCII. The others can stand nowhere but inside strings, where `\u` is good.
+fn spell_out(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter == '\n' || !text::is_harmful(letter) {
+            safe.push(letter);
+        } else {
+            let mut units = [0; 2];
+            safe.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    safe
+}
+
+fn request(request: &report::Request) -> Request<'_> {
+    Request { accepted: request.accepted, entries: request.entries.iter().map(entry).collect() }
+}
+
+fn entry(entry: &report::Entry) -> Entry<'_> {
+    Entry {
+        text: &entry.text,
+        source: entry.source.name(),
+        location: entry.location.as_ref().map(ToString::to_string),
+        addresses: entry.addresses.iter().map(Address::to_string).collect(),
+    }
+}
+
+fn log(log: &report::Log) -> Log<'_> {
+    Log {
+        source: &log.source,
+        records: log.records,
+        recognised: log.recognised,
+        unrecognised: log.unrecognised,
+        first_sequence: log.first_sequence,
+        lost: log.lost,
+        unparsed: log.unparsed,
+        complete: log.complete,
+        trusted: log.trusted,
+    }
+}
+
+fn device(device: &report::Device) -> Device<'_> {
+    Device {
+        address: device.address.to_string(),
+        requested: device.requested,
+        covered_by: device.covered_by.as_deref(),
+        status: device.status.name(),
+        basis: device.basis.name(),
+        driver: device.driver.as_deref(),
+        id: device.id.map(|id| id.to_string()),
+        name: device.name.as_deref(),
+        label: device.label.as_deref(),
+        last_guest: device
+            .last_guest
+            .as_ref()
+            .map(|guest| LastGuest { domid: guest.domid, at: guest.at.map(time::date) }),
+        seized_at: device.seized_at.map(time::date),
+        findings: device.findings.iter().map(|code| code.name()).collect(),
+    }
+}
+
+fn finding(finding: &report::Finding) -> Finding<'_> {
+    Finding {
+        code: finding.code.name(),
+        severity: finding.severity.name(),
+        address: finding.address.map(|address| address.to_string()),
+        time: finding.time.map(time::date),
+        message: &finding.message,
+        evidence: finding.evidence.iter().map(evidence).collect(),
+        remedy: &finding.remedy,
+    }
+}
+
+fn evidence(evidence: &report::Evidence) -> Evidence<'_> {
+    match evidence {
+        report::Evidence::Host { path, value } => Evidence::Host { path, value: value.as_deref() },
+        report::Evidence::Log { source, sequence, line, stamp, text } => Evidence::Log {
+            source,
+            sequence: *sequence,
+            line: *line,
+            uptime_us: stamp.uptime,
+            time: time::instant(stamp).map(time::date),
+            text,
+        },
+        report::Evidence::Request { source, location, text } => {
+            Evidence::Request { source: source.name(), location: location.as_ref().map(ToString::to_string), text }
+        }
+    }
+}
+
+fn summary(report: &Report) -> Summary {
+    let count = |status| report.count(status);
+    Summary {
+        requested: report.requested(),
+        seized: count("seized"),
+        bridge: count("bridge"),
+        held: count("held"),
+        unbound: count("unbound"),
+        absent: count("absent"),
+        failed: count("failed"),
+        lost: count("lost"),
+        missing: count("missing"),
+        unconfirmed: count("unconfirmed"),
+        unrequested: count("unrequested"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_character_stands_in_it_unescaped() {
+        let text = spell_out("{\n \"a\": \"\u{9b}\u{202e}\u{7f}\u{e0041}\"\n}");
+        assert_eq!(text, "{\n \"a\": \"\\u009b\\u202e\\u007f\\udb40\\udc41\"\n}");
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["a"], "\u{9b}\u{202e}\u{7f}\u{e0041}");
+    }
+}

@@ -1,0 +1,322 @@
+//! What is read of a machine: a short list of files that are known to be harmless, and nothing else.
+//!
+//! `drivers/pciback/quirks` is not on it: reading that file after a failed set-up crashed kernels from 5.10 to 7.2.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::inside::{Entry, Inside, Kind, Place};
+use crate::pci::Address;
+use crate::tree::{Known, Node, Tree};
+
+/// sysfs hands out one page; the files of procfs on this list are short.
+const SMALL: u64 = 64 << 10;
+
+/// Tables of procfs that grow with the machine, and configuration files.
+const LONG: u64 = 1 << 20;
+
+/// `pci.ids` has 1.5 MB.
+const IDS: u64 = 4 << 20;
+
+/// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// What is taken of a file.
+#[derive(Clone, Copy)]
+enum Take {
+    /// What is in it, when it is not longer than this.
+    Contents(u64),
+    /// Where it points, when it is a link; else that it is there.
+    Link,
+}
+
+use Take::{Contents, Link};
+
+/// Every path that may be opened or read as a link. `*` stands for any name, `{address}` for the name of a PCI device,
+/// `{console}` for a name in `proc/consoles`; a directory with such a part in it is listed. Nothing else is touched.
+const ALLOWED: &[(&str, &[&str], Take)] = &[
+    ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
+    ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
+    ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
+    ("sys/hypervisor", &["type", "properties/features"], Contents(SMALL)),
+    ("sys/module", &["xen_pciback", "pciback"], Link),
+    ("sys/module/xen_pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
+    ("sys/module/pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
+    ("sys/bus/pci", &["drivers_autoprobe"], Contents(SMALL)),
+    ("sys/bus/pci/devices", &["{address}"], Link),
+    ("sys/bus/pci/devices/{address}", &["driver"], Link),
+    ("sys/bus/pci/devices/{address}", DEVICE, Contents(SMALL)),
+    ("sys/bus/pci/drivers", &["*", "*/module", "*/{address}"], Link),
+    ("sys/bus/pci/drivers/pciback", &["slots", "irq_handlers", "permissive"], Contents(SMALL)),
+    ("sys/class/block", &["*", "*/holders/*"], Link),
+    ("sys/class/block", &["*/dev"], Contents(SMALL)),
+    ("sys/class/net", &["*"], Link),
+    ("sys/class/net", &["*/flags"], Contents(SMALL)),
+    ("sys/class/tty", &["{console}"], Link),
+    ("etc", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
+    ("run", &["modprobe.d/*.conf"], Contents(LONG)),
+    ("usr/local/lib", &["modprobe.d/*.conf"], Contents(LONG)),
+    ("usr/lib", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
+    ("lib", &["modprobe.d/*.conf"], Contents(LONG)),
+    ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
+];
+
+const DEVICE: &[&str] =
+    &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
+
+/// Reads what is allowed of the files below `root` into a [`Tree`]. Links are kept as links and followed inside `root`
+/// only. What is there and cannot be read is kept as that; the only error is a `root` that is no directory.
+pub fn keep(root: &Path) -> io::Result<Tree> {
+    let mut keeper =
+        Keeper { inside: Inside::open(root)?, tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
+    for (above, names, take) in ALLOWED {
+        for name in *names {
+            keeper.expand("", &format!("{above}/{name}"), *take);
+        }
+    }
+    Ok(keeper.tree)
+}
+
+struct Keeper {
+    inside: Inside,
+    tree: Tree,
+    /// The names of every directory that was listed, by the path it was asked by.
+    listed: BTreeMap<String, Vec<String>>,
+    left: u64,
+}
+
+impl Keeper {
+    /// Takes every path that `pattern` below `above` stands for.
+    fn expand(&mut self, above: &str, pattern: &str, take: Take) {
+        let (part, rest) = pattern.split_once('/').map_or((pattern, None), |(part, rest)| (part, Some(rest)));
+        let names = match part {
+            "{console}" => self.consoles(),
+            _ if part.contains(['*', '{']) => {
+                self.list(above);
+                self.listed.get(above).into_iter().flatten().filter(|name| stands_for(part, name)).cloned().collect()
+            }
+            _ => vec![part.to_owned()],
+        };
+        for name in names {
+            let path = if above.is_empty() { name } else { format!("{above}/{name}") };
+            match rest {
+                Some(rest) => self.expand(&path, rest, take),
+                None => self.take(&path, take),
+            }
+        }
+    }
+
+    fn take(&mut self, path: &str, take: Take) {
+        let Some(entry) = self.walk(path, matches!(take, Contents(_))) else { return };
+        let node = match (take, &entry.kind) {
+            (Link, Kind::Link(target)) => Node::Link(target.clone()),
+            (Link, Kind::Directory) => Node::Directory,
+            (Link, Kind::File | Kind::Special | Kind::Null) => Node::Unreadable("is not a link".to_owned()),
+            (Contents(_), Kind::Null) => Node::File(Vec::new()),
+            (Contents(most), _) => self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File),
+        };
+        if node == Node::Directory && self.tree.list(&entry.path) != Known::Absent {
+            return;
+        }
+        self.tree.insert(&entry.path, node);
+    }
+
+    fn contents(&mut self, asked: &str, entry: &Entry, most: u64) -> Result<Vec<u8>, String> {
+        // A configuration file that is a link into sysfs would open what is not on the list.
+        let (wanted, found) = (first(asked), first(&entry.path));
+        if wanted != found && ["sys", "proc", "dev"].contains(&found) {
+            return Err(format!("is a link into /{found}"));
+        }
+        let bytes = entry.read(most.min(self.left))?;
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    /// Lists the directory at `path`, once.
+    fn list(&mut self, path: &str) {
+        if self.listed.contains_key(path) {
+            return;
+        }
+        let Some(entry) = self.walk(path, true).filter(|entry| entry.kind == Kind::Directory) else { return };
+        let mut names = Vec::new();
+        match entry.list() {
+            Ok(found) => {
+                self.tree.insert(&entry.path, Node::Directory);
+                for name in found {
+                    match String::from_utf8(name) {
+                        Ok(name) => names.push(name),
+                        Err(bytes) => {
+                            let name = String::from_utf8_lossy(bytes.as_bytes()).into_owned();
+                            let why = Node::Unreadable("its name is not UTF-8".to_owned());
+                            self.tree.insert(&format!("{}/{name}", entry.path), why);
+                        }
+                    }
+                }
+            }
+            Err(why) => self.tree.insert(&entry.path, Node::Unreadable(why)),
+        }
+        self.listed.insert(path.to_owned(), names);
+    }
+
+    /// Walks `path`, and keeps the links and the closed doors on the way.
+    fn walk(&mut self, path: &str, follow_last: bool) -> Option<Entry> {
+        let tree = &mut self.tree;
+        let mut keep = |path: &str, target: &[u8]| tree.insert(path, Node::Link(target.to_vec()));
+        match self.inside.walk(path, follow_last, &mut keep) {
+            Place::Found(entry) => Some(entry),
+            Place::Absent => None,
+            Place::Closed(path, why) => {
+                // A loop of links is kept as it is: whoever resolves it finds out the same.
+                if tree.link(&path).is().is_none() {
+                    tree.insert(&path, Node::Unreadable(why));
+                }
+                None
+            }
+        }
+    }
+
+    fn consoles(&self) -> Vec<String> {
+        let text = self.tree.read_text("proc/consoles").is().cloned().unwrap_or_default();
+        let names = text.lines().filter_map(|line| line.split_whitespace().next());
+        names.filter(|name| !name.contains('/')).map(str::to_owned).collect()
+    }
+}
+
+fn stands_for(pattern: &str, name: &str) -> bool {
+    match pattern {
+        "{address}" => Address::from_kernel(name.as_bytes()).is_some(),
+        "*" => true,
+        _ => pattern.strip_prefix('*').is_some_and(|end| name.ends_with(end)),
+    }
+}
+
+fn first(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn of(manifest: &str) -> Self {
+            let machine = Self::new();
+            for (path, node) in Tree::from_manifest(manifest).unwrap().nodes() {
+                match node {
+                    Node::Directory => fs::create_dir_all(machine.at(path)).unwrap(),
+                    Node::File(bytes) => machine.file(path, bytes),
+                    Node::Link(target) => machine.link(path, std::str::from_utf8(target).unwrap()),
+                    Node::Unreadable(_) => {}
+                }
+            }
+            machine
+        }
+
+        fn at(&self, path: &str) -> PathBuf {
+            let path = self.0.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            path
+        }
+
+        fn file(&self, path: &str, bytes: &[u8]) {
+            fs::write(self.at(path), bytes).unwrap();
+        }
+
+        fn link(&self, path: &str, target: &str) {
+            symlink(target, self.at(path)).unwrap();
+        }
+
+        fn kept(&self) -> Tree {
+            keep(self.0.path()).unwrap()
+        }
+    }
+
+    #[test]
+    fn links_never_lead_out_of_the_root() {
+        let outside = Machine::new();
+        outside.file("secret", b"secret");
+        let machine = Machine::new();
+        machine.link("proc", outside.0.path().to_str().unwrap());
+        machine.link("etc/os-release", "../../../../../../../../../usr/lib/os-release");
+        machine.file("usr/lib/os-release", b"ID=debian\n");
+        machine.link("etc/modprobe.d/a.conf", outside.at("secret").to_str().unwrap());
+        machine.link("etc/modprobe.d/b.conf", "/usr/lib/os-release");
+        machine.link("lib", "usr/lib");
+        machine.file("usr/lib/modprobe.d/c.conf", b"options x y\n");
+        let kept = machine.kept();
+        assert!(!kept.to_manifest().contains(" = secret"), "{}", kept.to_manifest());
+        assert_eq!(kept.read_text("etc/os-release"), Known::Is("ID=debian".to_owned()));
+        assert_eq!(kept.read_text("etc/modprobe.d/b.conf"), Known::Is("ID=debian".to_owned()));
+        assert_eq!(kept.read_text("etc/modprobe.d/a.conf"), Known::Absent);
+        assert_eq!(kept.list("lib/modprobe.d"), Known::Is(vec!["c.conf"]));
+    }
+
+    #[test]
+    fn a_hostile_tree_neither_blocks_nor_fills_the_memory() {
+        let machine = Machine::new();
+        rustix::fs::mkfifoat(rustix::fs::CWD, machine.at("proc/version"), rustix::fs::Mode::RUSR).unwrap();
+        machine.link("proc/cmdline", "cmdline");
+        machine.file("proc/uptime", &vec![b'1'; (64 << 10) + 1]);
+        machine.file("etc/modprobe.d", b"");
+        machine.link("etc/os-release", "/sys/bus/pci/drivers/pciback/quirks");
+        machine.file("sys/bus/pci/drivers/pciback/quirks", b"crash");
+        let kept = machine.kept();
+        assert_eq!(kept.read("proc/version").obstacle().unwrap().why, "is not a regular file");
+        assert_eq!(kept.read("proc/cmdline").obstacle().unwrap().why, "too many links");
+        assert_eq!(kept.read("proc/uptime").obstacle().unwrap().why, "is longer than 65536 bytes");
+        assert!(kept.read("etc/os-release").obstacle().is_some());
+        assert!(!kept.to_manifest().contains("crash"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_as_that() {
+        let machine = Machine::new();
+        machine.file("proc/version", b"Linux");
+        fs::set_permissions(machine.at("proc/version"), fs::Permissions::from_mode(0)).unwrap();
+        machine.file("sys/bus/pci/devices/0000:00:1d.0/driver", b"no link");
+        machine.file("sys/bus/pci/devices/lost+found", b"");
+        let kept = machine.kept();
+        let is_root = fs::read(machine.at("proc/version")).is_ok();
+        assert_eq!(kept.read("proc/version").obstacle().is_some(), !is_root);
+        assert!(kept.link("sys/bus/pci/devices/0000:00:1d.0/driver").obstacle().is_some());
+        assert_eq!(kept.list("sys/bus/pci/devices"), Known::Is(vec!["0000:00:1d.0"]));
+        assert_eq!(kept.read("proc/cmdline"), Known::Absent);
+        assert!(keep(Path::new("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn a_masked_configuration_file_is_empty() {
+        let machine = Machine::new();
+        machine.link("etc/modprobe.d/a.conf", "/dev/null");
+        assert_eq!(machine.kept().read("etc/modprobe.d/a.conf"), Known::Absent);
+        let dev = Path::new("/dev/null");
+        assert!(dev.exists() && Inside::open(Path::new("/")).is_ok());
+    }
+
+    #[test]
+    fn all_that_the_host_and_the_request_ask_for_is_allowed() {
+        let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+        let mut seen = 0;
+        for capture in fs::read_dir(captures).unwrap() {
+            let manifest = capture.unwrap().path().join("root.txt");
+            let Ok(text) = fs::read_to_string(&manifest) else { continue };
+            let whole = Tree::from_manifest(&text).unwrap();
+            let kept = Machine::of(&text).kept();
+            let told = |tree: &Tree| format!("{:?} {:?}", crate::host::Host::read(tree), crate::request::find(tree));
+            assert_eq!(told(&kept), told(&whole), "{}", manifest.display());
+            seen += 1;
+        }
+        assert!(seen > 0, "no capture has a tree");
+    }
+}

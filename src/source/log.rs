@@ -1,0 +1,186 @@
+//! Reads logs: saved files in any form, standard input, and those of a `--root`.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::inside::{Entry, Inside, Kind, Place, words};
+use super::{journal, kmsg};
+use crate::record::Decoder;
+use crate::timeline::{Log, LogKind};
+
+const CHUNK: usize = 64 << 10;
+
+/// Compressions that this program knows by their first bytes and cannot undo, with the command that does.
+const PACKED: &[(&[u8], &str, &str)] = &[
+    (b"\xfd7zXZ\0", "xz-compressed", "xz -dc"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed", "zstd -dc"),
+    (b"BZh", "bzip2-compressed", "bzip2 -dc"),
+    (b"\x04\x22\x4d\x18", "lz4-compressed", "lz4 -dc"),
+    (b"LPKSHHRH", "a journal file", "journalctl -k -o export --file"),
+];
+
+/// As long as the longest of the first bytes in [`PACKED`].
+const MAGIC: usize = 8;
+
+/// Where a `--root` keeps its log, best first: the records of the ring buffer, ...
+const RING: &str = "dev/kmsg";
+
+/// ... the first file of a sosreport that starts like this, ...
+const SOSREPORT: (&str, &str) = ("sos_commands/kernel", "dmesg");
+
+/// ... what the boot scripts or syslog wrote.
+const FILES: &[&str] = &["var/log/dmesg", "var/log/kern.log", "var/log/messages"];
+
+/// The logs of one audit, numbered as they are read.
+#[derive(Debug, Default)]
+pub struct Logs {
+    logs: Vec<Log>,
+}
+
+impl Logs {
+    /// Every log read so far, failed ones included.
+    pub fn into_inner(self) -> Vec<Log> {
+        self.logs
+    }
+
+    /// Reads the kernel's ring buffer, once and without waiting.
+    pub fn ring(&mut self) -> Option<String> {
+        let mut log = self.begin("kmsg", LogKind::Ring);
+        let read = kmsg::read(self.logs.len(), &mut log);
+        self.end(log, read)
+    }
+
+    /// Reads journald's kernel messages of this machine: of the running boot, or of `all` that are kept.
+    pub fn journal(&mut self, all: bool) -> Option<String> {
+        let mut log = self.begin("journal", LogKind::File);
+        log.named = true;
+        let read = journal::read(self.logs.len(), all, &mut log);
+        self.end(log, read)
+    }
+
+    /// Reads the file at `path`, `-` for standard input. What went wrong is handed back, and held against the log.
+    pub fn file(&mut self, path: &Path) -> Option<String> {
+        let ring = is_ring(path);
+        let name = if ring { "kmsg".to_owned() } else { path.to_string_lossy().into_owned() };
+        let mut log = self.begin(&name, if ring { LogKind::Ring } else { LogKind::File });
+        log.named = true;
+        let index = self.logs.len();
+        let read = match name.as_str() {
+            _ if ring => kmsg::read(index, &mut log),
+            "-" => pour(index, io::stdin().lock(), &mut log),
+            _ => open(path).and_then(|file| pour(index, file, &mut log)),
+        };
+        self.end(log, read)
+    }
+
+    /// Reads bytes that are at hand.
+    pub fn bytes(&mut self, name: &str, kind: LogKind, bytes: &[u8]) -> Option<String> {
+        let mut log = self.begin(name, kind);
+        let read = pour(self.logs.len(), bytes, &mut log);
+        self.end(log, read)
+    }
+
+    /// Reads the log that is kept below a `--root`.
+    pub fn below(&mut self, root: &Path) -> Option<String> {
+        let found = Inside::open(root).map_err(|error| (String::new(), words(&error))).and_then(|inside| kept(&inside));
+        let (name, opened) = match found {
+            Ok(entry) => (entry.path.clone(), entry.open()),
+            Err((path, why)) => (path, Err(why)),
+        };
+        let mut log = match name.as_str() {
+            RING => self.begin("kmsg", LogKind::Ring),
+            path => self.begin(&format!("/{path}"), LogKind::File),
+        };
+        let read = opened.and_then(|file| pour(self.logs.len(), file, &mut log));
+        self.end(log, read)
+    }
+
+    fn begin(&self, name: &str, kind: LogKind) -> Log {
+        Log::new(self.logs.len(), name.to_owned(), kind)
+    }
+
+    fn end(&mut self, mut log: Log, read: Result<(), String>) -> Option<String> {
+        let failure = read.err();
+        if let Some(why) = &failure {
+            log.fail(why.clone());
+        }
+        self.logs.push(log);
+        failure
+    }
+}
+
+/// Opens a log that was named. Fifos and pipes are what `<(…)` makes and may be waited for; other devices are no logs.
+fn open(path: &Path) -> Result<File, String> {
+    let kind = fs::metadata(path).map_err(|error| words(&error))?.file_type();
+    if kind.is_dir() {
+        return Err("is a directory; name the log file, or use --root for a whole tree".to_owned());
+    }
+    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
+        return Err("is a device, not a log".to_owned());
+    }
+    File::open(path).map_err(|error| words(&error))
+}
+
+/// `/dev/kmsg` by its device number, 1:11, whatever its name.
+fn is_ring(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| {
+        let device = (rustix::fs::major(about.rdev()), rustix::fs::minor(about.rdev()));
+        about.file_type().is_char_device() && device == (1, 11)
+    })
+}
+
+/// The log below a root, or which one stands in the way and why: a newer log that is closed is not passed over for an
+/// older one.
+fn kept(inside: &Inside) -> Result<Entry, (String, String)> {
+    let at = |path: &str| match inside.walk(path, true, &mut |_, _| {}) {
+        Place::Found(entry) if entry.kind == Kind::File => Some(Ok(entry)),
+        Place::Found(_) | Place::Absent => None,
+        Place::Closed(path, why) => Some(Err((path, why))),
+    };
+    let sosreport = || {
+        let (above, start) = SOSREPORT;
+        let Place::Found(directory) = inside.walk(above, true, &mut |_, _| {}) else { return None };
+        let names = directory.list().ok()?.into_iter().filter_map(|name| String::from_utf8(name).ok());
+        names.filter(|name| name.starts_with(start)).find_map(|name| at(&format!("{above}/{name}")))
+    };
+    let none = || {
+        (RING.to_owned(), format!("no log is kept there, nor {}/{}*, {}", SOSREPORT.0, SOSREPORT.1, FILES.join(", ")))
+    };
+    at(RING).or_else(sosreport).or_else(|| FILES.iter().find_map(|path| at(path))).unwrap_or_else(|| Err(none()))
+}
+
+/// Decodes everything that `reader` yields, unpacked if it is gzip.
+fn pour(index: usize, mut reader: impl Read, log: &mut Log) -> Result<(), String> {
+    let mut first = Vec::with_capacity(MAGIC);
+    reader.by_ref().take(MAGIC as u64).read_to_end(&mut first).map_err(|error| words(&error))?;
+    if let Some((_, what, command)) = PACKED.iter().find(|(magic, ..)| first.starts_with(magic)) {
+        return Err(format!("is {what}, which this program does not unpack: {command} FILE | pciback-audit check -"));
+    }
+    let gzip = first.starts_with(b"\x1f\x8b");
+    let mut whole = BufReader::with_capacity(CHUNK, io::Cursor::new(first).chain(reader));
+    if gzip {
+        let mut unpacked = MultiGzDecoder::new(whole);
+        return decode(index, &mut unpacked, log).map_err(|why| format!("damaged or cut gzip data: {why}"));
+    }
+    decode(index, &mut whole, log)
+}
+
+/// Hands what `reader` yields to the decoder. What could be read before an error still counts.
+pub(super) fn decode(index: usize, reader: &mut dyn Read, log: &mut Log) -> Result<(), String> {
+    let mut decoder = Decoder::new(index);
+    let mut chunk = vec![0; CHUNK];
+    let ended = loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => break Ok(()),
+            Ok(length) => decoder.feed(chunk.get(..length).unwrap_or_default(), &mut |input| log.take(input)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(words(&error)),
+        }
+    };
+    decoder.finish(&mut |input| log.take(input));
+    ended
+}

@@ -1,0 +1,17 @@
+//! The edges that read: files, the kernel's ring buffer, the journal. They may block and they may fail; what they hand
+//! on is plain values.
+//!
+//! Nothing is opened that is not known to be harmless ([`keep()`]), no link is followed out of a `--root`
+//! ([`Inside`]), and what could not be read is said, never left out.
+
+mod inside;
+mod journal;
+mod keep;
+mod kmsg;
+mod log;
+mod output;
+
+pub use inside::{Entry, Inside, Kind, Place};
+pub use keep::keep;
+pub use log::Logs;
+pub use output::replace;
