@@ -26,6 +26,10 @@ def check_exit(expected, report, exit_status):
             yield f"exit status {exit_status}, expected {status}"
     if report.get("exit_status") != exit_status:
         yield f"the report says exit_status {report.get('exit_status')}, the process said {exit_status}"
+    for log in report.get("logs", []):
+        # the program's own count, beside lib/wording.py: here they must agree that there is nothing new
+        if log.get("unrecognised"):
+            yield f"{log['unrecognised']} records about pciback that the program does not recognise"
 
 
 def check_verdict(expected, report, _):
