@@ -14,3 +14,8 @@ pub mod request;
 pub mod source;
 pub mod timeline;
 pub mod tree;
+
+// The README's example is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
