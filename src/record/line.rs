@@ -119,6 +119,10 @@ fn dropped(text: &[u8]) -> Option<u64> {
 
 /// A NUL, mostly control characters, or some of them among bytes that are no UTF-8.
 fn is_binary(text: &[u8]) -> bool {
+    // Without a way out of the loop the compiler makes vectors of it, and nearly every line ends here.
+    if !text.iter().fold(false, |any, byte| any | byte.is_ascii_control()) {
+        return false;
+    }
     if memchr(0, text).is_some() {
         return true;
     }
