@@ -145,8 +145,8 @@ pub(super) enum FailOn {
 #[command(next_help_heading = "Output")]
 pub(super) struct Page {
     /// The form of the report
-    #[arg(long, value_name = "FORM", default_value = "table")]
-    pub(super) format: Format,
+    #[arg(long, value_name = "FORM")]
+    pub(super) format: Option<Format>,
     /// The same as --format json
     #[arg(short = 'J', long)]
     pub(super) json: bool,
@@ -166,7 +166,9 @@ pub(super) struct Page {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
+    /// For a person (default)
     Table,
+    /// One JSON object, as schema/report-1.json describes it
     Json,
 }
 

@@ -65,7 +65,7 @@ pub(super) enum Host {
 impl Plan {
     pub(super) fn of(args: Args) -> Result<Self, clap::Error> {
         match args.command {
-            Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page) }),
+            Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
             Some(Command::Check(check)) => self::check(*check),
             None => check(args.check),
@@ -87,7 +87,7 @@ fn check(check: args::Check) -> Result<Plan, clap::Error> {
     if logs.is_empty() {
         logs.push(evidence.root.clone().map_or(Log::Ring, Log::Below));
     }
-    let page = self::page(page);
+    let page = self::page(page)?;
     let options = Options {
         boot: evidence.boot,
         trust_log: evidence.trust_log,
@@ -137,9 +137,12 @@ fn asked(request: args::Request) -> Asked {
     Asked::Found { from }
 }
 
-fn page(page: args::Page) -> Page {
-    Page {
-        json: page.json || page.format == args::Format::Json,
+fn page(page: args::Page) -> Result<Page, clap::Error> {
+    if page.json && page.format == Some(args::Format::Table) {
+        return Err(conflict("--json and --format table ask for two forms"));
+    }
+    Ok(Page {
+        json: page.json || page.format == Some(args::Format::Json),
         file: page.output,
         quiet: page.quiet,
         verbose: page.verbose > 0,
@@ -148,7 +151,7 @@ fn page(page: args::Page) -> Page {
             args::Color::Always => Some(true),
             args::Color::Never => Some(false),
         },
-    }
+    })
 }
 
 fn conflict(message: &str) -> clap::Error {

@@ -65,7 +65,7 @@ fn outcome(report: &Report) -> String {
     let seized = report.devices.iter().filter(is_seized).count();
     let cause =
         report.findings.iter().find(|finding| finding.code.explains_devices() && finding.severity != Severity::Info);
-    if let Some(finding) = cause.filter(|_| seized == 0) {
+    if let Some(finding) = cause {
         let summary = finding.code.summary();
         let mut letters = summary.trim_end_matches('.').chars();
         return letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();

@@ -108,6 +108,7 @@ impl Logs {
         if let Some(why) = &failure {
             log.fail(why.clone());
         }
+        log.end();
         self.logs.push(log);
         failure
     }

@@ -1,0 +1,398 @@
+//! The command line as scripts meet it: a case per flag and exit status.
+
+mod common;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Folder, audit, capture, captures, gzip};
+
+const FOUR: &str = "(0000:00:1d.0)(0000:00:1d.1)(0000:00:1d.2)(0000:00:1d.7)";
+
+fn kmsg(name: &str) -> Vec<u8> {
+    std::fs::read(capture(name).join("kmsg.raw")).unwrap()
+}
+
+// Exit statuses.
+
+#[test]
+fn all_seized_is_0() {
+    let folder = Folder::of("all-seized");
+    audit("check --root").with(folder.path()).run().ends_with(0).says("OK: all 4 requested devices are pciback's");
+}
+
+#[test]
+fn a_log_that_does_not_name_its_authors_is_1() {
+    let log = capture("all-seized").join("dmesg.txt");
+    audit("check --hide").with(FOUR).with(&log).run().ends_with(1).says("author-unstated");
+    audit("check --trust-log --hide").with(FOUR).with(&log).run().ends_with(0);
+    audit("check --ignore author-unstated --hide").with(FOUR).with(&log).run().ends_with(0);
+    let ran = audit("check -J --fail-on critical --hide").with(FOUR).with(log).run().ends_with(0);
+    assert_eq!((ran.json()["verdict"].as_str(), ran.json()["exit_status"].as_u64()), (Some("warning"), Some(0)));
+}
+
+#[test]
+fn a_device_that_another_driver_has_is_2() {
+    let folder = Folder::of("silently-ignored");
+    let ran = audit("--root").with(folder.path()).run().ends_with(2);
+    let ran = ran.says("CRITICAL: 1 of 4 requested devices is pciback's").says("held-by-driver: 3 devices");
+    ran.says("/sys/bus/pci/devices/0000:00:1d.0/driver is uhci_hcd").says("explain held-by-driver");
+}
+
+#[test]
+fn unknown_is_3_whatever_fails() {
+    let nothing = Folder::new();
+    audit("check --fail-on critical --device 00:1d.0 --root").with(nothing.path()).run().ends_with(3).says("UNKNOWN");
+}
+
+#[test]
+fn bad_usage_is_3_and_names_the_argument() {
+    for (args, named) in [
+        ("--bogus", "--bogus"),
+        ("check --bogus", "--bogus"),
+        ("--hide", "--hide"),
+        ("--device 00:1d", "--device"),
+        ("--device 00:1d.8", "--device"),
+        ("--device 00:20.0", "the slot is above 1f"),
+        ("--device (00:1d.0)", "--device"),
+        ("--hide (00:1d.0) --device 00:1d.0", "--device"),
+        ("--hide (00:1d.0) --hide-from slots", "--hide-from"),
+        ("--device 00:1d.0 --hide-from slots", "--hide-from"),
+        ("--hide-from somewhere", "--hide-from"),
+        ("--hide (00:1d.0) --hide (00:1d.1)", "--hide"),
+        ("--host --no-host", "--no-host"),
+        ("--root / --host", "--root"),
+        ("--root / --log journal", "--log journal"),
+        ("--log - -", "--log"),
+        ("--boot 1", "--boot"),
+        ("--boot last", "--boot"),
+        ("--kernel six", "--kernel"),
+        ("--ignore nonsense", "--ignore"),
+        ("--ignore absent@nowhere", "--ignore"),
+        ("--fail-on ok", "--fail-on"),
+        ("--event-window 24", "--event-window"),
+        ("--event-window 1w", "--event-window"),
+        ("--format html", "--format"),
+        ("--json --format table", "--json"),
+        ("--color sometimes", "--color"),
+        ("--timeout 0", "--timeout"),
+        ("--timeout soon", "--timeout"),
+        ("demo --hide (00:1d.0)", "--hide"),
+        ("demo something", "something"),
+        ("explain absent unbound", "unbound"),
+    ] {
+        let ran = audit(args).run().ends_with(3).complains(named);
+        assert_eq!(ran.out, "", "{args}");
+    }
+}
+
+#[test]
+fn help_and_version_are_0() {
+    for args in ["--help", "-h", "check --help", "demo -h", "explain --help", "--version", "-V"] {
+        let ran = audit(args).run().ends_with(0).says(if args.contains('V') || args.contains("version") {
+            env!("CARGO_PKG_VERSION")
+        } else {
+            "Usage"
+        });
+        assert_eq!(ran.err, "", "{args}");
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+    }
+}
+
+// The request.
+
+#[test]
+fn hide_is_read_as_the_kernel_reads_it() {
+    let folder = Folder::of("all-seized");
+    let check = |args: &str, list: &str| audit(args).with(list).with("--root").with(folder.path()).run();
+    check("-J --hide", "(00:1d.0)( 0000:00:1d.1)").ends_with(0);
+    let refused = check("-J --hide", "(00:1d.0),(00:1d.1)").ends_with(2);
+    assert_eq!(refused.codes().first().map(String::as_str), Some("list-malformed"));
+    assert_eq!(refused.json()["request"]["accepted"], false);
+    let cut = check("-J --kernel 3.4 --hide", "(00:1d.0)(00:1d.1");
+    assert!(cut.codes().contains(&"list-cut-short".to_owned()), "{:?}", cut.codes());
+}
+
+#[test]
+fn devices_may_be_named_in_short() {
+    let folder = Folder::of("silently-ignored");
+    let ran = audit("-J --device 00:1d.7 --device 0000:00:1d.0 --root").with(folder.path()).run().ends_with(2);
+    assert_eq!(ran.device("0000:00:1d.7")["status"], "seized");
+    assert_eq!(ran.device("0000:00:1d.0")["status"], "held");
+    assert_eq!(ran.json()["summary"]["requested"], 2);
+    audit("--device 00:1d.7 --root").with(folder.path()).run().ends_with(0);
+}
+
+#[test]
+fn the_list_can_be_taken_from_one_place() {
+    let folder = Folder::of("list-on-command-line");
+    for place in ["module", "cmdline", "slots", "log"] {
+        let ran = audit("-J --hide-from").with(place).with("--root").with(folder.path()).run().ends_with(0);
+        assert_eq!(ran.json()["request"]["entries"][0]["source"], place);
+    }
+    audit("--hide-from modprobe --root").with(folder.path()).run().ends_with(3).says("nothing-requested");
+}
+
+#[test]
+fn nothing_requested_can_be_fine() {
+    let nothing = Folder::new();
+    audit("check --root").with(nothing.path()).run().ends_with(3).says("nothing-requested");
+    audit("check --if-requested --root").with(nothing.path()).run().ends_with(0).is_silent();
+    let file = nothing.at("report");
+    audit("-J --if-requested --output").with(&file).with("--root").with(nothing.path()).run().ends_with(0).is_silent();
+    assert!(std::fs::read_to_string(file).unwrap().contains("nothing-requested"));
+}
+
+// The evidence.
+
+#[test]
+fn what_is_no_log_is_never_ok() {
+    let folder = Folder::new();
+    folder.file("empty", b"");
+    folder.file("binary", &[0, 159, 146, 150, 255, 0, 1, 2].repeat(999));
+    folder.file("letter", b"Dear all,\n\nthe meeting is off.\n\nYours\n");
+    folder.file("cut.gz", &gzip(&kmsg("all-seized"))[..5000]);
+    folder.file("kern.log.xz", b"\xfd7zXZ\0\0\0\0\0");
+    let folder = &folder;
+    for (name, what) in [
+        ("missing", "no such file or directory"),
+        (".", "directory"),
+        ("empty", "is empty"),
+        ("binary", "log"),
+        ("letter", "no record of a kernel"),
+        ("cut.gz", "gzip"),
+        ("kern.log.xz", "xz -dc"),
+    ] {
+        for with_list in ["check --device 00:1d.0", "check --hide (0000:00:1d.0)", "check"] {
+            let ran = audit(with_list).with(folder.path().join(name)).run().ends_with(3);
+            let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(ran.out.contains("log-unreadable") && said.contains(what), "{name}: {}", ran.out);
+        }
+    }
+}
+
+#[test]
+fn a_named_log_that_cannot_be_read_is_complained_about() {
+    let folder = Folder::of("all-seized");
+    let ran = audit("--log /nowhere/kern.log --root").with(folder.path()).run().ends_with(3);
+    let ran = ran.complains("/nowhere/kern.log: no such file or directory").says("log-unreadable");
+    assert_eq!(ran.err.lines().count(), 1);
+    audit("-q --log /nowhere/kern.log").run().ends_with(3).complains("/nowhere/kern.log");
+    audit("--root /nowhere --device 00:1d.0").run().ends_with(3).complains("--root /nowhere");
+}
+
+#[test]
+fn a_log_file_is_not_judged_by_this_machine() {
+    let log = capture("all-seized").join("kmsg.raw");
+    for file in [["check", "--log"], ["check", "--"], ["--no-host", "--log"]] {
+        let ran = audit("-J --hide").with(FOUR);
+        let ran = if file[1] == "--" { ran.with(&log) } else { ran.with("--log").with(&log) };
+        let ran = ran.run().ends_with(0);
+        assert_eq!(ran.device("0000:00:1d.0")["basis"], "log");
+        assert_eq!(ran.json()["logs"][0]["source"], log.to_str().unwrap());
+    }
+}
+
+#[test]
+fn standard_input_and_gzip_are_logs_too() {
+    audit("--hide").with(FOUR).with("-").input(kmsg("all-seized")).run().ends_with(0);
+    audit("--log - --hide").with(FOUR).input(gzip(&kmsg("all-seized"))).run().ends_with(0);
+    let twice = [gzip(&kmsg("all-seized")[..9000]), gzip(&kmsg("all-seized")[9000..])].concat();
+    audit("- --hide").with(FOUR).input(twice).run().ends_with(0);
+}
+
+#[test]
+fn logs_are_repeatable_and_read_in_their_order() {
+    let folder = Folder::new();
+    folder.file("a", &kmsg("all-seized"));
+    folder.file("b", b"nothing\n");
+    let ran = audit("-J --hide").with(FOUR).with("--log").with(folder.at("a")).with(folder.at("b")).run();
+    let sources = ran.json();
+    let sources: Vec<&str> =
+        sources["logs"].as_array().unwrap().iter().map(|log| log["source"].as_str().unwrap()).collect();
+    assert_eq!(sources, [folder.at("a").to_str().unwrap(), folder.at("b").to_str().unwrap()]);
+}
+
+#[test]
+fn a_root_is_all_there_is() {
+    let folder = Folder::of("all-seized");
+    let ran = audit("-J --root").with(folder.path()).run().ends_with(0);
+    assert_eq!(ran.json()["logs"][0]["source"], "kmsg");
+    let nothing = Folder::new();
+    let ran = audit("-J --device 00:1d.0 --root").with(nothing.path()).run().ends_with(3);
+    let report = ran.json();
+    assert!(report["host"].is_null() && report["kernel"].is_null() && report["boot_id"].is_null(), "{report:#}");
+    assert_eq!(report["logs"][0]["records"], 0);
+}
+
+#[test]
+fn a_root_keeps_its_log_in_one_of_several_places() {
+    let text = std::fs::read(capture("all-seized").join("dmesg-r.txt")).unwrap();
+    for place in ["dev/kmsg", "sos_commands/kernel/dmesg_-T", "var/log/dmesg", "var/log/kern.log", "var/log/messages"] {
+        let folder = Folder::new();
+        folder.file(place, &text);
+        let ran = audit("-J --hide").with(FOUR).with("--root").with(folder.path()).run();
+        assert!(ran.json()["logs"][0]["records"].as_u64().unwrap() > 400, "{place}");
+    }
+}
+
+#[test]
+fn the_log_of_a_root_counts_without_its_files() {
+    let folder = Folder::of("silently-ignored");
+    let ran = audit("-J --no-host --hide").with(FOUR).with("--root").with(folder.path()).run().ends_with(2);
+    assert_eq!(ran.device("0000:00:1d.7")["basis"], "log");
+    assert_eq!(ran.device("0000:00:1d.0")["status"], "missing");
+}
+
+#[test]
+fn an_earlier_boot_can_be_asked_for() {
+    let log = capture("all-seized").join("kmsg.raw");
+    audit("--boot 0 --hide").with(FOUR).with(&log).run().ends_with(0);
+    audit("--boot -1 --hide").with(FOUR).with(log).run().ends_with(3);
+}
+
+// The report.
+
+#[test]
+fn the_demo_is_a_real_dom0() {
+    let ran = audit("demo").run().ends_with(2).says("CRITICAL: 1 of 4 requested devices is pciback's");
+    assert_eq!(ran.err, "");
+    assert_eq!(audit("demo -J").run().ends_with(2).json()["summary"]["held"], 3);
+}
+
+#[test]
+fn json_has_two_names() {
+    let short = audit("demo -J").run().out;
+    assert_eq!(short, audit("demo --format json").run().out);
+    assert_eq!(short, audit("demo --json --format json --color always").run().out);
+    assert!(short.starts_with("{\n") && short.ends_with("}\n"));
+    assert_eq!(audit("demo --format table").run().out, audit("demo").run().out);
+}
+
+#[test]
+fn quiet_is_silent_only_when_all_is_well() {
+    let good = Folder::of("all-seized");
+    audit("-q --root").with(good.path()).run().ends_with(0).is_silent();
+    audit("-q -J --root").with(good.path()).run().ends_with(0).is_silent();
+    let file = good.at("report");
+    audit("-q --output").with(&file).with("--root").with(good.path()).run().ends_with(0).is_silent();
+    assert!(std::fs::read_to_string(file).unwrap().starts_with("OK: "));
+    audit("demo -q").run().ends_with(2).says("CRITICAL");
+}
+
+#[test]
+fn output_is_written_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let file = folder.at("report.json");
+    let ran = audit("demo -J --output").with(&file).run().ends_with(2);
+    assert_eq!(ran.out, "");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), audit("demo -J").run().out);
+    assert_eq!(folder.names(), ["report.json"]);
+    audit("demo --output /nowhere/report").run().ends_with(3).complains("--output /nowhere/report: ");
+    audit("demo --output").with(folder.path()).run().ends_with(3).complains("directory");
+    audit("demo --output /dev/null").run().ends_with(2);
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn a_run_that_cannot_judge_still_writes_its_output() {
+    let folder = Folder::new();
+    let file = folder.at("report.json");
+    audit("-J --device 00:1d.0 /nowhere --output").with(&file).run().ends_with(3);
+    assert!(std::fs::read_to_string(file).unwrap().contains("\"verdict\": \"unknown\""));
+}
+
+#[test]
+fn a_closed_pipe_changes_nothing() {
+    for (args, status) in [("demo", 2), ("demo -J", 2), ("--help", 0), ("explain", 0), ("explain absent", 0)] {
+        let mut child = audit(args).command().spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{args}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{args}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_3() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = audit("demo").command().stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output: "));
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let coloured = |ran: common::Ran| ran.out.contains('\x1b');
+    assert!(!coloured(audit("demo").run()));
+    assert!(!coloured(audit("demo").env("TERM", "xterm").env("CLICOLOR_FORCE", "1").run()));
+    assert!(!coloured(audit("demo --color never").run()));
+    assert!(coloured(audit("demo --color always").run()));
+    assert!(coloured(audit("demo --color always").env("NO_COLOR", "1").env("TERM", "dumb").run()));
+    let plain = audit("demo").run().out;
+    let painted = audit("demo --color always").run().out;
+    let bare = painted
+        .split('\x1b')
+        .map(|part| part.strip_prefix('[').and_then(|code| code.split_once('m')).map_or(part, |(_, text)| text));
+    assert_eq!(bare.collect::<String>(), plain, "only escape codes differ");
+}
+
+#[test]
+fn eighty_columns_are_enough() {
+    for name in captures() {
+        let folder = Folder::of(&name);
+        let ran = audit("-v --root").with(folder.path()).env("COLUMNS", "200").env("LC_ALL", "C.UTF-8").run();
+        for line in ran.out.lines() {
+            let is_command = line.starts_with("    ") && !line.starts_with("    #");
+            assert!(line.chars().count() <= 80 || is_command, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn notes_are_shown_when_asked_for() {
+    let folder = Folder::of("all-seized");
+    let ran = audit("--root").with(folder.path()).run();
+    assert!(!ran.out.contains("visible-by-design"), "{}", ran.out);
+    audit("-v --root").with(folder.path()).run().says("visible-by-design");
+}
+
+#[test]
+fn what_a_log_holds_cannot_reach_the_terminal() {
+    let evil = "<3>[    1.0] xen_pciback: Error parsing pci_devs_to_hide at \"\u{1b}[2J\u{9b}31m\u{202e}x\"\n";
+    let log = ["<5>[    0.0] Linux version 6.1.0 (a)\n<6>[    0.0] Command line: x\n", evil].concat();
+    for form in ["table", "json"] {
+        let ran =
+            audit("-v --hide (0000:00:1d.0) --color never --format").with(form).with("-").input(log.clone()).run();
+        let is_harmful = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!ran.out.contains(is_harmful) && !ran.err.contains(is_harmful), "{:?}", ran.out);
+    }
+    let ran = audit("--device 00:1d.0").with("/nowhere/\u{1b}[2J").run().ends_with(3);
+    assert!(!ran.out.contains('\x1b') && !ran.err.contains('\x1b'));
+}
+
+#[test]
+fn a_time_limit_ends_what_does_not_end() {
+    let start = Instant::now();
+    let mut child = audit("-J -t 1 --device 00:1d.0 -").command().stdin(Stdio::piped()).spawn().unwrap();
+    let pipe = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(pipe);
+    assert!(start.elapsed() < Duration::from_secs(20));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("time limit of 1 s (--timeout)"));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report["verdict"].as_str(), report["exit_status"].as_u64()), (Some("unknown"), Some(3)));
+    let folder = Folder::of("all-seized");
+    audit("-t 60 --root").with(folder.path()).run().ends_with(0);
+}
+
+// Explanations.
+
+#[test]
+fn every_finding_can_be_explained() {
+    audit("explain").run().ends_with(0).says("held-by-driver  ").says("user-quoted");
+    audit("explain held-by-driver").run().ends_with(0).says("## held-by-driver").says("softdep");
+    audit("explain held").run().ends_with(3).complains("held-by-driver");
+    audit("explain nonsense").run().ends_with(3).complains("`nonsense` is no finding");
+}
