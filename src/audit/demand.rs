@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Asked, Case};
 use crate::event::Event;
 use crate::history::{Driver, History};
-use crate::host::{Device, Devices, Host};
+use crate::host::{Device, Devices, Host, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
@@ -152,6 +152,9 @@ impl Demand {
             here
         };
         for address in found {
+            if !pattern.is_wildcard() && seen.is_empty_bridge(address) {
+                self.empty.push(text.to_owned());
+            }
             self.wanted.entry(address).or_insert_with(|| Want { entry: text.to_owned(), behind: None });
             for behind in seen.behind(address) {
                 self.wanted.entry(behind).or_insert_with(|| Want { entry: text.to_owned(), behind: Some(address) });
@@ -171,6 +174,13 @@ impl Seen<'_> {
     fn all(&self) -> impl Iterator<Item = Address> {
         let logged = self.history.found.iter().chain(self.history.trails.keys()).filter(|_| self.devices.is_none());
         self.devices.into_iter().flat_map(|devices| devices.keys()).chain(logged).copied()
+    }
+
+    /// A bridge that another driver has, with nothing behind it that could be asked for.
+    fn is_empty_bridge(&self, address: Address) -> bool {
+        let device = self.devices.and_then(|devices| devices.get(&address));
+        let left_alone = |device: &Device| device.driver.is().is_none_or(|driver| driver != PCIBACK);
+        device.is_some_and(|device| device.is_bridge() && left_alone(device)) && self.behind(address).is_empty()
     }
 
     fn behind(&self, bridge: Address) -> Vec<Address> {

@@ -35,7 +35,7 @@ fn unreadable_host(scene: &Scene<'_>, devices: &[Judged]) -> Option<Finding> {
         }
     };
     let message = format!("the host cannot be audited: {obstacle}; --no-host judges by the log alone");
-    let mut found = finding(Code::LogUnreadable, Severity::Unknown, message);
+    let mut found = finding(Code::HostUnreadable, Severity::Unknown, message);
     found.evidence.push(unread(&obstacle));
     Some(found)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{count, file, finding, some_of, unread, written};
+use super::facts::{file, finding, some_of, unread, written};
 use super::{Asked, Scene, remedy};
 use crate::event::{Event, Fact};
 use crate::history::Driver;
@@ -34,12 +34,7 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 /// What is wrong with the list in force, by the grammar of its kernel.
 fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding> {
     let severity = if only_next_load_reads(scene, place) { Severity::Warning } else { Severity::Critical };
-    let entries = list.entries.len();
-    let void = format!(
-        "the kernel takes none of its {}",
-        if entries == 1 { "entry".to_owned() } else { format!("{entries} entries") }
-    );
-    let void = if entries == 0 { "the kernel takes nothing of it".to_owned() } else { void };
+    let void = "every entry of the list is void";
     let (code, message) = match list.fault.as_ref()? {
         Fault::Malformed { column, expected, found, .. } => {
             let found = found.map_or("the list ends".to_owned(), |found| format!("`{found}` stands"));
@@ -218,10 +213,8 @@ fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
     let before = scene.demand.places.iter().take_while(|said| said.source != source);
     let obstacles: Vec<_> = before.flat_map(|said| &said.obstacles).collect();
     let first = obstacles.first()?;
-    let unread_files = count(obstacles.len() as u64, "file");
-    let message =
-        format!("the list in force may be another one: {unread_files} that would say so cannot be read ({first})");
-    let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
+    let message = format!("another list may be in force: what would say so cannot be read ({first})");
+    let mut found = finding(Code::HostUnreadable, Severity::Unknown, message);
     found.evidence.extend(obstacles.into_iter().map(unread));
     Some(found)
 }

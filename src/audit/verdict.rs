@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::facts::finding;
 use super::statuses::Judged;
-use super::{Asked, FailOn, Scene};
+use super::{FailOn, Scene};
 use crate::event::Fact;
 use crate::host::{Device as HostDevice, PciIds};
 use crate::record::Author;
@@ -64,7 +64,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
     }
     findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));
     let verdict = worst(&devices, &findings);
-    let silent = options.if_requested && nothing_is_requested(scene);
+    let silent = options.if_requested && nothing_is_requested(scene, &findings);
     let exit_status = match (verdict, options.fail_on) {
         _ if silent => 0,
         (Verdict::Warning, FailOn::Critical) => 0,
@@ -88,8 +88,10 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
     }
 }
 
-fn nothing_is_requested(scene: &Scene<'_>) -> bool {
-    matches!(scene.case.asked, Asked::Found { .. }) && scene.demand.list.is_none()
+/// Whether no place holds a list, and every place could be read.
+fn nothing_is_requested(scene: &Scene<'_>, findings: &[Finding]) -> bool {
+    let nothing = findings.iter().any(|finding| finding.code == Code::NothingRequested);
+    nothing && scene.demand.places.iter().all(|said| said.obstacles.is_empty())
 }
 
 /// An ok that rests on a log of unknown hand is a warning; elsewhere it is worth knowing.

@@ -53,12 +53,13 @@ pub(super) fn priority(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::try_from(priority).ok()?, rest.strip_prefix(b">")?))
 }
 
-/// Who wrote a record with this priority, by syslog(2), `dmesg -r`, `dmesg -J` or a syslog daemon.
+/// Who wrote a record with this priority, by syslog(2) and `dmesg -r`.
 ///
-/// Numbers below 8 prove nothing. util-linux (2.38, `LOG_MAKEPRI` in `print_record`) mixes the facility into the level:
-/// what user space wrote as 12 or 14 comes out as 5 or 7. And any user of a log socket may claim facility 0.
-pub(super) const fn author(priority: u32) -> Author {
-    if priority >= 8 { Author::User } else { Author::Unstated }
+/// util-linux (2.38, `LOG_MAKEPRI` in `print_record`) mixes the facility into the level when it reads `/dev/kmsg`: what user
+/// space wrote as 12 or 14 comes out as 5 or 7, and 13 would come out as 6. Only root can write there, and the recogniser
+/// takes a seizing line at level 6 only; that much is trusted here.
+const fn author(priority: u32) -> Author {
+    if priority >= 8 { Author::User } else { Author::Kernel }
 }
 
 /// Reads a line that starts with a priority, with names, or with one of dmesg's times.
@@ -182,9 +183,9 @@ mod tests {
             ("[    5.721955] [    T1] text", "5721955||Unstated||text"),
             ("[    5.721955] [   C12] text", "5721955||Unstated||text"),
             ("[    5.721955] [   X12] text", "5721955||Unstated||[   X12] text"),
-            ("<6>[   24.787468] text", "24787468||Unstated|6|text"),
-            ("<6>[   24.787468][    T1] text", "24787468||Unstated|6|text"),
-            ("<6>text", "||Unstated|6|text"),
+            ("<6>[   24.787468] text", "24787468||Kernel|6|text"),
+            ("<6>[   24.787468][    T1] text", "24787468||Kernel|6|text"),
+            ("<6>text", "||Kernel|6|text"),
             ("<12>[   24.787468] text", "24787468||User|4|text"),
             ("<14>text", "||User|6|text"),
             ("kern  :info  : [   24.787468] text", "24787468||Kernel|6|text"),

@@ -68,8 +68,9 @@ pub(super) fn decode(whole: &[u8], place: Place) -> Option<Record<'_>> {
     });
     record.author = match (facility.as_deref(), number) {
         (Some(name), _) => dmesg::facility(name).unwrap_or(Author::User),
-        (None, Some(number)) => dmesg::author(number),
-        (None, None) => Author::Unstated,
+        (None, Some(8..)) => Author::User,
+        // A small number proves nothing: util-linux mixes the facility into it (see `dmesg::author`).
+        (None, Some(_) | None) => Author::Unstated,
     };
     record.message = message?;
     Some(record)

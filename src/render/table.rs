@@ -85,7 +85,8 @@ fn outcome(report: &Report) -> String {
 fn context(report: &Report) -> String {
     let mut parts = Vec::new();
     let kernel = report.kernel.as_ref().map(|kernel| format!("kernel {kernel}"));
-    let machine: Vec<String> = report.host.iter().cloned().chain(kernel).chain(report.time.map(time::date)).collect();
+    let machine: Vec<String> =
+        report.host.iter().cloned().chain(kernel).chain(report.time.map(time::to_the_second)).collect();
     if !machine.is_empty() {
         parts.push(machine.join(", "));
     }

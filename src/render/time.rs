@@ -10,6 +10,11 @@ pub(super) fn date(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(if micros { SecondsFormat::Micros } else { SecondsFormat::Secs }, true)
 }
 
+/// The same without fractions.
+pub(super) fn to_the_second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// The instant that a wall clock time names, where it has a year and a zone.
 pub(super) fn instant(stamp: &Stamp) -> Option<DateTime<Utc>> {
     let wall = stamp.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?;
