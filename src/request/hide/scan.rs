@@ -154,10 +154,10 @@ mod tests {
             assert_eq!(numbers(text.as_bytes(), "%x"), [value], "{text}");
         }
         for text in ["", "-1", "+1", "g", "x0", "*"] {
-            assert_eq!(numbers(text.as_bytes(), "%x"), [], "{text}");
+            assert!(numbers(text.as_bytes(), "%x").is_empty(), "{text}");
         }
         assert_eq!(numbers(b"\xa0\xa07", "%x"), [7]);
-        assert_eq!(numbers(b"\x857", "%x"), []);
+        assert!(numbers(b"\x857", "%x").is_empty());
     }
 
     #[test]
