@@ -9,6 +9,7 @@ use common::{Folder, audit, capture, captures, gzip};
 
 const FOUR: &str = "(0000:00:1d.0)(0000:00:1d.1)(0000:00:1d.2)(0000:00:1d.7)";
 
+#[expect(clippy::unwrap_used, reason = "without the capture there is nothing to test")]
 fn kmsg(name: &str) -> Vec<u8> {
     std::fs::read(capture(name).join("kmsg.raw")).unwrap()
 }
@@ -137,9 +138,15 @@ fn the_list_can_be_taken_from_one_place() {
 fn nothing_requested_can_be_fine() {
     let nothing = Folder::new();
     audit("check --root").with(nothing.path()).run().ends_with(3).says("nothing-requested");
-    audit("check --if-requested --root").with(nothing.path()).run().ends_with(0).is_silent();
+    audit("check --if-requested --root").with(nothing.path()).run().ends_with(0).says_nothing();
     let file = nothing.at("report");
-    audit("-J --if-requested --output").with(&file).with("--root").with(nothing.path()).run().ends_with(0).is_silent();
+    audit("-J --if-requested --output")
+        .with(&file)
+        .with("--root")
+        .with(nothing.path())
+        .run()
+        .ends_with(0)
+        .says_nothing();
     assert!(std::fs::read_to_string(file).unwrap().contains("nothing-requested"));
 }
 
@@ -272,10 +279,10 @@ fn json_has_two_names() {
 #[test]
 fn quiet_is_silent_only_when_all_is_well() {
     let good = Folder::of("all-seized");
-    audit("-q --root").with(good.path()).run().ends_with(0).is_silent();
-    audit("-q -J --root").with(good.path()).run().ends_with(0).is_silent();
+    audit("-q --root").with(good.path()).run().ends_with(0).says_nothing();
+    audit("-q -J --root").with(good.path()).run().ends_with(0).says_nothing();
     let file = good.at("report");
-    audit("-q --output").with(&file).with("--root").with(good.path()).run().ends_with(0).is_silent();
+    audit("-q --output").with(&file).with("--root").with(good.path()).run().ends_with(0).says_nothing();
     assert!(std::fs::read_to_string(file).unwrap().starts_with("OK: "));
     audit("demo -q").run().ends_with(2).says("CRITICAL");
 }
@@ -372,6 +379,7 @@ fn what_a_log_holds_cannot_reach_the_terminal() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long the program takes is what is tested")]
 fn a_time_limit_ends_what_does_not_end() {
     let start = Instant::now();
     let mut child = audit("-J -t 1 --device 00:1d.0 -").command().stdin(Stdio::piped()).spawn().unwrap();

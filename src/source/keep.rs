@@ -283,7 +283,7 @@ mod tests {
     fn what_cannot_be_read_is_kept_as_that() {
         let machine = Machine::new();
         machine.file("proc/version", b"Linux");
-        fs::set_permissions(machine.at("proc/version"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(machine.at("proc/version"), fs::Permissions::from_mode(0o000)).unwrap();
         machine.file("sys/bus/pci/devices/0000:00:1d.0/driver", b"no link");
         machine.file("sys/bus/pci/devices/lost+found", b"");
         let kept = machine.kept();

@@ -1,7 +1,7 @@
 //! Runs the program as a user does: a clean environment, real files, and what it said on each stream.
 
-#![expect(clippy::allow_attributes, reason = "which of the two below is needed differs from test to test")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -95,7 +95,7 @@ impl Ran {
     }
 
     #[track_caller]
-    pub fn is_silent(self) -> Self {
+    pub fn says_nothing(self) -> Self {
         assert_eq!((self.out.as_str(), self.err.as_str()), ("", ""));
         self
     }
