@@ -19,7 +19,7 @@ from packages import Suite
 from scenario import ScenarioError
 
 TAIL = 40      # lines of a serial log that are printed of a boot that hung
-PANIC = 30     # seconds that the boot may take longer than the steps: firmware, hypervisor, kernel, results
+AROUND = 30    # seconds of a boot's limit that are not the steps': firmware, hypervisor, kernel, results
 
 
 class Session:
@@ -98,7 +98,7 @@ class Session:
             files["bin/" + name] = (data, 0o755)
         files.update({path: (text.encode(), 0o644) for path, text in scenario.files.items()})
         files["scenario/steps"] = (scenario.steps.encode(), 0o644)
-        files["scenario/seconds"] = (f"{max(30, seconds - PANIC):.0f}\n".encode(), 0o644)
+        files["scenario/seconds"] = (f"{max(30, seconds - AROUND):.0f}\n".encode(), 0o644)
         if scenario.settings["table"]:
             files["scenario/inputs"] = (hidetable.input_file(), 0o644)
         if self.options.save:
