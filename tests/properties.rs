@@ -63,7 +63,9 @@ fn in_every_format() -> Vec<(&'static str, String)> {
     const ZONE: &str = "+00:00";
     let formats: [(&str, Format); 20] = [
         ("kmsg", |n, l| format!("{},{n},{},-;{}", l.level, l.micros, l.text.replace('\\', "\\x5c"))),
-        ("kmsg with caller", |n, l| format!("{},{n},{},-,caller=T1;{}", l.level, l.micros, l.text.replace('\\', "\\x5c"))),
+        ("kmsg with caller", |n, l| {
+            format!("{},{n},{},-,caller=T1;{}", l.level, l.micros, l.text.replace('\\', "\\x5c"))
+        }),
         ("dmesg", |_, l| format!("{} {}", uptime(l), l.text)),
         ("dmesg with caller", |_, l| format!("{} [    T1] {}", uptime(l), l.text)),
         ("console with caller", |_, l| format!("{}[    T1] {}", uptime(l), l.text)),
@@ -117,7 +119,11 @@ fn in_every_format() -> Vec<(&'static str, String)> {
     let mut all: Vec<(&str, String)> = formats.into_iter().map(|(name, format)| (name, lines(format))).collect();
     let objects = EVENTS.iter().map(|l| {
         let (s, u) = clock(l);
-        format!("      {{\n         \"pri\": {},\n         \"time\": {s:5}.{u:06},\n         \"msg\": \"{}\"\n      }}", l.level, quoted(l.text))
+        format!(
+            "      {{\n         \"pri\": {},\n         \"time\": {s:5}.{u:06},\n         \"msg\": \"{}\"\n      }}",
+            l.level,
+            quoted(l.text)
+        )
     });
     let json = format!("{{\n   \"dmesg\": [\n{}\n   ]\n}}\n", objects.collect::<Vec<_>>().join(","));
     all.push(("dmesg -J", json));
@@ -190,7 +196,10 @@ fn no_prefix_of_a_capture_is_judged_a_false_ok() {
     assert_eq!(captures(), TRUTH.map(|(name, ..)| name.to_owned()), "a capture without its truth");
     for (capture, hide, all_seized) in TRUTH {
         let host = tree(&read(&format!("captures/{capture}/root.txt")));
-        for name in logs_of(capture).iter().filter(|name| ["kmsg.raw", "dmesg-ul.txt", "journalctl-k-export.txt"].contains(&name.as_str())) {
+        for name in logs_of(capture)
+            .iter()
+            .filter(|name| ["kmsg.raw", "dmesg-ul.txt", "journalctl-k-export.txt"].contains(&name.as_str()))
+        {
             let bytes = read(&format!("captures/{capture}/{name}"));
             for end in prefixes(&bytes) {
                 let alone = by_log(hide, &bytes[..end]);
@@ -286,7 +295,10 @@ fn damaged_logs_never_panic_and_never_turn_into_ok() {
         for round in 0..60 {
             let mut bytes = text.clone().into_bytes();
             for _ in 0..=noise.next(6) {
-                let at = noise.next(bytes.len());
+                let at = noise.next(bytes.len().max(1));
+                if bytes.is_empty() {
+                    break;
+                }
                 match noise.next(4) {
                     0 => bytes[at] = noise.byte(),
                     1 => drop(bytes.remove(at)),

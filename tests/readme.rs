@@ -18,7 +18,9 @@ fn the_readme_shows_what_happens() {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(&path, found).unwrap();
     } else if let Some((shown, found)) = readme.lines().zip(found.lines()).find(|(shown, found)| shown != found) {
-        panic!("README.md shows\n  {shown}\nand it is\n  {found}\nUPDATE_EXPECT=1 cargo test --test readme rewrites it");
+        panic!(
+            "README.md shows\n  {shown}\nand it is\n  {found}\nUPDATE_EXPECT=1 cargo test --test readme rewrites it"
+        );
     } else {
         assert_eq!(readme, found, "README.md ends too early or too late");
     }

@@ -13,6 +13,12 @@ use crate::request::{Source, Written};
 
 pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     match &scene.demand.list {
+        Some((place, list)) if list.entries.is_empty() && list.fault.is_none() => {
+            let mut empty =
+                finding(Code::NothingRequested, Severity::Unknown, "the list is empty: no device is requested");
+            empty.evidence.push(written(place));
+            findings.push(empty);
+        }
         Some((place, list)) => {
             findings.extend(fault(scene, place, list));
             findings.extend(wrapped(scene, place, list));

@@ -146,12 +146,12 @@ impl Running<'_> {
 /// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
 fn in_time(logs: &[Log]) -> Vec<&Log> {
     let mut ordered: Vec<&Log> = logs.iter().collect();
-    let start = |log: &Log| {
-        log.boots.first().and_then(|boot| boot.span.0.wall).map(|wall| Stamp { uptime: None, wall: Some(wall) })
-    };
-    if ordered.iter().all(|log| start(log).is_some()) {
-        ordered.sort_by(|a, b| match (start(a), start(b)) {
-            (Some(a), Some(b)) => 0.cmp(&between(&a, &b).unwrap_or(0)),
+    let wall = |stamp: &Stamp| stamp.wall.map(|wall| Stamp { uptime: None, wall: Some(wall) });
+    let span = |log: &Log| Some((wall(&log.boots.first()?.span.0)?, wall(&log.boots.last()?.span.1)?));
+    if ordered.iter().all(|log| span(log).is_some()) {
+        let order = |one: &Stamp, other: &Stamp| 0.cmp(&between(one, other).unwrap_or(0));
+        ordered.sort_by(|one, other| match (span(one), span(other)) {
+            (Some(one), Some(other)) => order(&one.0, &other.0).then(order(&one.1, &other.1)),
             _ => std::cmp::Ordering::Equal,
         });
     }
