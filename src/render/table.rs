@@ -104,7 +104,7 @@ fn context(report: &Report) -> String {
 /// A place that holds a list, in words.
 pub(super) const fn place(source: Source) -> &'static str {
     match source {
-        Source::Argument => "the command line of this program",
+        Source::Argument => "the arguments",
         Source::Module => "the module parameter",
         Source::CommandLine => "the kernel command line",
         Source::Modprobe => "modprobe.d",
@@ -114,6 +114,9 @@ pub(super) const fn place(source: Source) -> &'static str {
 }
 
 fn log(log: &Log) -> String {
+    if log.records == 0 {
+        return format!("log {}: no records", log.source);
+    }
     let lost = if log.lost > 0 { format!(", {} lost", log.lost) } else { String::new() };
     let complete = if log.complete { "" } else { ", not complete" };
     format!("log {}: {} {}{lost}{complete}", log.source, log.records, plural_of(log.records, "record"))
