@@ -311,3 +311,12 @@ fn damaged_logs_never_panic_and_never_turn_into_ok() {
         }
     }
 }
+
+#[test]
+fn unknown_words_of_pciback_about_a_device_leave_it_unconfirmed_by_the_log() {
+    let text = in_every_format().into_iter().find(|(name, _)| *name == "kmsg").unwrap().1;
+    let text = text.replace("xen_pciback: error -22 initializing device", "xen_pciback: device has gone to sea");
+    let report = conclude(&by_log("(0000:00:1d.0)(0000:00:1d.1)", text.as_bytes()));
+    assert_eq!(statuses(&report), ["0000:00:1d.0 seized", "0000:00:1d.1 unconfirmed"]);
+    assert_eq!((report.verdict, report.logs[0].unrecognised), (Verdict::Unknown, 1));
+}

@@ -1,6 +1,6 @@
 //! Findings about single devices.
 
-use super::facts::{about, device_file, file};
+use super::facts::{about, device_file, file, unread};
 use super::statuses::{Judged, why};
 use super::{Scene, remedy};
 use crate::event::{Event, Fact, Stage};
@@ -8,6 +8,7 @@ use crate::history::Trail;
 use crate::host::Device;
 use crate::pci::Address;
 use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
+use crate::tree::{Known, Obstacle};
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
     let empty = Trail::default();
@@ -24,7 +25,8 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Fin
             Status::Lost { by_hand } => Some(subject.lost(*by_hand)),
             Status::Unrequested { explained } => Some(subject.unrequested(*explained)),
             Status::Missing => subject.missing(),
-            Status::Seized(_) | Status::Bridge | Status::Unconfirmed => None,
+            Status::Unconfirmed => subject.unconfirmed(),
+            Status::Seized(_) | Status::Bridge => None,
         });
     }
     findings.extend(remains(scene));
@@ -192,6 +194,40 @@ impl Subject<'_> {
         }
         let message = "the kernel found no such device in this boot";
         Some(about(self.address, Code::Absent, Severity::Critical, message))
+    }
+
+    /// Why neither host nor log settles it, where no finding about the whole log or host says so.
+    fn unconfirmed(&self) -> Option<Finding> {
+        if let Some(obstacle) = self.obstacle() {
+            let mut found =
+                about(self.address, Code::HostUnreadable, Severity::Unknown, format!("cannot be judged: {obstacle}"));
+            found.evidence.push(unread(obstacle));
+            return Some(found);
+        }
+        let seizing = self.trail.seizing.as_ref()?;
+        let message = if self.trail.doubtful {
+            "its seizing line may belong to an earlier load of the module"
+        } else if self.scene.history.gap {
+            "a record that contradicts its seizing line may be among those that are missing"
+        } else if self.trail.unsure {
+            "a later record may mean that it is not pciback's"
+        } else {
+            "the log ends too soon behind its seizing line to show that its set-up went well"
+        };
+        let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
+        found.evidence.push(self.scene.shown(seizing));
+        let unknown = self.scene.case.logs.iter().flat_map(|log| &log.unrecognised.0);
+        found.evidence.extend(
+            unknown.filter(|fact| fact.event.address() == Some(self.address)).map(|fact| self.scene.shown(fact)),
+        );
+        Some(found)
+    }
+
+    /// The file about this device that could not be read.
+    fn obstacle(&self) -> Option<&Obstacle> {
+        let device = self.device?;
+        let handlers = self.scene.host.as_ref()?.pciback.is().map(|pciback| &pciback.irq_handlers);
+        device.driver.obstacle().or_else(|| handlers.and_then(Known::obstacle))
     }
 
     fn unrequested(&self, explained: bool) -> Finding {

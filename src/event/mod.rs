@@ -121,7 +121,10 @@ pub enum Event {
     /// A message of pciback that is known and says nothing about any one device.
     Remark,
     /// A message of pciback that this program does not know: perhaps a new kernel's wording.
-    Unrecognised,
+    Unrecognised {
+        /// The device, where the message names it in front.
+        address: Option<Address>,
+    },
 }
 
 /// When a set-up failed, which decides whether the device stays bound.
@@ -147,14 +150,13 @@ impl Event {
             | Self::Noted { address }
             | Self::RemovedInUse { address }
             | Self::HeldBy { address, .. } => Some(*address),
-            Self::AssignFailed { address, .. } | Self::Quoted { address } => *address,
+            Self::AssignFailed { address, .. } | Self::Quoted { address } | Self::Unrecognised { address } => *address,
             Self::Booted { .. }
             | Self::CommandLine { .. }
             | Self::ListRefused { .. }
             | Self::ParameterRefused { .. }
             | Self::BackendReady
-            | Self::Remark
-            | Self::Unrecognised => None,
+            | Self::Remark => None,
         }
     }
 

@@ -115,7 +115,8 @@ impl Recogniser {
         let message = record.message.as_ref();
         // Debug messages are many, change with every version, and carry no state.
         if record.author != Author::User && record.level != Some(7) && self.ours.is_match(message) {
-            return Some(Event::Unrecognised);
+            let device = message.strip_prefix(b"pciback ").and_then(Address::peel);
+            return Some(Event::Unrecognised { address: device.map(|(address, _)| address) });
         }
         let at = memchr::memmem::find(message, b"seizing device")?;
         let before = message.get(..at)?;
@@ -235,7 +236,10 @@ mod tests {
 
     #[test]
     fn new_wording_is_noticed_and_debug_messages_are_not() {
-        assert_eq!(events("pciback 0000:00:1d.0: xen_pciback: grabbing gadget"), [Event::Unrecognised]);
+        assert_eq!(
+            events("pciback 0000:00:1d.0: xen_pciback: grabbing gadget"),
+            [Event::Unrecognised { address: "00:1d.0".parse().ok() }]
+        );
         assert!(facts(Some(7), Author::Kernel, "pciback 0000:00:1d.0: xen_pciback: probing...").is_empty());
     }
 

@@ -67,8 +67,9 @@ impl<'a> Fold<'a> {
             }
             // Other drivers speak whenever they like: that breaks no run.
             Event::HeldBy { .. } => self.device(fact, order),
-            Event::Booted { .. } | Event::Noted { .. } | Event::Quoted { .. } | Event::Remark | Event::Unrecognised => {
-            }
+            // In words that are not known it may say that the device is lost.
+            Event::Unrecognised { .. } => self.device(fact, order),
+            Event::Booted { .. } | Event::Noted { .. } | Event::Quoted { .. } | Event::Remark => {}
         }
     }
 
@@ -98,6 +99,7 @@ impl<'a> Fold<'a> {
             Event::Assigned { domid: Some(domid), .. } => trail.guest = Some((*domid, fact.clone())),
             // pciback does not have it, or another guest does: the record cannot tell which.
             Event::AssignFailed { .. } => trail.unsure |= trail.guest.is_none(),
+            Event::Unrecognised { .. } => trail.unsure = true,
             Event::SettingUp { .. }
             | Event::Assigned { domid: None, .. }
             | Event::Booted { .. }
@@ -109,8 +111,7 @@ impl<'a> Fold<'a> {
             | Event::BackendReady
             | Event::Noted { .. }
             | Event::Quoted { .. }
-            | Event::Remark
-            | Event::Unrecognised => {}
+            | Event::Remark => {}
         }
     }
 

@@ -50,6 +50,7 @@ codes! {
     RecordsLost = "records-lost": "Log records are missing.",
     LogBeginsLate = "log-begins-late": "The log does not reach back to the start of the boot.",
     LogUnreadable = "log-unreadable": "A log could not be read, or has nothing of a kernel in it.",
+    Unsettled = "unsettled": "The log says that the device was seized, and does not settle that it still is.",
     HostUnreadable = "host-unreadable": "A file of the host that would decide could not be read.",
     ForgedRecord = "forged-record": "A record looks like the driver's, and was not written by the kernel.",
     AuthorUnstated = "author-unstated": "The log's form does not say who wrote its lines.",

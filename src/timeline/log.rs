@@ -50,6 +50,10 @@ pub struct Log {
 /// How many unknown messages are kept for the report; the rest is counted.
 const UNRECOGNISED_KEPT: usize = 16;
 
+const fn is_unknown(fact: &Fact) -> bool {
+    matches!(fact.event, Event::Unrecognised { .. })
+}
+
 /// Names that a machine has before it knows its own.
 const NAMELESS: &[&[u8]] = &[b"localhost", b"localhost.localdomain", b"(none)"];
 
@@ -147,10 +151,9 @@ impl Log {
         if self.first_sequence.is_none() {
             self.first_sequence = record.place.sequence;
         }
-        let known =
-            |fact: &Fact| fact.event.is_pciback() && fact.event != Event::Unrecognised && fact.author != Author::User;
+        let known = |fact: &Fact| fact.event.is_pciback() && !is_unknown(fact) && fact.author != Author::User;
         self.recognised += u64::from(facts.iter().any(known));
-        for unknown in facts.iter().filter(|fact| fact.event == Event::Unrecognised) {
+        for unknown in facts.iter().filter(|fact| is_unknown(fact)) {
             self.unrecognised.1 += 1;
             if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
                 self.unrecognised.0.push(unknown.clone());
