@@ -70,14 +70,17 @@ fn outcome(report: &Report) -> String {
         let mut letters = summary.trim_end_matches('.').chars();
         return letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();
     }
+    // What could not be settled must not read like a loss.
+    let doubt = report.devices.iter().any(|device| device.requested && device.status == Status::Unconfirmed);
+    let known = if doubt { "known to be " } else { "" };
     match (seized, wanted) {
         (_, 0) if bridges > 0 => "only bridges are requested, and nothing is behind them".to_owned(),
         (_, 0) => "no device is requested".to_owned(),
         (1, 1) => "the requested device is pciback's".to_owned(),
-        (0, 1) => "the requested device is not known to be pciback's".to_owned(),
+        (0, 1) => format!("the requested device is not {known}pciback's"),
         (seized, wanted) if seized == wanted => format!("all {wanted} requested devices are pciback's"),
-        (1, wanted) => format!("1 of {wanted} requested devices is pciback's"),
-        (seized, wanted) => format!("{seized} of {wanted} requested devices are pciback's"),
+        (1, wanted) => format!("1 of {wanted} requested devices is {known}pciback's"),
+        (seized, wanted) => format!("{seized} of {wanted} requested devices are {known}pciback's"),
     }
 }
 
