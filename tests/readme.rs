@@ -62,9 +62,9 @@ fn session(block: &str) -> String {
     let mut status = 0;
     for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
         let line = command.replace("cargo run --release --", "pciback-audit");
-        let output = shell(&format!("(exit {status}); {line}"));
-        found.push_str(&format!("$ {command}\n{}", output.0));
-        status = output.1;
+        let (output, ended) = shell(&format!("(exit {status}); {line}"));
+        found.extend(["$ ", command, "\n", &output]);
+        status = ended;
     }
     found
 }
