@@ -48,7 +48,8 @@ fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding>
         }
         Fault::OutOfRange { entry, part, written, most, .. } => {
             let entry = list.quote(entry);
-            let message = format!("{entry}: {} {written} is above {most:x}; without a word {void}", part.name());
+            let message =
+                format!("{entry}: {} {written} is above {most:x}, so {void}, and the kernel says nothing", part.name());
             (Code::ListOutOfRange, message)
         }
         Fault::CutShort { rest, .. } => {
@@ -68,7 +69,8 @@ fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding>
     found.evidence.push(written(place));
     found.evidence.extend(record_of(scene, code).map(|fact| scene.shown(fact)));
     let (note, spelling) = advice(list, scene.demand.grammar);
-    found.message.extend(note.map(|note| format!("; {note}")));
+    let said = matches!(list.fault, Some(Fault::OutOfRange { .. }));
+    found.message.extend(note.filter(|_| !said).map(|note| format!("; {note}")));
     if let Some(spelling) = spelling {
         found.remedy = remedy::list(place, &spelling);
     }

@@ -1,6 +1,6 @@
-//! `demo`: `check` on a real dom0 of which three devices were silently ignored.
+//! `demo`: `check` on a real dom0 of which five devices were silently ignored.
 //!
-//! The same bytes as `testdata/captures/silently-ignored`, compressed, so that the binary alone can show them.
+//! The same bytes as `testdata/dom0/several-held`, compressed, so that the binary alone can show them.
 
 use std::io::Read as _;
 
@@ -25,7 +25,7 @@ fn case(verbose: bool) -> Result<Case, String> {
     let files = String::from_utf8(unpack(FILES)?).map_err(|error| error.to_string())?;
     let tree = Tree::from_manifest(&files).map_err(|error| error.to_string())?;
     let mut logs = Logs::default();
-    logs.bytes("kmsg", LogKind::Ring, &unpack(RECORDS)?).map_or(Ok(()), Err)?;
+    logs.bytes("kmsg", LogKind::File, &unpack(RECORDS)?).map_or(Ok(()), Err)?;
     let options = Options { verbose, ..Options::default() };
     Ok(Case { tree: Some(tree), logs: logs.into_inner(), options, ..Case::default() })
 }
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn it_is_the_capture_byte_for_byte() {
-        let capture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/silently-ignored");
+        let capture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dom0/several-held");
         for (name, packed) in [("kmsg.raw", RECORDS), ("root.txt", FILES)] {
             assert!(unpack(packed).unwrap() == std::fs::read(capture.join(name)).unwrap(), "{name}");
         }

@@ -76,7 +76,7 @@ impl Host {
         let pciback = pciback(tree);
         Self {
             release: release(tree),
-            hostname: tree.read_text("proc/sys/kernel/hostname"),
+            hostname: hostname(tree),
             boot_id: tree
                 .read("proc/sys/kernel/random/boot_id")
                 .and_then(|bytes| BootId::parse(bytes.trim_ascii()).map_or(Known::Absent, Known::Is)),
@@ -92,6 +92,14 @@ impl Host {
     pub fn kernel(&self) -> Option<KernelVersion> {
         KernelVersion::of_release(self.release.is()?)
     }
+}
+
+/// A machine that was not given a name calls itself `(none)` (init/version.c, `UTS_NODENAME`).
+fn hostname(tree: &Tree) -> Known<String> {
+    tree.read_text("proc/sys/kernel/hostname").and_then(|name| match name.as_str() {
+        "" | "(none)" => Known::Absent,
+        _ => Known::Is(name),
+    })
 }
 
 fn release(tree: &Tree) -> Known<String> {

@@ -92,7 +92,8 @@ impl Logs {
             Err((path, why)) => (path, Err(why)),
         };
         let mut log = match name.as_str() {
-            RING => self.begin("kmsg", LogKind::Ring),
+            // A copy: its uptime is not the running machine's.
+            RING => self.begin("kmsg", LogKind::File),
             path => self.begin(&format!("/{path}"), LogKind::File),
         };
         let read = opened.and_then(|file| pour(self.logs.len(), file, &mut log));

@@ -1,0 +1,114 @@
+//! What boots of the real dom0 left in `testdata/dom0`: as old as the scenario that made it, and judged as it was there.
+
+mod support;
+
+use std::path::Path;
+
+use pciback_audit::audit::{Asked, Case, conclude};
+use pciback_audit::pci::Address;
+use pciback_audit::report::{Report, Severity};
+use support::summary::summary;
+use support::{log, read, testdata, tree};
+
+fn captures() -> Vec<String> {
+    let folders = std::fs::read_dir(testdata("dom0")).unwrap().filter_map(Result::ok).filter(|f| f.path().is_dir());
+    let mut names: Vec<String> = folders.map(|f| f.file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(!names.is_empty(), "no capture of a real dom0 is kept");
+    names
+}
+
+fn scenario(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dom0/scenarios/{name}.scenario"));
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("the scenario of testdata/dom0/{name}: {error}"))
+}
+
+#[test]
+fn no_capture_is_older_than_the_scenario_that_made_it() {
+    let is_older = |name: &String| read(&format!("dom0/{name}/made-by.scenario")) != scenario(name).as_bytes();
+    let older: Vec<String> = captures().into_iter().filter(is_older).collect();
+    assert!(older.is_empty(), "older than their scenarios: tests/dom0/run --save {} --kernel 6.1", older.join(" "));
+}
+
+#[test]
+fn every_capture_is_judged_as_the_real_dom0_was() {
+    for name in captures() {
+        let scenario = scenario(&name);
+        let (steps, parts) = scenario.split_once("--- steps\n").unwrap().1.split_once("\n--- ").unwrap();
+        let last = steps.lines().rfind(|line| line.starts_with("audit ")).unwrap();
+        let words = words(last, steps);
+        let (part, arguments) = (words[1].as_str(), &words[2..]);
+        let expected = parts.split("--- ").find_map(|text| text.strip_prefix(part)?.strip_prefix('\n')).unwrap();
+        let report = conclude(&case(&name, arguments));
+        for line in expected.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            assert!(holds(&report, line), "{name}: {line}\n{}", summary(&report));
+        }
+        let devices = expected.lines().filter(|line| line.starts_with("device ")).count();
+        assert!(devices == 0 || devices == report.devices.len(), "{name}: devices\n{}", summary(&report));
+        let findings = expected.lines().filter(|line| line.starts_with("finding ")).count();
+        let found = report.findings.iter().filter(|finding| finding.severity != Severity::Info).count();
+        assert_eq!(found, findings, "{name}: findings\n{}", summary(&report));
+    }
+}
+
+/// The words of a shell line, with quotes and the one variable that the scenarios use.
+fn words(line: &str, steps: &str) -> Vec<String> {
+    let list = steps.lines().find_map(|line| line.strip_prefix("list='")?.strip_suffix('\''));
+    let line = line.replace("\"$list\"", &format!("'{}'", list.unwrap_or("$list")));
+    let mut words = Vec::new();
+    for (number, part) in line.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn case(name: &str, arguments: &[String]) -> Case {
+    let mut asked = Asked::Found { from: None };
+    for pair in arguments.chunks(2) {
+        match (pair[0].as_str(), &mut asked) {
+            ("--device", Asked::Devices(known)) => known.push(pair[1].parse().unwrap()),
+            ("--device", other) => *other = Asked::Devices(vec![pair[1].parse().unwrap()]),
+            ("--hide", other) => *other = Asked::List(pair[1].clone().into_bytes()),
+            (other, _) => panic!("{name}: {other} is not known to this test"),
+        }
+    }
+    Case {
+        asked,
+        tree: Some(tree(&read(&format!("dom0/{name}/root.txt")))),
+        logs: vec![log(0, "kmsg", &read(&format!("dom0/{name}/kmsg.raw")))],
+        ..Case::default()
+    }
+}
+
+fn address(text: &str) -> Address {
+    let bus = if text.contains(':') { "" } else { "00:" };
+    format!("{bus}{text}").parse().unwrap()
+}
+
+fn holds(report: &Report, line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["exit", status] => report.exit_status.to_string() == *status,
+        ["verdict", verdict] => report.verdict.name() == *verdict,
+        ["device", device, status, rest @ ..] => {
+            let driver = rest.first().filter(|driver| **driver != "-").copied();
+            let found = report.devices.iter().find(|found| found.address == address(device));
+            found.is_some_and(|found| found.status.name() == *status && found.driver.as_deref() == driver)
+        }
+        [kind @ ("finding" | "info" | "never"), code, device @ ..] => {
+            let device = device.first().map(|device| address(device));
+            let found = report.findings.iter().any(|found| {
+                let counts = (found.severity == Severity::Info) == (*kind == "info");
+                found.code.name() == *code && found.address == device && (counts || *kind == "never")
+            });
+            found != (*kind == "never")
+        }
+        // Members of the JSON are judged in the dom0 itself.
+        ["json", ..] => true,
+        _ => panic!("a line that this test does not know: {line}"),
+    }
+}
