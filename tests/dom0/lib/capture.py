@@ -37,6 +37,12 @@ def manifest(text):
     return "".join(nodes[path] + "\n" for path in sorted(nodes)).encode("latin-1")
 
 
+def whole(folder):
+    """Whether the steps came to their end, so that the capture is of what the scenario describes."""
+    status = folder / "steps.rc"
+    return status.exists() and status.read_text().strip() == "0" and all((folder / name).exists() for name in SAVED[:2])
+
+
 def save(scenario, source, target):
     """Copies a capture to the test data, with the hash of the scenario that made it."""
     target.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,8 @@ class Session:
         folder = self.work / "captures" / name
         try:
             wrong, seconds = self.boot(scenario, self.kernels[kernel_name], folder)
-            if self.options.save and not wrong:
+            # What the kernel did is worth keeping even where our verdict on it is wrong.
+            if self.options.save and capture.whole(folder):
                 capture.save(scenario, folder, self.data / name)
         except Exception:  # a fault of ours in one boot must not hide the others' results
             wrong, seconds = traceback.format_exc().splitlines(), 0
@@ -118,7 +119,7 @@ class Session:
             else:
                 yield f"{name}: was never judged"
         for record in wording.unrecognised(found.get("kmsg.raw", b"")):
-            yield f"a record about pciback in no known wording: {record}"
+            yield f"a record about pciback in no known wording: {record[:300]}"
         if scenario.settings["table"]:
             yield from self.check_table(scenario, kernel, text)
 
