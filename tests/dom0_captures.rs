@@ -18,7 +18,9 @@ fn captures() -> Vec<String> {
     names
 }
 
+/// `NAME`, or `NAME@KERNEL` for the capture of another kernel.
 fn scenario(name: &str) -> String {
+    let name = name.split('@').next().unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dom0/scenarios/{name}.scenario"));
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("the scenario of testdata/dom0/{name}: {error}"))
 }

@@ -190,9 +190,9 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
     let obstacles = scene.demand.places.iter().flat_map(|said| &said.obstacles);
     found.evidence.extend(obstacles.map(unread));
     found.remedy = vec![
-        "# name the devices: pciback-audit check --hide '(0000:bb:dd.f)(0000:bb:dd.f)'".to_owned(),
-        "# or give pciback its list for good:".to_owned(),
-        "echo \"options xen-pciback hide=(0000:bb:dd.f)\" > /etc/modprobe.d/xen-pciback.conf".to_owned(),
+        "# name the devices by hand, with --hide or --device".to_owned(),
+        "# or give pciback its list, by a line in /etc/modprobe.d:".to_owned(),
+        "# options xen-pciback hide=(0000:bb:dd.f)(0000:bb:dd.f)".to_owned(),
     ];
     Some(found)
 }

@@ -44,9 +44,9 @@ def whole(folder):
 
 
 def save(scenario, source, target):
-    """Copies a capture to the test data, with the hash of the scenario that made it."""
+    """Copies a capture to the test data, with the scenario that made it."""
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
         if path.name in SAVED:
             shutil.copyfile(path, target / path.name)
-    (target / "scenario.sha256").write_text(scenario.digest() + "\n")
+    shutil.copyfile(scenario.path, target / "made-by.scenario")

@@ -15,7 +15,6 @@ after an `audit NAME` of the steps and holds lines of the kinds in EXPECTATIONS.
 that is there from the start, older than the boot.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +60,6 @@ class Scenario:
     @property
     def machine(self):
         return self.settings["machine"].split()
-
-    def digest(self):
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
 def long(address):
