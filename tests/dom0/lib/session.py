@@ -65,7 +65,7 @@ class Session:
         try:
             wrong, seconds = self.boot(scenario, self.kernels[kernel_name], folder)
             # What the kernel did is worth keeping even where our verdict on it is wrong.
-            if self.options.save and capture.whole(folder):
+            if self.options.save and not scenario.settings["table"] and capture.whole(folder):
                 capture.save(scenario, folder, self.data / name)
         except Exception:  # a fault of ours in one boot must not hide the others' results
             wrong, seconds = traceback.format_exc().splitlines(), 0
