@@ -1,5 +1,7 @@
 //! What boots of the real dom0 left in `testdata/dom0`: as old as the scenario that made it, and judged as it was there.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end in a panic")]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What must hold for every input: the same events in every format, input cut into reads, prefixes, noise.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end in a panic")]
+
 mod support;
 
 use std::fmt::Write as _;
@@ -49,6 +51,7 @@ const EVENTS: &[Line] = &[
 const WANTED: &str = "(0000:00:1d.0)(0000:00:1d.1)(0000:00:1d.2)";
 
 /// Every format, and the same events in it.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn in_every_format() -> Vec<(&'static str, String)> {
     type Format = fn(usize, &Line) -> String;
     fn uptime(line: &Line) -> String {

@@ -169,8 +169,7 @@ fn forged_lines_are_user_spaces_where_the_format_tells_and_nobodys_elsewhere() {
             .map(|record| record.author)
             .collect();
         let (real, forgery) = match file {
-            "kmsg.raw" | "dmesg-ul-x.txt" => (Author::Kernel, Author::User),
-            "dmesg-r.txt" => (Author::Kernel, Author::User),
+            "kmsg.raw" | "dmesg-ul-x.txt" | "dmesg-r.txt" => (Author::Kernel, Author::User),
             // util-linux 2.38 writes 12 as 5 and 14 as 7 with -r and -J: the recogniser tells by the level.
             "dmesg-ul-r.txt" => (Author::Kernel, Author::Kernel),
             _ => (Author::Unstated, Author::Unstated),

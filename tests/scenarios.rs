@@ -1,5 +1,7 @@
 //! Every scenario below `testdata/scenarios`, and the whole report it must give. `UPDATE_EXPECT=1` rewrites them.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end in a panic")]
+
 mod support;
 
 use pciback_audit::audit::conclude;

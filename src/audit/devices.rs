@@ -24,7 +24,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Fin
             Status::Failed => Some(subject.failed()),
             Status::Lost { by_hand } => Some(subject.lost(*by_hand)),
             Status::Unrequested { explained } => Some(subject.unrequested(*explained)),
-            Status::Missing => subject.missing(),
+            Status::Missing => Some(subject.missing()),
             Status::Unconfirmed => subject.unconfirmed(),
             Status::Seized(_) | Status::Bridge => None,
         });
@@ -183,17 +183,24 @@ impl Subject<'_> {
         found
     }
 
-    /// The log alone can say who had it instead, or that the kernel found no such device.
-    fn missing(&self) -> Option<Finding> {
+    /// The log alone can say who had it instead, or that the kernel found no such device; or only that nothing came.
+    fn missing(&self) -> Finding {
         if self.holder().is_some() {
-            return Some(self.held());
+            return self.held();
         }
-        let found_others = !self.scene.history.found.is_empty();
-        if !found_others || self.scene.history.found.contains(&self.address) {
-            return None;
+        let found = &self.scene.history.found;
+        if !found.is_empty() && !found.contains(&self.address) {
+            let message = "the kernel found no such device in this boot";
+            return about(self.address, Code::Absent, Severity::Critical, message);
         }
-        let message = "the kernel found no such device in this boot";
-        Some(about(self.address, Code::Absent, Severity::Critical, message))
+        let message = "the log is complete, and does not say that pciback took it";
+        let mut finding = about(self.address, Code::Missing, Severity::Critical, message);
+        finding.evidence.extend(self.record(self.trail.earlier.as_ref()));
+        if self.trail.earlier.is_some() {
+            finding.message.push_str("; an earlier load of the module had seized it");
+        }
+        finding.remedy = self.take();
+        finding
     }
 
     /// Why neither host nor log settles it, where no finding about the whole log or host says so.

@@ -38,6 +38,7 @@ const fn states(code: Code) -> bool {
         Code::HeldByDriver
             | Code::Unbound
             | Code::Absent
+            | Code::Missing
             | Code::SeizeFailed
             | Code::Refused
             | Code::ReleasedByHand

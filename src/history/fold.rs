@@ -65,10 +65,8 @@ impl<'a> Fold<'a> {
                 self.device(fact, order);
                 self.lines.push(Line { fact, order });
             }
-            // Other drivers speak whenever they like: that breaks no run.
-            Event::HeldBy { .. } => self.device(fact, order),
-            // In words that are not known it may say that the device is lost.
-            Event::Unrecognised { .. } => self.device(fact, order),
+            // Other drivers speak whenever they like: that breaks no run. Unknown words of pciback may say that it lost it.
+            Event::HeldBy { .. } | Event::Unrecognised { .. } => self.device(fact, order),
             Event::Booted { .. } | Event::Noted { .. } | Event::Quoted { .. } | Event::Remark => {}
         }
     }

@@ -41,6 +41,7 @@ codes! {
     HeldByDriver = "held-by-driver": "Another driver has the device.",
     Unbound = "unbound": "No driver has the device, pciback neither.",
     Absent = "absent": "There is no such device.",
+    Missing = "missing": "A complete log does not say that pciback took the device.",
     SeizeFailed = "seize-failed": "pciback tried to take the device and failed.",
     Refused = "refused": "pciback refuses devices of this kind.",
     ReleasedByHand = "released-by-hand": "The device was taken off pciback's own list.",

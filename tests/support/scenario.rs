@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Scenario {
         let (title, body) = section.split_once('\n').unwrap_or((section, ""));
         match title.split_once(' ').unwrap_or((title, "")) {
             ("arguments", "") => {
-                body.lines().filter(|line| !line.is_empty()).for_each(|line| argument(&mut case, line))
+                body.lines().filter(|line| !line.is_empty()).for_each(|line| argument(&mut case, line));
             }
             ("log", name) => {
                 let bytes = match body.strip_prefix("< ") {
