@@ -264,7 +264,7 @@ fn an_earlier_boot_can_be_asked_for() {
 fn the_demo_is_a_real_dom0() {
     let ran = audit("demo").run().ends_with(2).says("CRITICAL: 1 of 6 requested devices is pciback's");
     assert_eq!(ran.err, "");
-    assert_eq!(audit("demo -J").run().ends_with(2).json()["summary"]["held"], 3);
+    assert_eq!(audit("demo -J").run().ends_with(2).json()["summary"]["held"], 5);
 }
 
 #[test]
