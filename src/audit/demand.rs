@@ -66,7 +66,9 @@ impl Demand {
                 }
             }
         };
-        let seen = Seen { devices: host.and_then(|host| host.devices.is()), history, complete: story.is_complete() };
+        let devices = host.and_then(|host| host.devices.is());
+        let complete = if host.is_some() { devices.is_some() } else { story.is_complete() };
+        let seen = Seen { devices, history, complete };
         for (text, pattern) in entries {
             demand.want(&text, pattern, &seen);
         }
@@ -137,9 +139,9 @@ impl Demand {
 
     fn want(&mut self, text: &str, pattern: Pattern, seen: &Seen<'_>) {
         let found: Vec<Address> = if pattern.is_wildcard() {
-            self.open |= seen.devices.is_none() && !seen.complete;
+            self.open |= !seen.complete;
             let found: Vec<Address> = seen.all().filter(|address| pattern.matches(*address)).collect();
-            if found.is_empty() && (seen.devices.is_some() || seen.complete) {
+            if found.is_empty() && seen.complete {
                 self.empty.push(text.to_owned());
             }
             found
@@ -167,6 +169,7 @@ impl Demand {
 struct Seen<'a> {
     devices: Option<&'a Devices>,
     history: &'a History,
+    /// Whether there can be no others: the host lists all there are, and so does the log of a whole boot.
     complete: bool,
 }
 

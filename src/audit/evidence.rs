@@ -26,7 +26,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Fin
 
 /// The host's own files could not be read: every device is unconfirmed for that.
 fn unreadable_host(scene: &Scene<'_>, devices: &[Judged]) -> Option<Finding> {
-    let host = scene.host.as_ref().filter(|_| !devices.is_empty())?;
+    let host = scene.host.as_ref().filter(|_| scene.demand.list.is_some() || !devices.is_empty())?;
     let obstacle = match &host.devices {
         Known::Is(_) => return None,
         Known::Unreadable(obstacle) => obstacle.clone(),

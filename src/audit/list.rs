@@ -13,9 +13,13 @@ use crate::request::{Source, Written};
 
 pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     match &scene.demand.list {
-        Some((place, list)) if list.entries.is_empty() && list.fault.is_none() => {
-            let mut empty =
-                finding(Code::NothingRequested, Severity::Unknown, "the list is empty: no device is requested");
+        Some((place, list)) if list.fault.is_none() && asks_for_nothing(scene) => {
+            let message = if list.entries.is_empty() {
+                "the list is empty: no device is requested"
+            } else {
+                "no device that the list names exists: nothing is requested that could be judged"
+            };
+            let mut empty = finding(Code::NothingRequested, Severity::Unknown, message);
             empty.evidence.push(written(place));
             findings.push(empty);
         }
@@ -35,6 +39,11 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     findings.extend(scene.demand.empty.iter().map(|entry| wildcard_empty(scene, entry)));
     findings.extend(unread_place(scene));
+}
+
+/// Whether no device at all comes out of the list: it is empty, or only what is left of wildcards.
+fn asks_for_nothing(scene: &Scene<'_>) -> bool {
+    scene.demand.wanted.is_empty() && scene.demand.empty.is_empty() && !scene.demand.open
 }
 
 /// What is wrong with the list in force, by the grammar of its kernel.

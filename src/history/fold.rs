@@ -141,6 +141,9 @@ impl<'a> Fold<'a> {
         let first = self.ends == 0 && self.has_start;
         let (from, doubtful) = if first { (0, false) } else { self.batch(&fact.stamp) };
         self.end_load(from);
+        if !first {
+            self.outdate();
+        }
         for trail in self.history.trails.values_mut().filter(|trail| trail.seizing.is_some()) {
             trail.doubtful |= doubtful;
             trail.over = true;
@@ -186,6 +189,14 @@ impl<'a> Fold<'a> {
         }
         self.ends += 1;
         self.lines.clear();
+    }
+
+    /// What a device's records said before this load seized it again was of an earlier one.
+    fn outdate(&mut self) {
+        for trail in self.history.trails.values_mut().filter(|trail| trail.replaced > 0) {
+            self.history.stale.0 += std::mem::take(&mut trail.replaced);
+            self.history.stale.1.clone_from(&trail.earlier);
+        }
     }
 
     fn finish(&mut self, end: &Stamp, timed: bool) {

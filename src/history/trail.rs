@@ -23,6 +23,8 @@ pub struct Trail {
     pub unsure: bool,
     /// Whether its set-up had the time to fail: the load came to its end behind it, or a second went by.
     pub over: bool,
+    /// How many records before its last seizing line were about it: of this load, or of the one before.
+    pub(super) replaced: u64,
     /// Position of the seizing line among the facts, to tell which load it belongs to.
     pub(super) order: usize,
 }
@@ -43,10 +45,16 @@ impl Trail {
         self.seizing.is_some() && self.trouble.is_none() && !self.doubtful
     }
 
+    /// How many records say what became of it, those that a newer seizing line outdated included.
+    fn records(&self) -> u64 {
+        self.replaced + u64::from(self.seizing.is_some()) + u64::from(self.trouble.is_some())
+    }
+
     pub(super) fn seize(&mut self, fact: &Fact, order: usize) {
         *self = Self {
+            replaced: self.records(),
             seizing: Some(fact.clone()),
-            earlier: self.earlier.take(),
+            earlier: self.seizing.take().or(self.earlier.take()),
             guest: self.guest.take(),
             order,
             ..Self::default()
@@ -55,7 +63,8 @@ impl Trail {
 
     /// Moves what this load was said to have done to an earlier one. Returns how many records that puts aside.
     pub(super) fn age(&mut self) -> u64 {
-        let stale = u64::from(self.seizing.is_some()) + u64::from(self.trouble.is_some());
+        let stale = self.records();
+        self.replaced = 0;
         if let Some(fact) = self.seizing.take() {
             self.earlier = Some(fact);
         }

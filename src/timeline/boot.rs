@@ -47,7 +47,7 @@ pub struct Boot {
     pub timed: bool,
     /// Records, of any kind.
     pub records: u64,
-    /// Whether a record that the kernel is known to have written was seen, and one of ours that it is not known of.
+    /// Whether a record was seen of which the format says who wrote it, and one of ours of which it does not.
     pub trusted: (bool, bool),
     /// The first and the last record's time.
     pub span: (Stamp, Stamp),
@@ -120,7 +120,8 @@ impl Boot {
         if record.author != Author::User && record.level.is_some_and(|level| level >= 6) {
             self.info = true;
         }
-        self.trusted.0 |= record.author == Author::Kernel;
+        // A numbered record is one of /dev/kmsg, which says of every record whose it is.
+        self.trusted.0 |= record.author == Author::Kernel || record.place.sequence.is_some();
         backwards
     }
 

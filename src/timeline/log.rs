@@ -28,7 +28,7 @@ pub struct Log {
     pub failure: Option<String>,
     /// Records decoded.
     pub records: u64,
-    /// Records that a kernel may have written.
+    /// Records of a kernel's log: that it may have written, or that stood among its own.
     pub kernel_records: u64,
     /// Records of pciback that are known.
     pub recognised: u64,
@@ -161,7 +161,7 @@ impl Log {
         }
         let from_kernel = match record.author {
             Author::Kernel => true,
-            Author::User => false,
+            Author::User => record.place.sequence.is_some(),
             Author::Unstated => {
                 record.identifier.as_deref() == Some(b"kernel") || record.stamp.uptime.is_some() || !facts.is_empty()
             }
