@@ -188,7 +188,7 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
 fn nothing(scene: &Scene<'_>) -> Option<Finding> {
     let Asked::Found { from } = scene.case.asked else { return None };
     let looked = scene.demand.places.iter().filter(|said| from.is_none_or(|from| said.source == from));
-    let looked: Vec<&str> = looked.map(|said| place_in_words(said.source)).collect();
+    let looked: Vec<&str> = looked.map(|said| said.source.in_words()).collect();
     let looked = if looked.is_empty() {
         "no place to look at was given".to_owned()
     } else {
@@ -204,17 +204,6 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
         "# options xen-pciback hide=(0000:bb:dd.f)(0000:bb:dd.f)".to_owned(),
     ];
     Some(found)
-}
-
-const fn place_in_words(source: Source) -> &'static str {
-    match source {
-        Source::Argument => "the arguments",
-        Source::Module => "the module parameter",
-        Source::CommandLine => "the kernel command line",
-        Source::Modprobe => "modprobe.d",
-        Source::Slots => "pciback's slots",
-        Source::Log => "the log's own command line record",
-    }
 }
 
 fn wildcard_empty(scene: &Scene<'_>, entry: &str) -> Finding {

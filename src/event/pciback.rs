@@ -139,4 +139,17 @@ pub(super) const MESSAGES: &[Message] = &[
             "pciback 0000:05:00.0: xen-pciback device is not connected or owned by HVM, kill it",
         ],
     },
+    Message {
+        anchor: "pciback",
+        pattern: r"(?:{p}|(?:xen[-_])?pciback: )(?:wants to seize .*|removed .* from seize list|probing\.\.\.|pcistub_(?:device_alloc|device_release|init_devices_late)|initializing\.\.\.|initializing config|enabling device|save state of device|rese(?:t)?ting \(FLR, D3, etc\) the device|reset device|deferring initialization|removing|found device to remove.*|unregistering for [0-9]+|exporting dom .*|removing dom .*|(?:set|clear) bus master|(?:enable|disable)|set power state to .*|added config field at offset .*|Found capability .*|(?:read|write request) [0-9]+ bytes at .*)$",
+        read: |_| Some(Event::Remark),
+        levels: &[],
+        source: "pci_stub.c, xenbus.c, conf_space.c and others, dev_dbg and pr_debug: printed only where dynamic debugging is on",
+        examples: &[
+            "xen_pciback: wants to seize 0000:00:1d.0",
+            "pciback 0000:00:1d.0: xen_pciback: probing...",
+            "pciback 0000:00:1d.0: xen_pciback: deferring initialization",
+            "pciback 0000:00:1d.0: xen_pciback: enabling device",
+        ],
+    },
 ];

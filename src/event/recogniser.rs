@@ -240,7 +240,8 @@ mod tests {
             events("pciback 0000:00:1d.0: xen_pciback: grabbing gadget"),
             [Event::Unrecognised { address: "00:1d.0".parse().ok() }]
         );
-        assert!(facts(Some(7), Author::Kernel, "pciback 0000:00:1d.0: xen_pciback: probing...").is_empty());
+        assert_eq!(events("pciback 0000:00:1d.0: xen_pciback: probing..."), [Event::Remark]);
+        assert!(facts(Some(7), Author::Kernel, "pciback 0000:00:1d.0: xen_pciback: mumbling...").is_empty());
     }
 
     #[test]

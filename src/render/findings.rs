@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::layout::{hanging, paragraph};
-use super::table::{Style, paint, place, plural};
+use super::table::{Style, paint, plural};
 use super::text::escape;
 use super::time;
 use crate::report::{Code, Evidence, Finding, Report, Severity};
@@ -123,7 +123,7 @@ fn words(evidence: &Evidence) -> String {
             let place = match (source, location) {
                 (_, Some(location)) => location.to_string(),
                 (Source::Argument, None) => "--hide".to_owned(),
-                (source, None) => place(*source).to_owned(),
+                (source, None) => source.in_words().to_owned(),
             };
             format!("{place} says \"{text}\"")
         }

@@ -5,7 +5,6 @@ use super::layout::{Column, columns, paragraph};
 use super::text::escape;
 use super::time;
 use crate::report::{Device, Log, Report, Severity, Status, Verdict};
-use crate::request::Source;
 
 /// How a report is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -96,24 +95,12 @@ fn context(report: &Report) -> String {
     if let Some(entry) = report.request.entries.first() {
         let place = match &entry.location {
             Some(location) => location.to_string(),
-            None => place(entry.source).to_owned(),
+            None => entry.source.in_words().to_owned(),
         };
         parts.push(format!("list from {place}"));
     }
     parts.extend(report.logs.iter().map(log));
     parts.join("; ")
-}
-
-/// A place that holds a list, in words.
-pub(super) const fn place(source: Source) -> &'static str {
-    match source {
-        Source::Argument => "the arguments",
-        Source::Module => "the module parameter",
-        Source::CommandLine => "the kernel command line",
-        Source::Modprobe => "modprobe.d",
-        Source::Slots => "pciback's slots",
-        Source::Log => "the log's \"Command line:\" record",
-    }
 }
 
 fn log(log: &Log) -> String {

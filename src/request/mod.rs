@@ -46,6 +46,18 @@ impl Source {
             Self::Log => "log",
         }
     }
+
+    /// The place in words, as in "a list from ...".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Argument => "the arguments",
+            Self::Module => "the module parameter",
+            Self::CommandLine => "the kernel command line",
+            Self::Modprobe => "modprobe.d",
+            Self::Slots => "pciback's slots",
+            Self::Log => "the log's \"Command line:\" record",
+        }
+    }
 }
 
 /// Where exactly a list is written.
