@@ -43,10 +43,10 @@ def whole(folder):
     return status.exists() and status.read_text().strip() == "0" and all((folder / name).exists() for name in SAVED[:2])
 
 
-def save(scenario, source, target):
-    """Copies a capture to the test data, with the scenario that made it."""
+def save(scenario, source, target, forms):
+    """Copies a capture to the test data, with the scenario that made it; with every form of the log if asked for."""
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
-        if path.name in SAVED:
+        if path.name in SAVED or (forms and (path.name.startswith("dmesg") or path.name == "serial.log")):
             shutil.copyfile(path, target / path.name)
     shutil.copyfile(scenario.path, target / "made-by.scenario")

@@ -66,7 +66,7 @@ class Session:
             wrong, seconds = self.boot(scenario, self.kernels[kernel_name], folder)
             # What the kernel did is worth keeping even where our verdict on it is wrong.
             if self.options.save and not scenario.settings["table"] and capture.whole(folder):
-                capture.save(scenario, folder, self.data / name)
+                capture.save(scenario, folder, self.data / name, self.options.forms)
         except Exception:  # a fault of ours in one boot must not hide the others' results
             wrong, seconds = traceback.format_exc().splitlines(), 0
         with self.print_lock:
