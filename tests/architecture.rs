@@ -26,7 +26,7 @@ const RANKS: &[(&str, Within, &[&str])] = &[
     ("0 words", Apart, &["pci", "tree"]),
     // A host's boot id is the one type that the logs share with it.
     ("1 witnesses", LeftToRight, &["record", "request", "host"]),
-    ("2 story", LeftToRight, &["event", "timeline", "history"]),
+    ("2 story", LeftToRight, &["event", "history", "timeline"]),
     ("3 verdict", LeftToRight, &["report", "audit"]),
     ("4 edges", Apart, &["source", "render"]),
     ("5 binary", LeftToRight, &["cli", "main"]),
@@ -122,7 +122,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("record/mod.rs", "pub use crate::request;", "record names request"),
     ("record/mod.rs", "fn f<'a>() { let c = '\"'; crate::host::f(\"{\"); }", "record names host"),
     ("tree/mod.rs", "use crate::pci::Address;", "tree names pci"),
-    ("timeline/mod.rs", "use crate::history::Trail;", "timeline names history"),
+    ("history/mod.rs", "use crate::timeline::Story;", "history names timeline"),
     ("report/mod.rs", "use crate::audit::Case;", "report names audit"),
     ("render/table.rs", "use crate::audit::Case;", "render names audit"),
     ("render/table.rs", "use crate::history::Trail;", "render names history"),

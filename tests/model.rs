@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use pciback_audit::audit::{Asked, Case, Options, conclude};
 use pciback_audit::report::Verdict;
 use pciback_audit::tree::Tree;
-use support::log;
+use support::{endless_log, log};
 
 const ADDRESSES: [&str; 2] = ["0000:00:1d.0", "0000:00:1d.1"];
 const LIST: &str = "(0000:00:1d.0)(0000:00:1d.1)";
@@ -322,6 +322,21 @@ fn the_log_alone_says_ok_exactly_when_its_records_do() {
         }
         let unstated = verdict(None, Some(&world.file(false)), false);
         assert_ne!(unstated, Verdict::Ok, "{:?}: nobody knows who wrote it", world.actions);
+    });
+}
+
+#[test]
+fn a_log_that_is_not_kept_fact_by_fact_is_judged_like_one_that_is() {
+    every_world(4, |world| {
+        let bytes = world.kmsg(&|at| at % 7 == world.actions.len());
+        for tree in [None, Some(world.tree())] {
+            let judged = |log| {
+                let asked = Asked::List(LIST.as_bytes().to_vec());
+                let report = conclude(&Case { asked, tree: tree.clone(), logs: vec![log], ..Case::default() });
+                format!("{report:?}")
+            };
+            assert_eq!(judged(endless_log(&bytes)), judged(log(0, "log", &bytes)), "{:?}", world.actions);
+        }
     });
 }
 

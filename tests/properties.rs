@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use pciback_audit::audit::{Asked, Case, Options, conclude};
 use pciback_audit::report::{Report, Verdict};
 use support::summary::summary;
-use support::{by_log, captures, log, log_of_reads, logs_of, read, tree};
+use support::{by_log, captures, endless_log, log, log_of_reads, logs_of, read, tree};
 
 /// The list each capture's module was last given, and whether all of it was seized.
 const TRUTH: [(&str, &str, bool); 10] = [
@@ -242,6 +242,18 @@ fn a_log_given_twice_is_judged_like_once() {
         assert_eq!((statuses(&twice), twice.verdict), (statuses(&once), once.verdict), "{capture} in two files");
         let joined = conclude(&by_log(hide, &[bytes.clone(), bytes].concat()));
         assert_eq!((statuses(&joined), joined.verdict), (statuses(&once), once.verdict), "{capture} in one file");
+    }
+}
+
+#[test]
+fn every_log_is_judged_alike_whether_its_facts_are_kept_one_by_one_or_not() {
+    for (capture, hide, _) in TRUTH {
+        for name in logs_of(capture) {
+            let bytes = read(&format!("captures/{capture}/{name}"));
+            let kept = by_log(hide, &bytes);
+            let endless = Case { logs: vec![endless_log(&bytes)], ..kept.clone() };
+            assert_eq!(format!("{:?}", conclude(&endless)), format!("{:?}", conclude(&kept)), "{capture}/{name}");
+        }
     }
 }
 

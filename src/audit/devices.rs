@@ -214,7 +214,7 @@ impl Subject<'_> {
         let seizing = self.trail.seizing.as_ref()?;
         let message = if self.trail.doubtful {
             "its seizing line may belong to an earlier load of the module"
-        } else if self.scene.history.gap {
+        } else if self.scene.history.gaps.any() {
             "a record that contradicts its seizing line may be among those that are missing"
         } else if self.trail.unsure {
             "a later record may mean that it is not pciback's"

@@ -7,8 +7,9 @@ use super::facts::{about, count, finding, unread};
 use super::statuses::Judged;
 use crate::event::{Event, Fact};
 use crate::pci::Address;
+use crate::record::between;
 use crate::report::{Code, Finding, Severity, Status};
-use crate::timeline::{Log, LogKind, Moment, between};
+use crate::timeline::{Log, LogKind};
 use crate::tree::Known;
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
@@ -58,21 +59,16 @@ fn no_log(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 }
 
 fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let gaps = scene.story.moments.iter().filter_map(|moment| match moment {
-        Moment::Gap { gap, .. } => Some(gap.lost),
-        Moment::Fact(_) => None,
-    });
-    let gaps: Vec<Option<u64>> = gaps.collect();
-    if gaps.is_empty() {
+    let gaps = scene.history.gaps;
+    if !gaps.any() {
         return filtered(scene, severity);
     }
-    let known: u64 = gaps.iter().flatten().sum();
-    let places = count(gaps.len() as u64, "place");
+    let places = count(gaps.places, "place");
     let flaws: Vec<String> =
         scene.case.logs.iter().flat_map(|log| &log.unparsed.0).map(|flaw| flaw.why.words().to_owned()).collect();
-    let mut message = match known {
+    let mut message = match gaps.lost {
         0 => format!("log records are missing or cannot be read, in {places}"),
-        known if gaps.iter().all(Option::is_some) => format!("{} missing from the log, in {places}", count_are(known)),
+        known if !gaps.uncounted => format!("{} missing from the log, in {places}", count_are(known)),
         known => format!("at least {} missing from the log, in {places}", count_are(known)),
     };
     if !flaws.is_empty() {

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use super::Scene;
 use crate::event::Fact;
 use crate::pci::Address;
-use crate::record::{Stamp, Wall};
+use crate::record::{Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::Written;
-use crate::timeline::{LogKind, between};
+use crate::timeline::LogKind;
 use crate::tree::Obstacle;
 
 impl Scene<'_> {

@@ -155,7 +155,7 @@ pub fn conclude(case: &Case) -> Report {
         release: host.as_ref().and_then(|host| host.release.is().map(String::as_str)),
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
-    let history = History::of(&story);
+    let history = story.history();
     let grammar = grammar(case, &story, host.as_ref());
     let demand = Demand::of(case, host.as_ref(), &story, &history, grammar);
     let scene = Scene { case, host, story, history, demand };

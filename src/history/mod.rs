@@ -3,16 +3,16 @@
 //! A load is an unbroken run of seizing lines in bus order, at most a second apart, ended by `backend is`; a refusal of
 //! the list ends the load before it. What an earlier load had seized proves nothing about now.
 
-mod fold;
+mod chronicle;
 mod trail;
 
+pub use chronicle::Chronicle;
 pub use trail::Trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Fact;
 use crate::pci::Address;
-use crate::timeline::Story;
 
 /// What the log says about pciback as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,18 +43,31 @@ pub struct History {
     pub bridges: BTreeMap<Address, (u8, u8)>,
     /// Records of earlier loads that were left out: how many, and the last of them.
     pub stale: (u64, Option<Fact>),
-    /// Parameters that the kernel refused.
+    /// Parameters that the kernel refused, the last ones.
     pub parameters: Vec<Fact>,
-    /// Whether records are missing somewhere in the boot.
-    pub gap: bool,
+    /// Where records are missing.
+    pub gaps: Gaps,
+}
+
+/// The places in a boot where records are missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many.
+    pub places: u64,
+    /// Records that are known to be missing in them.
+    pub lost: u64,
+    /// Whether more may be missing than could be counted.
+    pub uncounted: bool,
+}
+
+impl Gaps {
+    /// Whether records are missing at all.
+    pub const fn any(self) -> bool {
+        self.places > 0
+    }
 }
 
 impl History {
-    /// The history that `story` tells.
-    pub fn of(story: &Story) -> Self {
-        fold::fold(story)
-    }
-
     /// Whether `address` is behind `bridge`, by what the log says of the buses.
     pub fn is_behind(&self, address: Address, bridge: Address) -> bool {
         let buses = self.bridges.get(&bridge);

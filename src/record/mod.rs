@@ -76,6 +76,26 @@ pub struct Stamp {
     pub wall: Option<Wall>,
 }
 
+/// Microseconds from `earlier` to `later` by whichever clock both have; negative when it goes backwards.
+pub fn between(earlier: &Stamp, later: &Stamp) -> Option<i64> {
+    if let (Some(earlier), Some(later)) = (earlier.uptime, later.uptime) {
+        return i64::try_from(i128::from(later) - i128::from(earlier)).ok();
+    }
+    let (earlier, later) = (earlier.wall?, later.wall?);
+    let (from, to) = match (earlier.offset, later.offset) {
+        (Some(from), Some(to)) => (earlier.local - from, later.local - to),
+        _ => (earlier.local, later.local),
+    };
+    let micros = (to - from).num_microseconds()?;
+    // A log without years runs from December into January.
+    let year = 366 * 86_400 * 1_000_000;
+    let yearless = |wall: &Wall| chrono::Datelike::year(&wall.local) == Wall::NO_YEAR;
+    if yearless(&earlier) && yearless(&later) && micros < -year / 2 {
+        return Some(micros + year);
+    }
+    Some(micros)
+}
+
 /// The kernel's or journald's 128-bit boot id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootId(pub u128);

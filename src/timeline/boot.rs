@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{JITTER, between};
+use super::JITTER;
 use crate::event::{Event, Fact};
+use crate::history::Chronicle;
 use crate::pci::Address;
-use crate::record::{Author, BootId, Gap, Record, Stamp};
+use crate::record::{Author, BootId, Gap, Record, Stamp, between};
 
 /// A fact, or a place where facts may be missing.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,8 @@ pub struct Boot {
     pub trusted: (bool, bool),
     /// The first and the last record's time.
     pub span: (Stamp, Stamp),
+    /// In a log that has no end, what its facts and gaps come to: there they are not kept one by one.
+    pub past: Option<Chronicle>,
     /// The facts that can decide something, and the gaps, in the order of the log.
     pub moments: Vec<Moment>,
     /// Facts that user space wrote: the first of them, and how many in all.
@@ -73,13 +76,19 @@ const FORGED_KEPT: usize = 64;
 
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
-    pub(super) fn of(id: Option<BootId>, hostname: Option<String>) -> Self {
-        Self { id, hostname, ..Self::default() }
+    pub(super) fn of(id: Option<BootId>, hostname: Option<String>, endless: bool) -> Self {
+        Self { id, hostname, past: endless.then(Chronicle::default), ..Self::default() }
+    }
+
+    /// Whether records are missing somewhere.
+    pub fn has_gap(&self) -> bool {
+        let past = self.past.as_ref().is_some_and(|past| past.gaps().any());
+        past || self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }))
     }
 
     /// Whether the log holds all that the kernel said at level info and above since this boot began.
     pub fn is_complete(&self) -> bool {
-        self.banner && self.info && !self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }))
+        self.banner && self.info && !self.has_gap()
     }
 
     /// Whether this event can belong to the boot, or the clock says that it is of a later one.
@@ -150,11 +159,17 @@ impl Boot {
         {
             return;
         }
-        self.moments.push(Moment::Fact(fact));
+        match &mut self.past {
+            Some(past) => past.fact(&fact),
+            None => self.moments.push(Moment::Fact(fact)),
+        }
     }
 
     pub(super) fn keep_gap(&mut self, gap: Gap, stamp: Stamp) {
-        self.moments.push(Moment::Gap { gap, stamp });
+        match &mut self.past {
+            Some(past) => past.gap(&gap),
+            None => self.moments.push(Moment::Gap { gap, stamp }),
+        }
     }
 
     fn keep_forged(&mut self, fact: Fact) {

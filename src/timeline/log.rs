@@ -26,6 +26,8 @@ pub struct Log {
     pub named: bool,
     /// Why it could not be read, or not to its end.
     pub failure: Option<String>,
+    /// Whether it has no end: then its facts are not kept one by one, and cannot be laid over those of another log.
+    pub endless: bool,
     /// Records decoded.
     pub records: u64,
     /// Records of a kernel's log: that it may have written, or that stood among its own.
@@ -66,6 +68,7 @@ impl Log {
             kind,
             named: false,
             failure: None,
+            endless: false,
             records: 0,
             kernel_records: 0,
             recognised: 0,
@@ -173,7 +176,7 @@ impl Log {
     fn boot_of(&mut self, id: Option<BootId>, hostname: Option<&[u8]>, event: &Stamp, banner: bool) -> &mut Boot {
         let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
         let found = self.find(id, hostname.as_deref());
-        let fresh = |boot: &Boot| boot.moments.is_empty() && boot.records == 0;
+        let fresh = |boot: &Boot| boot.records == 0 && !boot.has_gap();
         let follows = found.and_then(|at| self.boots.get(at)).is_some_and(|boot| {
             let by_id = id.is_some() && boot.id == id;
             by_id || (!self.rebooted && boot.continues_with(event) && (!banner || fresh(boot)))
@@ -181,7 +184,7 @@ impl Log {
         let at = match found {
             Some(at) if follows => at,
             _ => {
-                self.boots.push(Boot::of(id, hostname));
+                self.boots.push(Boot::of(id, hostname, self.endless));
                 self.boots.len() - 1
             }
         };

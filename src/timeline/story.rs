@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use super::between;
 use super::boot::{Boot, Moment};
 use super::log::{Log, LogKind};
 use crate::event::Fact;
-use crate::record::{BootId, Stamp};
+use crate::history::{Chronicle, History};
+use crate::record::{BootId, Stamp, between};
 
 /// Which boot to audit, counted as journalctl does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Story {
     pub release: Option<String>,
     /// The boot as each log tells it: the log's number and the boot.
     pub parts: Vec<(usize, Boot)>,
+    /// What those facts and gaps come to that a log did not keep one by one.
+    pub past: Chronicle,
     /// Facts and gaps of all logs in order, each record once.
     pub moments: Vec<Moment>,
     /// Time of the last record.
@@ -101,7 +103,20 @@ impl Story {
     /// Whether the logs hold all that the kernel said at level info and above since the boot began.
     pub fn is_complete(&self) -> bool {
         let info = self.parts.iter().any(|(_, boot)| boot.info);
-        self.has_banner() && info && !self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }))
+        let gap = self.past.gaps().any() || self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }));
+        self.has_banner() && info && !gap
+    }
+
+    /// What happened to each device.
+    pub fn history(&self) -> History {
+        let mut chronicle = self.past.clone().with_start(self.has_banner() && !self.past.gaps().any());
+        for moment in &self.moments {
+            match moment {
+                Moment::Fact(fact) => chronicle.fact(fact),
+                Moment::Gap { gap, .. } => chronicle.gap(gap),
+            }
+        }
+        chronicle.close(&self.end, self.timed)
     }
 
     /// Whether a log reaches back to the start of the boot.
@@ -119,11 +134,16 @@ impl Story {
                 self.end = boot.span.1;
             }
         }
+        self.past = parts.iter().find_map(|(_, boot)| boot.past.clone()).unwrap_or_default();
         self.moments = merge(parts);
         self.parts = parts.iter().map(|(log, boot)| (*log, (*boot).clone())).collect();
     }
 
     fn leave_out(&mut self, parts: &[(usize, &Boot)]) {
+        for (number, last) in parts.iter().filter_map(|(_, boot)| boot.past.as_ref()).map(Chronicle::heard) {
+            self.left_out.0 += number;
+            self.left_out.1 = last.clone().or(self.left_out.1.take());
+        }
         for moment in parts.iter().flat_map(|(_, boot)| &boot.moments) {
             if let Moment::Fact(fact) = moment
                 && fact.event.is_pciback()

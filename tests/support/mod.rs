@@ -39,8 +39,18 @@ pub fn log(index: usize, name: &str, bytes: &[u8]) -> Log {
 
 /// The same, read in these pieces.
 pub fn log_of_reads(index: usize, name: &str, reads: &[&[u8]]) -> Log {
-    let mut log = Log::new(index, name.to_owned(), LogKind::File);
-    let mut decoder = Decoder::new(index);
+    read_into(Log::new(index, name.to_owned(), LogKind::File), reads)
+}
+
+/// The same, kept as a log that never ends is kept.
+pub fn endless_log(bytes: &[u8]) -> Log {
+    let mut log = Log::new(0, "log".to_owned(), LogKind::File);
+    log.endless = true;
+    read_into(log, &[bytes])
+}
+
+fn read_into(mut log: Log, reads: &[&[u8]]) -> Log {
+    let mut decoder = Decoder::new(log.index);
     for bytes in reads {
         decoder.feed(bytes, &mut |input| log.take(input));
     }

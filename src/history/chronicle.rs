@@ -1,51 +1,93 @@
 //! The one pass over the facts of a boot.
 
-use super::{Driver, History};
+use super::{Driver, Gaps, History};
 use crate::event::{Event, Fact};
 use crate::pci::Address;
-use crate::record::Stamp;
-use crate::timeline::{Moment, Story, between};
+use crate::record::{Gap, Stamp, between};
 
 /// How far apart two seizing lines of one load can be, and the last of them and its `backend is`: they are printed
 /// within milliseconds, and logs without fractions of a second round.
 const RUN: i64 = 1_000_000;
 
-pub(super) fn fold(story: &Story) -> History {
-    let mut fold = Fold { history: History::default(), lines: Vec::new(), ends: 0, has_start: story.has_banner() };
-    for moment in &story.moments {
-        match moment {
-            Moment::Fact(fact) => fold.fact(fact),
-            Moment::Gap { .. } => fold.gap(),
-        }
-    }
-    fold.finish(&story.end, story.timed);
-    fold.history
-}
+/// How many refused parameters are kept; only the last one is ever shown.
+const PARAMETERS_KEPT: usize = 8;
 
-/// A fact that bears on where a load begins.
-struct Line<'a> {
-    fact: &'a Fact,
-    order: usize,
-}
-
-struct Fold<'a> {
+/// What the facts of one boot come to so far: takes each once, in order, and keeps no more than the host has devices,
+/// however many come.
+#[derive(Clone, Debug, Default)]
+pub struct Chronicle {
     history: History,
-    /// The facts about devices since the last load ended.
-    lines: Vec<Line<'a>>,
+    /// The last run of seizing lines since the last load ended.
+    run: Option<Run>,
+    /// Whether a device was seized since the last load ended.
+    seized: bool,
+    /// Position of the last fact about a device since the last load ended.
+    order: Option<usize>,
     /// How many loads have ended, or may have.
     ends: usize,
     /// Whether the log holds the start of the boot, so that there was no load before the first one seen.
     has_start: bool,
+    /// Facts about pciback: how many, and the last of them.
+    heard: (u64, Option<Fact>),
 }
 
-impl<'a> Fold<'a> {
-    fn fact(&mut self, fact: &'a Fact) {
-        let order = fact_order(&self.lines, self.ends);
+/// Seizing lines of which each follows the one before it as those of one load do.
+#[derive(Clone, Debug)]
+struct Run {
+    /// Position of the first.
+    from: usize,
+    /// The last.
+    address: Address,
+    stamp: Stamp,
+    /// Whether all are known to be less than [`RUN`] apart.
+    near: bool,
+    /// Whether another fact about a device came behind the last: between two seizing lines of one load stands nothing.
+    broken: bool,
+}
+
+impl Chronicle {
+    /// Of a boot whose start is known to be among the facts, wherever it comes.
+    #[must_use]
+    pub fn with_start(mut self, has_start: bool) -> Self {
+        self.has_start |= has_start;
+        self
+    }
+
+    /// Facts about pciback: how many, and the last of them.
+    pub const fn heard(&self) -> &(u64, Option<Fact>) {
+        &self.heard
+    }
+
+    /// The places where records are missing.
+    pub const fn gaps(&self) -> Gaps {
+        self.history.gaps
+    }
+
+    /// The history, of a boot whose last record was made at `end`, where any record has a time (`timed`).
+    pub fn close(mut self, end: &Stamp, timed: bool) -> History {
+        self.finish(end, timed);
+        self.history
+    }
+
+    /// Takes the next fact.
+    pub fn fact(&mut self, fact: &Fact) {
+        if fact.event.is_pciback() {
+            self.heard.0 += 1;
+            self.heard.1 = Some(fact.clone());
+        }
+        // Orders of one load follow each other; those of a later load are all higher.
+        let order = self.order.map_or(self.ends << 32, |order| order + 1);
         match &fact.event {
+            Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
             Event::CommandLine { .. } => {
                 self.history.command_line.get_or_insert_with(|| fact.clone());
             }
-            Event::ParameterRefused { .. } => self.history.parameters.push(fact.clone()),
+            Event::ParameterRefused { .. } => {
+                if self.history.parameters.len() == PARAMETERS_KEPT {
+                    self.history.parameters.remove(0);
+                }
+                self.history.parameters.push(fact.clone());
+            }
             Event::Bridge { address, buses } => {
                 self.history.bridges.insert(*address, *buses);
             }
@@ -55,19 +97,26 @@ impl<'a> Fold<'a> {
                 self.end_load(usize::MAX);
                 self.history.driver = Driver::Refused(fact.clone());
             }
-            Event::Seizing { .. }
-            | Event::Refused { .. }
-            | Event::Failed { .. }
+            Event::Seizing { address } | Event::Refused { address } => {
+                self.device(fact, order);
+                self.follow(*address, &fact.stamp, order);
+                self.seized |= matches!(fact.event, Event::Seizing { .. });
+                self.order = Some(order);
+            }
+            Event::Failed { .. }
             | Event::SettingUp { .. }
             | Event::Assigned { .. }
             | Event::AssignFailed { .. }
             | Event::RemovedInUse { .. } => {
                 self.device(fact, order);
-                self.lines.push(Line { fact, order });
+                if let Some(run) = &mut self.run {
+                    run.broken = true;
+                }
+                self.order = Some(order);
             }
             // Other drivers speak whenever they like: that breaks no run. Unknown words of pciback may say that it lost it.
             Event::HeldBy { .. } | Event::Unrecognised { .. } => self.device(fact, order),
-            Event::Booted { .. } | Event::Noted { .. } | Event::Quoted { .. } | Event::Remark => {}
+            Event::Noted { .. } | Event::Quoted { .. } | Event::Remark => {}
         }
     }
 
@@ -121,8 +170,12 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn gap(&mut self) {
-        self.history.gap = true;
+    /// Takes a place where records are missing.
+    pub fn gap(&mut self, gap: &Gap) {
+        let gaps = &mut self.history.gaps;
+        gaps.places += 1;
+        gaps.lost = gaps.lost.saturating_add(gap.lost.unwrap_or(0));
+        gaps.uncounted |= gap.lost.is_none();
         self.has_start = false;
         // The end of a load may be among what is missing.
         self.ends += 1;
@@ -131,10 +184,22 @@ impl<'a> Fold<'a> {
         }
     }
 
+    /// Puts a seizing line behind the run that it continues, or begins a new one.
+    fn follow(&mut self, address: Address, stamp: &Stamp, order: usize) {
+        let apart = self.run.as_ref().and_then(|run| between(&run.stamp, stamp));
+        let close = apart.is_none_or(|apart| apart <= RUN);
+        let known = apart.is_some_and(|apart| apart <= RUN);
+        self.run = Some(match self.run.take() {
+            Some(run) if !run.broken && run.address < address && close => {
+                Run { address, stamp: *stamp, near: run.near && known, ..run }
+            }
+            _ => Run { from: order, address, stamp: *stamp, near: true, broken: false },
+        });
+    }
+
     /// `backend is`: the batch behind it is this load's, everything before that an earlier one's.
     fn ready(&mut self, fact: &Fact) {
-        let seized = self.lines.iter().any(|line| matches!(line.fact.event, Event::Seizing { .. }));
-        if matches!(self.history.driver, Driver::Refused(_)) && !seized {
+        if matches!(self.history.driver, Driver::Refused(_)) && !self.seized {
             // A built-in driver says so even when its list was refused.
             return;
         }
@@ -154,28 +219,9 @@ impl<'a> Fold<'a> {
     /// Where the run of seizing lines before `end` begins, and whether it may be something else: devices bound at run
     /// time just before the module was loaded again.
     fn batch(&self, end: &Stamp) -> (usize, bool) {
-        let mut from = usize::MAX;
-        let mut next: Option<&Fact> = None;
-        let mut near = true;
-        for line in self.lines.iter().rev() {
-            let (Event::Seizing { address } | Event::Refused { address }) = &line.fact.event else {
-                // Behind the run stands its set-up; between two seizing lines of one load stands nothing.
-                if next.is_none() {
-                    continue;
-                }
-                break;
-            };
-            let apart = between(&line.fact.stamp, next.map_or(end, |next| &next.stamp));
-            let in_order = next.and_then(|next| next.event.address()).is_none_or(|next| *address < next);
-            let close = apart.is_none_or(|apart| apart <= RUN);
-            if next.is_some() && !(in_order && close) {
-                break;
-            }
-            near &= apart.is_some_and(|apart| apart <= RUN);
-            from = line.order;
-            next = Some(line.fact);
-        }
-        (from, !near && self.ends > 0)
+        let Some(run) = &self.run else { return (usize::MAX, false) };
+        let near = run.near && between(&run.stamp, end).is_some_and(|apart| apart <= RUN);
+        (run.from, !near && self.ends > 0)
     }
 
     /// Ends the load before the fact number `from`.
@@ -188,7 +234,7 @@ impl<'a> Fold<'a> {
             }
         }
         self.ends += 1;
-        self.lines.clear();
+        (self.run, self.seized, self.order) = (None, false, None);
     }
 
     /// What a device's records said before this load seized it again was of an earlier one.
@@ -220,9 +266,4 @@ impl<'a> Fold<'a> {
             trail.doubtful |= fresh.is_some_and(|order| trail.order < order);
         }
     }
-}
-
-fn fact_order(lines: &[Line<'_>], ends: usize) -> usize {
-    // Orders of one load follow each other; those of a later load are all higher.
-    lines.last().map_or(ends << 32, |line| line.order + 1)
 }
