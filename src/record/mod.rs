@@ -2,7 +2,7 @@
 //!
 //! One file per format. A format has two functions: `frame` finds where one whole record ends, however the bytes were
 //! cut into reads, and `decode` turns it into a [`Record`]. [`Decoder`] drives them over a stream: formats are told
-//! apart by content, record by record, so that one file may mix them.
+//! apart by content, record by record, so that one file may mix them. [`Numbered`] is for the kernel's device itself.
 
 mod decoder;
 mod dmesg;
@@ -15,6 +15,7 @@ mod journal_verbose;
 mod json;
 mod kmsg;
 mod line;
+mod numbered;
 mod object;
 mod peel;
 mod stream;
@@ -22,6 +23,7 @@ mod syslog;
 mod time;
 
 pub use decoder::Decoder;
+pub use numbered::Numbered;
 
 use std::borrow::Cow;
 

@@ -59,8 +59,7 @@ impl Stream {
         self.kmsg = true;
         self.flawed = false;
         let next = self.sequence.and_then(|last| last.checked_add(1));
-        let missing = next.and_then(|next| kmsg.sequence.checked_sub(next)).filter(|missing| *missing > 0);
-        self.sequence = Some(kmsg.sequence);
+        let missing = self.missing(kmsg.sequence);
         if let Some(first) = &mut self.fragment
             && kmsg.fragment == Fragment::Next
             && next == Some(kmsg.sequence)
@@ -80,6 +79,22 @@ impl Stream {
         } else {
             self.emit(kmsg.record, sink);
         }
+    }
+
+    /// Passes on a record of `/dev/kmsg` whose end is missing: it is there, but nobody knows what it says.
+    pub(super) fn cut(&mut self, sequence: u64, unparsed: Unparsed, sink: &mut dyn FnMut(Input<'_>)) {
+        let missing = self.missing(sequence);
+        self.release(sink);
+        if missing.is_some() {
+            sink(Input::Gap(Gap { place: unparsed.place, lost: missing }));
+        }
+        self.unparsed(unparsed, sink);
+    }
+
+    /// How many records are missing before the one with this number, if any.
+    fn missing(&mut self, sequence: u64) -> Option<u64> {
+        let last = self.sequence.replace(sequence)?;
+        sequence.checked_sub(last.checked_add(1)?).filter(|missing| *missing > 0)
     }
 
     /// Notes that records are missing before `place`.

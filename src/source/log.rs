@@ -106,7 +106,8 @@ impl Logs {
 
     fn end(&mut self, mut log: Log, read: Result<(), String>) -> Option<String> {
         let failure = read.err();
-        if let Some(why) = &failure {
+        // A reader of the ring says so itself.
+        if let Some(why) = failure.as_ref().filter(|_| log.failure.is_none()) {
             log.fail(why.clone());
         }
         log.end();

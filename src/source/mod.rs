@@ -13,5 +13,6 @@ mod output;
 
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::keep;
+pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use log::Logs;
 pub use output::replace;
