@@ -28,6 +28,9 @@ pub struct Log {
     pub failure: Option<String>,
     /// Whether it has no end: then its facts are not kept one by one, and cannot be laid over those of another log.
     pub endless: bool,
+    /// Why a ring buffer was read without sequence numbers (syslog(2) in place of `/dev/kmsg`): then nobody knows whether
+    /// records are missing.
+    pub unnumbered: Option<String>,
     /// Records decoded.
     pub records: u64,
     /// Records of a kernel's log: that it may have written, or that stood among its own.
@@ -69,6 +72,7 @@ impl Log {
             named: false,
             failure: None,
             endless: false,
+            unnumbered: None,
             records: 0,
             kernel_records: 0,
             recognised: 0,
