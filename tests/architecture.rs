@@ -65,6 +65,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("flate2", &["source", "cli"]),
     ("memchr", &["record", "event"]),
     ("regex", &["event"]),
+    ("rmesg", &["source"]),
     ("rustix", &["source", "cli"]),
     ("serde", &["render"]),
     ("serde_json", &["render"]),

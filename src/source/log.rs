@@ -8,7 +8,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use super::inside::{Entry, Inside, Kind, Place, words};
-use super::{journal, kmsg};
+use super::{journal, klogctl, kmsg};
 use crate::record::Decoder;
 use crate::timeline::{Log, LogKind};
 
@@ -47,11 +47,28 @@ impl Logs {
         self.logs
     }
 
-    /// Reads the kernel's ring buffer, once and without waiting.
+    /// Reads the kernel's ring buffer, once and without waiting: from `/dev/kmsg`, and where that gives nothing by
+    /// syslog(2), which does not number the records (see [`Log::unnumbered`]).
     pub fn ring(&mut self) -> Option<String> {
+        let index = self.logs.len();
         let mut log = self.begin("kmsg", LogKind::Ring);
-        let read = kmsg::read(self.logs.len(), &mut log);
-        self.end(log, read)
+        let read = kmsg::read(index, &mut log);
+        if log.records > 0 {
+            return self.end(log, read);
+        }
+        let mut formatted = self.begin("syslog(2)", LogKind::Ring);
+        let second = klogctl::read(index, &mut formatted);
+        let none = || Err("it gives no record".to_owned());
+        match (read.and_then(|()| none()), second) {
+            (Err(why), Ok(())) if formatted.records > 0 => {
+                formatted.unnumbered = Some(why);
+                self.end(formatted, Ok(()))
+            }
+            (first, second) => {
+                log.failure = None;
+                self.end(log, both(first, second.and_then(|()| none())))
+            }
+        }
     }
 
     /// Reads journald's kernel messages of this machine: of the running boot, or of `all` that are kept.
@@ -113,6 +130,15 @@ impl Logs {
         log.end();
         self.logs.push(log);
         failure
+    }
+}
+
+/// Why neither way to the ring buffer leads there.
+fn both(kmsg: Result<(), String>, syslog: Result<(), String>) -> Result<(), String> {
+    match (kmsg, syslog) {
+        (Err(kmsg), Err(syslog)) if kmsg == syslog => Err(kmsg),
+        (Err(kmsg), Err(syslog)) => Err(format!("/dev/kmsg: {kmsg}; syslog(2): {syslog}")),
+        (kmsg, syslog) => kmsg.and(syslog),
     }
 }
 

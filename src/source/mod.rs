@@ -7,6 +7,7 @@
 mod inside;
 mod journal;
 mod keep;
+mod klogctl;
 mod kmsg;
 mod log;
 mod output;
