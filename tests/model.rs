@@ -270,7 +270,7 @@ impl World {
 fn verdict(tree: Option<Tree>, bytes: Option<&[u8]>, trust_log: bool) -> Verdict {
     let logs = bytes.map(|bytes| log(0, "log", bytes)).into_iter().collect();
     let options = Options { trust_log, ..Options::default() };
-    conclude(&Case { asked: Asked::List(LIST.as_bytes().to_vec()), tree, logs, options, now: None }).verdict
+    conclude(&Case { asked: Asked::List(LIST.as_bytes().to_vec()), tree, logs, options, ..Case::default() }).verdict
 }
 
 /// Every world that can be reached by up to `most` actions. Ways that differ only in what nobody can see, such as the

@@ -66,7 +66,11 @@ fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     let places = count(gaps.places, "place");
     let flaws: Vec<String> =
         scene.case.logs.iter().flat_map(|log| &log.unparsed.0).map(|flaw| flaw.why.words().to_owned()).collect();
+    let unnumbered = scene.case.logs.iter().find_map(|log| log.unnumbered.as_ref().map(|why| (&log.name, why)));
     let mut message = match gaps.lost {
+        0 if let Some((name, why)) = unnumbered => {
+            format!("{name} numbers no records, so that a missing one cannot be seen (/dev/kmsg: {why})")
+        }
         0 => format!("log records are missing or cannot be read, in {places}"),
         known if !gaps.uncounted => format!("{} missing from the log, in {places}", count_are(known)),
         known => format!("at least {} missing from the log, in {places}", count_are(known)),

@@ -10,6 +10,7 @@ mod driver;
 mod evidence;
 mod facts;
 mod list;
+mod outlook;
 mod remedy;
 mod statuses;
 mod verdict;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 use crate::history::History;
 use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
+use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::Source;
 use crate::request::hide::Grammar;
@@ -42,6 +44,17 @@ pub struct Case {
     pub options: Options,
     /// When.
     pub now: Option<DateTime<Utc>>,
+    /// How more evidence is waited for; `None` where this is all there will be.
+    pub listening: Option<Listening>,
+}
+
+/// How evidence keeps coming.
+#[derive(Clone, Debug, Default)]
+pub struct Listening {
+    /// The log's last record when it began: what is later happened while somebody listened.
+    pub since: Stamp,
+    /// Why the kernel's uevents cannot be heard: nothing else says when a driver takes or leaves a device.
+    pub deaf: Option<String>,
 }
 
 /// Where the request comes from.
@@ -165,6 +178,7 @@ pub fn conclude(case: &Case) -> Report {
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
+    findings.extend(outlook::deaf(&scene));
     verdict::report(&scene, devices, findings)
 }
 

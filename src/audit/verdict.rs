@@ -21,7 +21,8 @@ fn worst(devices: &[Judged], findings: &[Finding]) -> Verdict {
     let of_findings = findings.iter().map(severity);
     let of_devices = devices.iter().filter(|judged| judged.want.is_some()).map(|judged| {
         // A finding that says what the status says speaks for it: an accepted one is accepted for both.
-        let said = findings.iter().filter(|finding| finding.address == Some(judged.address) && states(finding.code));
+        let said =
+            findings.iter().filter(|finding| finding.address == Some(judged.address) && finding.code.states_a_device());
         said.map(severity).max().unwrap_or(judged.status.verdict())
     });
     of_findings.chain(of_devices).max().unwrap_or(Verdict::Ok)
@@ -29,21 +30,6 @@ fn worst(devices: &[Judged], findings: &[Finding]) -> Verdict {
 
 fn explains(finding: &Finding) -> bool {
     finding.code.explains_devices() && finding.severity != Severity::Info
-}
-
-/// Whether a finding of this code says why a device has its status.
-const fn states(code: Code) -> bool {
-    matches!(
-        code,
-        Code::HeldByDriver
-            | Code::Unbound
-            | Code::Absent
-            | Code::Missing
-            | Code::SeizeFailed
-            | Code::Refused
-            | Code::ReleasedByHand
-            | Code::LostAfterSeize
-    )
 }
 
 /// Puts the report together: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
@@ -55,7 +41,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
     };
     accept(&mut findings);
     if findings.iter().any(explains) {
-        findings.retain(|finding| !states(finding.code) || finding.severity == Severity::Info);
+        findings.retain(|finding| !finding.code.states_a_device() || finding.severity == Severity::Info);
     }
     findings.extend(author_unstated(scene, &devices, worst(&devices, &findings)));
     accept(&mut findings);
@@ -71,8 +57,10 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
         (Verdict::Warning, FailOn::Critical) => 0,
         (verdict, _) => verdict.exit_status(),
     };
+    let outlook = super::outlook::outlook(scene, &devices, &findings);
     let names = names(scene);
     let devices = devices.into_iter().map(|judged| device(scene, judged, &findings, &names)).collect();
+    let (outlook, settled) = outlook;
     let host = scene.host.as_ref();
     Report {
         verdict,
@@ -86,6 +74,8 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
         logs: scene.logs(),
         devices,
         findings,
+        outlook,
+        settled,
     }
 }
 
@@ -154,6 +144,7 @@ fn device(scene: &Scene<'_>, judged: Judged, findings: &[Finding], names: &PciId
         label: None,
         last_guest: guest.map(|(domid, fact)| LastGuest { domid: *domid, at: scene.date(&fact.stamp) }),
         seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
+        seizing: seizing.map(|fact| fact.stamp),
         findings: codes,
     }
 }

@@ -66,6 +66,7 @@ impl Chronicle {
     /// The history, of a boot whose last record was made at `end`, where any record has a time (`timed`).
     pub fn close(mut self, end: &Stamp, timed: bool) -> History {
         self.finish(end, timed);
+        self.history.seizing = self.seized;
         self.history
     }
 

@@ -47,6 +47,8 @@ pub struct History {
     pub parameters: Vec<Fact>,
     /// Where records are missing.
     pub gaps: Gaps,
+    /// Whether a device was seized behind the end of the last load: bound at run time, or another load is running.
+    pub seizing: bool,
 }
 
 /// The places in a boot where records are missing.

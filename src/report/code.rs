@@ -57,6 +57,7 @@ codes! {
     AuthorUnstated = "author-unstated": "The log's form does not say who wrote its lines.",
     StaleBoot = "stale-boot": "Records of an earlier boot were left out.",
     StaleLoad = "stale-load": "Records of an earlier load of the module were left out.",
+    UeventsUnheard = "uevents-unheard": "Nothing says when a driver takes or leaves a device.",
     UserQuoted = "user-quoted": "A line of user space quotes a seizing line.",
 }
 
@@ -72,6 +73,23 @@ impl Code {
                 | Self::NothingRequested
                 | Self::NotDom0
                 | Self::DriverAbsent
+        )
+    }
+}
+
+impl Code {
+    /// Whether such a finding says why its device has its status.
+    pub const fn states_a_device(self) -> bool {
+        matches!(
+            self,
+            Self::HeldByDriver
+                | Self::Unbound
+                | Self::Absent
+                | Self::Missing
+                | Self::SeizeFailed
+                | Self::Refused
+                | Self::ReleasedByHand
+                | Self::LostAfterSeize
         )
     }
 }

@@ -1,10 +1,12 @@
 //! What an audit concludes: a status per device, findings with their proof, one verdict. Data only; `render` writes it.
 
+mod change;
 mod code;
 mod evidence;
 mod status;
 mod verdict;
 
+pub use change::{Change, Kind, Snapshot, Standing, changes, records_lost, state};
 pub use code::Code;
 pub use evidence::Evidence;
 pub use status::{Basis, Proof, Status};
@@ -42,6 +44,21 @@ pub struct Report {
     pub devices: Vec<Device>,
     /// What is wrong, or worth knowing.
     pub findings: Vec<Finding>,
+    /// Whether waiting can change this.
+    pub outlook: Outlook,
+    /// How many requested devices need not be waited for.
+    pub settled: usize,
+}
+
+/// Whether waiting can change what a report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outlook {
+    /// Every requested device is settled: seized, or finally not.
+    Final,
+    /// The same, unless something happens within a second: the log does not say that the driver is done.
+    WhenQuiet,
+    /// Something is still to come.
+    Open,
 }
 
 /// What was asked for.
@@ -114,6 +131,8 @@ pub struct Device {
     pub last_guest: Option<LastGuest>,
     /// When it was seized, where that can be said as a date.
     pub seized_at: Option<DateTime<Utc>>,
+    /// The same by the clocks of the log, to tell one seizing from another.
+    pub seizing: Option<Stamp>,
     /// The findings about it.
     pub findings: Vec<Code>,
 }

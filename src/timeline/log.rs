@@ -109,6 +109,10 @@ impl Log {
 
     /// Ends the log: a gap behind its last record counts as well.
     pub fn end(&mut self) {
+        // Without numbers nobody can see whether records are missing.
+        if self.unnumbered.is_some() && self.records > 0 {
+            self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });
+        }
         if let Some(gap) = self.waiting.take() {
             self.take_gap(gap);
         }
