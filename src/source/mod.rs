@@ -11,9 +11,11 @@ mod klogctl;
 mod kmsg;
 mod log;
 mod output;
+mod uevent;
 
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::keep;
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use log::Logs;
 pub use output::replace;
+pub use uevent::{Noticed, Uevents};
