@@ -5,19 +5,27 @@ use super::{Asked, Scene};
 use crate::event::Fact;
 use crate::history::{Driver, Trail};
 use crate::record::between;
-use crate::report::{Code, Finding, Outlook, Severity, Status};
+use crate::report::{Code, Finding, Outlook, Severity, Status, Waiting};
 use crate::tree::Known;
 
 /// What is to be waited for, and how many requested devices need not be waited for any more.
-pub(super) fn outlook(scene: &Scene<'_>, devices: &[Judged], findings: &[Finding]) -> (Outlook, usize) {
+pub(super) fn waiting(scene: &Scene<'_>, devices: &[Judged], findings: &[Finding]) -> Waiting {
     let wanted: Vec<Outlook> =
         devices.iter().filter(|judged| judged.want.is_some()).map(|judged| device(scene, judged)).collect();
     let settled = wanted.iter().filter(|outlook| **outlook == Outlook::Final).count();
     if is_void(scene, findings) {
-        return (Outlook::Final, wanted.len());
+        return Waiting { outlook: Outlook::Final, settled: wanted.len(), unsteady: false };
     }
     let of_devices = wanted.into_iter().max().unwrap_or(Outlook::Open);
-    (if scene.demand.open { of_devices.max(Outlook::WhenQuiet) } else { of_devices }, settled)
+    let outlook = if scene.demand.open { of_devices.max(Outlook::WhenQuiet) } else { of_devices };
+    Waiting { outlook, settled, unsteady: devices.iter().any(|judged| is_unsteady(scene, judged)) }
+}
+
+/// The driver link is there before pciback's probe routine runs, and `irq_handlers` lists a device behind its set-up
+/// (drivers/base/dd.c `really_probe`; pci_stub.c `pcistub_init_device`).
+fn is_unsteady(scene: &Scene<'_>, judged: &Judged) -> bool {
+    let trail = scene.history.trails.get(&judged.address);
+    judged.status == Status::Failed && trail.is_some_and(|trail| trail.trouble.is_none() && !trail.over)
 }
 
 /// Whether no load can seize anything for this request: the list cannot be read, the kernel has just refused it, or there

@@ -57,10 +57,9 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
         (Verdict::Warning, FailOn::Critical) => 0,
         (verdict, _) => verdict.exit_status(),
     };
-    let outlook = super::outlook::outlook(scene, &devices, &findings);
+    let waiting = super::outlook::waiting(scene, &devices, &findings);
     let names = names(scene);
     let devices = devices.into_iter().map(|judged| device(scene, judged, &findings, &names)).collect();
-    let (outlook, settled) = outlook;
     let host = scene.host.as_ref();
     Report {
         verdict,
@@ -74,8 +73,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
         logs: scene.logs(),
         devices,
         findings,
-        outlook,
-        settled,
+        waiting,
     }
 }
 

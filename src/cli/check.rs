@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use pciback_audit::audit::{Case, conclude};
 use pciback_audit::record::Stamp;
-use pciback_audit::report::{Code, Finding, Outlook, Report, Request, Severity, Verdict};
+use pciback_audit::report::{Code, Finding, Outlook, Report, Request, Severity, Verdict, Waiting};
 use pciback_audit::source::{Logs, keep};
 use pciback_audit::tree::{Node, Tree};
 
@@ -116,8 +116,7 @@ pub(super) fn unfinished(why: &str) -> Outcome {
         logs: Vec::new(),
         devices: Vec::new(),
         findings: vec![finding],
-        outlook: Outlook::Final,
-        settled: 0,
+        waiting: Waiting { outlook: Outlook::Final, settled: 0, unsteady: false },
     };
     Outcome { report, complaints: vec![why.to_owned()] }
 }

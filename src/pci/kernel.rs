@@ -29,6 +29,12 @@ impl KernelVersion {
         if self < (Self { major: 3, minor: 7 }) { Era::UpTo3_6 } else { Era::From3_7 }
     }
 
+    /// Whether a uevent says when a driver takes or leaves a device: `bind` and `unbind` came with 4.14
+    /// (drivers/base/dd.c).
+    pub fn announces_bindings(self) -> bool {
+        self >= Self { major: 4, minor: 14 }
+    }
+
     /// Whether the module may be called `pciback`, as in 2.6.18-xen, and not only `xen-pciback`, as from 2.6.32.
     pub fn may_have_classic_module_name(self) -> bool {
         self < Self { major: 2, minor: 7 }

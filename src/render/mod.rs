@@ -1,6 +1,7 @@
 //! Writes reports: one file per form. A form is a function of the [`Report`](crate::report::Report) alone; nothing here
 //! writes to a stream, reads a clock or judges anything.
 
+mod event;
 mod findings;
 mod json;
 mod layout;
@@ -8,6 +9,7 @@ mod table;
 mod text;
 mod time;
 
+pub use event::{event_json, event_text};
 pub use json::json;
 pub use table::{Style, table};
 pub use text::escape;

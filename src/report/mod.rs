@@ -45,9 +45,18 @@ pub struct Report {
     /// What is wrong, or worth knowing.
     pub findings: Vec<Finding>,
     /// Whether waiting can change this.
+    pub waiting: Waiting,
+}
+
+/// What waiting can still bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whether it can change the report.
     pub outlook: Outlook,
     /// How many requested devices need not be waited for.
     pub settled: usize,
+    /// Whether a device was caught while pciback was setting it up: it looks failed, and may be seized in a moment.
+    pub unsteady: bool,
 }
 
 /// Whether waiting can change what a report says.

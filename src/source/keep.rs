@@ -33,9 +33,12 @@ enum Take {
 
 use Take::{Contents, Link};
 
+/// Files below a path, and what is taken of them.
+type Row = (&'static str, &'static [&'static str], Take);
+
 /// Every path that may be opened or read as a link. `*` stands for any name, `{address}` for the name of a PCI device,
 /// `{console}` for a name in `proc/consoles`; a directory with such a part in it is listed. Nothing else is touched.
-const ALLOWED: &[(&str, &[&str], Take)] = &[
+const ALLOWED: &[Row] = &[
     ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
     ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
     ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
@@ -59,8 +62,10 @@ const ALLOWED: &[(&str, &[&str], Take)] = &[
     ("usr/local/lib", &["modprobe.d/*.conf"], Contents(LONG)),
     ("usr/lib", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
     ("lib", &["modprobe.d/*.conf"], Contents(LONG)),
-    ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
 ];
+
+/// The names of devices: longer than all the rest together.
+const NAMES: &[Row] = &[("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS))];
 
 const DEVICE: &[&str] =
     &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
@@ -68,9 +73,18 @@ const DEVICE: &[&str] =
 /// Reads what is allowed of the files below `root` into a [`Tree`]. Links are kept as links and followed inside `root`
 /// only. What is there and cannot be read is kept as that; the only error is a `root` that is no directory.
 pub fn keep(root: &Path) -> io::Result<Tree> {
+    keep_rows(root, &[ALLOWED, NAMES].concat())
+}
+
+/// The same without the names of devices, for whoever looks often.
+pub fn keep_nameless(root: &Path) -> io::Result<Tree> {
+    keep_rows(root, ALLOWED)
+}
+
+fn keep_rows(root: &Path, rows: &[Row]) -> io::Result<Tree> {
     let mut keeper =
         Keeper { inside: Inside::open(root)?, tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
-    for (above, names, take) in ALLOWED {
+    for (above, names, take) in rows {
         for name in *names {
             keeper.expand("", &format!("{above}/{name}"), *take);
         }

@@ -9,13 +9,15 @@ mod journal;
 mod keep;
 mod klogctl;
 mod kmsg;
+mod live;
 mod log;
 mod output;
 mod uevent;
 
 pub use inside::{Entry, Inside, Kind, Place};
-pub use keep::keep;
+pub use keep::{keep, keep_nameless};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
+pub use live::{Live, Stir, wait};
 pub use log::Logs;
 pub use output::replace;
 pub use uevent::{Noticed, Uevents};

@@ -39,8 +39,12 @@ pub struct Log {
     pub recognised: u64,
     /// Records of pciback that are not known: the first of them, and how many.
     pub unrecognised: (Vec<Fact>, u64),
+    /// Records with facts, gaps and pieces that could not be read: when this grows, a report may change.
+    pub notable: u64,
     /// Sequence number of the first record.
     pub first_sequence: Option<u64>,
+    /// Sequence number of the last record.
+    pub last_sequence: Option<u64>,
     /// Records known to be missing.
     pub lost: u64,
     /// Pieces that could not be read: the first of each kind, and how many.
@@ -77,7 +81,9 @@ impl Log {
             kernel_records: 0,
             recognised: 0,
             unrecognised: (Vec::new(), 0),
+            notable: 0,
             first_sequence: None,
+            last_sequence: None,
             lost: 0,
             unparsed: (Vec::new(), 0),
             boots: Vec::new(),
@@ -100,6 +106,7 @@ impl Log {
             Input::Record(record) => self.take_record(&record),
             Input::Gap(gap) => {
                 self.lost += gap.lost.unwrap_or(0);
+                self.notable += 1;
                 self.waiting = Some(gap);
             }
             Input::Unparsed(unparsed) => self.take_unparsed(unparsed),
@@ -120,6 +127,7 @@ impl Log {
 
     fn take_unparsed(&mut self, unparsed: Unparsed) {
         self.unparsed.1 += 1;
+        self.notable += 1;
         if !self.unparsed.0.iter().any(|known| known.why == unparsed.why) {
             self.unparsed.0.push(unparsed);
         }
@@ -162,6 +170,8 @@ impl Log {
         if self.first_sequence.is_none() {
             self.first_sequence = record.place.sequence;
         }
+        self.last_sequence = record.place.sequence.or(self.last_sequence);
+        self.notable += u64::from(!facts.is_empty());
         let known = |fact: &Fact| fact.event.is_pciback() && !is_unknown(fact) && fact.author != Author::User;
         self.recognised += u64::from(facts.iter().any(known));
         for unknown in facts.iter().filter(|fact| is_unknown(fact)) {

@@ -1,0 +1,173 @@
+//! The kernel, listened to: its log and its uevents as they come.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+use super::kmsg::{Drained, Kmsg, Reader};
+use super::log::Logs;
+use super::uevent::Uevents;
+use crate::audit::Listening;
+use crate::record::Stamp;
+use crate::timeline::{Log, LogKind};
+
+/// Records read between two looks at everything else: some milliseconds of work.
+const ROUND: u64 = 4096;
+
+/// How many rounds the records that are there already can take: as many as the largest ring holds (`log_buf_len=`, 2 GiB).
+const MOST_ROUNDS: u32 = 4096;
+
+/// The running kernel's log and uevents, from the oldest record on.
+///
+/// It holds one buffer and what the log comes to, however long it listens.
+#[derive(Debug)]
+pub struct Live {
+    ring: Ring,
+    uevents: Result<Uevents, String>,
+    since: Stamp,
+}
+
+#[derive(Debug)]
+enum Ring {
+    /// `/dev/kmsg`, record by record.
+    Numbered { reader: Reader<Kmsg>, log: Box<Log>, ended: bool },
+    /// What syslog(2) gave last, or why nothing gives anything.
+    Whole(Box<Log>),
+}
+
+/// What a [`Live::turn`] brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stir {
+    /// A record that can change a report, or a loss of records.
+    pub log: bool,
+    /// A device, the driver or the module came, went or changed hands.
+    pub host: bool,
+    /// Not everything was read yet.
+    pub more: bool,
+}
+
+impl Stir {
+    /// Whether there is reason to look at the host again.
+    pub const fn any(self) -> bool {
+        self.log || self.host
+    }
+}
+
+impl Live {
+    /// Begins to listen, and reads what the ring buffer holds already. Read the host after this, so that no change falls
+    /// between the two.
+    pub fn begin() -> Self {
+        let uevents = Uevents::open();
+        let ring = match Kmsg::open() {
+            Ok(kmsg) => {
+                let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
+                log.endless = true;
+                Ring::Numbered { reader: Reader::new(0, kmsg), log: Box::new(log), ended: false }
+            }
+            Err(_) => Ring::Whole(Box::new(whole())),
+        };
+        let mut live = Self { ring, uevents, since: Stamp::default() };
+        for _ in 0..MOST_ROUNDS {
+            if !live.turn().more {
+                break;
+            }
+        }
+        live.since = live.log().boots.last().map_or_else(Stamp::default, |boot| boot.span.1);
+        live
+    }
+
+    /// The log as far as it came, to be judged.
+    pub fn log(&self) -> Log {
+        match &self.ring {
+            Ring::Numbered { log, .. } => {
+                let mut log = log.as_ref().clone();
+                log.end();
+                log
+            }
+            Ring::Whole(log) => log.as_ref().clone(),
+        }
+    }
+
+    /// How the case is listened to.
+    pub fn listening(&self) -> Listening {
+        Listening { since: self.since, deaf: self.uevents.as_ref().err().cloned() }
+    }
+
+    /// Whether the host or the log must be read again from time to time, because nothing wakes for their changes.
+    pub const fn must_be_asked(&self) -> bool {
+        self.uevents.is_err() || matches!(self.ring, Ring::Whole(_))
+    }
+
+    /// Holds the uevents for unheard, with the reason.
+    pub fn disregard_uevents(&mut self, why: &str) {
+        self.uevents = Err(why.to_owned());
+    }
+
+    /// Takes what has come since the last turn, without waiting. Where the log must be asked for, asks.
+    pub fn turn(&mut self) -> Stir {
+        let mut stir = Stir::default();
+        if let Ok(uevents) = &mut self.uevents {
+            let noticed = uevents.drain();
+            stir.host = noticed.any();
+            if let Some(why) = noticed.ended {
+                self.uevents = Err(why);
+            }
+        }
+        match &mut self.ring {
+            Ring::Numbered { reader, log, ended } => {
+                let before = (log.notable, *ended);
+                if !*ended {
+                    let drained = reader.drain(ROUND, log);
+                    stir.more = drained == Drained::More;
+                    *ended = matches!(drained, Drained::Ended(_));
+                }
+                stir.log = (log.notable, *ended) != before;
+            }
+            Ring::Whole(log) => {
+                let fresh = whole();
+                stir.log = (fresh.notable, fresh.records) != (log.notable, log.records);
+                **log = fresh;
+            }
+        }
+        stir
+    }
+
+    /// What becomes readable when there is something to take.
+    pub fn sources(&self) -> Vec<BorrowedFd<'_>> {
+        use std::os::fd::AsFd as _;
+        let ring = match &self.ring {
+            Ring::Numbered { reader, ended: false, .. } => Some(reader.as_fd()),
+            Ring::Numbered { .. } | Ring::Whole(_) => None,
+        };
+        ring.into_iter().chain(self.uevents.as_ref().ok().map(Uevents::as_fd)).collect()
+    }
+}
+
+/// All that syslog(2) gives, read anew: it has neither numbers nor a place to go on from.
+fn whole() -> Log {
+    let mut logs = Logs::default();
+    // What went wrong is in the log.
+    drop(logs.ring());
+    logs.into_inner().pop().unwrap_or_else(|| Log::new(0, "kmsg".to_owned(), LogKind::Ring))
+}
+
+/// Waits until one of `readable` can be read, `writable` can be written to or is closed by its reader, or `limit` is
+/// over. Signals end it as well.
+pub fn wait(
+    readable: &[BorrowedFd<'_>],
+    writable: Option<(BorrowedFd<'_>, bool)>,
+    limit: Option<Duration>,
+) -> Result<(), String> {
+    let mut polled: Vec<PollFd<'_>> =
+        readable.iter().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)).collect();
+    // Without a request, poll still tells that the reader of a pipe has gone.
+    let flags = |wanted| if wanted { PollFlags::OUT } else { PollFlags::empty() };
+    polled.extend(writable.map(|(sink, wanted)| PollFd::from_borrowed_fd(sink, flags(wanted))));
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    match rustix::event::poll(&mut polled, limit.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(super::inside::words(&error.into())),
+    }
+}
