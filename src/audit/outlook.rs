@@ -22,7 +22,7 @@ pub(super) fn waiting(scene: &Scene<'_>, devices: &[Judged], findings: &[Finding
 }
 
 /// The driver link is there before pciback's probe routine runs, and `irq_handlers` lists a device behind its set-up
-/// (drivers/base/dd.c `really_probe`; pci_stub.c `pcistub_init_device`).
+/// (drivers/base/dd.c, `really_probe`; drivers/xen/xen-pciback/pci_stub.c, `pcistub_init_device`).
 fn is_unsteady(scene: &Scene<'_>, judged: &Judged) -> bool {
     let trail = scene.history.trails.get(&judged.address);
     judged.status == Status::Failed && trail.is_some_and(|trail| trail.trouble.is_none() && !trail.over)

@@ -32,9 +32,34 @@ pub struct Live {
 #[derive(Debug)]
 enum Ring {
     /// `/dev/kmsg`, record by record.
-    Numbered { reader: Reader<Kmsg>, log: Box<Log>, ended: bool },
+    Numbered(Box<Numbered>),
     /// What syslog(2) gave last, or why nothing gives anything.
     Whole(Box<Log>),
+}
+
+#[derive(Debug)]
+struct Numbered {
+    reader: Reader<Kmsg>,
+    log: Log,
+    ended: bool,
+}
+
+impl Numbered {
+    fn new(kmsg: Kmsg) -> Self {
+        let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
+        log.endless = true;
+        Self { reader: Reader::new(0, kmsg), log, ended: false }
+    }
+
+    fn turn(&mut self, stir: &mut Stir) {
+        let before = (self.log.notable, self.ended);
+        if !self.ended {
+            let drained = self.reader.drain(ROUND, &mut self.log);
+            stir.more = drained == Drained::More;
+            self.ended = matches!(drained, Drained::Ended(_));
+        }
+        stir.log = (self.log.notable, self.ended) != before;
+    }
 }
 
 /// What a [`Live::turn`] brought.
@@ -61,11 +86,7 @@ impl Live {
     pub fn begin() -> Self {
         let uevents = Uevents::open();
         let ring = match Kmsg::open() {
-            Ok(kmsg) => {
-                let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
-                log.endless = true;
-                Ring::Numbered { reader: Reader::new(0, kmsg), log: Box::new(log), ended: false }
-            }
+            Ok(kmsg) => Ring::Numbered(Box::new(Numbered::new(kmsg))),
             Err(_) => Ring::Whole(Box::new(whole())),
         };
         let mut live = Self { ring, uevents, since: Stamp::default() };
@@ -81,8 +102,8 @@ impl Live {
     /// The log as far as it came, to be judged.
     pub fn log(&self) -> Log {
         match &self.ring {
-            Ring::Numbered { log, .. } => {
-                let mut log = log.as_ref().clone();
+            Ring::Numbered(numbered) => {
+                let mut log = numbered.log.clone();
                 log.end();
                 log
             }
@@ -116,15 +137,7 @@ impl Live {
             }
         }
         match &mut self.ring {
-            Ring::Numbered { reader, log, ended } => {
-                let before = (log.notable, *ended);
-                if !*ended {
-                    let drained = reader.drain(ROUND, log);
-                    stir.more = drained == Drained::More;
-                    *ended = matches!(drained, Drained::Ended(_));
-                }
-                stir.log = (log.notable, *ended) != before;
-            }
+            Ring::Numbered(numbered) => numbered.turn(&mut stir),
             Ring::Whole(log) => {
                 let fresh = whole();
                 stir.log = (fresh.notable, fresh.records) != (log.notable, log.records);
@@ -138,8 +151,8 @@ impl Live {
     pub fn sources(&self) -> Vec<BorrowedFd<'_>> {
         use std::os::fd::AsFd as _;
         let ring = match &self.ring {
-            Ring::Numbered { reader, ended: false, .. } => Some(reader.as_fd()),
-            Ring::Numbered { .. } | Ring::Whole(_) => None,
+            Ring::Numbered(numbered) if !numbered.ended => Some(numbered.reader.as_fd()),
+            Ring::Numbered(_) | Ring::Whole(_) => None,
         };
         ring.into_iter().chain(self.uevents.as_ref().ok().map(Uevents::as_fd)).collect()
     }
