@@ -4,10 +4,23 @@
 mod findings;
 mod json;
 mod layout;
+mod nagios;
+mod prometheus;
+#[cfg(test)]
+mod sample;
 mod table;
 mod text;
 mod time;
 
 pub use json::json;
+pub use nagios::{nagios, nagios_unknown};
+pub use prometheus::prometheus;
 pub use table::{Style, table};
 pub use text::escape;
+
+use crate::report::Report;
+
+/// Whether the audit came as far as to read anything. Where it did not, a count of 0 would be a claim.
+fn looked_at_anything(report: &Report) -> bool {
+    !report.logs.is_empty() || !report.devices.is_empty() || !report.request.entries.is_empty()
+}
