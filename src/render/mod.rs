@@ -22,5 +22,6 @@ use crate::report::Report;
 
 /// Whether the audit came as far as to read anything. Where it did not, a count of 0 would be a claim.
 fn looked_at_anything(report: &Report) -> bool {
-    !report.logs.is_empty() || !report.devices.is_empty() || !report.request.entries.is_empty()
+    let says_something = !report.devices.is_empty() || !report.request.entries.is_empty();
+    says_something || !report.logs.is_empty() || report.kernel.is_some()
 }

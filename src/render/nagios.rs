@@ -14,14 +14,16 @@ const LINE: usize = 79;
 /// Longest single part of that line: a name or a message of any length may stand in it.
 const PART: usize = 100;
 
-/// What explains every device, in fewer words than elsewhere.
+/// What explains every device, and what else is often met, in fewer words than elsewhere.
 const REASONS: &[(Code, &str)] = &[
     (Code::ListMalformed, "the kernel cannot read the list"),
     (Code::ListOutOfRange, "a number of the list is too large for the kernel"),
     (Code::ListCutShort, "an entry without its bracket ends the list"),
     (Code::ListTooLong, "the list is too long for the kernel"),
     (Code::NothingRequested, "no list of devices was found"),
+    (Code::NotDom0, "this is no dom0 as far as can be told"),
     (Code::DriverAbsent, "pciback is not there"),
+    (Code::AuthorUnstated, "the log does not say who wrote its lines"),
 ];
 
 /// What could not be read. Only its message says why.
@@ -30,7 +32,7 @@ const BLIND: &[Code] = &[Code::LogUnreadable, Code::HostUnreadable];
 /// The report as a plugin prints it, with a line end: with `verbose`, what was found stands below the first line. What
 /// went wrong on the way always does, since such a program looks at standard output only.
 pub fn nagios(report: &Report, complaints: &[String], verbose: bool) -> String {
-    let mut lines = vec![format!("{} | {}", first(report), performance(report))];
+    let mut lines = vec![format!("{} | {}", first(report, complaints), performance(report))];
     if verbose {
         lines.extend(report.findings.iter().flat_map(details).map(|line| harmless(&line)));
     }
@@ -68,7 +70,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// The line without its performance data: as many parts as it has room for, worst first.
-fn first(report: &Report) -> String {
+fn first(report: &Report, complaints: &[String]) -> String {
     let word = match report.exit_status {
         0 => "OK",
         1 => "WARNING",
@@ -76,7 +78,7 @@ fn first(report: &Report) -> String {
         _ => "UNKNOWN",
     };
     let mut line = format!("PCIBACK {word} - ");
-    let mut parts = parts(report).into_iter().map(|part| harmless(&cut(part)));
+    let mut parts = parts(report, complaints).into_iter().map(|part| harmless(&cut(part)));
     // The first two are the outcome and its worst reason: without them the line says nothing.
     line.push_str(&parts.by_ref().take(2).collect::<Vec<_>>().join("; "));
     let others: Vec<String> = parts.collect();
@@ -100,15 +102,19 @@ fn cut(part: String) -> String {
 }
 
 /// What the line says: the cause that explains everything, or the outcome and what keeps it from being better.
-fn parts(report: &Report) -> Vec<String> {
+fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
     if report.silent {
         return vec!["nothing is requested".to_owned()];
     }
     let counts = |finding: &&Finding| finding.severity != Severity::Info;
     if let Some(cause) = report.findings.iter().filter(counts).find(|finding| finding.code.explains_devices()) {
         // Why nothing was found may be that nothing could be read.
-        let blind = report.findings.iter().filter(counts).filter(|finding| BLIND.contains(&finding.code));
-        return [words(cause)].into_iter().chain(outcome(report)).chain(blind.map(words)).collect();
+        let blind = report.findings.iter().filter(counts).filter(|finding| BLIND.contains(&finding.code)).map(words);
+        let mut parts: Vec<String> = [words(cause)].into_iter().chain(outcome(report)).chain(blind).collect();
+        if cause.code == Code::NothingRequested && parts.len() == 1 {
+            parts.extend(complaints.iter().cloned());
+        }
+        return parts;
     }
     let (mut wrong, accepted) = wrong(report);
     // The word says OK, and the line goes on with what is not.
@@ -128,8 +134,7 @@ fn words(finding: &Finding) -> String {
         return (*reason).to_owned();
     }
     let summary = finding.code.summary().trim_end_matches('.');
-    let is_specific = BLIND.contains(&finding.code) || finding.code == Code::NotDom0;
-    if is_specific || finding.message.len() <= summary.len() {
+    if BLIND.contains(&finding.code) || finding.message.len() <= summary.len() {
         return finding.message.clone();
     }
     let mut letters = summary.chars();
