@@ -170,6 +170,21 @@ pub(super) enum Format {
     Table,
     /// One JSON object, as schema/report-1.json describes it
     Json,
+    /// A line for Nagios, Icinga, NRPE or Checkmk; with -v what was found below it
+    Nagios,
+    /// Metrics for the textfile collector of Prometheus' node exporter
+    Prometheus,
+}
+
+impl Format {
+    /// Whether the arguments ask for `nagios`: to be known even where they are otherwise bad, since such a caller hears
+    /// only what is said on standard output.
+    pub(super) fn is_nagios(arguments: impl Iterator<Item = OsString>) -> bool {
+        let arguments: Vec<OsString> = arguments.take_while(|argument| argument != "--").collect();
+        let apart =
+            arguments.windows(2).any(|two| matches!(two, [name, value] if name == "--format" && value == "nagios"));
+        apart || arguments.iter().any(|argument| argument == "--format=nagios")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -204,6 +219,13 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn nagios_is_heard_whatever_else_is_wrong() {
+        let asks = |line: &str| Format::is_nagios(line.split(' ').map(OsString::from));
+        assert!(asks("check --bogus --format nagios") && asks("--format=nagios --help"));
+        assert!(!asks("check nagios --format json") && !asks("check -- --format nagios") && !asks("--format"));
     }
 
     #[test]

@@ -9,11 +9,12 @@ mod watchdog;
 mod write;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use args::Args;
+use args::{Args, Format};
 use plan::{Plan, Work};
 
 /// The exit status of whatever keeps this program from judging: bad usage, unreadable input, a time limit, a defect.
@@ -26,18 +27,30 @@ pub(crate) fn run() -> ExitCode {
         Ok(plan) => work(plan),
         Err(usage) => refuse(&usage),
     });
-    ExitCode::from(status.unwrap_or(CANNOT_SAY))
+    let status = status.unwrap_or_else(|_defect| {
+        if is_nagios() { write::unknown("a defect of pciback-audit ended it") } else { CANNOT_SAY }
+    });
+    ExitCode::from(status)
 }
 
+fn is_nagios() -> bool {
+    Format::is_nagios(std::env::args_os().skip(1))
+}
+
+#[expect(clippy::disallowed_methods, reason = "an edge: how long the audit takes")]
 fn work(plan: Plan) -> u8 {
+    let began = Instant::now();
     let Plan { work, page } = plan;
     match work {
         Work::Check(check) => {
             let limit = check.timeout;
             let outcome = watchdog::within(limit, move |stage| check::audit(&check, stage));
-            page.report(&outcome.report, &outcome.complaints)
+            page.report(&outcome.report, &outcome.complaints, began.elapsed())
         }
-        Work::Demo => page.report(&demo::report(page.verbose), &[]),
+        Work::Demo => {
+            let report = demo::report(page.verbose);
+            page.report(&report, &[], began.elapsed())
+        }
         Work::Explain(code) => match explain::explain(code.as_deref()) {
             Ok(text) => write::stdout(&text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0),
             Err(why) => write::complain(&why, CANNOT_SAY),
@@ -45,10 +58,14 @@ fn work(plan: Plan) -> u8 {
     }
 }
 
-/// Help and version were asked for; everything else that clap reports is bad usage.
+/// Help and version were asked for; everything else that clap reports is bad usage. A monitor hears standard output
+/// only, and must not take a help text for an ok.
 fn refuse(usage: &clap::Error) -> u8 {
     let asked_for = matches!(usage.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_nagios() && !asked_for {
+        return write::unknown(&usage.to_string());
+    }
     // A closed pipe or a full disk does not change what was asked.
     usage.print().unwrap_or_default();
-    if asked_for { 0 } else { CANNOT_SAY }
+    if asked_for && !is_nagios() { 0 } else { CANNOT_SAY }
 }

@@ -11,7 +11,7 @@ use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
 use super::args::{self, Args, Command};
-use super::write::Page;
+use super::write::{Form, Page};
 
 /// What is to be done, and how it is to be written.
 #[derive(Debug)]
@@ -138,11 +138,18 @@ fn asked(request: args::Request) -> Asked {
 }
 
 fn page(page: args::Page) -> Result<Page, clap::Error> {
-    if page.json && page.format == Some(args::Format::Table) {
-        return Err(conflict("--json and --format table ask for two forms"));
+    let form = match page.format {
+        None if page.json => Form::Json,
+        None | Some(args::Format::Table) => Form::Table,
+        Some(args::Format::Json) => Form::Json,
+        Some(args::Format::Nagios) => Form::Nagios,
+        Some(args::Format::Prometheus) => Form::Prometheus,
+    };
+    if page.json && form != Form::Json {
+        return Err(conflict("--json and --format ask for two forms"));
     }
     Ok(Page {
-        json: page.json || page.format == Some(args::Format::Json),
+        form,
         file: page.output,
         quiet: page.quiet,
         verbose: page.verbose > 0,

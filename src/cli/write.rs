@@ -2,8 +2,9 @@
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use pciback_audit::render::{Style, escape, json, table};
+use pciback_audit::render::{Style, escape, json, nagios, nagios_unknown, prometheus, table};
 use pciback_audit::report::Report;
 use pciback_audit::source::replace;
 
@@ -15,10 +16,23 @@ const PAGE: usize = 80;
 /// Narrower, and no table can be read.
 const NARROWEST: usize = 40;
 
+/// Whatever the umask says, `node_exporter` must be able to read it, and it does not run as root.
+const READ_BY_ALL: u32 = 0o644;
+
+/// What a report looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Table,
+    Json,
+    Nagios,
+    Prometheus,
+}
+
 /// How a report is to be written.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    pub(super) json: bool,
+    pub(super) form: Form,
     pub(super) file: Option<PathBuf>,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
@@ -27,22 +41,41 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Writes a report and the complaints, and says how the process is to end.
-    pub(super) fn report(&self, report: &Report, complaints: &[String]) -> u8 {
+    /// Writes a report that took so long, and the complaints, and says how the process is to end.
+    pub(super) fn report(&self, report: &Report, complaints: &[String], took: Duration) -> u8 {
         let status = report.exit_status;
-        let hushed = report.silent || (self.quiet && status == 0);
-        if !hushed {
+        // A monitor that hears nothing takes it for a failure.
+        let hushed = self.form != Form::Nagios && (report.silent || (self.quiet && status == 0));
+        if !hushed && self.form != Form::Nagios {
             for complaint in complaints {
                 complain(complaint, status);
             }
         }
-        let text = if self.json { json(report, env!("CARGO_PKG_VERSION")) } else { table(report, &self.style()) };
+        let version = env!("CARGO_PKG_VERSION");
+        let text = match self.form {
+            Form::Table => table(report, &self.style()),
+            Form::Json => json(report, version),
+            Form::Nagios => nagios(report, complaints, self.verbose),
+            Form::Prometheus => prometheus(report, version, took),
+        };
         let written = match &self.file {
-            Some(file) => replace(file, text.as_bytes()).map_err(|error| format!("--output {}: {error}", safe(file))),
+            Some(file) => {
+                replace(file, text.as_bytes(), self.mode()).map_err(|error| format!("--output {}: {error}", safe(file)))
+            }
             None if hushed => Ok(()),
             None => stdout(&text),
         };
-        written.map_or_else(|why| complain(&why, CANNOT_SAY), |()| status)
+        written.map_or_else(|why| self.fail(&why), |()| status)
+    }
+
+    /// The mode of the file, where it is not the umask's to say.
+    fn mode(&self) -> Option<u32> {
+        (self.form == Form::Prometheus).then_some(READ_BY_ALL)
+    }
+
+    /// Says that the report could not be written where whoever asked for it will look.
+    fn fail(&self, why: &str) -> u8 {
+        if self.form == Form::Nagios { unknown(why) } else { complain(why, CANNOT_SAY) }
     }
 
     fn style(&self) -> Style {
@@ -75,6 +108,11 @@ pub(super) fn stdout(text: &str) -> Result<(), String> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
         _ => Ok(()),
     }
+}
+
+/// Says to a monitor why there is no report, and hands back the exit status for it.
+pub(super) fn unknown(why: &str) -> u8 {
+    stdout(&nagios_unknown(why)).map_or_else(|why| complain(&why, CANNOT_SAY), |()| CANNOT_SAY)
 }
 
 /// Says on standard error what went wrong, and hands back the exit status for it.

@@ -5,11 +5,25 @@ mod event;
 mod findings;
 mod json;
 mod layout;
+mod nagios;
+mod prometheus;
+#[cfg(test)]
+mod sample;
 mod table;
 mod text;
 mod time;
 
 pub use event::{event_json, event_text};
 pub use json::json;
+pub use nagios::{nagios, nagios_unknown};
+pub use prometheus::prometheus;
 pub use table::{Style, table};
 pub use text::escape;
+
+use crate::report::Report;
+
+/// Whether the audit came as far as to read anything. Where it did not, a count of 0 would be a claim.
+fn looked_at_anything(report: &Report) -> bool {
+    let says_something = !report.devices.is_empty() || !report.request.entries.is_empty();
+    says_something || !report.logs.is_empty() || report.kernel.is_some()
+}

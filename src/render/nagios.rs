@@ -1,0 +1,308 @@
+//! The report for Nagios and its kin: one line that stands alone, performance data behind `|`, and details below it.
+//!
+//! The monitor judges by the exit status, so the word on the line is that of the exit status. It differs from the verdict
+//! where the user asked for it: a warning under `--fail-on critical` is OK, and is still named; nothing requested under
+//! `--if-requested` is OK.
+
+use super::looked_at_anything;
+use super::text::is_harmful;
+use crate::report::{Code, Device, Finding, Report, Severity, Status, Verdict};
+
+/// Columns of the first line in front of the performance data, where its first two parts leave the choice.
+const LINE: usize = 79;
+
+/// Longest single part of that line: a name or a message of any length may stand in it.
+const PART: usize = 100;
+
+/// What explains every device, and what else is often met, in fewer words than elsewhere.
+const REASONS: &[(Code, &str)] = &[
+    (Code::ListMalformed, "the kernel cannot read the list"),
+    (Code::ListOutOfRange, "a number of the list is too large for the kernel"),
+    (Code::ListCutShort, "an entry without its bracket ends the list"),
+    (Code::ListTooLong, "the list is too long for the kernel"),
+    (Code::NothingRequested, "no list of devices was found"),
+    (Code::NotDom0, "this is no dom0 as far as can be told"),
+    (Code::DriverAbsent, "pciback is not there"),
+    (Code::AuthorUnstated, "the log does not say who wrote its lines"),
+];
+
+/// What could not be read. Only its message says why.
+const BLIND: &[Code] = &[Code::LogUnreadable, Code::HostUnreadable];
+
+/// The report as a plugin prints it, with a line end: with `verbose`, what was found stands below the first line. What
+/// went wrong on the way always does, since such a program looks at standard output only.
+pub fn nagios(report: &Report, complaints: &[String], verbose: bool) -> String {
+    let mut lines = vec![format!("{} | {}", first(report, complaints), performance(report))];
+    if verbose {
+        lines.extend(report.findings.iter().flat_map(details).map(|line| harmless(&line)));
+    }
+    lines.extend(complaints.iter().map(|complaint| harmless(complaint)));
+    lines.join("\n") + "\n"
+}
+
+/// A finding and what would mend it.
+fn details(finding: &Finding) -> Vec<String> {
+    let about = finding.address.map(|address| format!(" {}", address.short())).unwrap_or_default();
+    let mut lines = vec![format!("{} {}{about}: {}", finding.severity, finding.code, finding.message)];
+    lines.extend(finding.remedy.iter().map(|line| format!("    {line}")));
+    lines
+}
+
+/// What a plugin prints when it could not even begin: the first line of `why` behind the word, the others below.
+pub fn nagios_unknown(why: &str) -> String {
+    let mut lines = why.trim().lines().map(harmless);
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(&first);
+    let lines = std::iter::once(format!("PCIBACK UNKNOWN - {first}")).chain(lines);
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// `text` without what ends a line, begins performance data, or is acted on where a terminal or a page shows it. A
+/// backslash goes too: monitors turn `\n` into a line end when results travel as text.
+fn harmless(text: &str) -> String {
+    let letter = |letter| match letter {
+        '|' => '¦',
+        '\\' => '/',
+        letter if is_harmful(letter) => '?',
+        letter => letter,
+    };
+    text.chars().map(letter).collect()
+}
+
+/// The line without its performance data: as many parts as it has room for, worst first.
+fn first(report: &Report, complaints: &[String]) -> String {
+    let word = match report.exit_status {
+        0 => "OK",
+        1 => "WARNING",
+        2 => "CRITICAL",
+        _ => "UNKNOWN",
+    };
+    let mut line = format!("PCIBACK {word} - ");
+    let mut parts = parts(report, complaints).into_iter().map(|part| harmless(&cut(part)));
+    // The first two are the outcome and its worst reason: without them the line says nothing.
+    line.push_str(&parts.by_ref().take(2).collect::<Vec<_>>().join("; "));
+    let others: Vec<String> = parts.collect();
+    for (number, part) in others.iter().enumerate() {
+        let left = others.len() - number;
+        let more = if left > 1 { format!("; and {} more", left - 1) } else { String::new() };
+        if line.chars().count() + 2 + part.chars().count() + more.chars().count() > LINE {
+            return format!("{line}; and {left} more");
+        }
+        line.push_str("; ");
+        line.push_str(part);
+    }
+    line
+}
+
+fn cut(part: String) -> String {
+    match part.char_indices().nth(PART) {
+        Some((end, _)) => part.get(..end).map(|start| format!("{start}...")).unwrap_or_default(),
+        None => part,
+    }
+}
+
+/// What the line says: the cause that explains everything, or the outcome and what keeps it from being better.
+fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
+    if report.silent {
+        return vec!["nothing is requested".to_owned()];
+    }
+    let counts = |finding: &&Finding| finding.severity != Severity::Info;
+    if let Some(cause) = report.findings.iter().filter(counts).find(|finding| finding.code.explains_devices()) {
+        // Why nothing was found may be that nothing could be read.
+        let blind = report.findings.iter().filter(counts).filter(|finding| BLIND.contains(&finding.code)).map(words);
+        let mut parts: Vec<String> = [words(cause)].into_iter().chain(outcome(report)).chain(blind).collect();
+        if cause.code == Code::NothingRequested && parts.len() == 1 {
+            parts.extend(complaints.iter().cloned());
+        }
+        return parts;
+    }
+    let (mut wrong, accepted) = wrong(report);
+    // The word says OK, and the line goes on with what is not.
+    if let (Verdict::Warning, 0, Some(first)) = (report.verdict, report.exit_status, wrong.first_mut()) {
+        first.insert_str(0, "warning: ");
+    }
+    let accepted = (accepted > 0).then(|| format!("{accepted} accepted"));
+    let mut parts: Vec<String> = outcome(report).into_iter().chain(wrong).chain(accepted).collect();
+    if parts.is_empty() {
+        parts.push("no device is requested".to_owned());
+    }
+    parts
+}
+
+fn words(finding: &Finding) -> String {
+    if let Some((_, reason)) = REASONS.iter().find(|(code, _)| *code == finding.code) {
+        return (*reason).to_owned();
+    }
+    let summary = finding.code.summary().trim_end_matches('.');
+    if BLIND.contains(&finding.code) || finding.message.len() <= summary.len() {
+        return finding.message.clone();
+    }
+    let mut letters = summary.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn outcome(report: &Report) -> Option<String> {
+    let requested = report.requested();
+    match requested - report.devices.iter().filter(|device| device.requested && is_bridge(device)).count() {
+        0 if requested == 0 => None,
+        0 => Some("only bridges are requested".to_owned()),
+        wanted => Some(format!("{}/{wanted} seized", report.count("seized"))),
+    }
+}
+
+fn is_bridge(device: &Device) -> bool {
+    device.status == Status::Bridge
+}
+
+/// What is not as it should be, worst first, and how many devices are not but were accepted. What is about no device
+/// comes before the devices that it may explain; a finding that only says why a device has its status is not said again.
+fn wrong(report: &Report) -> (Vec<String>, usize) {
+    let mut found: Vec<(Verdict, bool, String)> = Vec::new();
+    let mut accepted = 0;
+    let mut shown = Vec::new();
+    for device in report.devices.iter().filter(|device| device.requested) {
+        let verdict = device.status.verdict();
+        if verdict == Verdict::Ok {
+            continue;
+        }
+        if is_accepted(report, device) {
+            accepted += 1;
+            continue;
+        }
+        shown.push((device.address, verdict));
+        found.push((verdict, true, format!("{} {}", device.address.short(), state(device))));
+    }
+    for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Info) {
+        let verdict = finding.severity.verdict();
+        let entry = match finding.address {
+            Some(address) if shown.iter().any(|(known, worst)| *known == address && *worst >= verdict) => continue,
+            Some(address) => (verdict, true, format!("{} {}", address.short(), finding.code)),
+            None => (verdict, false, words(finding)),
+        };
+        if !found.contains(&entry) {
+            found.push(entry);
+        }
+    }
+    // Stable: within these, devices stay in the order of their addresses and findings in that of the report.
+    found.sort_by_key(|(verdict, is_device, _)| (std::cmp::Reverse(*verdict), *is_device));
+    (found.into_iter().map(|(.., text)| text).collect(), accepted)
+}
+
+/// Whether the user accepted what is wrong with a device: then its findings are lighter than its status.
+fn is_accepted(report: &Report, device: &Device) -> bool {
+    let about = report.findings.iter().filter(|finding| finding.address == Some(device.address));
+    let worst = about.map(|finding| finding.severity.verdict()).max();
+    // No finding speaks for a device that is unconfirmed.
+    device.status != Status::Unconfirmed && worst.is_some_and(|worst| worst < device.status.verdict())
+}
+
+fn state(device: &Device) -> String {
+    match (&device.status, &device.driver) {
+        (Status::Held, Some(driver)) => format!("held by {driver}"),
+        (Status::Lost { by_hand: true }, _) => "released by hand".to_owned(),
+        (Status::Lost { by_hand: false }, Some(driver)) => format!("lost to {driver}"),
+        (status, _) => status.name().to_owned(),
+    }
+}
+
+/// Every count, zeros too, so that graphs have no holes; `U` where nothing was looked at.
+fn performance(report: &Report) -> String {
+    let looked = looked_at_anything(report);
+    let value = |number: u64| if looked { number.to_string() } else { "U".to_owned() };
+    let count = |number: usize| value(u64::try_from(number).unwrap_or(u64::MAX));
+    let requested = report.requested();
+    let mut data = vec![format!("requested={};;;0", count(requested))];
+    for status in Status::NAMES {
+        let most = if status == "seized" && looked { format!(";{requested}") } else { String::new() };
+        data.push(format!("{status}={};;;0{most}", count(report.count(status))));
+    }
+    data.push(format!("log_records_lost={};;;0", value(report.logs.iter().map(|log| log.lost).sum())));
+    data.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{device, finding, report};
+    use super::*;
+
+    /// The first line in front of its performance data.
+    fn text(report: &Report) -> String {
+        nagios(report, &[], false).split(" | ").next().unwrap().to_owned()
+    }
+
+    fn held(slot: u8, driver: &str) -> Device {
+        device(slot, Status::Held, Some(driver))
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_the_rest_is_counted() {
+        let lost = Status::Lost { by_hand: true };
+        let mut devices = vec![device(1, lost, None), device(2, Status::Unconfirmed, None), held(3, "uhci_hcd")];
+        let found = report(2, devices.clone(), vec![]);
+        assert_eq!(text(&found), "PCIBACK CRITICAL - 0/3 seized; 00:03.0 held by uhci_hcd; and 2 more");
+        devices.extend((4..20).map(|slot| device(slot, Status::Absent, None)));
+        let line = text(&report(2, devices, vec![]));
+        assert_eq!(line, "PCIBACK CRITICAL - 0/19 seized; 00:03.0 held by uhci_hcd; and 18 more");
+        let two = report(2, vec![held(1, "nvme"), held(2, "nvme")], vec![]);
+        assert_eq!(text(&two), "PCIBACK CRITICAL - 0/2 seized; 00:01.0 held by nvme; 00:02.0 held by nvme");
+    }
+
+    #[test]
+    fn causes_come_before_the_count() {
+        let cause = finding(Code::ListMalformed, Severity::Critical, None, "column 3: expected (");
+        let found = report(2, vec![device(1, Status::Unbound, None)], vec![cause]);
+        assert_eq!(text(&found), "PCIBACK CRITICAL - the kernel cannot read the list; 0/1 seized");
+        let nothing = finding(Code::NothingRequested, Severity::Unknown, None, "no list");
+        let blind = finding(Code::HostUnreadable, Severity::Unknown, None, "/sys cannot be read");
+        let mut found = report(3, vec![], vec![blind, nothing]);
+        assert_eq!(text(&found), "PCIBACK UNKNOWN - no list of devices was found; /sys cannot be read");
+        (found.silent, found.exit_status) = (true, 0);
+        assert_eq!(text(&found), "PCIBACK OK - nothing is requested");
+    }
+
+    #[test]
+    fn what_explains_a_doubt_comes_before_the_devices_in_doubt() {
+        let late = finding(Code::LogBeginsLate, Severity::Unknown, None, "the log begins late");
+        let found = report(3, vec![device(1, Status::Unconfirmed, None)], vec![late]);
+        assert_eq!(text(&found), "PCIBACK UNKNOWN - 0/1 seized; the log begins late; 00:01.0 unconfirmed");
+    }
+
+    #[test]
+    fn the_word_is_that_of_the_exit_status() {
+        let warning = finding(Code::Unrequested, Severity::Warning, Some(4), "not in the list");
+        let mut found = report(1, vec![], vec![warning]);
+        assert_eq!(text(&found), "PCIBACK WARNING - 00:04.0 unrequested");
+        found.exit_status = 0;
+        assert_eq!(text(&found), "PCIBACK OK - warning: 00:04.0 unrequested");
+        let accepted = finding(Code::HeldByDriver, Severity::Info, Some(1), "held");
+        assert_eq!(text(&report(0, vec![held(1, "nvme")], vec![accepted])), "PCIBACK OK - 0/1 seized; 1 accepted");
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_its_line() {
+        let evil = "a|b=9\n\\n\\x\nOK - fine\r\u{1b}[2J\u{2028}c|d=1 'e'=2";
+        let mut bad = finding(Code::LogUnreadable, Severity::Unknown, None, evil);
+        bad.remedy = vec![evil.to_owned()];
+        let found = report(3, vec![held(1, evil), held(2, &"x".repeat(9999))], vec![bad]);
+        let all = nagios(&found, &[evil.to_owned()], true);
+        assert_eq!(all.lines().count(), 4, "{all}");
+        assert_eq!(all.matches('|').count(), 1, "{all}");
+        assert!(!all.contains(|letter| letter != '\n' && (is_harmful(letter) || letter == '\\')), "{all}");
+        assert!(all.lines().next().is_some_and(|line| line.len() < 500), "{all}");
+        assert!(!all.ends_with("\n\n") && all.ends_with('\n'));
+        let refused = nagios_unknown(&format!("error: {evil}"));
+        assert!(refused.starts_with("PCIBACK UNKNOWN - a¦b=9\n") && !refused.contains('|'), "{refused}");
+    }
+
+    #[test]
+    fn every_count_is_there_and_what_is_not_known_is_no_zero() {
+        let found = nagios(&report(2, vec![held(1, "nvme"), device(2, Status::Bridge, None)], vec![]), &[], false);
+        let data = "requested=2;;;0 seized=0;;;0;2 bridge=1;;;0 held=1;;;0 unbound=0;;;0 absent=0;;;0 failed=0;;;0 \
+                    lost=0;;;0 missing=0;;;0 unconfirmed=0;;;0 unrequested=0;;;0 log_records_lost=7;;;0";
+        assert_eq!(found, format!("PCIBACK CRITICAL - 0/1 seized; 00:01.0 held by nvme | {data}\n"));
+        let mut nothing = report(3, vec![], vec![finding(Code::LogUnreadable, Severity::Unknown, None, "time is up")]);
+        nothing.logs.clear();
+        let line = nagios(&nothing, &[], false);
+        assert!(line.starts_with("PCIBACK UNKNOWN - time is up | requested=U;;;0 seized=U;;;0 bridge=U"), "{line}");
+    }
+}
