@@ -7,7 +7,9 @@ import re
 import shlex
 import subprocess
 import time
+from pathlib import Path
 
+CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
 STARTS_WITHIN = 60  # seconds; it takes four
 STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 
@@ -73,6 +75,22 @@ define host {
 }
 """
 
+# What the object file in contrib/ expects of the site that it goes to.
+SITE = """
+define hostgroup {
+    hostgroup_name dom0
+    members dom0
+}
+define service {
+    name generic-service
+    register 0
+    contacts nobody
+    check_period always
+    notification_period always
+    notification_interval 0
+}
+"""
+
 SERVICE = """
 define command {{
     command_name {name}
@@ -100,7 +118,7 @@ def check(runs, tools, folder):
     commands["bad-usage"] = [binary, "--format", "nagios", "--bogus"]
     commands["help"] = [binary, "--format=nagios", "--help"]
     heard = listen(program, commands, folder)
-    faults = []
+    faults = [*verify(program, folder)]
     for run in runs:
         report, status = run.report()
         faults += [f"{run.name}: {fault}" for fault in compare(heard[run.name], report, status)]
@@ -127,14 +145,29 @@ def compare(heard, report, status):
         yield f"performance data {values}, report {wanted}"
 
 
+def settings(home):
+    return MAIN.format(folder=home, user=pwd.getpwuid(os.geteuid()).pw_name, group=grp.getgrgid(os.getegid()).gr_name)
+
+
+def verify(program, folder):
+    """What Nagios has against the object file that is shipped."""
+    home = folder / "contrib"
+    (home / "results").mkdir(parents=True)
+    shipped = CONTRIB / "pciback-audit.nagios.cfg"
+    (home / "objects.cfg").write_text(HOST + SITE + shipped.read_text())
+    (home / "nagios.cfg").write_text(settings(home))
+    ran = subprocess.run([program, "-v", home / "nagios.cfg"], capture_output=True, text=True, check=False)
+    if ran.returncode != 0 or "Checked 1 services" not in ran.stdout:
+        yield f"{shipped.name}: {ran.stdout[-1500:]}"
+
+
 def listen(program, commands, folder):
     """Starts Nagios, waits until each service was checked, and hands back what it knows of each."""
     home = folder / "nagios"
     (home / "results").mkdir(parents=True)
-    me = {"user": pwd.getpwuid(os.geteuid()).pw_name, "group": grp.getgrgid(os.getegid()).gr_name}
     services = [SERVICE.format(name=name, command=shell(command)) for name, command in commands.items()]
     (home / "objects.cfg").write_text(HOST + "".join(services))
-    (home / "nagios.cfg").write_text(MAIN.format(folder=home, **me))
+    (home / "nagios.cfg").write_text(settings(home))
     output = (home / "output").open("w")
     core = subprocess.Popen([program, home / "nagios.cfg"], stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:

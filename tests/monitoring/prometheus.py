@@ -6,7 +6,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 STARTS_WITHIN = 30  # seconds; it takes less than one
 
 
@@ -15,7 +17,7 @@ def check(runs, tools, folder):
     exporter = tools.program("prometheus-node-exporter", "usr/bin/prometheus-node-exporter")
     textfiles = folder / "textfiles"
     textfiles.mkdir()
-    faults = []
+    faults = [*rules(promtool)]
     with Exporter(exporter, textfiles) as served:
         for run in runs:
             # As a timer does: --output, which is written even where the run says nothing.
@@ -27,6 +29,15 @@ def check(runs, tools, folder):
                 told.append(f"exit status {ran.returncode}, not {status}, or mode {file.stat().st_mode:o}")
             faults += [f"{run.name}: {fault}" for fault in told]
     return faults
+
+
+def rules(promtool):
+    """What promtool has against the alerting rules that are shipped, and when they alert."""
+    for command in [["check", "rules", HERE.parents[1] / "contrib/pciback-audit.rules.yml"],
+                    ["test", "rules", HERE / "alerts.yml"]]:
+        ran = subprocess.run([promtool, *command], capture_output=True, text=True, check=False)
+        if ran.returncode != 0:
+            yield f"promtool {command[0]} rules: {ran.stdout}{ran.stderr}"
 
 
 def lint(promtool, file):
