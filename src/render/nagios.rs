@@ -23,6 +23,8 @@ const REASONS: &[(Code, &str)] = &[
     (Code::NothingRequested, "no list of devices was found"),
     (Code::NotDom0, "this is no dom0 as far as can be told"),
     (Code::DriverAbsent, "pciback is not there"),
+    (Code::RecordsLost, "log records are missing"),
+    (Code::LogBeginsLate, "the log begins too late"),
     (Code::AuthorUnstated, "the log does not say who wrote its lines"),
 ];
 
@@ -108,11 +110,11 @@ fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
     }
     let counts = |finding: &&Finding| finding.severity != Severity::Info;
     if let Some(cause) = report.findings.iter().filter(counts).find(|finding| finding.code.explains_devices()) {
-        // Why nothing was found may be that nothing could be read.
-        let blind = report.findings.iter().filter(counts).filter(|finding| BLIND.contains(&finding.code)).map(words);
-        let mut parts: Vec<String> = [words(cause)].into_iter().chain(outcome(report)).chain(blind).collect();
-        if cause.code == Code::NothingRequested && parts.len() == 1 {
-            parts.extend(complaints.iter().cloned());
+        let mut parts: Vec<String> = [words(cause)].into_iter().chain(outcome(report)).collect();
+        if cause.code == Code::NothingRequested {
+            // It may be that nothing could be read.
+            let mut blind = report.findings.iter().filter(counts).filter(|finding| BLIND.contains(&finding.code));
+            parts.extend(blind.next().map(words).or_else(|| complaints.first().cloned()));
         }
         return parts;
     }
@@ -262,9 +264,9 @@ mod tests {
 
     #[test]
     fn what_explains_a_doubt_comes_before_the_devices_in_doubt() {
-        let late = finding(Code::LogBeginsLate, Severity::Unknown, None, "the log begins late");
+        let late = finding(Code::LogBeginsLate, Severity::Unknown, None, "it does not reach back");
         let found = report(3, vec![device(1, Status::Unconfirmed, None)], vec![late]);
-        assert_eq!(text(&found), "PCIBACK UNKNOWN - 0/1 seized; the log begins late; 00:01.0 unconfirmed");
+        assert_eq!(text(&found), "PCIBACK UNKNOWN - 0/1 seized; the log begins too late; 00:01.0 unconfirmed");
     }
 
     #[test]
