@@ -63,12 +63,15 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main"]),
     ("comfy_table", &["render"]),
     ("flate2", &["source", "cli"]),
+    ("indicatif", &["cli"]),
     ("memchr", &["record", "event"]),
     ("regex", &["event"]),
     ("rmesg", &["source"]),
     ("rustix", &["source", "cli"]),
-    ("serde", &["render"]),
-    ("serde_json", &["render"]),
+    ("sd_notify", &["cli"]),
+    ("serde", &["source", "render"]),
+    ("serde_json", &["source", "render"]),
+    ("signal_hook", &["cli"]),
     ("terminal_size", &["cli"]),
 ];
 

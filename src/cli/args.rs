@@ -36,6 +36,8 @@ pub(super) enum Command {
     /// Audit once (also when no command is given)
     #[command(after_help = STATUSES)]
     Check(Box<Check>),
+    /// Print how things stand, then a line for every change, until stopped
+    Watch(Box<Watch>),
     /// Audit a real captured dom0 that is built in
     Demo(Page),
     /// Say what a finding means, what proves it, and what to do
@@ -104,6 +106,9 @@ pub(super) struct Evidence {
     /// Judge by this machine's sysfs although the log is a file
     #[arg(long)]
     pub(super) host: bool,
+    /// Listen until every requested device is settled, but no longer than this: 10s, 2m
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot"])]
+    pub(super) wait: Option<Duration>,
     /// Which boot of the logs: 0 is the last one, -1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub(super) boot: BootChoice,
@@ -133,6 +138,42 @@ pub(super) struct Judgement {
     /// Give up after so many seconds, with exit status 3
     #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: Option<u64>,
+}
+
+/// Ends with 0 when it is stopped by SIGTERM or SIGINT. SIGHUP has it open --output anew and look at everything again.
+#[derive(Debug, Flags)]
+pub(super) struct Watch {
+    #[command(flatten)]
+    pub(super) request: Request,
+    /// Accept a known finding, everywhere or on one device (repeatable)
+    #[arg(long, value_name = "CODE[@ADDRESS]")]
+    pub(super) ignore: Vec<Ignore>,
+    /// How long an event counts: 30s, 90m, 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(super) event_window: Duration,
+    /// The form of the events
+    #[arg(long, value_name = "FORM")]
+    pub(super) format: Option<EventFormat>,
+    /// The same as --format json
+    #[arg(short = 'J', long)]
+    pub(super) json: bool,
+    /// Append the events to FILE instead of printing them
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Keep the metrics in FILE current, for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE")]
+    pub(super) textfile: Option<PathBuf>,
+    /// Remember in FILE how far the log was read, and begin with what happened since
+    #[arg(long, value_name = "FILE")]
+    pub(super) resume: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EventFormat {
+    /// A line for a person (default)
+    Text,
+    /// One JSON object a line, as schema/event-1.json describes it
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

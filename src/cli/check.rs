@@ -1,18 +1,18 @@
 //! `check`: gathers the evidence, and has it judged.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use pciback_audit::audit::{Case, conclude};
 use pciback_audit::record::Stamp;
-use pciback_audit::report::{Code, Finding, Outlook, Report, Request, Severity, Verdict, Waiting};
+use pciback_audit::report::{Code, Finding, Report, Request, Severity, Verdict, Waiting};
 use pciback_audit::source::{Logs, keep};
 use pciback_audit::tree::{Node, Tree};
 
 use super::plan::{self, Check, Host, Log};
 use super::watchdog::Stage;
-use super::{CANNOT_SAY, write};
+use super::{CANNOT_SAY, wait, write};
 
 /// What an audit comes to, and what went wrong on the way.
 #[derive(Debug)]
@@ -22,8 +22,25 @@ pub(super) struct Outcome {
     pub(super) complaints: Vec<String>,
 }
 
-/// Reads the logs, then the host, which decides what is so now, and judges.
+/// How long pciback gets to finish with a device that was caught in the middle of its set-up.
+const STEADY: Duration = Duration::from_secs(1);
+
+/// Reads the evidence and judges it, as often as it takes.
 pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
+    if let Some(limit) = check.wait {
+        return wait::audit(check, limit, stage);
+    }
+    let outcome = once(check, stage);
+    if outcome.report.waiting.unsteady && check.host == Host::Here && check.logs == [Log::Ring] {
+        stage.enter("waiting for pciback to set a device up");
+        std::thread::sleep(STEADY);
+        return once(check, stage);
+    }
+    outcome
+}
+
+/// Reads the logs, then the host, which decides what is so now, and judges.
+fn once(check: &Check, stage: &Stage) -> Outcome {
     let mut complaints = Vec::new();
     let mut logs = Logs::default();
     for log in &check.logs {
@@ -78,17 +95,21 @@ fn files(root: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
     stage.enter(&format!("reading the host's files below {name}"));
     keep(root).unwrap_or_else(|error| {
         complaints.push(format!("--root {name}: {error}"));
-        // Nothing of the host is known then, which is not the same as a host that has nothing.
-        let mut tree = Tree::default();
-        for part in ["sys", "proc", "etc"] {
-            tree.insert(part, Node::Unreadable(error.to_string()));
-        }
-        tree
+        closed(&error.to_string())
     })
 }
 
+/// A host of which nothing can be known, which is not the same as a host that has nothing.
+pub(super) fn closed(why: &str) -> Tree {
+    let mut tree = Tree::default();
+    for part in ["sys", "proc", "etc"] {
+        tree.insert(part, Node::Unreadable(why.to_owned()));
+    }
+    tree
+}
+
 #[expect(clippy::disallowed_methods, reason = "an edge: the time of the audit")]
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
@@ -116,7 +137,7 @@ pub(super) fn unfinished(why: &str) -> Outcome {
         logs: Vec::new(),
         devices: Vec::new(),
         findings: vec![finding],
-        waiting: Waiting { outlook: Outlook::Final, settled: 0, unsteady: false },
+        waiting: Waiting::default(),
     };
     Outcome { report, complaints: vec![why.to_owned()] }
 }

@@ -4,7 +4,10 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod listen;
 mod plan;
+mod wait;
+mod watch;
 mod watchdog;
 mod write;
 
@@ -47,6 +50,7 @@ fn work(plan: Plan) -> u8 {
             let outcome = watchdog::within(limit, move |stage| check::audit(&check, stage));
             page.report(&outcome.report, &outcome.complaints, began.elapsed())
         }
+        Work::Watch(watch) => watch::run(&watch),
         Work::Demo => {
             let report = demo::report(page.verbose);
             page.report(&report, &[], began.elapsed())

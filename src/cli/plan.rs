@@ -24,6 +24,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum Work {
     Check(Check),
+    Watch(Watch),
     Demo,
     Explain(Option<String>),
 }
@@ -36,6 +37,18 @@ pub(super) struct Check {
     pub(super) host: Host,
     pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
+    /// For how long to wait until all is settled.
+    pub(super) wait: Option<Duration>,
+}
+
+/// A watch.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) check: Check,
+    pub(super) json: bool,
+    pub(super) output: Option<PathBuf>,
+    pub(super) textfile: Option<PathBuf>,
+    pub(super) resume: Option<PathBuf>,
 }
 
 /// Where a log comes from.
@@ -67,6 +80,7 @@ impl Plan {
         match args.command {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
+            Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Check(check)) => self::check(*check),
             None => check(args.check),
         }
@@ -102,7 +116,25 @@ fn check(check: args::Check) -> Result<Plan, clap::Error> {
         event_window: judgement.event_window,
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
-    Ok(Plan { work: Work::Check(Check { asked: asked(request), logs, host, options, timeout }), page })
+    let wait = evidence.wait;
+    Ok(Plan { work: Work::Check(Check { asked: asked(request), logs, host, options, timeout, wait }), page })
+}
+
+fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
+    let args::Watch { request, ignore, event_window, format, json, output, textfile, resume } = watch;
+    if json && format == Some(args::EventFormat::Text) {
+        return Err(conflict("--json and --format text ask for two forms"));
+    }
+    let check = Check {
+        asked: asked(request),
+        logs: vec![Log::Ring],
+        host: Host::Here,
+        options: Options { ignore, event_window, ..Options::default() },
+        timeout: None,
+        wait: None,
+    };
+    let json = json || format == Some(args::EventFormat::Json);
+    Ok(Plan { work: Work::Watch(Watch { check, json, output, textfile, resume }), page: Page::default() })
 }
 
 fn log(path: PathBuf) -> Log {

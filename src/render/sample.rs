@@ -2,7 +2,7 @@
 
 use crate::pci::Address;
 use crate::record::Stamp;
-use crate::report::{Basis, Code, Device, Finding, Log, Report, Request, Severity, Status, Verdict};
+use crate::report::{Basis, Code, Device, Finding, Log, Report, Request, Severity, Status, Verdict, Waiting};
 
 /// A report with this exit status and one log.
 pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Finding>) -> Report {
@@ -30,6 +30,7 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         logs: vec![log],
         devices,
         findings,
+        waiting: Waiting::default(),
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) fn device(slot: u8, status: Status, driver: Option<&str>) -> Device {
         label: None,
         last_guest: None,
         seized_at: None,
+        seizing: None,
         findings: Vec::new(),
     }
 }

@@ -18,7 +18,7 @@ pub struct Change {
     pub code: Option<Code>,
     /// Its severity.
     pub severity: Option<Severity>,
-    /// How many records were lost, where that could be counted.
+    /// How many records were lost, or events left out.
     pub lost: Option<u64>,
     /// In plain words, one line.
     pub message: String,
@@ -49,6 +49,10 @@ pub enum Kind {
     FindingGone,
     /// The verdict is another one.
     Verdict,
+    /// The host was started again since the last watch.
+    NewBoot,
+    /// Events could not be written, and were left out.
+    EventsSkipped,
 }
 
 impl Kind {
@@ -66,6 +70,8 @@ impl Kind {
             Self::Finding => "finding",
             Self::FindingGone => "finding-gone",
             Self::Verdict => "verdict",
+            Self::NewBoot => "new-boot",
+            Self::EventsSkipped => "events-skipped",
         }
     }
 }
@@ -156,6 +162,17 @@ pub fn records_lost(lost: u64) -> Change {
     Change { lost: Some(lost), ..change(Kind::RecordsLost, format!("{records} lost before it could be read")) }
 }
 
+/// That the host was started again since the last watch.
+pub fn new_boot() -> Change {
+    change(Kind::NewBoot, "the host was started again since the last watch".to_owned())
+}
+
+/// That so many events were left out, because nobody took them.
+pub fn events_skipped(number: u64) -> Change {
+    let events = if number == 1 { "1 event was".to_owned() } else { format!("{number} events were") };
+    Change { lost: Some(number), ..change(Kind::EventsSkipped, format!("{events} left out: nobody took them")) }
+}
+
 fn change(kind: Kind, message: String) -> Change {
     Change { kind, address: None, status: None, driver: None, code: None, severity: None, lost: None, message }
 }
@@ -178,7 +195,8 @@ fn finding(finding: &Finding) -> Change {
     }
 }
 
-fn verdict(report: &Report) -> Change {
+/// The verdict, and how many requested devices are seized.
+pub fn verdict(report: &Report) -> Change {
     let (requested, seized) = (report.requested(), report.count("seized"));
     change(Kind::Verdict, format!("{}: {seized} of {requested} requested devices seized", report.verdict.name()))
 }

@@ -6,7 +6,7 @@ mod evidence;
 mod status;
 mod verdict;
 
-pub use change::{Change, Kind, Snapshot, Standing, changes, records_lost, state};
+pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
 pub use status::{Basis, Proof, Status};
@@ -49,7 +49,7 @@ pub struct Report {
 }
 
 /// What waiting can still bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// Whether it can change the report.
     pub outlook: Outlook,
@@ -60,9 +60,10 @@ pub struct Waiting {
 }
 
 /// Whether waiting can change what a report says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outlook {
     /// Every requested device is settled: seized, or finally not.
+    #[default]
     Final,
     /// The same, unless something happens within a second: the log does not say that the driver is done.
     WhenQuiet,

@@ -26,6 +26,11 @@ impl Verdict {
         }
     }
 
+    /// The verdict of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Ok, Self::Warning, Self::Unknown, Self::Critical].into_iter().find(|verdict| verdict.name() == name)
+    }
+
     /// The exit status, as the Monitoring Plugins number them. Their order is not the order of badness.
     pub const fn exit_status(self) -> u8 {
         match self {

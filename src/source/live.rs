@@ -167,12 +167,12 @@ fn whole() -> Log {
 }
 
 /// Waits until one of `readable` can be read, `writable` can be written to or is closed by its reader, or `limit` is
-/// over. Signals end it as well.
+/// over. Signals end it as well. Returns whether the reader of `writable` has gone.
 pub fn wait(
     readable: &[BorrowedFd<'_>],
     writable: Option<(BorrowedFd<'_>, bool)>,
     limit: Option<Duration>,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let mut polled: Vec<PollFd<'_>> =
         readable.iter().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)).collect();
     // Without a request, poll still tells that the reader of a pipe has gone.
@@ -180,7 +180,24 @@ pub fn wait(
     polled.extend(writable.map(|(sink, wanted)| PollFd::from_borrowed_fd(sink, flags(wanted))));
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match rustix::event::poll(&mut polled, limit.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Ok(_) => {
+            let sink = polled.last().filter(|_| writable.is_some()).map_or(PollFlags::empty(), PollFd::revents);
+            Ok(sink.intersects(PollFlags::ERR | PollFlags::HUP))
+        }
+        Err(Errno::INTR) => Ok(false),
         Err(error) => Err(super::inside::words(&error.into())),
     }
+}
+
+/// Writes as much of `bytes` as `sink` takes without waiting. [`std::io::ErrorKind::WouldBlock`] when that is nothing.
+pub fn write_some(sink: BorrowedFd<'_>, bytes: &[u8]) -> std::io::Result<usize> {
+    // A pipe that can be written to has room for this much.
+    const PIECE: usize = 4096;
+    let mut polled = [PollFd::from_borrowed_fd(sink, PollFlags::OUT)];
+    rustix::event::poll(&mut polled, Some(&Timespec::default()))?;
+    let [polled] = polled;
+    if polled.revents().is_empty() {
+        return Err(std::io::ErrorKind::WouldBlock.into());
+    }
+    Ok(rustix::io::write(sink, bytes.get(..PIECE).unwrap_or(bytes))?)
 }

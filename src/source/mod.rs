@@ -11,13 +11,15 @@ mod klogctl;
 mod kmsg;
 mod live;
 mod log;
+mod memory;
 mod output;
 mod uevent;
 
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_nameless};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
-pub use live::{Live, Stir, wait};
+pub use live::{Live, Stir, wait, write_some};
 pub use log::Logs;
+pub use memory::Memory;
 pub use output::replace;
 pub use uevent::{Noticed, Uevents};

@@ -1,0 +1,105 @@
+//! `check --wait`: listens until every requested device is settled, or the time is over.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pciback_audit::report::{Outlook, Report, Snapshot, changes};
+use pciback_audit::source;
+
+use super::check::Outcome;
+use super::listen::Listener;
+use super::plan::Check;
+use super::watchdog::Stage;
+
+/// How long nothing must happen where the log does not say that the driver is done.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The least time between two looks at the host, whatever the kernel prints.
+const CALM: Duration = Duration::from_millis(50);
+
+/// How often to look where nothing wakes us.
+const ASK: Duration = Duration::from_millis(250);
+
+/// How often the time left is shown.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Waits no longer than `limit`, and audits.
+pub(super) fn audit(check: &Check, limit: Duration, stage: &Stage) -> Outcome {
+    stage.enter("waiting for the requested devices (--wait)");
+    let mut listener = Listener::begin(check);
+    let progress = Progress::shown();
+    let mut report = listener.look(true);
+    let (mut looked, mut stirred) = (listener.elapsed(), Duration::ZERO);
+    let mut fresh = false;
+    let complaint = loop {
+        progress.show(&report, limit.saturating_sub(looked));
+        if is_settled(&report, looked, stirred) || looked >= limit {
+            break None;
+        }
+        let due = [
+            Some(limit),
+            (report.waiting.outlook == Outlook::WhenQuiet).then(|| stirred + QUIET),
+            listener.live.must_be_asked().then(|| looked + ASK),
+            fresh.then(|| looked + CALM),
+        ];
+        let due = due.into_iter().flatten().min().unwrap_or(limit);
+        let left = due.saturating_sub(listener.elapsed());
+        let left = if progress.0.is_some() { left.min(TICK) } else { left };
+        if let Err(why) = source::wait(&listener.live.sources(), None, Some(left)) {
+            break Some(format!("--wait: {why}"));
+        }
+        if listener.live.turn().any() {
+            (fresh, stirred) = (true, listener.elapsed());
+        }
+        let now = listener.elapsed();
+        if now >= due || (fresh && now >= looked + CALM) {
+            let before = Snapshot::of(&report);
+            report = listener.look(true);
+            (fresh, looked) = (false, now);
+            // Where nothing is heard, what is seen counts.
+            if !changes(&before, &report).is_empty() {
+                stirred = now;
+            }
+        }
+    };
+    progress.end();
+    Outcome { report, complaints: complaint.into_iter().collect() }
+}
+
+/// Whether nothing more can come, as of the last look.
+fn is_settled(report: &Report, looked: Duration, stirred: Duration) -> bool {
+    match report.waiting.outlook {
+        Outlook::Final => true,
+        Outlook::WhenQuiet => looked >= stirred + QUIET,
+        Outlook::Open => false,
+    }
+}
+
+/// A line on a terminal: how many devices are settled, and how long we shall wait.
+struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    fn shown() -> Self {
+        Self(std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {msg}");
+            bar.set_style(style.unwrap_or_else(|_constant| ProgressStyle::default_spinner()));
+            bar
+        }))
+    }
+
+    fn show(&self, report: &Report, left: Duration) {
+        if let Some(bar) = &self.0 {
+            let (settled, requested) = (report.waiting.settled, report.requested());
+            bar.set_message(format!("{settled} of {requested} devices settled, {} s left", left.as_secs()));
+            bar.tick();
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

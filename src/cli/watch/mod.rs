@@ -1,0 +1,234 @@
+//! `watch`: prints how things stand, then a line for every change, until it is stopped.
+
+mod outlet;
+mod signals;
+mod systemd;
+mod textfile;
+
+use std::time::Duration;
+
+use pciback_audit::record::BootId;
+use pciback_audit::render::{event_json, event_text};
+use pciback_audit::report::{Change, Report, Snapshot, changes, events_skipped, new_boot, records_lost, state};
+use pciback_audit::source::{self, Memory};
+
+use super::listen::Listener;
+use super::plan::Watch;
+use super::{CANNOT_SAY, check, write};
+use outlet::Outlet;
+use signals::Signals;
+use systemd::Systemd;
+use textfile::Textfile;
+
+/// The least time between two looks at the host, whatever the kernel prints: a flood costs no more than this.
+const CALM: Duration = Duration::from_millis(100);
+
+/// How long pciback gets to finish with a device that was caught in the middle of its set-up.
+const STEADY: Duration = Duration::from_secs(2);
+
+/// How often to look where nothing wakes us.
+const ASK: Duration = Duration::from_secs(10);
+
+/// How soon to try again what could not be written.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Watches until it is stopped, and says how the process is to end.
+pub(super) fn run(watch: &Watch) -> u8 {
+    match Watcher::begin(watch).and_then(Watcher::run) {
+        Ok(()) => 0,
+        Err(why) => write::complain(&why, CANNOT_SAY),
+    }
+}
+
+struct Watcher<'a> {
+    plan: &'a Watch,
+    listener: Listener<'a>,
+    signals: Signals,
+    outlet: Outlet,
+    textfile: Option<Textfile<'a>>,
+    systemd: Systemd,
+    /// What was told last.
+    told: Snapshot,
+    report: Report,
+    looked: Duration,
+    /// Whether something happened since.
+    fresh: bool,
+    /// Since when a device has been caught in the middle of its set-up.
+    unsteady: Option<Duration>,
+    /// Why the state could not be remembered, once that was said.
+    forgetful: Option<String>,
+}
+
+impl<'a> Watcher<'a> {
+    /// Opens what is written to before anything is read: an error is then known at once.
+    fn begin(plan: &'a Watch) -> Result<Self, String> {
+        let signals = Signals::catch()?;
+        let outlet = Outlet::open(plan.output.as_deref())?;
+        let remembered = plan.resume.as_deref().and_then(|path| {
+            Memory::read(path).unwrap_or_else(|why| {
+                write::complain(&format!("--resume {}: {why}; beginning anew", write::safe(path)), 0);
+                None
+            })
+        });
+        let mut listener = Listener::begin(&plan.check);
+        let report = listener.look(false);
+        let mut watcher = Self {
+            plan,
+            looked: listener.elapsed(),
+            listener,
+            signals,
+            outlet,
+            textfile: plan.textfile.as_deref().map(Textfile::new),
+            systemd: Systemd::default(),
+            told: Snapshot::of(&report),
+            report,
+            fresh: false,
+            unsteady: None,
+            forgetful: None,
+        };
+        let first = watcher.since(remembered);
+        watcher.tell(&first);
+        watcher.written();
+        watcher.systemd.ready(&watcher.report);
+        Ok(watcher)
+    }
+
+    /// What happened since the last watch of this boot, and how things stand.
+    fn since(&self, remembered: Option<Memory>) -> Vec<Change> {
+        let mut between = Vec::new();
+        match remembered {
+            Some(memory) if Some(memory.boot) == self.boot() => {
+                let first = self.listener.live.log().first_sequence;
+                let next = memory.sequence.map(|last| last.saturating_add(1));
+                let lost = first.zip(next).map_or(0, |(first, next)| first.saturating_sub(next));
+                between.extend((lost > 0).then(|| records_lost(lost)));
+                between.extend(changes(&memory.told, &self.report));
+            }
+            Some(_) => between.push(new_boot()),
+            None => {}
+        }
+        between.extend(state(&self.report));
+        between
+    }
+
+    fn boot(&self) -> Option<BootId> {
+        self.report.boot_id
+    }
+
+    fn run(mut self) -> Result<(), String> {
+        while !self.signals.end() && !self.outlet.is_closed(self.plan.textfile.is_some()) {
+            let due = self.due();
+            let left = due.map(|due| due.saturating_sub(self.listener.elapsed()));
+            let mut sources = self.listener.live.sources();
+            sources.push(self.signals.source());
+            let sink_gone = source::wait(&sources, self.outlet.sink(), left)?;
+            if sink_gone {
+                self.outlet.close();
+            }
+            self.turn(due);
+        }
+        self.systemd.stopping();
+        self.outlet.flush();
+        self.remember();
+        Ok(())
+    }
+
+    /// When to wake although nothing happens; never, if there is nothing to wait for.
+    fn due(&self) -> Option<Duration> {
+        let times = [
+            self.fresh.then(|| self.looked + CALM),
+            self.listener.live.must_be_asked().then(|| self.looked + ASK),
+            self.textfile.as_ref().map(|textfile| self.looked + textfile.every()),
+            self.outlet.is_stuck().then(|| self.looked.max(self.listener.elapsed()) + AGAIN),
+            self.systemd.due(),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// Takes what happened, and looks at the host when there is reason to.
+    fn turn(&mut self, due: Option<Duration>) {
+        self.fresh |= self.listener.live.turn().any();
+        let again = self.signals.again();
+        if again {
+            self.systemd.reloading();
+            self.outlet.reopen();
+        }
+        let now = self.listener.elapsed();
+        self.systemd.alive(now);
+        let asked = due.is_some_and(|due| now >= due) && !self.fresh;
+        if again || (asked && self.is_old(now)) || (self.fresh && now >= self.looked + CALM) {
+            self.look(now);
+        }
+        if again {
+            self.systemd.ready(&self.report);
+        }
+        self.outlet.flush();
+        if let Some(skipped) = self.outlet.skipped() {
+            let line = self.line(&events_skipped(skipped));
+            self.outlet.tell(&line);
+        }
+    }
+
+    /// Whether the last look is older than it may become where nothing wakes us.
+    fn is_old(&self, now: Duration) -> bool {
+        let asked = self.listener.live.must_be_asked() && now >= self.looked + ASK;
+        asked || self.textfile.as_ref().is_some_and(|textfile| now >= self.looked + textfile.every())
+    }
+
+    fn look(&mut self, now: Duration) {
+        self.report = self.listener.look(false);
+        (self.looked, self.fresh) = (now, false);
+        if self.report.waiting.unsteady {
+            let since = *self.unsteady.get_or_insert(now);
+            if now < since + STEADY {
+                self.fresh = true;
+                return;
+            }
+        } else {
+            self.unsteady = None;
+        }
+        let changes = changes(&self.told, &self.report);
+        self.told = Snapshot::of(&self.report);
+        self.tell(&changes);
+        self.written();
+        if !changes.is_empty() {
+            self.systemd.status(&self.report);
+        }
+    }
+
+    fn tell(&mut self, changes: &[Change]) {
+        for change in changes {
+            let line = self.line(change);
+            self.outlet.tell(&line);
+        }
+        self.outlet.flush();
+        if !changes.is_empty() {
+            self.remember();
+        }
+    }
+
+    fn line(&self, change: &Change) -> String {
+        let now = check::now();
+        if self.plan.json { event_json(change, self.report.verdict, now) } else { event_text(change, now) }
+    }
+
+    fn written(&mut self) {
+        let took = self.listener.elapsed().saturating_sub(self.looked);
+        if let Some(textfile) = &mut self.textfile {
+            textfile.write(&self.report, took);
+        }
+    }
+
+    /// Notes what was told, so that the next watch does not tell it again.
+    fn remember(&mut self) {
+        let (Some(path), Some(boot)) = (&self.plan.resume, self.boot()) else { return };
+        let memory = Memory { boot, sequence: self.listener.live.log().last_sequence, told: self.told.clone() };
+        let trouble = memory.write(path).err();
+        if trouble != self.forgetful {
+            if let Some(why) = &trouble {
+                write::complain(&format!("--resume {}: {why}; will try again", write::safe(path)), 0);
+            }
+            self.forgetful = trouble;
+        }
+    }
+}
