@@ -1,4 +1,4 @@
-//! Writes reports: one file per form. A form is a function of the [`Report`](crate::report::Report) alone; nothing here
+//! Writes reports: one file per form. A form is a function of the [`Report`] alone; nothing here
 //! writes to a stream, reads a clock or judges anything.
 
 mod event;
