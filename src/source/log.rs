@@ -35,6 +35,9 @@ const SOSREPORT: (&str, &str) = ("sos_commands/kernel", "dmesg");
 /// ... what the boot scripts or syslog wrote.
 const FILES: &[&str] = &["var/log/dmesg", "var/log/kern.log", "var/log/messages"];
 
+/// Reads the ring buffer into a log.
+type Way<'a> = dyn FnMut(&mut Log) -> Result<(), String> + 'a;
+
 /// The logs of one audit, numbered as they are read.
 #[derive(Debug, Default)]
 pub struct Logs {
@@ -51,24 +54,28 @@ impl Logs {
     /// syslog(2), which does not number the records (see [`Log::unnumbered`]).
     pub fn ring(&mut self) -> Option<String> {
         let index = self.logs.len();
-        let mut log = self.begin("kmsg", LogKind::Ring);
-        let read = kmsg::read(index, &mut log);
-        if log.records > 0 {
-            return self.end(log, read);
+        self.first(&mut |log| kmsg::read(index, log), &mut |log| klogctl::read(index, log))
+    }
+
+    /// Reads the ring buffer by the first of two ways that gives a record.
+    fn first(&mut self, kmsg: &mut Way<'_>, syslog: &mut Way<'_>) -> Option<String> {
+        let reason = |read: Result<(), String>| read.err().unwrap_or_else(|| "it gives no record".to_owned());
+        let mut numbered = self.begin("kmsg", LogKind::Ring);
+        let read = kmsg(&mut numbered);
+        if numbered.records > 0 {
+            return self.end(numbered, read);
         }
+        let kmsg = reason(read);
         let mut formatted = self.begin("syslog(2)", LogKind::Ring);
-        let second = klogctl::read(index, &mut formatted);
-        let none = || Err("it gives no record".to_owned());
-        match (read.and_then(|()| none()), second) {
-            (Err(why), Ok(())) if formatted.records > 0 => {
-                formatted.unnumbered = Some(why);
-                self.end(formatted, Ok(()))
-            }
-            (first, second) => {
-                log.failure = None;
-                self.end(log, both(first, second.and_then(|()| none())))
-            }
+        let read = syslog(&mut formatted);
+        if read.is_ok() && formatted.records > 0 {
+            formatted.unnumbered = Some(kmsg);
+            return self.end(formatted, read);
         }
+        let syslog = reason(read);
+        let why = if kmsg == syslog { kmsg } else { format!("/dev/kmsg: {kmsg}; syslog(2): {syslog}") };
+        numbered.failure = None;
+        self.end(numbered, Err(why))
     }
 
     /// Reads journald's kernel messages of this machine: of the running boot, or of `all` that are kept.
@@ -130,15 +137,6 @@ impl Logs {
         log.end();
         self.logs.push(log);
         failure
-    }
-}
-
-/// Why neither way to the ring buffer leads there.
-fn both(kmsg: Result<(), String>, syslog: Result<(), String>) -> Result<(), String> {
-    match (kmsg, syslog) {
-        (Err(kmsg), Err(syslog)) if kmsg == syslog => Err(kmsg),
-        (Err(kmsg), Err(syslog)) => Err(format!("/dev/kmsg: {kmsg}; syslog(2): {syslog}")),
-        (kmsg, syslog) => kmsg.and(syslog),
     }
 }
 
@@ -212,4 +210,48 @@ pub(super) fn decode(index: usize, reader: &mut dyn Read, log: &mut Log) -> Resu
     };
     decoder.finish(&mut |input| log.take(input));
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What two ways to the ring buffer come to that give these bytes or fail.
+    fn ring(kmsg: Result<&str, &str>, syslog: Result<&str, &str>) -> (Log, Option<String>) {
+        let way = |given: Result<&str, &str>, log: &mut Log| {
+            given.map_err(str::to_owned).and_then(|text| decode(0, &mut text.as_bytes(), log))
+        };
+        let mut logs = Logs::default();
+        let failure = logs.first(&mut |log| way(kmsg, log), &mut |log| way(syslog, log));
+        let [log] = <[Log; 1]>::try_from(logs.into_inner()).unwrap();
+        (log, failure)
+    }
+
+    #[test]
+    fn the_numbered_way_is_taken_where_it_leads() {
+        let (log, failure) = ring(Ok("6,1,2,-;a\n"), Ok("<6>[    0.000002] a\n"));
+        assert_eq!((log.name.as_str(), log.records, log.unnumbered, failure), ("kmsg", 1, None, None));
+    }
+
+    #[test]
+    fn the_other_way_says_why_it_was_taken() {
+        for (kmsg, why) in [(Err("permission denied"), "permission denied"), (Ok(""), "it gives no record")] {
+            let (log, failure) = ring(kmsg, Ok("<6>[    0.000002] a\n"));
+            assert_eq!((log.name.as_str(), log.records, failure), ("syslog(2)", 1, None));
+            assert_eq!((log.unnumbered.as_deref(), log.failure), (Some(why), None));
+        }
+    }
+
+    #[test]
+    fn where_both_fail_both_reasons_are_named_and_one_once() {
+        for (kmsg, syslog, why) in [
+            (Err("no such file"), Err("not permitted"), "/dev/kmsg: no such file; syslog(2): not permitted"),
+            (Err("no such file"), Ok(""), "/dev/kmsg: no such file; syslog(2): it gives no record"),
+            (Err("not permitted"), Err("not permitted"), "not permitted"),
+        ] {
+            let (log, failure) = ring(kmsg, syslog);
+            assert_eq!((log.name.as_str(), log.records, log.unnumbered), ("kmsg", 0, None));
+            assert_eq!((log.failure.as_deref(), failure.as_deref()), (Some(why), Some(why)));
+        }
+    }
 }
