@@ -56,6 +56,23 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::State,
+        Self::Seized,
+        Self::Failed,
+        Self::Lost,
+        Self::DriverChanged,
+        Self::StatusChanged,
+        Self::Forgotten,
+        Self::RecordsLost,
+        Self::Finding,
+        Self::FindingGone,
+        Self::Verdict,
+        Self::NewBoot,
+        Self::EventsSkipped,
+    ];
+
     /// Its stable name.
     pub const fn name(self) -> &'static str {
         match self {

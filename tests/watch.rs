@@ -1,0 +1,313 @@
+//! `watch` and `check --wait` as a user or a service manager runs them, on whatever machine this is.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end in a panic")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Folder, audit};
+use pciback_audit::report::{Kind, Status};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Long enough for the slowest machine; only a test that fails waits for it.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A running watch, stopped when the test is over.
+struct Watch {
+    child: Child,
+    lines: Option<BufReader<ChildStdout>>,
+    complaints: BufReader<ChildStderr>,
+}
+
+impl Watch {
+    fn start(args: &str, paths: &[(&str, &Path)]) -> Self {
+        Self::start_with(args, paths, &[])
+    }
+
+    fn start_with(args: &str, paths: &[(&str, &Path)], env: &[(&str, &str)]) -> Self {
+        let mut command = audit(&format!("watch {args}")).command();
+        for (flag, path) in paths {
+            command.arg(flag).arg(path);
+        }
+        let mut child = command.envs(env.iter().copied()).stdin(Stdio::null()).spawn().unwrap();
+        let lines = child.stdout.take().map(BufReader::new);
+        let complaints = BufReader::new(child.stderr.take().unwrap());
+        Self { child, lines, complaints }
+    }
+
+    /// The next line that it prints.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.as_mut().unwrap().read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The next line that it says on standard error.
+    fn complaint(&mut self) -> String {
+        let mut line = String::new();
+        self.complaints.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Everything up to the first verdict: it watches by then.
+    fn state(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let ends = |line: &String| line.contains(" verdict: ") || line.contains("\"kind\":\"verdict\"");
+        while !lines.last().is_some_and(ends) {
+            lines.push(self.line());
+            assert_ne!(lines.last().unwrap(), "", "{lines:?}");
+        }
+        lines
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it, and returns its exit status and what it said on standard error.
+    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+        self.signal(signal);
+        self.ended()
+    }
+
+    fn ended(&mut self) -> (Option<i32>, String) {
+        let mut err = String::new();
+        self.complaints.read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap().code(), err)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It may have ended as it should.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(drop).unwrap_or_default();
+    }
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < LONG, "{what} never came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[test]
+fn it_prints_the_state_and_ends_well_on_either_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut watch = Watch::start("--device 00:1f.7", &[]);
+        let state = watch.state();
+        assert!(state[0].contains(" state 0000:00:1f.7: "), "{state:?}");
+        assert_eq!(watch.end(signal), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn its_json_is_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(include_str!("../schema/event-1.json")).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let mut watch = Watch::start("--device 00:1f.7 --device 01:00.0 -J", &[]);
+    let state: Vec<Value> = watch.state().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for event in &state {
+        let errors: Vec<String> = validator.iter_errors(event).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{event}");
+    }
+    assert_eq!((&state[0]["kind"], &state[0]["address"]), (&"state".into(), &"0000:00:1f.7".into()));
+    let verdict = &state[state.len() - 1];
+    assert_eq!(verdict["kind"], "verdict");
+    let mut other = verdict.clone();
+    other["kind"] = "anything".into();
+    assert!(!validator.is_valid(&other));
+}
+
+#[test]
+fn the_schema_names_every_kind_and_status() {
+    let schema: Value = serde_json::from_str(include_str!("../schema/event-1.json")).unwrap();
+    let named = |part: &str| -> Vec<String> {
+        let names = schema["properties"][part]["enum"].as_array().unwrap();
+        names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    assert_eq!(named("kind"), Kind::ALL.map(Kind::name));
+    assert_eq!(named("status"), Status::NAMES);
+}
+
+#[test]
+fn the_file_of_events_is_appended_to_and_opened_anew_on_sighup() {
+    let folder = Folder::new();
+    let (path, old) = (folder.at("events"), folder.at("events.1"));
+    folder.file("events", b"before\n");
+    let watch = Watch::start("--device 00:1f.7", &[("--output", &path)]);
+    until("the state", || text(&path).contains("verdict"));
+    assert!(text(&path).starts_with("before\n"), "{}", text(&path));
+    fs::rename(&path, &old).unwrap();
+    watch.signal(Signal::HUP);
+    until("the new file", || path.exists());
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_ends_nothing() {
+    let mut watch = Watch::start("--device 00:1f.7", &[("--output", Path::new("/dev/full"))]);
+    let said = watch.complaint();
+    assert!(said.contains("--output /dev/full: No space left") && said.contains("will try again"), "{said}");
+    watch.signal(Signal::HUP);
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly_though_nothing_happens() {
+    let mut watch = Watch::start("--device 00:1f.7", &[]);
+    watch.state();
+    drop(watch.lines.take());
+    assert_eq!(watch.ended(), (Some(0), String::new()));
+}
+
+#[test]
+fn with_metrics_to_keep_a_reader_may_go_away() {
+    let folder = Folder::new();
+    let path = folder.at("pciback.prom");
+    let mut watch = Watch::start("--device 00:1f.7", &[("--textfile", &path)]);
+    watch.state();
+    drop(watch.lines.take());
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(watch.child.try_wait().unwrap(), None);
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
+fn the_metrics_are_there_whole_and_readable_by_all() {
+    let folder = Folder::new();
+    let path = folder.at("pciback.prom");
+    let mut watch = Watch::start("--device 00:1f.7", &[("--textfile", &path)]);
+    watch.state();
+    until("the file", || path.exists());
+    assert!(text(&path).contains("\npciback_audit_verdict "), "{}", text(&path));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(folder.names(), ["pciback.prom"]);
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    watch.signal(Signal::HUP);
+    until("a new one", || fs::metadata(&path).unwrap().modified().unwrap() > before);
+    watch.end(Signal::TERM);
+}
+
+#[test]
+fn metrics_that_cannot_be_written_are_said_once_and_end_nothing() {
+    let mut watch = Watch::start("--device 00:1f.7", &[("--textfile", Path::new("/nowhere/pciback.prom"))]);
+    let said = watch.complaint();
+    assert!(said.contains("--textfile /nowhere/pciback.prom: No such file"), "{said}");
+    watch.signal(Signal::HUP);
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
+fn what_was_told_is_remembered_and_a_damaged_memory_is_said() {
+    let folder = Folder::new();
+    let path = folder.at("state");
+    let mut watch = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    watch.state();
+    watch.end(Signal::TERM);
+    let memory: Value = serde_json::from_str(&text(&path)).unwrap();
+    assert_eq!(memory["devices"][0]["address"], "0000:00:1f.7");
+    let mut again = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    assert!(again.state()[0].contains(" state "), "nothing happened in between");
+    again.end(Signal::TERM);
+    let mut memory = memory;
+    memory["devices"][0]["status"] = "seized".into();
+    folder.file("state", memory.to_string().as_bytes());
+    let mut changed = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    let told = changed.state();
+    assert!(told[0].contains(" lost 0000:00:1f.7: "), "{told:?}");
+    changed.end(Signal::TERM);
+    memory["boot_id"] = "0".repeat(32).into();
+    folder.file("state", memory.to_string().as_bytes());
+    let mut rebooted = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    assert!(rebooted.state()[0].contains(" new-boot: "));
+    rebooted.end(Signal::TERM);
+    folder.file("state", b"{");
+    let mut damaged = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    damaged.state();
+    let (status, err) = damaged.end(Signal::TERM);
+    assert!(status == Some(0) && err.contains("is damaged") && err.contains("beginning anew"), "{err}");
+}
+
+#[test]
+fn systemd_is_told_that_it_is_ready_alive_and_about_to_end() {
+    let folder = Folder::new();
+    let path = folder.at("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let hear = || {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let until = |wanted: &str| while !hear().lines().any(|line| line.starts_with(wanted)) {};
+    let env = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+    let watch = Watch::start_with("--device 00:1f.7", &[], &env);
+    until("READY=1");
+    until("STATUS=");
+    until("WATCHDOG=1");
+    until("WATCHDOG=1");
+    watch.signal(Signal::HUP);
+    until("RELOADING=1");
+    until("READY=1");
+    watch.signal(Signal::TERM);
+    until("STOPPING=1");
+    assert_eq!({ watch }.ended(), (Some(0), String::new()));
+}
+
+#[test]
+fn while_nothing_happens_it_does_not_run() {
+    let mut watch = Watch::start("--device 00:1f.7", &[]);
+    watch.state();
+    let switches = || -> u64 {
+        let status = text(Path::new(&format!("/proc/{}/status", watch.child.id())));
+        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
+        line.rsplit('\t').next().unwrap().parse().unwrap()
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    let before = switches();
+    std::thread::sleep(Duration::from_secs(1));
+    // The kernel of this machine may print something meanwhile; a timer of ours would come at least ten times.
+    assert!(switches() - before < 5);
+}
+
+#[test]
+fn bad_usage_is_no_verdict() {
+    for args in ["watch --format table", "watch --json --format text", "watch --wait 1s", "watch /var/log/kern.log"] {
+        assert!(audit(args).run().ends_with(3).complains("error:").out.is_empty(), "{args}");
+    }
+    audit("watch --device 00:1f.7 --output /nowhere/at/all").run().ends_with(3).complains("/nowhere/at/all");
+    for args in ["--wait 1s --log x", "--wait 1s --root /", "check --wait 1s x", "--wait 1", "--wait 1s --boot -1"] {
+        audit(args).run().ends_with(3).complains("error:");
+    }
+}
+
+#[test]
+fn waiting_ends_at_once_where_there_is_nothing_to_wait_for() {
+    let began = Instant::now();
+    audit("--wait 600s --hide (0000:00:1d.0),(0000:00:1d.1) -J").run().json();
+    assert!(began.elapsed() < LONG, "a list that the kernel refuses needs no waiting");
+}
+
+#[test]
+fn waiting_ends_when_the_time_is_over_and_reports_like_a_check() {
+    let waited = audit("--wait 1s --device 00:1f.7 -J").run();
+    let checked = audit("--device 00:1f.7 -J").run();
+    assert_eq!((waited.status, waited.codes()), (checked.status, checked.codes()));
+    assert_eq!(waited.json()["devices"], checked.json()["devices"]);
+    assert_eq!(waited.err, "", "no terminal, no progress");
+}
