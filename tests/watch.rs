@@ -1,6 +1,7 @@
 //! `watch` and `check --wait` as a user or a service manager runs them, on whatever machine this is.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end in a panic")]
+#![expect(clippy::disallowed_methods, reason = "a test that waits must give up some day")]
 
 mod common;
 
