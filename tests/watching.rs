@@ -83,7 +83,8 @@ impl Dom0 {
             }
         }
         if self.loaded {
-            let handlers: String = self.set_up.iter().map(|address| format!("{address}:off:not acking:0\\n")).collect();
+            let handlers =
+                self.set_up.iter().fold(String::new(), |text, address| text + address + ":off:not acking:0\\n");
             let _ = writeln!(text, "sys/bus/pci/drivers/pciback/slots = {A}\\n{B}\\n");
             let _ = writeln!(text, "sys/bus/pci/drivers/pciback/irq_handlers = {handlers}");
         }
