@@ -312,3 +312,23 @@ fn waiting_ends_when_the_time_is_over_and_reports_like_a_check() {
     assert_eq!(waited.json()["devices"], checked.json()["devices"]);
     assert_eq!(waited.err, "", "no terminal, no progress");
 }
+
+#[test]
+fn on_a_terminal_waiting_shows_how_far_it_is() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = || fs::OpenOptions::new().read(true).write(true).open(&name).unwrap();
+    // One end stays open here: the terminal must not go away before it was read.
+    let kept = terminal();
+    let mut command = audit("--wait 1s --device 00:1f.7").env("TERM", "xterm").command();
+    assert!(command.stderr(terminal()).stdout(Stdio::null()).status().unwrap().code().is_some());
+    drop(command);
+    let mut shown = vec![0; 64 << 10];
+    let length = rustix::io::read(&ours, &mut shown).unwrap();
+    drop(kept);
+    let shown = String::from_utf8_lossy(&shown[..length]).into_owned();
+    assert!(shown.contains(" of 1 settled, ") && shown.contains(" s left"), "{shown:?}");
+}

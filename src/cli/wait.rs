@@ -92,7 +92,7 @@ impl Progress {
     fn show(&self, report: &Report, left: Duration) {
         if let Some(bar) = &self.0 {
             let (settled, requested) = (report.waiting.settled, report.requested());
-            bar.set_message(format!("{settled} of {requested} devices settled, {} s left", left.as_secs()));
+            bar.set_message(format!("{settled} of {requested} settled, {} s left", left.as_secs()));
             bar.tick();
         }
     }

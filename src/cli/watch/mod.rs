@@ -71,10 +71,10 @@ impl<'a> Watcher<'a> {
             })
         });
         let mut listener = Listener::begin(&plan.check);
+        let looked = listener.elapsed();
         let report = listener.look(false);
         let mut watcher = Self {
             plan,
-            looked: listener.elapsed(),
             listener,
             signals,
             outlet,
@@ -82,6 +82,7 @@ impl<'a> Watcher<'a> {
             systemd: Systemd::default(),
             told: Snapshot::of(&report),
             report,
+            looked,
             fresh: false,
             unsteady: None,
             forgetful: None,
