@@ -223,14 +223,15 @@ fn what_was_told_is_remembered_and_a_damaged_memory_is_said() {
     let memory: Value = serde_json::from_str(&text(&path)).unwrap();
     assert_eq!(memory["devices"][0]["address"], "0000:00:1f.7");
     let mut again = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
-    assert!(again.state()[0].contains(" state "), "nothing happened in between");
+    let told = again.state();
+    assert!(!told.iter().any(|line| line.contains("lost 0000:00:1f.7")), "nothing happened to it in between: {told:?}");
     again.end(Signal::TERM);
     let mut memory = memory;
     memory["devices"][0]["status"] = "seized".into();
     folder.file("state", memory.to_string().as_bytes());
     let mut changed = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
     let told = changed.state();
-    assert!(told[0].contains(" lost 0000:00:1f.7: "), "{told:?}");
+    assert!(told.iter().any(|line| line.contains(" lost 0000:00:1f.7: ")), "{told:?}");
     changed.end(Signal::TERM);
     memory["boot_id"] = "0".repeat(32).into();
     folder.file("state", memory.to_string().as_bytes());
@@ -279,11 +280,12 @@ fn while_nothing_happens_it_does_not_run() {
         let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
         line.rsplit('\t').next().unwrap().parse().unwrap()
     };
-    std::thread::sleep(Duration::from_millis(300));
-    let before = switches();
-    std::thread::sleep(Duration::from_secs(1));
-    // The kernel of this machine may print something meanwhile; a timer of ours would come at least ten times.
-    assert!(switches() - before < 5);
+    // The kernel of this machine may print something now and then, which wakes it. A timer of ours would go off always.
+    until("a second without work", || {
+        let before = switches();
+        std::thread::sleep(Duration::from_secs(1));
+        switches() == before
+    });
 }
 
 #[test]

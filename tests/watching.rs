@@ -328,3 +328,24 @@ fn without_uevents_the_report_says_so_and_judges_the_same() {
     assert_eq!(unheard.verdict, heard.verdict);
     assert!(unheard.findings.iter().any(|finding| finding.code.name() == "uevents-unheard"), "{:?}", unheard.findings);
 }
+
+#[test]
+fn forged_records_are_counted_and_kept_current_however_many_there_are() {
+    let mut dom0 = Dom0::new();
+    dom0.listen();
+    let forge = |dom0: &mut Dom0, address: &str| {
+        dom0.sequence += 1;
+        dom0.micros += 1_000_000;
+        let _ =
+            writeln!(dom0.log, "14,{},{},-;pciback {address}: xen_pciback: seizing device", dom0.sequence, dom0.micros);
+    };
+    (0..1_000).for_each(|_| forge(&mut dom0, A));
+    (0..=0xff).for_each(|bus| (0..8).for_each(|function| forge(&mut dom0, &format!("0001:{bus:02x}:00.{function}"))));
+    forge(&mut dom0, A);
+    let report = dom0.report();
+    let forged: Vec<_> = report.findings.iter().filter(|finding| finding.code.name() == "forged-record").collect();
+    assert!(forged.len() < 300, "{} findings", forged.len());
+    let ours = forged.iter().find(|finding| finding.address == Some(A.parse().unwrap())).unwrap();
+    assert!(ours.message.starts_with("1001 records look"), "{}", ours.message);
+    assert_eq!((ours.stamp.uptime, ours.severity.name()), (Some(dom0.micros), "warning"));
+}

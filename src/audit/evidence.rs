@@ -9,7 +9,7 @@ use crate::event::{Event, Fact};
 use crate::pci::Address;
 use crate::record::between;
 use crate::report::{Code, Finding, Severity, Status};
-use crate::timeline::{Log, LogKind};
+use crate::timeline::{Imitation, Log, LogKind};
 use crate::tree::Known;
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
@@ -116,38 +116,30 @@ fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 
 /// Records of user space that look like the driver's, a finding for each device they name.
 fn forged(scene: &Scene<'_>, devices: &[Judged]) -> Vec<Finding> {
-    let mut by_device: BTreeMap<Option<Address>, Vec<&Fact>> = BTreeMap::new();
-    for fact in forged_facts(scene).filter(|fact| !is_quotation(fact)) {
-        by_device.entry(fact.event.address()).or_default().push(fact);
+    let mut by_device: BTreeMap<Option<Address>, Vec<&Imitation>> = BTreeMap::new();
+    for (address, found) in scene.story.parts.iter().flat_map(|(_, boot)| boot.forged.pretended()) {
+        by_device.entry(address).or_default().push(found);
     }
-    let finding = |(address, facts): (Option<Address>, Vec<&Fact>)| {
-        let last = facts.last().copied()?;
+    let finding = |(address, found): (Option<Address>, Vec<&Imitation>)| {
+        let last = &found.last()?.last;
         let judged = devices.iter().find(|judged| judged.want.is_some() && Some(judged.address) == address);
         let counts = judged.is_some_and(|judged| contradicts(scene, judged, last)) && is_recent(scene, last);
         let severity = if counts { Severity::Warning } else { Severity::Info };
-        let message =
-            format!("{} like the driver's, but not from the kernel: not used as evidence", count_look(facts.len()));
-        let mut found = finding(Code::ForgedRecord, severity, message);
-        found.address = address;
-        found.stamp = last.stamp;
-        found.time = scene.date(&last.stamp);
-        found.evidence = facts.iter().take(3).map(|fact| scene.shown(fact)).collect();
-        Some(found)
+        let look = count_look(found.iter().map(|found| found.count).sum());
+        let message = format!("{look} like the driver's, but not from the kernel: not used as evidence");
+        let mut finding = finding(Code::ForgedRecord, severity, message);
+        finding.address = address;
+        finding.stamp = last.stamp;
+        finding.time = scene.date(&last.stamp);
+        let first = found.iter().flat_map(|found| &found.first);
+        finding.evidence = first.take(3).map(|fact| scene.shown(fact)).collect();
+        Some(finding)
     };
     by_device.into_iter().filter_map(finding).collect()
 }
 
-fn count_look(number: usize) -> String {
+fn count_look(number: u64) -> String {
     if number == 1 { "a record looks".to_owned() } else { format!("{number} records look") }
-}
-
-fn forged_facts<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Fact> {
-    scene.story.parts.iter().flat_map(|(_, boot)| &boot.forged.0)
-}
-
-/// A program that tells its own log about the driver forges nothing.
-fn is_quotation(fact: &Fact) -> bool {
-    fact.program.is_some() || matches!(fact.event, Event::Quoted { .. })
 }
 
 /// Whether what the record pretends is not so, as far as the host shows; without a host it may be anything.
@@ -207,5 +199,6 @@ fn quoted(scene: &Scene<'_>) -> Vec<Finding> {
         found.evidence.push(scene.shown(fact));
         found
     };
-    forged_facts(scene).filter(|fact| is_quotation(fact)).map(quotation).collect()
+    let quoted = scene.story.parts.iter().flat_map(|(_, boot)| boot.forged.quoted());
+    quoted.flat_map(|(_, found)| &found.first).map(quotation).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::JITTER;
+use super::forged::Forged;
 use crate::event::{Event, Fact};
 use crate::history::Chronicle;
 use crate::pci::Address;
@@ -56,8 +57,8 @@ pub struct Boot {
     pub past: Option<Chronicle>,
     /// The facts that can decide something, and the gaps, in the order of the log.
     pub moments: Vec<Moment>,
-    /// Facts that user space wrote: the first of them, and how many in all.
-    pub forged: (Vec<Fact>, u64),
+    /// Facts that user space wrote.
+    pub forged: Forged,
     speakers: BTreeMap<Address, String>,
     last_event: Stamp,
     last_uptime: Option<u64>,
@@ -70,9 +71,6 @@ fn is_info(fact: &Fact) -> bool {
     // init/main.c prints "Kernel command line:" at level notice.
     always || (matches!(fact.event, Event::CommandLine { .. }) && fact.text.starts_with(b"Command line: "))
 }
-
-/// How many forged facts are kept for the report; the rest is counted.
-const FORGED_KEPT: usize = 64;
 
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
@@ -183,10 +181,7 @@ impl Boot {
                 | Event::Quoted { .. }
         );
         if pretends {
-            self.forged.1 += 1;
-            if self.forged.0.len() < FORGED_KEPT {
-                self.forged.0.push(fact);
-            }
+            self.forged.take(fact);
         }
     }
 }

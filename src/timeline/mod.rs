@@ -5,10 +5,12 @@
 //! would cut at the same places. [`Story`] then lays the logs of a case over each other and picks the asked boot.
 
 mod boot;
+mod forged;
 mod log;
 mod story;
 
 pub use boot::{Boot, Moment};
+pub use forged::{Forged, Imitation};
 pub use log::{Log, LogKind};
 pub use story::{BootChoice, Running, Story};
 
