@@ -1,6 +1,6 @@
 //! What a watch remembers from one run to the next (`--resume`).
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
@@ -54,14 +54,14 @@ struct Finding {
 impl Memory {
     /// Reads the file at `path`; `None` where there is none yet.
     pub fn read(path: &Path) -> Result<Option<Self>, String> {
-        let mut text = Vec::new();
-        let opened = match File::open(path) {
+        // Looked at before it is opened: a fifo would hold us.
+        match fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| words(&error))?,
+            Ok(about) if !about.is_file() => return Err("is not a regular file".to_owned()),
+            about => about.map_err(|error| words(&error))?,
         };
-        if !opened.metadata().is_ok_and(|about| about.is_file()) {
-            return Err("is not a regular file".to_owned());
-        }
+        let mut text = Vec::new();
+        let opened = File::open(path).map_err(|error| words(&error))?;
         opened.take(LONGEST).read_to_end(&mut text).map_err(|error| words(&error))?;
         let object: Object = serde_json::from_slice(&text).map_err(|error| format!("is damaged: {error}"))?;
         Self::of(object).map(Some)
