@@ -64,6 +64,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("flate2", &["source", "cli"]),
     ("indicatif", &["cli"]),
+    ("liblzma", &["source"]),
     ("memchr", &["record", "event"]),
     ("regex", &["event"]),
     ("rmesg", &["source"]),
@@ -73,6 +74,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("serde_json", &["source", "render"]),
     ("signal_hook", &["cli"]),
     ("terminal_size", &["cli"]),
+    ("zstd", &["source"]),
 ];
 
 /// Longest file, not counting its tests, and longest function, in lines of code (as clippy.toml has it).

@@ -159,7 +159,8 @@ fn what_is_no_log_is_never_ok() {
     folder.file("binary", &[0, 159, 146, 150, 255, 0, 1, 2].repeat(999));
     folder.file("letter", b"Dear all,\n\nthe meeting is off.\n\nYours\n");
     folder.file("cut.gz", &gzip(&kmsg("all-seized"))[..5000]);
-    folder.file("kern.log.xz", b"\xfd7zXZ\0\0\0\0\0");
+    folder.file("cut.xz", b"\xfd7zXZ\0\0\0\0\0");
+    folder.file("kern.log.bz2", b"BZh91AY&SY");
     let folder = &folder;
     for (name, what) in [
         ("missing", "no such file or directory"),
@@ -168,7 +169,8 @@ fn what_is_no_log_is_never_ok() {
         ("binary", "log"),
         ("letter", "no record of a kernel"),
         ("cut.gz", "gzip"),
-        ("kern.log.xz", "xz -dc"),
+        ("cut.xz", "xz"),
+        ("kern.log.bz2", "bzip2 -dc"),
     ] {
         for with_list in ["check --device 00:1d.0", "check --hide (0000:00:1d.0)", "check"] {
             let ran = audit(with_list).with(folder.path().join(name)).run().ends_with(3);

@@ -1,30 +1,17 @@
 //! Reads logs: saved files in any form, standard input, and those of a `--root`.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::inside::{Entry, Inside, Kind, Place, words};
+use super::unpack::Unpacked;
 use super::{journal, klogctl, kmsg};
 use crate::record::Decoder;
 use crate::timeline::{Log, LogKind};
 
 const CHUNK: usize = 64 << 10;
-
-/// Compressions that this program knows by their first bytes and cannot undo, with the command that does.
-const PACKED: &[(&[u8], &str, &str)] = &[
-    (b"\xfd7zXZ\0", "xz-compressed", "xz -dc"),
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed", "zstd -dc"),
-    (b"BZh", "bzip2-compressed", "bzip2 -dc"),
-    (b"\x04\x22\x4d\x18", "lz4-compressed", "lz4 -dc"),
-    (b"LPKSHHRH", "a journal file", "journalctl -k -o export --file"),
-];
-
-/// As long as the longest of the first bytes in [`PACKED`].
-const MAGIC: usize = 8;
 
 /// Where a `--root` keeps its log, best first: the records of the ring buffer, ...
 const RING: &str = "dev/kmsg";
@@ -180,20 +167,9 @@ fn kept(inside: &Inside) -> Result<Entry, (String, String)> {
     at(RING).or_else(sosreport).or_else(|| FILES.iter().find_map(|path| at(path))).unwrap_or_else(|| Err(none()))
 }
 
-/// Decodes everything that `reader` yields, unpacked if it is gzip.
-fn pour(index: usize, mut reader: impl Read, log: &mut Log) -> Result<(), String> {
-    let mut first = Vec::with_capacity(MAGIC);
-    reader.by_ref().take(MAGIC as u64).read_to_end(&mut first).map_err(|error| words(&error))?;
-    if let Some((_, what, command)) = PACKED.iter().find(|(magic, ..)| first.starts_with(magic)) {
-        return Err(format!("is {what}, which this program does not unpack: {command} FILE | pciback-audit check -"));
-    }
-    let gzip = first.starts_with(b"\x1f\x8b");
-    let mut whole = BufReader::with_capacity(CHUNK, io::Cursor::new(first).chain(reader));
-    if gzip {
-        let mut unpacked = MultiGzDecoder::new(whole);
-        return decode(index, &mut unpacked, log).map_err(|why| format!("damaged or cut gzip data: {why}"));
-    }
-    decode(index, &mut whole, log)
+/// Decodes everything that `reader` yields, unpacked if it is packed.
+fn pour(index: usize, reader: impl Read, log: &mut Log) -> Result<(), String> {
+    decode(index, &mut Unpacked::new(reader)?, log)
 }
 
 /// Hands what `reader` yields to the decoder. What could be read before an error still counts.

@@ -152,15 +152,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
         memory().write(&path).unwrap();
-        let text = std::fs::read(&path).unwrap();
+        let text = fs::read(&path).unwrap();
         for length in 0..text.len() - 1 {
-            std::fs::write(&path, &text[..length]).unwrap();
+            fs::write(&path, &text[..length]).unwrap();
             assert!(Memory::read(&path).is_err(), "{length} of {}", text.len());
         }
         for (from, to) in
             [("seized", "sized"), ("0000:00:1d.0", "nowhere"), ("forged-record", "x"), ("watch/1", "watch/9")]
         {
-            std::fs::write(&path, String::from_utf8_lossy(&text).replacen(from, to, 1)).unwrap();
+            fs::write(&path, String::from_utf8_lossy(&text).replacen(from, to, 1)).unwrap();
             assert!(Memory::read(&path).is_err(), "{to}");
         }
         assert!(Memory::read(directory.path()).is_err());

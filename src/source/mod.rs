@@ -14,6 +14,7 @@ mod log;
 mod memory;
 mod output;
 mod uevent;
+mod unpack;
 
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_nameless};
