@@ -35,7 +35,7 @@ type Whole<R> = BufReader<io::Chain<Cursor<Vec<u8>>, R>>;
 /// The bytes of a log, unpacked where they are packed. Several packed files one behind the other are read as one.
 pub(super) enum Unpacked<R: Read> {
     Plain(Whole<R>),
-    Gzip(MultiGzDecoder<Whole<R>>),
+    Gzip(Box<MultiGzDecoder<Whole<R>>>),
     #[cfg(feature = "archives")]
     Xz(Box<liblzma::bufread::XzDecoder<Whole<R>>>),
     #[cfg(feature = "archives")]
@@ -57,7 +57,7 @@ impl<R: Read> Unpacked<R> {
         let (gzip, xz, zstd) = (is(GZIP), is(XZ), is(ZSTD));
         let whole = BufReader::with_capacity(CHUNK, Cursor::new(first).chain(reader));
         Ok(match (gzip, xz, zstd) {
-            (true, ..) => Self::Gzip(MultiGzDecoder::new(whole)),
+            (true, ..) => Self::Gzip(Box::new(MultiGzDecoder::new(whole))),
             #[cfg(feature = "archives")]
             (_, true, _) => {
                 let stream = liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, liblzma::stream::CONCATENATED);
