@@ -288,6 +288,15 @@ fn a_device_in_the_middle_of_its_set_up_is_waited_for_and_not_told_as_failed_yet
 }
 
 #[test]
+fn a_device_caught_on_its_way_out_of_pciback_is_not_told_as_failed_yet() {
+    let mut dom0 = seized();
+    dom0.set_up = vec![B];
+    assert!(dom0.report().waiting.unsteady, "its link was read before, and pciback's list behind its unbinding");
+    dom0.print("pciback 0000:00:1d.0: xen_pciback: error -22 initializing device");
+    assert!(!dom0.report().waiting.unsteady, "the kernel says that it failed");
+}
+
+#[test]
 fn a_void_list_is_final_at_once() {
     let mut dom0 = Dom0::new();
     dom0.list = "(0000:00:1d.0),(0000:00:1d.1)";

@@ -21,11 +21,13 @@ pub(super) fn waiting(scene: &Scene<'_>, devices: &[Judged], findings: &[Finding
     Waiting { outlook, settled, unsteady: devices.iter().any(|judged| is_unsteady(scene, judged)) }
 }
 
-/// The driver link is there before pciback's probe routine runs, and `irq_handlers` lists a device behind its set-up
-/// (drivers/base/dd.c, `really_probe`; drivers/xen/xen-pciback/pci_stub.c, `pcistub_init_device`).
+/// Bound to pciback, not set up, and no record says why. The driver link is there before pciback's probe routine runs, and
+/// gone before its remove routine does; `irq_handlers` lists a device behind its set-up (drivers/base/dd.c, `really_probe`
+/// and `__device_release_driver`; drivers/xen/xen-pciback/pci_stub.c, `pcistub_init_device`). The host's files are read one
+/// after the other, so a look may fall into either, however long ago the load came to its end.
 fn is_unsteady(scene: &Scene<'_>, judged: &Judged) -> bool {
     let trail = scene.history.trails.get(&judged.address);
-    judged.status == Status::Failed && trail.is_some_and(|trail| trail.trouble.is_none() && !trail.over)
+    judged.status == Status::Failed && trail.is_none_or(|trail| trail.trouble.is_none())
 }
 
 /// Whether no load can seize anything for this request: the list cannot be read, the kernel has just refused it, or there
