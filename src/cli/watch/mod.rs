@@ -23,7 +23,8 @@ use textfile::Textfile;
 /// The least time between two looks at the host, whatever the kernel prints: a flood costs no more than this.
 const CALM: Duration = Duration::from_millis(100);
 
-/// How long pciback gets to finish with a device that was caught in the middle of its set-up.
+/// How long the host gets to come to rest, where a look found a device in the middle of its set-up or something happened
+/// during the look.
 const STEADY: Duration = Duration::from_secs(2);
 
 /// How often to look where nothing wakes us.
@@ -53,7 +54,7 @@ struct Watcher<'a> {
     looked: Duration,
     /// Whether something happened since.
     fresh: bool,
-    /// Since when a device has been caught in the middle of its set-up.
+    /// Since when the host has not been at rest.
     unsteady: Option<Duration>,
     /// Why the state could not be remembered, once that was said.
     forgetful: Option<String>,
@@ -178,8 +179,10 @@ impl<'a> Watcher<'a> {
 
     fn look(&mut self, now: Duration) {
         self.report = self.listener.look(false);
-        (self.looked, self.fresh) = (now, false);
-        if self.report.waiting.unsteady {
+        // The host's files are read one after the other: what changed meanwhile may be in some and not in others.
+        let stirred = self.listener.live.turn().any();
+        (self.looked, self.fresh) = (now, stirred);
+        if stirred || self.report.waiting.unsteady {
             let since = *self.unsteady.get_or_insert(now);
             if now < since + STEADY {
                 self.fresh = true;
