@@ -174,9 +174,11 @@ pub fn state(report: &Report) -> Vec<Change> {
 
 /// That records were lost: `lost` of them.
 pub fn records_lost(lost: u64) -> Change {
-    let records =
-        if lost == 1 { "1 record of the log was".to_owned() } else { format!("{lost} records of the log were") };
-    Change { lost: Some(lost), ..change(Kind::RecordsLost, format!("{records} lost before it could be read")) }
+    let message = match lost {
+        1 => "1 record of the log was lost before it could be read".to_owned(),
+        _ => format!("{lost} records of the log were lost before they could be read"),
+    };
+    Change { lost: Some(lost), ..change(Kind::RecordsLost, message) }
 }
 
 /// That the host was started again since the last watch.
