@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 
+import live
 from scenario import long
 
 
-def judge(name, lines, exit_status, text, stderr):
-    """What is wrong, a line for each; nothing when the report says what it should."""
+def judge(name, lines, left):
+    """What is wrong, a line for each; nothing when the report says what it should. `left`: what the audit left behind."""
+    exit_status, text, stderr = int(left["exit"]), left.get("json", ""), left["stderr"]
     try:
         report = json.loads(text)
     except ValueError as error:
@@ -17,7 +19,7 @@ def judge(name, lines, exit_status, text, stderr):
                         ("finding", check_findings), ("info", check_info), ("never", check_never), ("json", check_json)):
         expected = [words[1:] for _, words in lines if words[0] == kind]
         wrong += [f"{name}: {message}" for message in check(expected, report, exit_status)]
-    return wrong
+    return wrong + [f"{name}: {message}" for message in live.check_times(lines, left)]
 
 
 def check_exit(expected, report, exit_status):

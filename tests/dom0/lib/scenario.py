@@ -10,9 +10,9 @@
     exit 0
     device 1d.0 seized pciback
 
-The keys before `--- steps` are those of KEYS; what steps can say is in guest/dom0.sh; each other part is named
-after an `audit NAME` of the steps and holds lines of the kinds in EXPECTATIONS. A part `--- file PATH` is a file
-that is there from the start, older than the boot.
+The keys before `--- steps` are those of KEYS; what steps can say is in guest/dom0.sh and guest/live.sh; each other
+part is named after an `audit NAME` (`audit_start`, `watch_start`) of the steps and holds lines of the kinds in
+EXPECTATIONS. A part `--- file PATH` is a file that is there from the start, older than the boot.
 """
 
 import re
@@ -36,6 +36,15 @@ EXPECTATIONS = {
     "info": (1, 2),       # CODE [ADDRESS]; among the findings of severity info
     "never": (1, 2),      # CODE [ADDRESS]; with no severity at all
     "json": (2, 2),       # PATH VALUE; a member of the report, such as request.accepted false
+    # of `audit_start` only:
+    "took": (2, 2),       # < or >, SECONDS; from its start to its end
+    "late": (2, 2),       # the same; from `audit_wait` to its end
+    # of `watch_start` only, beside `exit`:
+    "event": (1, 5),      # KIND [WORD...]; all its events in their order; each word is a value of the event
+    "events": (1, 5),     # the same, once or more
+    "stderr": (1, 30),    # part of a line of standard error; all its lines in their order
+    "memory": (2, 2),     # < or >, KILOBYTES; each number that `memory` wrote down
+    "growth": (2, 2),     # the same; from the first such number to the last
 }
 
 
@@ -52,6 +61,11 @@ class Scenario:
     steps: str
     files: dict  # path inside -> text
     expected: dict  # name of a judgement -> [(line number, words)]
+
+    @property
+    def is_live(self):
+        """Whether it is about what happens meanwhile: what its boot leaves shows nothing to a later judge."""
+        return bool(re.search(r"^\s*(audit|watch)_start ", self.steps, re.M))
 
     @property
     def kernels(self):
@@ -120,7 +134,7 @@ def expectations(path, lines):
 
 def check_names(scenario):
     """A judgement that nothing is expected of, or an expectation that is never judged, is a slip of the pen."""
-    asked = set(re.findall(r"^\s*audit (\S+)", scenario.steps, re.M))
+    asked = set(re.findall(r"^(?:[^#\n]*[ {;])?(?:audit|audit_start|watch_start) (\S+)", scenario.steps, re.M))
     if asked != set(scenario.expected):
         odd = ", ".join(sorted(asked ^ set(scenario.expected)))
         raise ScenarioError(f"{scenario.path}: `audit NAME` and `--- NAME` do not pair up: {odd}")

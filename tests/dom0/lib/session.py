@@ -12,6 +12,7 @@ import hidetable
 import host
 import image
 import judge
+import live
 import wording
 from kernels import KERNELS, Kernel
 from machine import Boot
@@ -65,7 +66,7 @@ class Session:
         try:
             wrong, seconds = self.boot(scenario, self.kernels[kernel_name], folder)
             # What the kernel did is worth keeping even where our verdict on it is wrong.
-            if self.options.save and not scenario.settings["table"] and capture.whole(folder):
+            if self.options.save and not scenario.settings["table"] and not scenario.is_live and capture.whole(folder):
                 capture.save(scenario, folder, self.data / name, self.options.forms)
         except Exception:  # a fault of ours in one boot must not hide the others' results
             wrong, seconds = traceback.format_exc().splitlines(), 0
@@ -93,7 +94,7 @@ class Session:
     def files(self, scenario, kernel, seconds):
         """Path inside dom0 -> (bytes, mode)."""
         files = {"init": ((self.here / "guest/init").read_bytes(), 0o755), "bin/pciback-audit": (self.binary, 0o755)}
-        for name in ("steps.sh", "dom0.sh", "manifest-paths"):
+        for name in ("steps.sh", "dom0.sh", "live.sh", "manifest-paths"):
             files["lib/" + name] = ((self.here / "guest" / name).read_bytes(), 0o644)
         for name, data in self.helpers.items():
             files["bin/" + name] = (data, 0o755)
@@ -115,7 +116,8 @@ class Session:
             yield from text.get("steps.log", "").splitlines()[-12:]
         for name, lines in scenario.expected.items():
             if f"{name}.exit" in text:
-                yield from judge.judge(name, lines, int(text[f"{name}.exit"]), text[f"{name}.json"], text[f"{name}.stderr"])
+                left = {kind.removeprefix(name + "."): it for kind, it in text.items() if kind.startswith(name + ".")}
+                yield from live.judge(name, lines, left) if "events" in left else judge.judge(name, lines, left)
             else:
                 yield f"{name}: was never judged"
         for record in wording.unrecognised(found.get("kmsg.raw", b"")):
