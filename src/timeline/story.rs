@@ -6,7 +6,7 @@ use super::boot::{Boot, Moment};
 use super::log::{Log, LogKind};
 use crate::event::Fact;
 use crate::history::{Chronicle, History};
-use crate::record::{BootId, Stamp, between};
+use crate::record::{BootId, Gap, Place, Stamp, between};
 
 /// Which boot to audit, counted as journalctl does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,14 @@ impl Story {
                 self.end = boot.span.1;
             }
         }
-        self.past = parts.iter().find_map(|(_, boot)| boot.past.clone()).unwrap_or_default();
+        let mut pasts = parts.iter().filter_map(|(log, boot)| Some((*log, boot.past.as_ref()?)));
+        if let Some((log, past)) = pasts.next_back() {
+            self.past = past.clone();
+            // Two pasts cannot be laid over each other. What is left of one of them proves nothing against the other.
+            if pasts.next().is_some() {
+                self.past.gap(&Gap { place: Place { log, ..Place::default() }, lost: None });
+            }
+        }
         self.moments = merge(parts);
         self.parts = parts.iter().map(|(log, boot)| (*log, (*boot).clone())).collect();
     }
