@@ -134,11 +134,11 @@ impl Story {
                 self.end = boot.span.1;
             }
         }
-        let mut pasts = parts.iter().filter_map(|(log, boot)| Some((*log, boot.past.as_ref()?)));
-        if let Some((log, past)) = pasts.next_back() {
+        let mut chronicles = parts.iter().filter_map(|(log, boot)| Some((*log, boot.past.as_ref()?)));
+        if let Some((log, past)) = chronicles.next_back() {
             self.past = past.clone();
             // Two pasts cannot be laid over each other. What is left of one of them proves nothing against the other.
-            if pasts.next().is_some() {
+            if chronicles.next().is_some() {
                 self.past.gap(&Gap { place: Place { log, ..Place::default() }, lost: None });
             }
         }
