@@ -72,8 +72,14 @@ impl<'a> Watcher<'a> {
             })
         });
         let mut listener = Listener::begin(&plan.check);
-        let looked = listener.elapsed();
-        let report = listener.look(false);
+        let mut looked = listener.elapsed();
+        let mut report = listener.look(false);
+        while report.waiting.unsteady && listener.elapsed() < STEADY {
+            std::thread::sleep(CALM);
+            listener.live.turn();
+            looked = listener.elapsed();
+            report = listener.look(false);
+        }
         let mut watcher = Self {
             plan,
             listener,
