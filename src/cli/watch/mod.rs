@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pciback_audit::record::BootId;
 use pciback_audit::render::{event_json, event_text};
-use pciback_audit::report::{Change, Report, Snapshot, changes, events_skipped, new_boot, records_lost, state};
+use pciback_audit::report::{Change, Kind, Report, Snapshot, changes, events_skipped, new_boot, records_lost, state};
 use pciback_audit::source::{self, Memory};
 
 use super::listen::Listener;
@@ -74,9 +74,8 @@ impl<'a> Watcher<'a> {
         let mut listener = Listener::begin(&plan.check);
         let mut looked = listener.elapsed();
         let mut report = listener.look(false);
-        while report.waiting.unsteady && listener.elapsed() < STEADY {
+        while (listener.live.turn().any() || report.waiting.unsteady) && listener.elapsed() < STEADY {
             std::thread::sleep(CALM);
-            listener.live.turn();
             looked = listener.elapsed();
             report = listener.look(false);
         }
@@ -110,7 +109,9 @@ impl<'a> Watcher<'a> {
                 let next = memory.sequence.map(|last| last.saturating_add(1));
                 let lost = first.zip(next).map_or(0, |(first, next)| first.saturating_sub(next));
                 between.extend((lost > 0).then(|| records_lost(lost)));
-                between.extend(changes(&memory.told, &self.report));
+                // The verdict ends the state.
+                let changes = changes(&memory.told, &self.report).into_iter();
+                between.extend(changes.filter(|change| change.kind != Kind::Verdict));
             }
             Some(_) => between.push(new_boot()),
             None => {}
