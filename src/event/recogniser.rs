@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use regex::bytes::Regex;
 
 use super::{Event, Fact, Message, messages};
@@ -22,6 +23,7 @@ const NOT_DRIVERS: &[&[u8]] = &[b"pci", b"pciback", b"xen-pciback", b"device", b
 
 struct Row {
     message: &'static Message,
+    anchor: Finder<'static>,
     pattern: Regex,
 }
 
@@ -52,7 +54,7 @@ impl Recogniser {
         let rows = messages().map(|message| {
             let pattern =
                 message.pattern.replace("{p}", DEVICE_PREFIX).replace("{t}", HANDLER_PREFIX).replace("{a}", BDF);
-            Row { message, pattern: regex(&format!("^(?:{pattern})")) }
+            Row { message, anchor: Finder::new(message.anchor), pattern: regex(&format!("^(?:{pattern})")) }
         });
         let rows: Vec<Row> = rows.collect();
         let anchors: Vec<String> = messages().map(|message| regex::escape(message.anchor)).collect();
@@ -103,7 +105,7 @@ impl Recogniser {
 
     fn first<'a>(&self, text: &'a [u8]) -> Option<(Event, &Row, &'a [u8])> {
         self.rows.iter().find_map(|row| {
-            memchr::memmem::find(text, row.message.anchor.as_bytes())?;
+            row.anchor.find(text)?;
             let found = row.pattern.captures(text)?;
             let end = found.get(0)?.end();
             Some(((row.message.read)(&found)?, row, text.get(end..)?))
