@@ -12,9 +12,6 @@ use std::rc::Rc;
 use pciback_audit::source::{Drained, Kmsg, Reader, Ring, wait};
 use pciback_audit::timeline::{Log, LogKind};
 
-/// Bytes that are gathered before they are written although more records are there.
-const GATHERED: usize = 4096;
-
 /// The device, and what it gave last.
 struct Overheard {
     kmsg: Kmsg,
@@ -41,18 +38,15 @@ fn main() -> Result<(), String> {
     let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
     log.endless = true;
     let mut stdout = std::io::stdout().lock();
-    let mut lines = Vec::new();
     loop {
         let before = log.notable;
         let drained = reader.drain(1, &mut log);
         // The log counts what its recogniser found an event in.
         let read = last.take();
         if log.notable > before {
-            lines.extend(read.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default());
-        }
-        if drained != Drained::More || lines.len() > GATHERED {
-            stdout.write_all(&lines).and_then(|()| stdout.flush()).map_err(|error| error.to_string())?;
-            lines.clear();
+            let line = read.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+            // Each by itself, as dmesg does it: where processors are scarce, a reader that is woken late has a late line.
+            stdout.write_all(line).and_then(|()| stdout.flush()).map_err(|error| error.to_string())?;
         }
         match drained {
             Drained::Ended(why) => return Err(why),

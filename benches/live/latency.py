@@ -14,7 +14,8 @@ NUMBER = re.compile(rb"MSI-X preparation failed \(-([0-9]+)\)")
 
 ROUNDS = 6
 # Records a second, and how many of them in a round; 0 is as fast as can be.
-RATES = [(10, 100), (100, 300), (1000, 1000), (0, 500)]
+RATES = [(10, 100), (100, 300), (1000, 1000), *[(0, 500)] * 5]
+ALONE = [(100, 200), *[(0, 500)] * 5]
 SETTLED = 0.5
 
 # How often rmesg asks syslog(2), and a little more.
@@ -46,14 +47,14 @@ def numbers(lines):
 
 
 def arrivals(lines, written):
-    """Latencies in milliseconds of the records that were written, and how many came more than once."""
+    """Latencies in milliseconds of the records that were written, by number, and how many came more than once."""
     seen = {}
     twice = 0
     for number, when in numbers(lines):
         if number in written:
             twice += number in seen
             seen.setdefault(number, when)
-    return [(when - written[number]) / 1e6 for number, when in seen.items()], twice
+    return {number: (when - written[number]) / 1e6 for number, when in seen.items()}, twice
 
 
 def percentile(values, part):
@@ -61,28 +62,45 @@ def percentile(values, part):
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def line(what, who, count, values, twice, base):
-    head = f"| {what:8} | {who:14} | {count:5} | {count - len(values):4} | {twice:5} |"
+def line(what, who, count, came, twice, base):
+    values = came.values()
+    head = f"| {what:12} | {who:14} | {count:5} | {count - len(values):4} | {twice:5} |"
     if not values:
         return f"{head} none came |"
     p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
-    ratio = f"{p50 / percentile(base, 0.5):6.2f} {p99 / percentile(base, 0.99):6.2f}" if base else " " * 13
-    return f"{head} {p50:9.3f} | {p99:9.3f} | {max(values):9.3f} | {ratio} |"
+    beside = ""
+    if base:
+        shared = came.keys() & base.keys()
+        behind = f"{percentile([came[record] - base[record] for record in shared], 0.5):+.3f}" if shared else ""
+        ratios = p50 / percentile(base.values(), 0.5), p99 / percentile(base.values(), 0.99)
+        beside = f"{ratios[0]:.2f} | {ratios[1]:.2f} | {behind}"
+    return f"{head} {p50:.3f} | {p99:.3f} | {max(values):.3f} | {beside or '| |'} |"
 
 
+# The last columns: p50 and p99 as parts of dmesg's, and by how much it is later than dmesg with one and the same record.
 HEAD = (
-    f"| {'rate':8} | {'reader':14} | {'n':>5} | lost | twice | {'p50 ms':>9} | {'p99 ms':>9} | {'max ms':>9} |"
-    " to dmesg p50, p99 |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
+    f"| {'rate':12} | {'reader':14} | {'n':>5} | lost | twice | p50 ms | p99 ms | max ms | p50 : dmesg | p99 : dmesg |"
+    " median behind dmesg, ms |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 )
 
 
 def side_by_side(programs):
-    """All but syslog(2) at every rate, in rounds; then syslog(2) as well, which disturbs the others when it polls."""
+    """All but syslog(2) at every rate, in rounds; syslog(2) as well, which disturbs the others when it polls; each alone."""
     fast = [who for who in programs.followers if who != "rmesg klogctl"]
     rounds = [RATES] * ROUNDS
     print(HEAD)
     report(rates_in_rounds(programs, fast, rounds, SETTLED), fast)
     report(rates_in_rounds(programs, list(programs.followers), [[(5, 150)]], POLL), programs.followers)
+    # Side by side they wait for each other's processor: this is what each needs itself.
+    single = {}
+    for who in fast * 3:
+        for what, sums in rates_in_rounds(programs, [who], [ALONE], SETTLED).items():
+            total = single.setdefault(f"{what}, alone", {}).setdefault(who, [0, {}, 0])
+            count, came, twice = sums[who]
+            total[0] += count
+            total[1] |= came
+            total[2] += twice
+    report(single, fast)
     report({"no kmsg": {"driver alone": alone()}}, [])
 
 
@@ -97,23 +115,23 @@ def rates_in_rounds(programs, names, rounds, patience):
         time.sleep(1)
         written = {}
         for rate, count in rates:
-            written[rate] = write_all(rate, count, next_number)
+            written.setdefault(rate, {}).update(write_all(rate, count, next_number))
             next_number += count
         time.sleep(patience)
         for follower in followers:
             lines = follower.end()
             for rate, records in written.items():
                 values, twice = arrivals(lines, records)
-                sums = found.setdefault(name(rate), {}).setdefault(follower.name, [0, [], 0])
+                sums = found.setdefault(name(rate), {}).setdefault(follower.name, [0, {}, 0])
                 sums[0] += len(records)
-                sums[1] += values
+                sums[1] |= values
                 sums[2] += twice
     return found
 
 
 def report(found, names):
     for what, by_name in found.items():
-        base = by_name.get("dmesg", [0, [], 0])[1]
+        base = by_name.get("dmesg", [0, {}, 0])[1]
         for who in names or by_name:
             print(line(what, who, *by_name[who], base), flush=True)
 
@@ -158,7 +176,7 @@ def times(lines, written):
         if device in written:
             twice += device in seen
             seen.setdefault(device, when)
-    return [(when - written[device]) / 1e6 for device, when in seen.items()], twice
+    return {device: (when - written[device]) / 1e6 for device, when in seen.items()}, twice
 
 
 def told(text):
