@@ -6,18 +6,19 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::kmsg::{Drained, Kmsg, Reader};
+use super::kmsg::{self, Drained, Kmsg, Reader};
 use super::log::Logs;
 use super::uevent::Uevents;
 use crate::audit::Listening;
-use crate::record::Stamp;
+use crate::record::{Gap, Input, Place, Stamp};
 use crate::timeline::{Log, LogKind};
 
-/// Records read between two looks at everything else: some milliseconds of work.
-const ROUND: u64 = 4096;
+/// Records read in one turn at the most: more than a ring holds (`CONFIG_LOG_BUF_SHIFT`), and some tenths of a second of
+/// work, so that a turn ends with an empty ring unless somebody writes faster than we read.
+const ROUND: u64 = 256 << 10;
 
 /// How many rounds the records that are there already can take: as many as the largest ring holds (`log_buf_len=`, 2 GiB).
-const MOST_ROUNDS: u32 = 4096;
+const MOST_ROUNDS: u32 = 64;
 
 /// The running kernel's log and uevents, from the oldest record on.
 ///
@@ -32,33 +33,46 @@ pub struct Live {
 #[derive(Debug)]
 enum Ring {
     /// `/dev/kmsg`, record by record.
-    Numbered(Box<Numbered>),
+    Numbered(Box<Numbered<Kmsg>>),
     /// What syslog(2) gave last, or why nothing gives anything.
     Whole(Box<Log>),
 }
 
 #[derive(Debug)]
-struct Numbered {
-    reader: Reader<Kmsg>,
+struct Numbered<R> {
+    reader: Reader<R>,
     log: Log,
-    ended: bool,
+    /// How far the last turn came.
+    came: Drained,
 }
 
-impl Numbered {
-    fn new(kmsg: Kmsg) -> Self {
+impl<R: kmsg::Ring> Numbered<R> {
+    fn new(ring: R) -> Self {
         let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
         log.endless = true;
-        Self { reader: Reader::new(0, kmsg), log, ended: false }
+        Self { reader: Reader::new(0, ring), log, came: Drained::More }
+    }
+
+    /// Whether there will be no more records.
+    const fn ended(&self) -> bool {
+        matches!(self.came, Drained::Ended(_))
     }
 
     fn turn(&mut self, stir: &mut Stir) {
-        let before = (self.log.notable, self.ended);
-        if !self.ended {
-            let drained = self.reader.drain(ROUND, &mut self.log);
-            stir.more = drained == Drained::More;
-            self.ended = matches!(drained, Drained::Ended(_));
+        let before = (self.log.notable, self.ended());
+        self.came = self.reader.drain(ROUND, &mut self.log);
+        stir.more = self.came == Drained::More;
+        stir.log = (self.log.notable, self.ended()) != before;
+    }
+
+    /// The log as far as it came. What is still unread may contradict it, and is missing until it is read.
+    fn told(&self) -> Log {
+        let mut log = self.log.clone();
+        if self.came == Drained::More {
+            log.take(Input::Gap(Gap { place: Place::default(), lost: None }));
         }
-        stir.log = (self.log.notable, self.ended) != before;
+        log.end();
+        log
     }
 }
 
@@ -102,11 +116,7 @@ impl Live {
     /// The log as far as it came, to be judged.
     pub fn log(&self) -> Log {
         match &self.ring {
-            Ring::Numbered(numbered) => {
-                let mut log = numbered.log.clone();
-                log.end();
-                log
-            }
+            Ring::Numbered(numbered) => numbered.told(),
             Ring::Whole(log) => log.as_ref().clone(),
         }
     }
@@ -151,7 +161,7 @@ impl Live {
     pub fn sources(&self) -> Vec<BorrowedFd<'_>> {
         use std::os::fd::AsFd as _;
         let ring = match &self.ring {
-            Ring::Numbered(numbered) if !numbered.ended => Some(numbered.reader.as_fd()),
+            Ring::Numbered(numbered) if !numbered.ended() => Some(numbered.reader.as_fd()),
             Ring::Numbered(_) | Ring::Whole(_) => None,
         };
         ring.into_iter().chain(self.uevents.as_ref().ok().map(Uevents::as_fd)).collect()
@@ -200,4 +210,33 @@ pub fn write_some(sink: BorrowedFd<'_>, bytes: &[u8]) -> std::io::Result<usize> 
         return Err(std::io::ErrorKind::WouldBlock.into());
     }
     Ok(rustix::io::write(sink, bytes.get(..PIECE).unwrap_or(bytes))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring whose writer is always ahead, up to this many records.
+    struct Flood(u64);
+
+    impl kmsg::Ring for Flood {
+        fn read(&mut self, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+            self.0 = self.0.checked_sub(1).ok_or(Errno::AGAIN)?;
+            let record = format!("6,{},1000,-;random: crng init done\n", ROUND * 2 - self.0);
+            buffer.get_mut(..record.len()).ok_or(Errno::INVAL)?.copy_from_slice(record.as_bytes());
+            Ok(record.len())
+        }
+    }
+
+    #[test]
+    fn what_is_still_unread_is_missing_until_it_is_read() {
+        let mut numbered = Numbered::new(Flood(ROUND + 1));
+        let mut turn = || {
+            let mut stir = Stir::default();
+            numbered.turn(&mut stir);
+            (stir.more, numbered.told().boots.iter().any(crate::timeline::Boot::has_gap))
+        };
+        assert_eq!(turn(), (true, true));
+        assert_eq!(turn(), (false, false));
+    }
 }

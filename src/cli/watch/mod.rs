@@ -175,6 +175,7 @@ impl<'a> Watcher<'a> {
         if let Some(skipped) = self.outlet.skipped() {
             let line = self.line(&events_skipped(skipped));
             self.outlet.tell(&line);
+            self.outlet.flush();
         }
     }
 
