@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pciback_audit::report::{Outlook, Report, Snapshot, changes};
+use pciback_audit::report::{Outlook, Report, Snapshot, Verdict, changes};
 use pciback_audit::source;
 
 use super::check::Outcome;
@@ -34,12 +34,14 @@ pub(super) fn audit(check: &Check, limit: Duration, stage: &Stage) -> Outcome {
     let mut fresh = false;
     let complaint = loop {
         progress.show(&report, limit.saturating_sub(looked));
-        if is_settled(&report, looked, stirred) || looked >= limit {
+        // What was heard during a look may be in some of the files that it read, and not in others.
+        let torn = fresh && report.verdict != Verdict::Ok;
+        if (is_settled(&report, looked, stirred) && !torn) || looked >= limit {
             break None;
         }
         let due = [
             Some(limit),
-            (report.waiting.outlook == Outlook::WhenQuiet).then(|| stirred + QUIET),
+            needs_quiet(&report).then(|| stirred + QUIET),
             listener.live.must_be_asked().then(|| looked + ASK),
             fresh.then(|| looked + CALM),
         ];
@@ -56,9 +58,9 @@ pub(super) fn audit(check: &Check, limit: Duration, stage: &Stage) -> Outcome {
         if now >= due || (fresh && now >= looked + CALM) {
             let before = Snapshot::of(&report);
             report = listener.look(true);
-            (fresh, looked) = (false, now);
+            (fresh, looked) = (listener.live.turn().any(), now);
             // Where nothing is heard, what is seen counts.
-            if !changes(&before, &report).is_empty() {
+            if fresh || !changes(&before, &report).is_empty() {
                 stirred = now;
             }
         }
@@ -70,8 +72,16 @@ pub(super) fn audit(check: &Check, limit: Duration, stage: &Stage) -> Outcome {
 /// Whether nothing more can come, as of the last look.
 fn is_settled(report: &Report, looked: Duration, stirred: Duration) -> bool {
     match report.waiting.outlook {
-        Outlook::Final => true,
-        Outlook::WhenQuiet => looked >= stirred + QUIET,
+        Outlook::Open => false,
+        Outlook::Final | Outlook::WhenQuiet => !needs_quiet(report) || looked >= stirred + QUIET,
+    }
+}
+
+/// Whether a second must go by without any event before this is final.
+fn needs_quiet(report: &Report) -> bool {
+    match report.waiting.outlook {
+        Outlook::Final => report.waiting.unsteady,
+        Outlook::WhenQuiet => true,
         Outlook::Open => false,
     }
 }
