@@ -188,7 +188,7 @@ def told(text):
 
 
 def forget():
-    """Has the ring buffer overwritten until no forged line is left: of more than 64 an audit keeps the first only."""
+    """Has the ring buffer overwritten until no forged line is left: a device that one names has its finding from the start."""
     while any(b": seizing device" in record for record in ring()):
         for _ in range(200):
             write(RECORD.format(0))
