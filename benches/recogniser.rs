@@ -34,7 +34,7 @@ fn records_looked_at(criterion: &mut Criterion) {
 fn facts<'a>(records: impl IntoIterator<Item = &'a Record<'static>>) -> usize {
     let mut facts = 0;
     for record in records {
-        Recogniser::get().read(record, &mut |fact| {
+        Recogniser::get().hear(record, &mut |fact| {
             black_box(fact);
             facts += 1;
         });

@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pciback_audit::record::{Author, Decoder, Flaw, Input, Record, Stamp};
+use pciback_audit::record::{Author, BootId, Decoder, Flaw, Input, Record, Stamp};
 
 fn captures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures")
@@ -42,7 +42,7 @@ fn owned(input: Input<'_>) -> Input<'static> {
     match input {
         Input::Record(record) => Input::Record(record.into_owned()),
         Input::Gap(gap) => Input::Gap(gap),
-        Input::Reboot(place) => Input::Reboot(place),
+        Input::Boot(place, id) => Input::Boot(place, id),
         Input::Unparsed(unparsed) => Input::Unparsed(unparsed),
     }
 }
@@ -84,7 +84,8 @@ fn told(log: &str) -> Vec<String> {
     let tell = |input| match input {
         Input::Record(Record { author, message, .. }) => format!("{author:?} {}", text(&message)),
         Input::Gap(gap) => format!("gap {:?}", gap.lost),
-        Input::Reboot(_) => "reboot".to_owned(),
+        Input::Boot(_, None) => "reboot".to_owned(),
+        Input::Boot(_, Some(id)) => format!("boot {id}"),
         Input::Unparsed(unparsed) => format!("{:?} {}", unparsed.why, unparsed.length),
     };
     inputs(log.as_bytes()).into_iter().map(tell).collect()
@@ -280,11 +281,13 @@ fn a_boot_id_between_entries_holds_for_those_behind_it() {
         .iter()
         .map(|input| match input {
             Input::Record(record) => record.boot_id.map(|id| id.to_string()),
-            Input::Reboot(place) => Some(format!("line {}", place.line)),
+            Input::Boot(place, id) => Some(format!("line {}: {id:?}", place.line)),
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(boots, [Some("e3e04467517848339c5b9e97abdc7330".to_owned()), Some("line 3".to_owned()), None]);
+    let id = "e3e04467517848339c5b9e97abdc7330".to_owned();
+    let named = format!("line 1: {:?}", BootId::parse(id.as_bytes()));
+    assert_eq!(boots, [Some(named), Some(id), Some("line 3: None".to_owned()), None]);
 }
 
 #[test]
@@ -406,7 +409,7 @@ fn withstands(log: &[u8], random: &mut Random) {
         let place = match input {
             Input::Record(record) => record.place,
             Input::Gap(gap) => gap.place,
-            Input::Reboot(place) => *place,
+            Input::Boot(place, _) => *place,
             Input::Unparsed(unparsed) => unparsed.place,
         };
         assert!(last <= place.offset && place.offset <= log.len() as u64, "{}", String::from_utf8_lossy(log));

@@ -14,10 +14,12 @@ mod stubs;
 
 pub use recogniser::Recogniser;
 
+use std::sync::Arc;
+
 use regex::bytes::Captures;
 
 use crate::pci::{Address, Errno};
-use crate::record::{Author, BootId, Place, Stamp};
+use crate::record::{Author, BootId, Place, Record, Stamp};
 
 /// What happened, as far as one message tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +176,15 @@ impl Event {
     }
 }
 
+/// What a record says: the event, and whose word it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What it says.
+    pub event: Event,
+    /// Who wrote it. A record that only looks like the driver's (wrong level) counts as [`Author::User`].
+    pub author: Author,
+}
+
 /// An event with the record it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
@@ -184,15 +195,29 @@ pub struct Fact {
     /// Who wrote it. A record that only looks like the driver's (wrong level) counts as [`Author::User`].
     pub author: Author,
     /// The program that wrote it, where the format says and it is not the kernel.
-    pub program: Option<String>,
+    pub program: Option<Arc<str>>,
     /// The boot it belongs to, where the format says.
     pub boot_id: Option<BootId>,
-    /// The host it came from, where the format says.
-    pub hostname: Option<String>,
     /// What it says.
     pub event: Event,
-    /// The message itself, for evidence.
-    pub text: Vec<u8>,
+    /// The message itself, for evidence. Shared, since what is known of a device is often told again.
+    pub text: Arc<[u8]>,
+}
+
+impl Fact {
+    /// What `record` was heard to say.
+    pub fn of(record: &Record<'_>, said: Said) -> Self {
+        let program = record.identifier.as_deref().filter(|name| *name != b"kernel");
+        Self {
+            place: record.place,
+            stamp: record.stamp,
+            author: said.author,
+            program: program.map(|name| String::from_utf8_lossy(name).into()),
+            boot_id: record.boot_id,
+            event: said.event,
+            text: record.message.as_ref().into(),
+        }
+    }
 }
 
 /// One message of the kernel: how to know it, and what it says.

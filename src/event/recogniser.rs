@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
 
-use super::{Event, Fact, Message, messages};
+use super::{Event, Message, Said, messages};
 use crate::pci::Address;
 use crate::record::{Author, Record};
 
@@ -66,8 +66,8 @@ impl Recogniser {
         }
     }
 
-    /// Hands every fact that `record` states to `sink`.
-    pub fn read(&self, record: &Record<'_>, sink: &mut dyn FnMut(Fact)) {
+    /// Hands everything that `record` says to `sink`.
+    pub fn hear(&self, record: &Record<'_>, sink: &mut dyn FnMut(Said)) {
         let message = record.message.as_ref();
         if self.any_anchor.is_match(message) {
             let events = self.events(message);
@@ -128,24 +128,13 @@ impl Recogniser {
     }
 
     #[expect(clippy::unused_self, reason = "reads as a step of the recogniser")]
-    fn state(&self, record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(Fact)) {
+    fn state(&self, record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(Said)) {
         // The record's own dictionary is written by the kernel, never by a message: where both speak they must agree.
         if record.device.is_some() && event.address().is_some() && record.device != event.address() {
             return;
         }
         let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let program = record.identifier.as_deref().filter(|name| *name != b"kernel").map(lossy);
-        sink(Fact {
-            place: record.place,
-            stamp: record.stamp,
-            author: if wrong_level { Author::User } else { record.author },
-            program,
-            boot_id: record.boot_id,
-            hostname: record.hostname.as_deref().map(lossy),
-            event,
-            text: record.message.to_vec(),
-        });
+        sink(Said { event, author: if wrong_level { Author::User } else { record.author } });
     }
 }
 
@@ -172,12 +161,12 @@ mod tests {
     use super::*;
     use crate::record::Place;
 
-    fn facts(level: Option<u8>, author: Author, text: &str) -> Vec<Fact> {
+    fn facts(level: Option<u8>, author: Author, text: &str) -> Vec<Said> {
         let mut record = Record::bare(Place::default(), text.as_bytes());
         record.level = level;
         record.author = author;
         let mut facts = Vec::new();
-        Recogniser::get().read(&record, &mut |fact| facts.push(fact));
+        Recogniser::get().hear(&record, &mut |said| facts.push(said));
         facts
     }
 

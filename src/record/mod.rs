@@ -182,8 +182,9 @@ pub enum Input<'a> {
     Record(Record<'a>),
     /// Records are missing before the next one.
     Gap(Gap),
-    /// The host was started again here: `journalctl` says so between two records, without saying which boot follows.
-    Reboot(Place),
+    /// Another boot begins here: `journalctl` says so between two records, with the boot's id (which the records behind it
+    /// then have) or without one.
+    Boot(Place, Option<BootId>),
     /// Bytes that are no record of any known format, or a record that is damaged or cut.
     Unparsed(Unparsed),
 }

@@ -18,7 +18,7 @@ use super::{Author, Flaw, Frame, Input, Place, Unparsed, peel};
 /// let mut sink = |input: Input<'_>| match input {
 ///     Input::Record(record) => seen.push(record.place.sequence),
 ///     Input::Gap(gap) => seen.push(gap.lost),
-///     Input::Unparsed(_) | Input::Reboot(_) => {}
+///     Input::Unparsed(_) | Input::Boot(..) => {}
 /// };
 /// numbered.take(b"6,10,0,-;xen_pciback: backend is vpci\n", &mut sink);
 /// numbered.take(b"6,13,7,-;random: crng init done\n", &mut sink);
@@ -107,7 +107,7 @@ mod tests {
             }
             Input::Gap(gap) => format!("-{}", gap.lost.map_or(String::new(), |lost| lost.to_string())),
             Input::Unparsed(unparsed) => format!("!{:?} {}", unparsed.why, unparsed.length),
-            Input::Reboot(_) => "reboot".to_owned(),
+            Input::Boot(..) => "boot".to_owned(),
         }
     }
 

@@ -107,9 +107,7 @@ impl Stream {
     pub(super) fn boot(&mut self, place: Place, boot: Option<BootId>, sink: &mut dyn FnMut(Input<'_>)) {
         self.release(sink);
         self.boot = boot;
-        if boot.is_none() {
-            sink(Input::Reboot(place));
-        }
+        sink(Input::Boot(place, boot));
     }
 
     /// Passes on bytes that are no record. Binary ones are put together, so that a file of them gives few inputs.

@@ -1,7 +1,7 @@
 //! One log: its records counted, its facts cut into boots.
 
 use super::boot::Boot;
-use crate::event::{Event, Fact, Recogniser};
+use crate::event::{Event, Fact, Recogniser, Said};
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 
 /// What a log is read from.
@@ -59,12 +59,17 @@ pub struct Log {
 /// How many unknown messages are kept for the report; the rest is counted.
 const UNRECOGNISED_KEPT: usize = 16;
 
-const fn is_unknown(fact: &Fact) -> bool {
-    matches!(fact.event, Event::Unrecognised { .. })
+const fn is_unknown(said: &Said) -> bool {
+    matches!(said.event, Event::Unrecognised { .. })
 }
 
 /// Names that a machine has before it knows its own.
 const NAMELESS: &[&[u8]] = &[b"localhost", b"localhost.localdomain", b"(none)"];
+
+/// Whether a record with this host name does not say which host it is of.
+pub fn is_nameless(hostname: &[u8]) -> bool {
+    NAMELESS.contains(&hostname)
+}
 
 impl Log {
     /// An empty log.
@@ -110,7 +115,7 @@ impl Log {
                 self.waiting = Some(gap);
             }
             Input::Unparsed(unparsed) => self.take_unparsed(unparsed),
-            Input::Reboot(_) => self.rebooted = true,
+            Input::Boot(_, id) => self.rebooted |= id.is_none(),
         }
     }
 
@@ -143,12 +148,18 @@ impl Log {
     }
 
     fn take_record(&mut self, record: &Record<'_>) {
-        let mut facts = Vec::new();
-        Recogniser::get().read(record, &mut |fact| facts.push(fact));
-        self.count(record, &facts);
-        let hostname = record.hostname.as_deref().filter(|name| !NAMELESS.contains(name));
-        let cuts = facts.iter().any(|fact| fact.author != Author::User);
-        let banner = facts.iter().any(|fact| fact.author != Author::User && matches!(fact.event, Event::Booted { .. }));
+        let mut heard = Vec::new();
+        Recogniser::get().hear(record, &mut |said| heard.push(said));
+        self.hear(record, &heard);
+    }
+
+    /// Takes a record of which is known already what it says.
+    pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
+        self.count(record, heard);
+        let hostname = record.hostname.as_deref().filter(|name| !is_nameless(name));
+        let mut kernels = heard.iter().filter(|said| said.author != Author::User).peekable();
+        let cuts = kernels.peek().is_some();
+        let banner = kernels.any(|said| matches!(said.event, Event::Booted { .. }));
         // What is missing before a banner is missing from the boot before it.
         if banner && let Some(gap) = self.waiting.take() {
             self.take_gap(gap);
@@ -160,31 +171,31 @@ impl Log {
         if let Some(gap) = waiting.or(backwards) {
             boot.keep_gap(gap, record.stamp);
         }
-        for fact in facts {
-            boot.keep(fact);
+        for said in heard {
+            boot.keep(Fact::of(record, said.clone()));
         }
     }
 
-    fn count(&mut self, record: &Record<'_>, facts: &[Fact]) {
+    fn count(&mut self, record: &Record<'_>, heard: &[Said]) {
         self.records += 1;
         if self.first_sequence.is_none() {
             self.first_sequence = record.place.sequence;
         }
         self.last_sequence = record.place.sequence.or(self.last_sequence);
-        self.notable += u64::from(!facts.is_empty());
-        let known = |fact: &Fact| fact.event.is_pciback() && !is_unknown(fact) && fact.author != Author::User;
-        self.recognised += u64::from(facts.iter().any(known));
-        for unknown in facts.iter().filter(|fact| is_unknown(fact)) {
+        self.notable += u64::from(!heard.is_empty());
+        let known = |said: &Said| said.event.is_pciback() && !is_unknown(said) && said.author != Author::User;
+        self.recognised += u64::from(heard.iter().any(known));
+        for unknown in heard.iter().filter(|said| is_unknown(said)) {
             self.unrecognised.1 += 1;
             if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
-                self.unrecognised.0.push(unknown.clone());
+                self.unrecognised.0.push(Fact::of(record, unknown.clone()));
             }
         }
         let from_kernel = match record.author {
             Author::Kernel => true,
             Author::User => record.place.sequence.is_some(),
             Author::Unstated => {
-                record.identifier.as_deref() == Some(b"kernel") || record.stamp.uptime.is_some() || !facts.is_empty()
+                record.identifier.as_deref() == Some(b"kernel") || record.stamp.uptime.is_some() || !heard.is_empty()
             }
         };
         self.kernel_records += u64::from(from_kernel);
