@@ -11,6 +11,8 @@ pub mod render;
 pub mod report;
 pub mod request;
 #[cfg(feature = "cli")]
+mod scan;
+#[cfg(feature = "cli")]
 pub mod source;
 pub mod timeline;
 pub mod tree;

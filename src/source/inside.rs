@@ -218,7 +218,7 @@ fn closed(path: String, error: Errno) -> Place {
 }
 
 /// What the operating system says, in lower case and without its number: "permission denied".
-pub(super) fn words(error: &io::Error) -> String {
+pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -16,6 +16,7 @@ mod output;
 mod uevent;
 mod unpack;
 
+pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_nameless};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
