@@ -2,3 +2,5 @@
 
 #[cfg_attr(not(test), expect(dead_code, reason = "what calls it is still to come"))]
 mod files;
+#[cfg_attr(not(test), expect(dead_code, reason = "what calls it is still to come"))]
+mod years;
