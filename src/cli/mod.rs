@@ -9,6 +9,8 @@ mod plan;
 mod wait;
 mod watch;
 mod watchdog;
+#[cfg_attr(not(test), expect(dead_code, reason = "the options that take it are still to come"))]
+mod when;
 mod write;
 
 use std::process::ExitCode;
