@@ -11,7 +11,7 @@ pub mod render;
 pub mod report;
 pub mod request;
 #[cfg(feature = "cli")]
-mod scan;
+pub mod scan;
 #[cfg(feature = "cli")]
 pub mod source;
 pub mod timeline;

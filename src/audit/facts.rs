@@ -14,12 +14,14 @@ use crate::tree::Obstacle;
 impl Scene<'_> {
     /// A record as evidence.
     pub(super) fn shown(&self, fact: &Fact) -> Evidence {
-        let log = self.case.logs.get(fact.place.log);
+        let log = self.case.logs.iter().find(|log| log.index == fact.place.log);
         let ring = log.is_some_and(|log| log.kind == LogKind::Ring);
+        let (source, offset) = log.map(|log| log.file_at(fact.place.offset)).unwrap_or_default();
         Evidence::Log {
-            source: log.map(|log| log.name.clone()).unwrap_or_default(),
+            source: source.to_owned(),
             sequence: fact.place.sequence,
             line: (!ring && fact.place.line > 0).then_some(fact.place.line),
+            offset: (!ring && fact.place.line == 0 && fact.place.sequence.is_none()).then_some(offset),
             stamp: fact.stamp,
             text: String::from_utf8_lossy(&fact.text).into_owned(),
         }

@@ -38,6 +38,9 @@ pub(super) enum Command {
     Check(Box<Check>),
     /// Print how things stand, then a line for every change, until stopped
     Watch(Box<Watch>),
+    /// Audit every boot of every host in saved logs: archives, central log servers
+    #[command(after_help = STATUSES)]
+    Scan(Box<Scan>),
     /// Audit a real captured dom0 that is built in
     Demo(Page),
     /// Say what a finding means, what proves it, and what to do
@@ -166,6 +169,82 @@ pub(super) struct Watch {
     /// Remember in FILE how far the log was read, and begin with what happened since
     #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,
+}
+
+/// Reads files of any size, packed (gzip, zstd, xz) or not, and directories with all that is below them. Each boot is held
+/// against the list on its own command line unless another one is given. The exit status is that of each host's last boot.
+#[derive(Debug, Flags)]
+pub(super) struct Scan {
+    /// Logs, directories, or `-` for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// The hide list for every boot, exactly as the kernel would get it: "(0000:00:1d.0)(00:1d.1)"
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub(super) hide: Option<OsString>,
+    /// A device that should be pciback's in every boot: 0000:00:1d.0 or 00:1d.0 (repeatable)
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "hide")]
+    pub(super) device: Vec<Address>,
+    /// Which boots of a host count for the exit status
+    #[arg(long, value_name = "BOOTS", default_value = "last")]
+    pub(super) boot: Boots,
+    /// Leave out boots that ended before: 2026-11-22, "2026-11-22 06:20", "2 days ago" (UTC where no zone is given)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) since: Option<String>,
+    /// Judge as of this time: leave out later records
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) until: Option<String>,
+    /// Believe logs whose form does not say who wrote each line
+    #[arg(long)]
+    pub(super) trust_log: bool,
+    /// The kernel's version, where a log does not say it
+    #[arg(long, value_name = "X.Y")]
+    pub(super) kernel: Option<KernelVersion>,
+    /// How many files, or parts of a file, to read at a time; as many as there are processors by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) threads: Option<u16>,
+    /// Decode every line instead of searching for those that matter: slower by far, with the same outcome
+    #[arg(long, hide = true)]
+    pub(super) every_line: bool,
+    #[command(flatten)]
+    pub(super) judgement: Judgement,
+    /// The form of the report
+    #[arg(long, value_name = "FORM", help_heading = "Output")]
+    pub(super) format: Option<ScanFormat>,
+    /// The same as --format json
+    #[arg(short = 'J', long, help_heading = "Output")]
+    pub(super) json: bool,
+    /// Print only how many hosts, boots and devices there are, and how they stand
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["json", "format"])]
+    pub(super) summary: bool,
+    /// Write to FILE, whole or not at all, instead of standard output
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(super) output: Option<PathBuf>,
+    /// Print nothing when the exit status is 0
+    #[arg(short, long, help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Show more
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub(super) verbose: u8,
+    /// Colour the table
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(super) color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Boots {
+    /// Each host's last boot
+    #[value(alias = "0")]
+    Last,
+    /// All of them
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScanFormat {
+    /// A row for each host and boot, worst first (default)
+    Table,
+    /// One JSON object a line for each host and boot, as schema/report-1.json describes it
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

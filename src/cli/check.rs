@@ -5,14 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use pciback_audit::audit::{Case, conclude};
-use pciback_audit::record::Stamp;
-use pciback_audit::report::{Code, Finding, Report, Request, Severity, Verdict, Waiting};
+use pciback_audit::report::Report;
 use pciback_audit::source::{Logs, keep};
 use pciback_audit::tree::{Node, Tree};
 
 use super::plan::{self, Check, Host, Log};
 use super::watchdog::Stage;
-use super::{CANNOT_SAY, wait, write};
+use super::{wait, write};
 
 /// What an audit comes to, and what went wrong on the way.
 #[derive(Debug)]
@@ -115,29 +114,5 @@ pub(super) fn now() -> DateTime<Utc> {
 
 /// The outcome of an audit that did not come to its end.
 pub(super) fn unfinished(why: &str) -> Outcome {
-    let finding = Finding {
-        code: Code::LogUnreadable,
-        severity: Severity::Unknown,
-        address: None,
-        time: None,
-        stamp: Stamp::default(),
-        message: why.to_owned(),
-        evidence: Vec::new(),
-        remedy: Vec::new(),
-    };
-    let report = Report {
-        verdict: Verdict::Unknown,
-        exit_status: CANNOT_SAY,
-        silent: false,
-        host: None,
-        kernel: None,
-        boot_id: None,
-        time: Some(now()),
-        request: Request::default(),
-        logs: Vec::new(),
-        devices: Vec::new(),
-        findings: vec![finding],
-        waiting: Waiting::default(),
-    };
-    Outcome { report, complaints: vec![why.to_owned()] }
+    Outcome { report: Report::unreadable(why.to_owned(), Some(now())), complaints: vec![why.to_owned()] }
 }

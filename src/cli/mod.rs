@@ -6,10 +6,10 @@ mod demo;
 mod explain;
 mod listen;
 mod plan;
+mod scan;
 mod wait;
 mod watch;
 mod watchdog;
-#[cfg_attr(not(test), expect(dead_code, reason = "the options that take it are still to come"))]
 mod when;
 mod write;
 
@@ -53,6 +53,7 @@ fn work(plan: Plan) -> u8 {
             page.report(&outcome.report, &outcome.complaints, began.elapsed())
         }
         Work::Watch(watch) => watch::run(&watch),
+        Work::Scan(scan) => scan::run(&scan, &page),
         Work::Demo => {
             let report = demo::report(page.verbose);
             page.report(&report, &[], began.elapsed())

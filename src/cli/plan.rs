@@ -11,6 +11,7 @@ use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
 use super::args::{self, Args, Command};
+use super::{check, when};
 use super::write::{Form, Page};
 
 /// What is to be done, and how it is to be written.
@@ -25,6 +26,7 @@ pub(super) struct Plan {
 pub(super) enum Work {
     Check(Check),
     Watch(Watch),
+    Scan(Scan),
     Demo,
     Explain(Option<String>),
 }
@@ -49,6 +51,27 @@ pub(super) struct Watch {
     pub(super) output: Option<PathBuf>,
     pub(super) textfile: Option<PathBuf>,
     pub(super) resume: Option<PathBuf>,
+}
+
+/// A scan of saved logs.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) scan: pciback_audit::scan::Scan,
+    pub(super) form: ScanForm,
+    /// Whether all boots count for the exit status, not just each host's last one.
+    pub(super) all_boots: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How a scan is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ScanForm {
+    /// A row for each boot.
+    Table,
+    /// An object for each boot.
+    Json,
+    /// Counts.
+    Summary,
 }
 
 /// Where a log comes from.
@@ -81,13 +104,14 @@ impl Plan {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
-            Some(Command::Check(check)) => self::check(*check),
-            None => check(args.check),
+            Some(Command::Scan(scan)) => self::scan(*scan),
+            Some(Command::Check(check)) => check_plan(*check),
+            None => check_plan(args.check),
         }
     }
 }
 
-fn check(check: args::Check) -> Result<Plan, clap::Error> {
+fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     let args::Check { logs, request, evidence, judgement, page } = check;
     let named: Vec<PathBuf> = evidence.named_logs.iter().cloned().chain(logs).collect();
     if named.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
@@ -106,18 +130,76 @@ fn check(check: args::Check) -> Result<Plan, clap::Error> {
         boot: evidence.boot,
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
-        ignore: judgement.ignore,
+        verbose: page.verbose,
+        ..self::options(&judgement)
+    };
+    let timeout = judgement.timeout.map(Duration::from_secs);
+    let wait = evidence.wait;
+    Ok(Plan { work: Work::Check(Check { asked: asked(request), logs, host, options, timeout, wait }), page })
+}
+
+fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
+    let now = check::now();
+    let when = |name: &str, text: Option<String>| {
+        let read = |text: String| when::when(&text, now).map_err(|why| conflict(&format!("{name} {text}: {why}")));
+        text.map(read).transpose()
+    };
+    let (since, until) = (when("--since", scan.since)?, when("--until", scan.until)?);
+    if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(conflict("standard input (`-`) can be read only once"));
+    }
+    let form = match (scan.format, scan.json) {
+        (Some(args::ScanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
+        (Some(args::ScanFormat::Json), _) | (None, true) => ScanForm::Json,
+        (Some(args::ScanFormat::Table) | None, false) if scan.summary => ScanForm::Summary,
+        (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
+    };
+    let judgement = scan.judgement;
+    let options = Options {
+        trust_log: scan.trust_log,
+        kernel: scan.kernel,
+        verbose: scan.verbose > 0,
+        ..options(&judgement)
+    };
+    let request = args::Request { hide: scan.hide, device: scan.device, hide_from: None };
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let scan_plan = Scan {
+        scan: pciback_audit::scan::Scan {
+            paths: scan.paths,
+            asked: asked(request),
+            options,
+            now: Some(now),
+            since,
+            until,
+            threads: scan.threads.map_or_else(processors, usize::from),
+            every_line: scan.every_line,
+        },
+        form,
+        all_boots: scan.boot == args::Boots::All,
+        timeout: judgement.timeout.map(Duration::from_secs),
+    };
+    let page = Page {
+        form: Form::Table,
+        file: scan.output,
+        quiet: scan.quiet,
+        verbose: scan.verbose > 0,
+        colour: colour(scan.color),
+    };
+    Ok(Plan { work: Work::Scan(scan_plan), page })
+}
+
+/// What is the same for every command that judges.
+fn options(judgement: &args::Judgement) -> Options {
+    Options {
+        ignore: judgement.ignore.clone(),
         if_requested: judgement.if_requested,
         fail_on: match judgement.fail_on {
             args::FailOn::Warning => FailOn::Warning,
             args::FailOn::Critical => FailOn::Critical,
         },
-        verbose: page.verbose,
         event_window: judgement.event_window,
-    };
-    let timeout = judgement.timeout.map(Duration::from_secs);
-    let wait = evidence.wait;
-    Ok(Plan { work: Work::Check(Check { asked: asked(request), logs, host, options, timeout, wait }), page })
+        ..Options::default()
+    }
 }
 
 fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
@@ -185,12 +267,17 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
         file: page.output,
         quiet: page.quiet,
         verbose: page.verbose > 0,
-        colour: match page.color {
-            args::Color::Auto => None,
-            args::Color::Always => Some(true),
-            args::Color::Never => Some(false),
-        },
+        colour: colour(page.color),
     })
+}
+
+/// Whether to colour; none where the surroundings decide.
+const fn colour(colour: args::Color) -> Option<bool> {
+    match colour {
+        args::Color::Auto => None,
+        args::Color::Always => Some(true),
+        args::Color::Never => Some(false),
+    }
 }
 
 fn conflict(message: &str) -> clap::Error {

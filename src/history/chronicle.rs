@@ -58,6 +58,11 @@ impl Chronicle {
         &self.heard
     }
 
+    /// The kernel's command line, from its own record.
+    pub const fn command_line(&self) -> Option<&Fact> {
+        self.history.command_line.as_ref()
+    }
+
     /// The places where records are missing.
     pub const fn gaps(&self) -> Gaps {
         self.history.gaps

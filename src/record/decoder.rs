@@ -82,6 +82,26 @@ impl Decoder {
         Self { carry: Vec::new(), place, open: None, stream: Stream::default() }
     }
 
+    /// A decoder for bytes that stand behind `offset` others, as in the later files of a rotated set.
+    pub fn behind(offset: u64) -> Self {
+        let mut decoder = Self::new(0);
+        decoder.place.offset = offset;
+        decoder
+    }
+
+    /// Goes on at `offset`, where another record begins. What was passed over is not known, so lines are counted no longer.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.place.line = 0;
+        if self.is_at_rest() {
+            self.place.offset = offset;
+        }
+    }
+
+    /// Whether the next byte begins a record.
+    pub fn is_at_rest(&self) -> bool {
+        self.carry.is_empty() && self.open.is_none()
+    }
+
     /// Takes the next bytes, and hands every record that is whole to `sink`.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         if self.carry.is_empty() {
@@ -292,7 +312,9 @@ impl Decoder {
     /// Moves on behind `bytes`.
     fn pass(&mut self, bytes: &[u8]) {
         self.place.offset += bytes.len() as u64;
-        self.place.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        if self.place.line > 0 {
+            self.place.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        }
     }
 }
 

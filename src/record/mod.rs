@@ -67,6 +67,11 @@ pub struct Wall {
 impl Wall {
     /// The year of a time that was written without one: a leap year, so that Feb 29 exists.
     pub const NO_YEAR: i32 = 1972;
+
+    /// The time in UTC; where the log does not say its zone, as if that were UTC.
+    pub fn utc(&self) -> NaiveDateTime {
+        self.offset.and_then(|offset| self.local.checked_sub_offset(offset)).unwrap_or(self.local)
+    }
 }
 
 /// When a record was made, by each clock that its format carries.

@@ -110,11 +110,12 @@ fn words(evidence: &Evidence) -> String {
             value => format!("{path} is {value}"),
         },
         Evidence::Host { path, value: None } => format!("{path} is not there"),
-        Evidence::Log { source, sequence, line, stamp, text } => {
-            let place = match (sequence, line) {
-                (Some(sequence), _) => format!(" record {sequence}"),
-                (None, Some(line)) => format!(" line {line}"),
-                (None, None) => String::new(),
+        Evidence::Log { source, sequence, line, offset, stamp, text } => {
+            let place = match (sequence, line, offset) {
+                (Some(sequence), ..) => format!(" record {sequence}"),
+                (None, Some(line), _) => format!(" line {line}"),
+                (None, None, Some(offset)) => format!(" byte {offset}"),
+                (None, None, None) => String::new(),
             };
             let at = time::as_written(stamp).map(|time| format!(" at {time}")).unwrap_or_default();
             format!("{source}{place}{at}: \"{}\"", text.trim_end())
@@ -244,6 +245,7 @@ critical held-by-driver: 3 devices
             source: "kmsg".to_owned(),
             sequence,
             line,
+            offset: Some(5),
             stamp,
             text: "\u{1b}[2Jseizing".to_owned(),
         };

@@ -105,6 +105,8 @@ enum Evidence<'a> {
         source: &'a str,
         sequence: Option<u64>,
         line: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        offset: Option<u64>,
         uptime_us: Option<u64>,
         time: Option<String>,
         text: &'a str,
@@ -229,10 +231,11 @@ fn finding(finding: &report::Finding) -> Finding<'_> {
 fn evidence(evidence: &report::Evidence) -> Evidence<'_> {
     match evidence {
         report::Evidence::Host { path, value } => Evidence::Host { path, value: value.as_deref() },
-        report::Evidence::Log { source, sequence, line, stamp, text } => Evidence::Log {
+        report::Evidence::Log { source, sequence, line, offset, stamp, text } => Evidence::Log {
             source,
             sequence: *sequence,
             line: *line,
+            offset: *offset,
             uptime_us: stamp.uptime,
             time: time::instant(stamp).map(time::date),
             text,

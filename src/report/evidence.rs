@@ -14,6 +14,8 @@ pub enum Evidence {
         sequence: Option<u64>,
         /// Line in the file, counted from 1; `None` for the live ring buffer.
         line: Option<u64>,
+        /// Where it begins in the file, in bytes (of the unpacked text), where the lines before it were not counted.
+        offset: Option<u64>,
         /// When the record was made.
         stamp: Stamp,
         /// The message.

@@ -3,12 +3,14 @@
 mod change;
 mod code;
 mod evidence;
+mod run;
 mod status;
 mod verdict;
 
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Status};
 pub use verdict::{Severity, Verdict};
 
@@ -178,6 +180,34 @@ pub struct Finding {
 }
 
 impl Report {
+    /// Of an audit that could not be made, or of something that could not be read.
+    pub fn unreadable(why: String, time: Option<DateTime<Utc>>) -> Self {
+        let finding = Finding {
+            code: Code::LogUnreadable,
+            severity: Severity::Unknown,
+            address: None,
+            time: None,
+            stamp: Stamp::default(),
+            message: why,
+            evidence: Vec::new(),
+            remedy: Vec::new(),
+        };
+        Self {
+            verdict: Verdict::Unknown,
+            exit_status: Verdict::Unknown.exit_status(),
+            silent: false,
+            host: None,
+            kernel: None,
+            boot_id: None,
+            time,
+            request: Request::default(),
+            logs: Vec::new(),
+            devices: Vec::new(),
+            findings: vec![finding],
+            waiting: Waiting::default(),
+        }
+    }
+
     /// How many devices have each status, in the fixed order of [`Status::NAMES`], and how many are requested.
     pub fn count(&self, status: &str) -> usize {
         self.devices.iter().filter(|device| device.status.name() == status).count()

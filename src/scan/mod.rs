@@ -1,6 +1,198 @@
-//! Reads saved logs of any size: many files, hosts and boots.
+//! Saved logs of any size, at the speed of a search: which host, in which boot, did not get which device?
+//!
+//! ```text
+//! files ─► work: parts of files, in threads ─► lines: sieve ─► decoder ─► gleaner ─batches─► hosts: a strand for each
+//!                                                                                               │ when all is read
+//!                                                       audit::conclude, boot after boot ◄── a log for each host
+//! ```
+//!
+//! Only lines that hold one of a few texts are decoded ([`sieve`]), by the code that `check` uses, and only records that say
+//! something are kept, in some ten bytes each ([`strand`]). When the last file was read, a host's records are laid out as
+//! the logs that `check --log` would have made of them, and judged boot by boot.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "what calls it is still to come"))]
+mod batch;
+mod conclude;
 mod files;
-#[cfg_attr(not(test), expect(dead_code, reason = "what calls it is still to come"))]
+mod gleaner;
+mod hosts;
+mod lines;
+mod shapes;
+mod sieve;
+mod sniff;
+mod strand;
+mod work;
 mod years;
+
+pub use conclude::{Silent, Sink};
+pub use work::Progress;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
+
+use crate::audit::{Asked, Options};
+use crate::report::{Report, Run};
+use batch::Batch;
+use files::{Obstacle, Set};
+use hosts::{FILE_SHIFT, Hosts, SetState};
+use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
+
+/// What is to be scanned, and how it is to be judged.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// Files and directories; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// What every boot is held against. By default each boot's own command line.
+    pub asked: Asked,
+    /// How to judge.
+    pub options: Options,
+    /// When.
+    pub now: Option<DateTime<Utc>>,
+    /// Leave out boots of which no record is as late as this.
+    pub since: Option<DateTime<Utc>>,
+    /// Judge as of this time: leave out later records.
+    pub until: Option<DateTime<Utc>>,
+    /// How many files, or parts of one, are read at a time.
+    pub threads: usize,
+    /// Decode every line of every log. Slower by far, and the outcome is the same.
+    pub every_line: bool,
+}
+
+/// What a scan came to, besides its reports.
+#[derive(Clone, Debug, Default)]
+pub struct Scanned {
+    /// Files that were read, wholly or in part.
+    pub files: usize,
+    /// Bytes of them, packed ones as they are.
+    pub bytes: u64,
+    /// Files that were found and passed over: they hold no text.
+    pub passed_over: usize,
+    /// Files and pieces of files that could not be read. There is a report of each.
+    pub unreadable: usize,
+    /// Records of ours that stand in a log of several hosts without saying of which they are.
+    pub unattributed: u64,
+    /// Hosts and boots that say nothing of pciback.
+    pub silent: Silent,
+    /// Worth knowing, and nothing that was asked for.
+    pub notes: Vec<String>,
+    /// Whether it was stopped.
+    pub stopped: bool,
+}
+
+/// Takes what the jobs find.
+struct Collector<'a> {
+    hosts: Hosts,
+    named: BTreeSet<&'a PathBuf>,
+    sets: &'a [Set],
+    scanned: Scanned,
+    failures: Vec<(usize, u64, String)>,
+}
+
+impl Scan {
+    /// Reads everything, and hands the report of each boot to `sink`.
+    pub fn run(&self, progress: &Progress, sink: &mut Sink<'_>) -> Scanned {
+        let (sets, obstacles) = files::find(&self.paths);
+        let total = sets.iter().flat_map(|set| &set.files).map(|file| file.bytes).sum();
+        progress.total.store(total, Ordering::Relaxed);
+        let mut collector = Collector::new(self, &sets);
+        let reading = Reading {
+            sieve: (!self.every_line).then(sieve::Sieve::new),
+            threads: self.threads,
+            progress,
+        };
+        reading.run(&jobs(&sets), &mut collector);
+        let Collector { hosts, mut scanned, mut failures, .. } = collector;
+        scanned.bytes = progress.done.load(Ordering::Relaxed);
+        scanned.stopped = progress.stop.load(Ordering::Relaxed);
+        scanned.unattributed = hosts.unattributed;
+        failures.sort();
+        let unread = unreadable(&hosts, &failures, &obstacles);
+        scanned.unreadable = unread.len();
+        scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();
+        for why in unread {
+            if !sink(&Report::unreadable(why, self.now), &Run::default()) {
+                return scanned;
+            }
+        }
+        scanned.silent = self.conclude(&hosts, sink);
+        scanned
+    }
+}
+
+fn jobs(sets: &[Set]) -> Vec<Job> {
+    let files = |(set, of): (usize, &Set)| {
+        let jobs = of.files.iter().enumerate().flat_map(move |(file, of)| jobs_of(set, file, &of.path, of.bytes));
+        jobs.collect::<Vec<Job>>()
+    };
+    sets.iter().enumerate().flat_map(files).collect()
+}
+
+/// Everything that could not be read, in words: which file, where, and why.
+fn unreadable(hosts: &Hosts, failures: &[(usize, u64, String)], obstacles: &[Obstacle]) -> Vec<String> {
+    let mut unread: Vec<String> = obstacles.iter().filter(|obstacle| obstacle.counts).map(in_words).collect();
+    for (set, state) in hosts.sets.iter().enumerate() {
+        let log = state.log(set);
+        let failed = failures.iter().filter(|(of, ..)| *of == set).map(|(_, offset, why)| {
+            let (file, at) = log.file_at(*offset);
+            if at == 0 { format!("{file} cannot be read: {why}") } else { format!("{file} cannot be read from byte {at} on: {why}") }
+        });
+        unread.extend(failed);
+        unread.extend(state.flaws.values().map(|(offset, what, count)| {
+            let (file, at) = log.file_at(*offset);
+            let more = if *count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
+            format!("{file} has a piece that cannot be read at byte {at} ({what}){more}")
+        }));
+    }
+    unread
+}
+
+fn in_words(obstacle: &Obstacle) -> String {
+    format!("{} {}", obstacle.path.to_string_lossy(), obstacle.why)
+}
+
+impl<'a> Collector<'a> {
+    fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
+        let state = |set: &Set| {
+            let files = set.files.iter().map(|file| (file.path.to_string_lossy().into_owned(), file.modified));
+            SetState::new(set.name.clone(), set.host.clone(), files.collect())
+        };
+        Self {
+            hosts: Hosts::new(sets.iter().map(state).collect(), scan.until),
+            named: scan.paths.iter().collect(),
+            sets,
+            scanned: Scanned::default(),
+            failures: Vec::new(),
+        }
+    }
+}
+
+impl Taker for Collector<'_> {
+    fn batch(&mut self, job: &Job, batch: &Batch) {
+        self.hosts.take(job.set, batch);
+    }
+
+    fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {
+        let file = self.sets.get(job.set).and_then(|set| set.files.get(job.file));
+        let no_log = matches!(&outcome, Err(failure) if failure.why == NO_LOG);
+        if no_log && file.is_some_and(|file| !self.named.contains(&file.path)) {
+            self.scanned.passed_over += 1;
+        } else if let Err(Failure { offset, why }) = outcome {
+            self.hosts.miss(job.set, offset);
+            self.failures.push((job.set, offset, why));
+        }
+        if job.is_last {
+            self.scanned.files += usize::from(!no_log);
+            self.hosts.end_file(job.set, job.file);
+            if self.sets.get(job.set).is_some_and(|set| set.files.len() == job.file + 1) {
+                self.hosts.end_set(job.set);
+            }
+        }
+    }
+}
+
+/// Which file of its set a place is in.
+fn file_of(offset: u64) -> usize {
+    usize::try_from(offset >> FILE_SHIFT).unwrap_or(usize::MAX)
+}

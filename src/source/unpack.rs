@@ -33,7 +33,7 @@ const MOST_MEMORY: u64 = 256 << 20;
 type Whole<R> = BufReader<io::Chain<Cursor<Vec<u8>>, R>>;
 
 /// The bytes of a log, unpacked where they are packed. Several packed files one behind the other are read as one.
-pub(super) enum Unpacked<R: Read> {
+pub(crate) enum Unpacked<R: Read> {
     Plain(Whole<R>),
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
     #[cfg(feature = "archives")]
@@ -45,7 +45,7 @@ pub(super) enum Unpacked<R: Read> {
 impl<R: Read> Unpacked<R> {
     /// Tells by its first bytes what `reader` yields. A packing that this program does not undo is an error that names the
     /// command which does.
-    pub(super) fn new(mut reader: R) -> Result<Self, String> {
+    pub(crate) fn new(mut reader: R) -> Result<Self, String> {
         let mut first = Vec::with_capacity(MAGIC);
         reader.by_ref().take(MAGIC as u64).read_to_end(&mut first).map_err(|error| words(&error))?;
         if let Some((_, what, command)) = FOREIGN.iter().find(|(magic, ..)| first.starts_with(magic)) {
@@ -71,6 +71,11 @@ impl<R: Read> Unpacked<R> {
             }
             _ => Self::Plain(whole),
         })
+    }
+
+    /// Whether a log that begins like this is packed, by this program's packings or others.
+    pub(crate) fn is_packed(head: &[u8]) -> bool {
+        [GZIP, XZ, ZSTD].iter().chain(FOREIGN.iter().map(|(magic, ..)| magic)).any(|magic| head.starts_with(magic))
     }
 
     const fn name(&self) -> Option<&'static str> {

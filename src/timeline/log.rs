@@ -1,6 +1,8 @@
 //! One log: its records counted, its facts cut into boots.
 
-use super::boot::Boot;
+use std::sync::Arc;
+
+use super::boot::{Boot, Moment};
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 
@@ -20,6 +22,8 @@ pub struct Log {
     pub index: usize,
     /// Its name in reports: `kmsg`, or the file's name as given.
     pub name: String,
+    /// The files of a rotated set that is one log: where each begins among its bytes, and its name. Empty for a single file.
+    pub files: Arc<[(u64, String)]>,
     /// What it is read from.
     pub kind: LogKind,
     /// Whether the user named it: then it is an error that it cannot be read, whatever the host says.
@@ -77,6 +81,7 @@ impl Log {
         Self {
             index,
             name,
+            files: Arc::default(),
             kind,
             named: false,
             failure: None,
@@ -96,6 +101,29 @@ impl Log {
             rebooted: false,
             waiting: None,
         }
+    }
+
+    /// What this log says of one of its boots, as a log of its own.
+    #[must_use]
+    pub fn only(&self, boot: &Boot) -> Self {
+        let mut alone = Self::new(self.index, self.name.clone(), self.kind);
+        let facts = || boot.moments.iter().filter_map(|moment| if let Moment::Fact(fact) = moment { Some(fact) } else { None });
+        let unknown = |fact: &&Fact| matches!(fact.event, Event::Unrecognised { .. });
+        let lost = boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
+        alone.files = Arc::clone(&self.files);
+        (alone.records, alone.kernel_records) = (boot.records, boot.records);
+        alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
+        alone.unrecognised.0 = facts().filter(unknown).take(UNRECOGNISED_KEPT).cloned().collect();
+        alone.unrecognised.1 = facts().filter(unknown).count() as u64;
+        alone.lost = lost.fold(0, u64::saturating_add);
+        alone.boots.push(boot.clone());
+        alone
+    }
+
+    /// The file of the set that holds the byte at `offset`, and where in it that is.
+    pub fn file_at(&self, offset: u64) -> (&str, u64) {
+        let file = self.files.iter().take_while(|(from, _)| *from <= offset).last();
+        file.map_or((self.name.as_str(), offset), |(from, name)| (name.as_str(), offset - from))
     }
 
     /// Notes that the log could not be read, or not to its end.

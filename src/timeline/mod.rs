@@ -12,7 +12,7 @@ mod story;
 pub use boot::{Boot, Moment};
 pub use forged::{Forged, Imitation};
 pub use log::{Log, LogKind, is_nameless};
-pub use story::{BootChoice, Running, Story};
+pub use story::{BootChoice, Running, Story, together};
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of
 /// several processors are stamped before they are put in order (kernel/printk/printk.c, `vprintk_store`).

@@ -72,15 +72,7 @@ impl Story {
     ///
     /// `running` is what the host itself says, where a host is audited: a last boot that contradicts it is an old one.
     pub fn tell(logs: &[Log], choice: BootChoice, running: &Running<'_>) -> Self {
-        let mut boots: Vec<Vec<(usize, &Boot)>> = Vec::new();
-        for log in in_time(logs) {
-            for boot in &log.boots {
-                match boots.iter().rposition(|known| known.iter().any(|(_, other)| same(other, boot))) {
-                    Some(at) => boots.get_mut(at).into_iter().for_each(|known| known.push((log.index, boot))),
-                    None => boots.push(vec![(log.index, boot)]),
-                }
-            }
-        }
+        let mut boots = together(logs);
         // The ring buffer is of the running boot, whatever order the logs were named in.
         let rings: Vec<usize> = logs.iter().filter(|log| log.kind == LogKind::Ring).map(|log| log.index).collect();
         boots.sort_by_key(|parts| parts.iter().any(|(log, _)| rings.contains(log)));
@@ -170,6 +162,20 @@ impl Running<'_> {
     }
 }
 
+/// Every boot that `logs` tell of, oldest first where they say when: its part in each log, by the log's number.
+pub fn together(logs: &[Log]) -> Vec<Vec<(usize, &Boot)>> {
+    let mut boots: Vec<Vec<(usize, &Boot)>> = Vec::new();
+    for log in in_time(logs) {
+        for boot in &log.boots {
+            match boots.iter().rposition(|known| known.iter().any(|(index, other)| same(other, boot, *index != log.index))) {
+                Some(at) => boots.get_mut(at).into_iter().for_each(|known| known.push((log.index, boot))),
+                None => boots.push(vec![(log.index, boot)]),
+            }
+        }
+    }
+    boots
+}
+
 /// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
 fn in_time(logs: &[Log]) -> Vec<&Log> {
     let mut ordered: Vec<&Log> = logs.iter().collect();
@@ -187,15 +193,15 @@ fn in_time(logs: &[Log]) -> Vec<&Log> {
 
 /// Whether two logs tell of the same boot: by its id, by an event that both hold, or because one goes on where the
 /// other ended.
-fn same(one: &Boot, other: &Boot) -> bool {
+fn same(one: &Boot, other: &Boot, apart: bool) -> bool {
     if let (Some(one), Some(other)) = (one.id, other.id) {
         return one == other;
     }
     if matches!((&one.hostname, &other.hostname), (Some(a), Some(b)) if a != b) {
         return false;
     }
-    let shared = one.moments.iter().any(|moment| other.moments.iter().any(|second| same_record(moment, second)));
-    shared || goes_on(one, other)
+    let shared = || one.moments.iter().any(|moment| other.moments.iter().any(|second| same_record(moment, second)));
+    (apart && shared()) || goes_on(one, other)
 }
 
 /// Whether `later` has no start of its own, and goes on where `earlier` ended by both clocks.

@@ -1,0 +1,93 @@
+//! What there is to say of many reports at once.
+
+use super::{Report, Verdict};
+use crate::record::Stamp;
+
+/// One boot of a host, as the logs hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// How many boots of the host came later: 0 is its last one.
+    pub back: usize,
+    /// When its first record was made.
+    pub first: Option<Stamp>,
+    /// When its last record was made.
+    pub last: Option<Stamp>,
+}
+
+/// How many of each verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// [`Verdict::Critical`].
+    pub critical: u64,
+    /// [`Verdict::Unknown`].
+    pub unknown: u64,
+    /// [`Verdict::Warning`].
+    pub warning: u64,
+    /// [`Verdict::Ok`].
+    pub ok: u64,
+}
+
+impl Verdicts {
+    /// Counts one more.
+    pub const fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Critical => self.critical += 1,
+            Verdict::Unknown => self.unknown += 1,
+            Verdict::Warning => self.warning += 1,
+            Verdict::Ok => self.ok += 1,
+        }
+    }
+
+    /// Each verdict with its number, worst first.
+    pub const fn worst_first(&self) -> [(Verdict, u64); 4] {
+        [
+            (Verdict::Critical, self.critical),
+            (Verdict::Unknown, self.unknown),
+            (Verdict::Warning, self.warning),
+            (Verdict::Ok, self.ok),
+        ]
+    }
+}
+
+/// What a scan of logs came to. Counts only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Hosts of which there is a boot.
+    pub hosts: u64,
+    /// Boots of all hosts.
+    pub boots: u64,
+    /// Verdicts of all boots.
+    pub all: Verdicts,
+    /// Verdicts of each host's last boot.
+    pub last: Verdicts,
+    /// Devices that are requested in any boot, once for each.
+    pub requested: u64,
+    /// Those of them that are seized.
+    pub seized: u64,
+    /// Files that were read.
+    pub files: u64,
+    /// Bytes that were read of them, as they are stored.
+    pub bytes: u64,
+    /// Records about pciback that could not be given to any host or boot.
+    pub unattributed: u64,
+    /// Files that could not be read, or not to their end.
+    pub unreadable: u64,
+    /// Whether it was interrupted: then all of this is of what had been read.
+    pub partial: bool,
+}
+
+impl Totals {
+    /// Counts the report of one boot.
+    pub fn count(&mut self, report: &Report, run: &Run) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.boots += 1;
+        self.all.count(report.verdict);
+        // Every host has one last boot.
+        if run.back == 0 {
+            self.hosts += 1;
+            self.last.count(report.verdict);
+        }
+        self.requested += number(report.requested());
+        self.seized += number(report.count("seized"));
+    }
+}

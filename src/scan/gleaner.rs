@@ -1,0 +1,260 @@
+//! Picks out of the records of a log those that matter.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::batch::Batch;
+use crate::event::{Event, Recogniser, Said};
+use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, between};
+
+/// How much time must have gone by behind a seizing line for the set-up to have failed, if it does (contract: a second).
+const SETTLED: i64 = 1_000_000;
+
+/// How far the kernel's clock may seem to go backwards between records of one boot (see `timeline`).
+const JITTER: u64 = 100_000;
+
+/// How many seizing lines are followed up at a time. On a log of nothing but seizing lines following costs the most, and
+/// there the next line of the host settles each.
+const MOST_OPEN: usize = 8;
+
+/// Takes whole batches. Says whether more are wanted.
+pub(super) type Sink<'a> = dyn FnMut(Batch) -> bool + 'a;
+
+/// Which records of the log are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Every one: those that say nothing of ours still tell how long their boot went on, and that its clock ran backwards.
+    All,
+    /// Those that the search found. What the others tell of their boots is asked for where it can matter.
+    Found,
+    /// Records that were passed over, for what they tell of their boots.
+    Passed,
+}
+
+/// What was seen last of a host.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The last record, while nobody was told of it.
+    last: Option<Mark>,
+    boot_id: Option<BootId>,
+    uptime: Option<u64>,
+    /// Whether anything was told of this boot, and that it holds records of level info.
+    told: bool,
+    info: bool,
+    /// Where its last record with something to say began.
+    fact: Option<u64>,
+}
+
+/// A record that says nothing but that it is there.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    place: Place,
+    stamp: Stamp,
+    level: Option<u8>,
+    author: Author,
+    boot_id: Option<BootId>,
+}
+
+impl Mark {
+    fn of(record: &Record<'_>) -> Self {
+        let Record { place, stamp, level, author, boot_id, .. } = *record;
+        Self { place, stamp, level, author, boot_id }
+    }
+
+    fn record<'a>(&self, host: &'a [u8]) -> Record<'a> {
+        let Self { place, stamp, level, author, boot_id } = *self;
+        let hostname = (!host.is_empty()).then_some(Cow::Borrowed(host));
+        Record { stamp, level, author, boot_id, hostname, ..Record::bare(place, &[]) }
+    }
+}
+
+/// A seizing line behind which its load has not come to its end yet.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) host: Vec<u8>,
+    stamp: Stamp,
+    /// Where to look for the host's next record: behind the line itself.
+    pub(super) from: u64,
+    /// Where the line began.
+    pub(super) since: u64,
+}
+
+/// Picks out of the records of a log those that matter.
+pub(super) struct Gleaner<'a> {
+    look: Look,
+    batch: Batch,
+    sink: &'a mut Sink<'a>,
+    wanted: bool,
+    said: Vec<Said>,
+    hosts: BTreeMap<Vec<u8>, Seen>,
+    open: Vec<Open>,
+    /// Missing records, until it is known whose they are: those of the host that the next record is of.
+    gap: Option<Gap>,
+    /// Whether the last record said anything, and how it stands to the seizing line that is followed up.
+    pub(super) heard: bool,
+}
+
+impl std::fmt::Debug for Gleaner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gleaner").field("look", &self.look).field("batch", &self.batch).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Gleaner<'a> {
+    pub(super) fn new(look: Look, sink: &'a mut Sink<'a>) -> Self {
+        Self {
+            look,
+            batch: Batch::default(),
+            sink,
+            wanted: true,
+            said: Vec::new(),
+            hosts: BTreeMap::new(),
+            open: Vec::new(),
+            gap: None,
+            heard: false,
+        }
+    }
+
+    /// Whether anybody still wants what is found.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Takes what the decoder found.
+    pub(super) fn take(&mut self, input: Input<'_>) {
+        let host = if let Input::Record(record) = &input { record.hostname.as_deref() } else { None };
+        if let Some(gap) = self.gap.take() {
+            self.batch.gap(gap, host);
+        }
+        match input {
+            Input::Record(record) => self.record(&record),
+            _ if self.look == Look::Passed => {}
+            Input::Gap(gap) => self.gap = Some(gap),
+            Input::Boot(place, id) => self.batch.boot(place, id),
+            Input::Unparsed(unparsed) => self.batch.unparsed(unparsed),
+        }
+        if self.batch.is_full() {
+            self.hand_on();
+        }
+    }
+
+    /// Looks at records in another way from now on.
+    pub(super) fn look(&mut self, look: Look) {
+        self.look = look;
+    }
+
+    /// Hands on what is left. What was last seen of each host tells when its boot was still going on.
+    pub(super) fn finish(mut self) {
+        if let Some(gap) = self.gap.take() {
+            self.batch.gap(gap, None);
+        }
+        for (host, seen) in std::mem::take(&mut self.hosts) {
+            if let Some(last) = seen.last {
+                self.batch.record(&last.record(&host), &mut Vec::new());
+            }
+        }
+        self.hand_on();
+    }
+
+    fn hand_on(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if !batch.is_empty() && self.wanted {
+            self.wanted = (self.sink)(batch);
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        let said = &mut self.said;
+        said.clear();
+        Recogniser::get().hear(record, &mut |heard| said.push(heard));
+        self.heard = !self.said.is_empty();
+        match self.look {
+            Look::All => self.witness(record),
+            Look::Passed if !self.heard => self.witness(record),
+            Look::Found if self.heard => self.follow(record),
+            Look::Found | Look::Passed => return,
+        }
+        if self.heard && self.look != Look::Passed {
+            self.batch.record(record, &mut self.said);
+        }
+    }
+
+    /// Notes that a record was there, and tells of it where that says more than the records with something to say do.
+    fn witness(&mut self, record: &Record<'_>) {
+        let host = record.hostname.as_deref().unwrap_or_default();
+        let seen = seen(&mut self.hosts, host);
+        if self.look == Look::Passed && seen.fact.is_some_and(|fact| record.place.offset < fact) {
+            return;
+        }
+        let own = record.author != Author::User;
+        let clocks = seen.uptime.zip(record.stamp.uptime).filter(|_| own);
+        let backwards = clocks.is_some_and(|(before, now)| now.saturating_add(JITTER) < before);
+        let kernels = |said: &&Said| said.author != Author::User;
+        let booted = self.said.iter().filter(kernels).any(|said| matches!(said.event, Event::Booted { .. }));
+        if booted || backwards || seen.boot_id != record.boot_id {
+            if let Some(last) = seen.last.take() {
+                self.batch.record(&last.record(host), &mut Vec::new());
+            }
+            *seen = Seen { boot_id: record.boot_id, fact: seen.fact, ..Seen::default() };
+        }
+        if own {
+            seen.uptime = record.stamp.uptime.or(seen.uptime);
+        }
+        let info = own && record.level.is_some_and(|level| level >= 6);
+        if self.heard || !seen.told || (info && !seen.info) {
+            (seen.told, seen.last) = (true, None);
+            if !self.heard {
+                self.batch.record(&Mark::of(record).record(host), &mut Vec::new());
+            }
+        } else {
+            seen.last = Some(Mark::of(record));
+        }
+        seen.info |= info;
+    }
+
+    /// Keeps an eye on seizing lines until something of their host is heard a second later.
+    fn follow(&mut self, record: &Record<'_>) {
+        let Some(host) = record.hostname.as_deref() else { return };
+        let seen = seen(&mut self.hosts, host);
+        (seen.last, seen.fact) = (None, Some(record.place.offset));
+        seen.uptime = record.stamp.uptime.or(seen.uptime);
+        self.open.retain(|open| open.host != host);
+        let seizing = |said: &Said| matches!(said.event, Event::Seizing { .. }) && said.author != Author::User;
+        if self.said.iter().any(seizing) {
+            if self.open.len() == MOST_OPEN {
+                self.open.remove(0);
+            }
+            let since = record.place.offset;
+            self.open.push(Open { host: host.to_vec(), stamp: record.stamp, from: since + 1, since });
+        }
+    }
+
+    /// The seizing lines that are followed up.
+    pub(super) fn open(&mut self) -> Vec<Open> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Takes back those that are still to be followed.
+    pub(super) fn keep_open(&mut self, open: Vec<Open>) {
+        self.open = open;
+    }
+}
+
+fn seen<'a>(hosts: &'a mut BTreeMap<Vec<u8>, Seen>, host: &[u8]) -> &'a mut Seen {
+    if !hosts.contains_key(host) {
+        hosts.insert(host.to_vec(), Seen::default());
+    }
+    hosts.entry(host.to_vec()).or_default()
+}
+
+impl Open {
+    /// Whether `record` is the host's, and made late enough.
+    pub(super) fn is_settled_by(&self, record: &Record<'_>) -> bool {
+        self.is_of(record) && between(&self.stamp, &record.stamp).is_some_and(|later| later >= SETTLED)
+    }
+
+    /// Whether `record` is of the same host.
+    pub(super) fn is_of(&self, record: &Record<'_>) -> bool {
+        record.hostname.as_deref() == Some(&self.host)
+    }
+}

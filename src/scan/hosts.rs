@@ -1,0 +1,336 @@
+//! Puts together what belongs to one host, from whatever file it comes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::batch::{Batch, Piece};
+use super::shapes::Shapes;
+use super::strand::{Strand, Thing};
+use super::years::{Resolved, Years};
+use crate::event::Said;
+use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
+use crate::timeline::{Log, LogKind, is_nameless};
+
+/// Files of a set are this far apart in the places of its records, so that a place tells the file.
+pub(super) const FILE_SHIFT: u32 = 40;
+
+/// From this length on, in bytes, what a strand holds is put into a log that keeps no more than the host has devices.
+const LONGEST: usize = 64 << 10;
+
+/// How many places of a set are kept at which something could not be read. Of more, the last one moves on.
+const MOST_BREAKS: usize = 1024;
+
+/// The hosts of all logs.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    /// Where each host stands in `threads`.
+    pub(super) names: BTreeMap<Name, usize>,
+    /// What each set holds of a host, by the set's number.
+    pub(super) threads: Vec<Vec<(usize, Thread)>>,
+    pub(super) shapes: Shapes,
+    pub(super) sets: Vec<SetState>,
+    /// Records of ours that stand in a log of several hosts without saying of which they are.
+    pub(super) unattributed: u64,
+    until: Option<DateTime<Utc>>,
+}
+
+/// What is known of a host's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Name {
+    /// It has one.
+    Known(Box<[u8]>),
+    /// It is the host of this set, in which no record names one.
+    Of(usize),
+}
+
+/// What one set holds of one host.
+#[derive(Debug, Default)]
+pub(super) struct Thread {
+    pub(super) strand: Strand,
+    /// In place of the strand, where that became too long.
+    pub(super) live: Option<Box<Log>>,
+}
+
+/// What is known of a set of files.
+#[derive(Debug)]
+pub(super) struct SetState {
+    pub(super) name: String,
+    host: Option<Box<[u8]>>,
+    pub(super) files: Arc<[(u64, String)]>,
+    modified: Vec<Option<DateTime<Utc>>>,
+    pub(super) years: Vec<Option<Resolved>>,
+    counting: Years,
+    /// The hosts that its records named so far: none, the one, or several.
+    named: Named,
+    /// The host that was named last: mostly it is named again.
+    last: Option<(Box<[u8]>, usize)>,
+    /// The boot that journalctl named last between its lines.
+    boot: Option<BootId>,
+    /// Where something could not be read.
+    pub(super) breaks: Vec<u64>,
+    /// What could not be read, file by file: the first place, what it was, and how often.
+    pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Named {
+    #[default]
+    None,
+    One(Box<[u8]>),
+    Several,
+}
+
+impl SetState {
+    pub(super) fn new(name: String, host: Option<String>, files: Vec<(String, Option<DateTime<Utc>>)>) -> Self {
+        let modified = files.iter().map(|(_, modified)| *modified).collect();
+        let begins = |(number, (name, _)): (usize, (String, _))| ((number as u64) << FILE_SHIFT, name);
+        Self {
+            name,
+            host: host.map(|host| host.into_bytes().into()),
+            files: files.into_iter().enumerate().map(begins).collect(),
+            modified,
+            years: Vec::new(),
+            counting: Years::default(),
+            named: Named::None,
+            last: None,
+            boot: None,
+            breaks: Vec::new(),
+            flaws: BTreeMap::new(),
+        }
+    }
+
+    /// The record with the year of its time, where it was written without one.
+    pub(super) fn dated<'r>(&self, mut record: Record<'r>, year: u32) -> Record<'r> {
+        let file = super::file_of(record.place.offset);
+        let resolved = self.years.get(file).copied().flatten().or_else(|| self.guess(file));
+        if let (Some(wall), Some(resolved)) = (record.stamp.wall, resolved) {
+            record.stamp.wall = resolved.date(&wall, year).or(Some(wall));
+        }
+        record
+    }
+
+    /// Before the end of a file is reached: as if its last record were this one's year.
+    fn guess(&self, file: usize) -> Option<Resolved> {
+        self.counting.resolve((*self.modified.get(file)?)?)
+    }
+}
+
+impl Hosts {
+    pub(super) fn new(sets: Vec<SetState>, until: Option<DateTime<Utc>>) -> Self {
+        Self { sets, until, ..Self::default() }
+    }
+
+    /// Takes what was found next in a set.
+    pub(super) fn take(&mut self, set: usize, batch: &Batch) {
+        for piece in batch.pieces() {
+            match piece {
+                Piece::Record(record, said) => self.record(set, record, said),
+                Piece::Gap(gap, Some(host)) => self.gap(set, host, gap),
+                Piece::Gap(gap, None) => self.flaw(set, gap.place.offset, "records are missing"),
+                Piece::Boot(place, id) => self.boot(set, place, id),
+                Piece::Unparsed(Unparsed { place, why, .. }) => self.flaw(set, place.offset, why.words()),
+            }
+        }
+    }
+
+    /// Another boot begins in a set. Only journalctl says so, whose output is of one host.
+    fn boot(&mut self, set: usize, place: Place, id: Option<BootId>) {
+        let Some(state) = self.sets.get_mut(set) else { return };
+        state.boot = id;
+        for thread in self.threads.iter_mut().filter_map(|threads| thread_of(threads, set)) {
+            match &mut thread.live {
+                Some(log) => log.take(Input::Boot(place, id)),
+                None => thread.strand.boot(&place, id, &mut self.shapes),
+            }
+        }
+    }
+
+    /// Notes what could not be read, at a place of a set.
+    fn flaw(&mut self, set: usize, offset: u64, what: &str) {
+        if let Some(state) = self.sets.get_mut(set) {
+            state.flaws.entry(super::file_of(offset)).or_insert_with(|| (offset, what.to_owned(), 0)).2 += 1;
+        }
+        self.miss(set, offset);
+    }
+
+    /// Notes that records may be missing at a place of a set.
+    pub(super) fn miss(&mut self, set: usize, offset: u64) {
+        if let Some(state) = self.sets.get_mut(set) {
+            state.breaks.truncate(MOST_BREAKS - 1);
+            state.breaks.push(offset);
+        }
+        for thread in self.threads.iter_mut().filter_map(|threads| thread_of(threads, set)) {
+            if let Some(log) = &mut thread.live {
+                log.take(Input::Gap(Gap { place: Place { offset, ..Place::default() }, lost: None }));
+            }
+        }
+    }
+
+    /// Ends a file of a set.
+    pub(super) fn end_file(&mut self, set: usize, file: usize) {
+        let Some(state) = self.sets.get_mut(set) else { return };
+        let resolved = state.guess(file);
+        state.years.resize(file, None);
+        state.years.push(resolved);
+        state.counting = Years::default();
+        state.boot = None;
+    }
+
+    /// Ends a set: if none of its records named a host, its path does.
+    pub(super) fn end_set(&mut self, set: usize) {
+        let Some(state) = self.sets.get(set) else { return };
+        if let (Named::None, Some(host)) = (&state.named, &state.host) {
+            let name = Name::Known(host.clone());
+            self.christen(set, name);
+        }
+    }
+
+    fn record(&mut self, set: usize, mut record: Record<'_>, said: &[Said]) {
+        let Some(state) = self.sets.get_mut(set) else { return };
+        let year = record.stamp.wall.as_ref().map_or(0, |wall| state.counting.note(wall));
+        if record.place.sequence.is_none() {
+            record.boot_id = record.boot_id.or(state.boot);
+        }
+        record.place.log = set;
+        let Some(host) = self.host(set, record.hostname.as_deref()) else {
+            self.unattributed += u64::from(!said.is_empty());
+            return;
+        };
+        record.hostname = None;
+        let Self { threads, shapes, sets, until, .. } = self;
+        let (Some(threads), Some(state)) = (threads.get_mut(host), sets.get(set)) else { return };
+        if thread_of(threads, set).is_none() {
+            threads.push((set, Thread::default()));
+        }
+        let Some(thread) = thread_of(threads, set) else { return };
+        if let Some(log) = &mut thread.live {
+            let record = state.dated(record, year);
+            if !until.is_some_and(|until| is_later(&record, until)) {
+                log.hear(&record, said);
+            }
+            return;
+        }
+        thread.strand.record(&record, year, shapes);
+        if thread.strand.length() > LONGEST {
+            let mut log = state.log(set);
+            log.endless = true;
+            replay(&thread.strand, state, shapes, *until, &mut log);
+            *thread = Thread { strand: Strand::default(), live: Some(Box::new(log)) };
+        }
+    }
+
+    fn gap(&mut self, set: usize, host: &[u8], gap: Gap) {
+        let Some(host) = self.host(set, Some(host)) else { return };
+        let Some(thread) = self.threads.get_mut(host).and_then(|threads| thread_of(threads, set)) else { return };
+        match &mut thread.live {
+            Some(log) => log.take(Input::Gap(gap)),
+            None => thread.strand.gap(&gap),
+        }
+    }
+
+    /// Which host's a record is that names this one, or none. None where nobody can tell.
+    fn host(&mut self, set: usize, host: Option<&[u8]>) -> Option<usize> {
+        let state = self.sets.get_mut(set)?;
+        let Some(host) = host.filter(|host| !is_nameless(host)) else {
+            let name = match &state.named {
+                Named::None => Name::Of(set),
+                Named::One(host) => Name::Known(host.clone()),
+                Named::Several => return None,
+            };
+            return Some(self.place(name));
+        };
+        if let Some((last, at)) = &state.last
+            && **last == *host
+        {
+            return Some(*at);
+        }
+        let name = Name::Known(host.into());
+        let first = match &state.named {
+            Named::One(known) if **known == *host => false,
+            Named::One(_) | Named::Several => {
+                state.named = Named::Several;
+                false
+            }
+            Named::None => {
+                state.named = Named::One(host.into());
+                true
+            }
+        };
+        if first {
+            // What came before it had a name was its own: a machine learns its name while it starts.
+            self.christen(set, name.clone());
+        }
+        let at = self.place(name);
+        self.sets.get_mut(set)?.last = Some((host.into(), at));
+        Some(at)
+    }
+
+    /// Gives what a set holds of its nameless host to the host of this name.
+    fn christen(&mut self, set: usize, name: Name) {
+        let Some(from) = self.names.remove(&Name::Of(set)) else { return };
+        let threads = self.threads.get_mut(from).map(std::mem::take).unwrap_or_default();
+        let at = self.place(name);
+        if let Some(known) = self.threads.get_mut(at) {
+            known.extend(threads);
+        }
+    }
+
+    fn place(&mut self, name: Name) -> usize {
+        let threads = &mut self.threads;
+        *self.names.entry(name).or_insert_with(|| {
+            threads.push(Vec::new());
+            threads.len() - 1
+        })
+    }
+}
+
+impl SetState {
+    /// An empty log of its name.
+    pub(super) fn log(&self, set: usize) -> Log {
+        let mut log = Log::new(set, self.name.clone(), LogKind::File);
+        log.files = Arc::clone(&self.files);
+        log
+    }
+}
+
+fn thread_of(threads: &mut [(usize, Thread)], set: usize) -> Option<&mut Thread> {
+    threads.iter_mut().rev().find(|(of, _)| *of == set).map(|(_, thread)| thread)
+}
+
+fn is_later(record: &Record<'_>, than: DateTime<Utc>) -> bool {
+    record.stamp.wall.is_some_and(|wall| wall.utc() > than.naive_utc())
+}
+
+/// Has a log take what a strand holds, with the places between where something could not be read.
+pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: Option<DateTime<Utc>>, log: &mut Log) {
+    let mut breaks = state.breaks.iter().copied().peekable();
+    let mut over = false;
+    let gap = |offset| Input::Gap(Gap { place: Place { offset, ..Place::default() }, lost: None });
+    let index = log.index;
+    strand.read(shapes, &mut |thing| {
+        let (Thing::Record(Record { place, .. }, _) | Thing::Boot(place, _) | Thing::Gap(Gap { place, .. })) = &thing;
+        while let Some(at) = breaks.next_if(|at| *at < place.offset) {
+            log.take(gap(at));
+        }
+        match thing {
+            _ if over => {}
+            Thing::Boot(place, id) => log.take(Input::Boot(place, id)),
+            Thing::Gap(gap) => log.take(Input::Gap(gap)),
+            Thing::Record(record, year) => {
+                let mut record = state.dated(record, year);
+                record.place.log = index;
+                over = until.is_some_and(|until| is_later(&record, until));
+                match record.message.is_empty() {
+                    _ if over => {}
+                    true => log.hear(&record, &[]),
+                    false => log.take(Input::Record(record)),
+                }
+            }
+        }
+    });
+    if let Some(at) = breaks.last().filter(|_| !over) {
+        log.take(gap(at));
+    }
+}

@@ -1,0 +1,190 @@
+//! Which lines of a block can matter at all: a search for the few texts one of which every such line holds.
+//!
+//! What it passes over is never decoded, so it may find too much and never too little. A text is looked for by two of its
+//! bytes that seldom stand three apart in a log, and compared only where both do.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(test)]
+mod tests;
+
+use memchr::memmem::Finder;
+
+/// How far behind its key a text's second byte stands, and how far behind that colon what follows an address does.
+const SECOND: usize = 3;
+const BEHIND: usize = 5;
+
+/// A text to look for.
+#[derive(Debug)]
+struct Literal {
+    text: &'static [u8],
+    /// Where the pair of bytes begins that is looked for first. No two keys may end in the same four bits: the vectors look
+    /// up by these what the byte and the one at [`SECOND`] have to be.
+    key: usize,
+}
+
+/// One of these or an address stands in every line that says something.
+///
+/// The pairs are those that were rarest in a syslog of a hundred hosts; what the comment names was never in it.
+const LITERALS: [Literal; 8] = [
+    // `b..k`. All that pciback says, all that the driver core says of it, and most command lines with a list.
+    Literal { text: b"pciback", key: 3 },
+    // `L..u`. The banner: a boot begins.
+    Literal { text: b"Linux version ", key: 0 },
+    // `n..l`. "Command line: " and "Kernel command line: ".
+    Literal { text: b"ommand line: ", key: 4 },
+    // `g..a`. A parameter that the kernel refused before pciback saw it: the line does not name the module.
+    Literal { text: b"string parameter too long", key: 5 },
+    // `s..g`. Lost records: "** 3 printk messages dropped **", journald's "Missed 3 kernel messages", rsyslog's "3 messages
+    // lost" and "lost 3 messages from".
+    Literal { text: b" messages", key: 3 },
+    // `-..B`. A line of journalctl's own, from systemd 247 on.
+    Literal { text: b"-- Boot ", key: 0 },
+    // `e..o`. The same before.
+    Literal { text: b"-- Reboot", key: 4 },
+    // `o..i`. The lines behind "removing device", which some kernels print without a prefix: "driver domain may still",
+    // "shutdown driver domain", "to other drivers or domains".
+    Literal { text: b"r domain", key: 3 },
+];
+
+/// What can stand at a position that the vectors point at.
+#[derive(Clone, Copy, Debug)]
+enum Row {
+    Nothing,
+    Literal(&'static Literal),
+    /// The colon before the slot: `0000:00:1d.0`, followed by one of [`AFTER`].
+    Address,
+}
+
+/// What a driver's message goes on with behind its device.
+const AFTER: [u8; 2] = [b':', b' '];
+
+/// The rows by the last four bits of their key.
+const ROWS: [Row; 16] = {
+    let mut rows = [Row::Nothing; 16];
+    put(&mut rows, b':', Row::Address);
+    let mut left: &'static [Literal] = &LITERALS;
+    while let [literal, rest @ ..] = left {
+        put(&mut rows, byte(literal.text, literal.key), Row::Literal(literal));
+        left = rest;
+    }
+    rows
+};
+
+#[expect(clippy::indexing_slicing, reason = "runs while compiling, and fails there")]
+const fn put(rows: &mut [Row; 16], key: u8, row: Row) {
+    let at = (key & 15) as usize;
+    assert!(matches!(rows[at], Row::Nothing), "two keys end in the same four bits");
+    rows[at] = row;
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs while compiling, and fails there")]
+const fn byte(text: &[u8], at: usize) -> u8 {
+    text[at]
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Row {
+    /// Its key and the byte at [`SECOND`].
+    const fn pair(self) -> Option<(u8, u8)> {
+        match self {
+            Self::Nothing => None,
+            Self::Literal(Literal { text, key }) => Some((byte(text, *key), byte(text, *key + SECOND))),
+            Self::Address => Some((b':', b'.')),
+        }
+    }
+}
+
+/// Finds the lines of a block that can say something.
+#[derive(Debug)]
+pub(super) struct Sieve(Way);
+
+#[derive(Debug)]
+enum Way {
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    Portable(Vec<Finder<'static>>),
+}
+
+impl Sieve {
+    /// The fastest that this machine can.
+    pub(super) fn new() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = avx2::Avx2::detect() {
+            return Self(Way::Avx2(avx2));
+        }
+        Self::portable()
+    }
+
+    /// The one for machines without these vectors: a search for each text.
+    fn portable() -> Self {
+        Self(Way::Portable(LITERALS.iter().map(|literal| Finder::new(literal.text)).collect()))
+    }
+
+    /// Fills `hits` with a position in each line of `block` that can matter, in ascending order, sometimes with several in
+    /// one line. `block` is whole lines, less than 4 GiB of them.
+    ///
+    /// Returns whether some line must be looked at whatever it says: it holds a control character that no text log holds. It
+    /// may be no text, or have a colour in the middle of what was looked for.
+    pub(super) fn search(&self, block: &[u8], hits: &mut Vec<u32>) -> bool {
+        hits.clear();
+        let mut candidate = |at: usize| {
+            if matters(block, at) {
+                hits.push(u32::try_from(at).unwrap_or(u32::MAX));
+            }
+        };
+        match &self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Way::Avx2(avx2) => avx2.search(block, &mut candidate),
+            Way::Portable(finders) => {
+                let of = |(literal, finder): (&'static Literal, &Finder<'static>)| {
+                    finder.find_iter(block).map(|at| at + literal.key).collect::<Vec<_>>()
+                };
+                LITERALS.iter().zip(finders).flat_map(of).for_each(&mut candidate);
+                memchr::memchr_iter(b'.', block).filter_map(|at| at.checked_sub(SECOND)).for_each(&mut candidate);
+                hits.sort_unstable();
+                hits.dedup();
+                // Without a way out of the loop the compiler makes vectors of it.
+                block.iter().fold(false, |any, byte| any | is_strange(*byte))
+            }
+        }
+    }
+}
+
+/// A control character that does not belong into a line of text.
+const fn is_strange(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+/// Whether what has its key at `at` is there as a whole.
+fn matters(block: &[u8], at: usize) -> bool {
+    let row = block.get(at).and_then(|key| ROWS.get(usize::from(key & 15)));
+    match row {
+        Some(Row::Literal(literal)) => {
+            let text = at.checked_sub(literal.key).and_then(|start| block.get(start..));
+            text.is_some_and(|text| text.starts_with(literal.text))
+        }
+        Some(Row::Address) => is_address(block, at),
+        Some(Row::Nothing) | None => false,
+    }
+}
+
+/// Whether the colon at `at` is the second of an address that a driver may speak about.
+fn is_address(block: &[u8], at: usize) -> bool {
+    let Some((before, behind)) = block.split_at_checked(at) else { return false };
+    let [b':', s1, s2, b'.', f, after, text @ ..] = behind else { return false };
+    let Some((before, [d1, d2, d3, d4, b':', b1, b2])) = before.split_last_chunk::<7>() else { return false };
+    let digits = [d1, d2, d3, d4, b1, b2, s1, s2, f];
+    let is_digit = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    AFTER.contains(after) && digits.iter().all(is_digit) && !is_idle_talk(before, *after, text)
+}
+
+/// What the PCI core says of a device, unless it is that the device was found, or what is behind it. At boot these are many
+/// lines. It is no driver, and where it names pciback the line is found by that name.
+fn is_idle_talk(before: &[u8], after: u8, text: &[u8]) -> bool {
+    // A longer name would be a driver's.
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let core = before.strip_suffix(b"pci ").is_some_and(|before| !before.last().is_some_and(is_name));
+    let told = text.starts_with(b" [") || text.starts_with(b" PCI bridge to ");
+    core && after == b':' && !told
+}

@@ -1,0 +1,349 @@
+//! Reads the files, several at a time where there are threads for it; large ones in parts.
+//!
+//! What belongs to which part depends on the file alone, and what was found is taken in the order of the parts: so the
+//! outcome is the same for any number of threads.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::OFlags;
+
+use super::batch::Batch;
+use super::gleaner::{Gleaner, Look, Sink};
+use super::hosts::FILE_SHIFT;
+use super::lines::{BLOCK, Lines, Stretch, ask};
+use super::sieve::Sieve;
+use super::sniff::{Shape, sniff};
+use crate::record::Decoder;
+use crate::source::{Unpacked, words};
+
+/// How large a part of a file is. Its last part has the rest as well, so that none is small.
+const PART: u64 = 16 << 20;
+
+/// How many batches of a part may wait until those before it were taken.
+const WAITING: usize = 4;
+
+/// What others may know of a scan that is running, and how they stop it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes of the files that were read so far, packed ones as they are.
+    pub done: AtomicU64,
+    /// Bytes there are to read, as far as that is known.
+    pub total: AtomicU64,
+    /// Set it to have the scan stop, and judge by what it has. A handler of signals may hold it, too.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Progress {
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// A file, or a part of one.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) set: usize,
+    /// Its number in the set.
+    pub(super) file: usize,
+    path: PathBuf,
+    part: Part,
+    /// How long the file was when it was looked at, where that can be known.
+    bytes: Option<u64>,
+    /// Whether it is the file's last part.
+    pub(super) is_last: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// Bytes of a file whose records are lines.
+    Bytes(u64, u64),
+    /// All of a file, or of a stream.
+    Whole,
+}
+
+/// Why a file was not read to its end.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// How far it was read: a place in the set.
+    pub(super) offset: u64,
+    pub(super) why: String,
+}
+
+/// How logs are to be read.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    /// Without it every line is decoded.
+    pub(super) sieve: Option<Sieve>,
+    pub(super) threads: usize,
+    pub(super) progress: &'a Progress,
+}
+
+/// What comes out of a job.
+enum Word {
+    Batch(Batch),
+    End(Result<(), Failure>),
+}
+
+/// Takes what the jobs find, in their order: a batch of a job, or its end.
+pub(super) trait Taker {
+    fn batch(&mut self, job: &Job, batch: &Batch);
+    fn end(&mut self, job: &Job, outcome: Result<(), Failure>);
+}
+
+/// The jobs that a file makes.
+pub(super) fn jobs_of(set: usize, file: usize, path: &Path, bytes: u64) -> Vec<Job> {
+    let parts = if is_lines(path) { (bytes / PART).max(1) } else { 1 };
+    let job = |part, is_last| Job { set, file, path: path.to_owned(), part, bytes: (bytes > 0).then_some(bytes), is_last };
+    if parts == 1 {
+        return vec![job(Part::Whole, true)];
+    }
+    // The byte before a part is read with it: so reads begin at whole pages.
+    let from = |part: u64| if part == 0 { 0 } else { part * PART + 1 };
+    let until = |part: u64| if part + 1 == parts { u64::MAX } else { from(part + 1) };
+    (0..parts).map(|part| job(Part::Bytes(from(part), until(part)), part + 1 == parts)).collect()
+}
+
+/// Whether a file can be read in parts: one of lines, that is not packed.
+fn is_lines(path: &Path) -> bool {
+    let mut head = vec![0; BLOCK];
+    let Ok(length) = open(path).and_then(|file| file.read_at(&mut head, 0)) else { return false };
+    let head = head.get(..length).unwrap_or_default();
+    !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines
+}
+
+impl Reading<'_> {
+    /// Does all jobs, and hands what they find to `taker`.
+    pub(super) fn run(&self, jobs: &[Job], taker: &mut dyn Taker) {
+        if self.threads < 2 || jobs.len() < 2 {
+            for job in jobs {
+                let outcome = self.job(job, &mut |batch| {
+                    taker.batch(job, &batch);
+                    true
+                });
+                taker.end(job, outcome);
+            }
+            return;
+        }
+        let (receivers, ordered) = channel();
+        let next = Mutex::new((0, receivers));
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.min(jobs.len()) {
+                scope.spawn(|| while self.next(jobs, &next) {});
+            }
+            let words = jobs.iter().zip(&ordered);
+            for (job, words) in words {
+                for word in words {
+                    match word {
+                        Word::Batch(batch) => taker.batch(job, &batch),
+                        Word::End(outcome) => taker.end(job, outcome),
+                    }
+                }
+            }
+        });
+    }
+
+    /// Does the next job, if there is one. Its receiver goes out under the lock: in the order of the jobs.
+    fn next(&self, jobs: &[Job], next: &Mutex<(usize, Sender<Receiver<Word>>)>) -> bool {
+        let (job, sender): (&Job, SyncSender<Word>) = {
+            let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(job) = jobs.get(next.0) else { return false };
+            let (sender, receiver) = sync_channel(WAITING);
+            next.0 += 1;
+            if next.1.send(receiver).is_err() {
+                return false;
+            }
+            (job, sender)
+        };
+        let outcome = self.job(job, &mut |batch| sender.send(Word::Batch(batch)).is_ok());
+        sender.send(Word::End(outcome)).is_ok()
+    }
+
+    fn job(&self, job: &Job, sink: &mut Sink<'_>) -> Result<(), Failure> {
+        let base = (job.file as u64) << FILE_SHIFT;
+        let failed = |offset: u64, why: String| Failure { offset: base + offset, why };
+        if self.progress.is_stopped() {
+            return Err(failed(0, "it was not read: the scan was stopped".to_owned()));
+        }
+        let mut outcome = match job.part {
+            Part::Bytes(from, until) => self.part(job, Stretch { from, until, base, is_stream: false }, sink),
+            Part::Whole if job.path.as_os_str() == "-" => self.stream(io::stdin().lock(), base, sink),
+            Part::Whole => match open(&job.path) {
+                Ok(file) => self.whole(job, &file, base, sink),
+                Err(error) => Err((0, words(&error))),
+            },
+        };
+        if self.progress.is_stopped() && outcome.is_ok() && !job.is_last {
+            outcome = Ok(());
+        }
+        outcome.map_err(|(offset, why)| failed(offset, why))
+    }
+
+    /// A file that is not read in parts.
+    fn whole(&self, job: &Job, file: &File, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+        let is_file = file.metadata().is_ok_and(|about| about.is_file());
+        let mut head = vec![0; BLOCK];
+        let length = if is_file { file.read_at(&mut head, 0).map_err(|error| (0, words(&error)))? } else { 0 };
+        let head = head.get(..length).unwrap_or_default();
+        if is_file && !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines {
+            return self.part(job, Stretch { from: 0, until: u64::MAX, base, is_stream: false }, sink);
+        }
+        self.stream(file, base, sink)
+    }
+
+    /// Lines of a plain file.
+    fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+        let file = open(&job.path).map_err(|error| (stretch.from, words(&error)))?;
+        let mut gleaner = Gleaner::new(Look::Found, sink);
+        let mut reader = At { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
+        let lines = Lines::new(self.sieve.as_ref(), stretch, &mut gleaner);
+        let (end, read) = lines.read(&mut reader, &|| !self.progress.is_stopped());
+        let at = reader.at;
+        let mut outcome = read.map_err(|error| (at, self.why(&error)));
+        if let Some(end) = end.filter(|_| outcome.is_ok() && job.is_last) {
+            let mut tail = vec![0; usize::try_from(end).unwrap_or(BLOCK).min(BLOCK)];
+            let from = end - tail.len() as u64;
+            if file.read_exact_at(&mut tail, from).is_ok() {
+                ask(&mut gleaner, &tail, stretch.base + from, from == 0);
+            }
+            if job.bytes.is_some_and(|bytes| end < bytes) {
+                outcome = Err((end, "it became shorter while it was read".to_owned()));
+            }
+        }
+        gleaner.finish();
+        outcome
+    }
+
+    /// A packed file, a pipe, or a log whose records are no lines.
+    fn stream(&self, reader: impl Read, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+        let counted = Counted { reader, progress: self.progress };
+        let mut unpacked = Unpacked::new(counted).map_err(|why| (0, why))?;
+        let (head, error) = fill(&mut unpacked);
+        let shape = sniff(&head);
+        let at = head.len() as u64;
+        let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), at: 0 };
+        let stopped = || self.progress.is_stopped();
+        let read = match shape {
+            Shape::NoLog if at == 0 => Ok(()),
+            Shape::NoLog => return Err((0, NO_LOG.to_owned())),
+            Shape::Lines => {
+                let mut gleaner = Gleaner::new(Look::Found, sink);
+                let stretch = Stretch { from: 0, until: u64::MAX, base, is_stream: true };
+                let lines = Lines::new(self.sieve.as_ref(), stretch, &mut gleaner);
+                let (_, read) = lines.read(&mut rest, &|| !stopped());
+                gleaner.finish();
+                read
+            }
+            Shape::Records => {
+                let mut gleaner = Gleaner::new(Look::All, sink);
+                let read = records(&mut rest, base, &mut gleaner, &stopped);
+                gleaner.finish();
+                read
+            }
+        };
+        read.map_err(|error| (rest.at, self.why(&error)))
+    }
+
+    fn why(&self, error: &io::Error) -> String {
+        if self.progress.is_stopped() { "the scan was stopped".to_owned() } else { words(error) }
+    }
+}
+
+/// Why a file of bytes that are no log is not read.
+pub(super) const NO_LOG: &str = "is no log: it is not text";
+
+/// Decodes every record.
+fn records(reader: &mut dyn Read, base: u64, gleaner: &mut Gleaner<'_>, stopped: &dyn Fn() -> bool) -> io::Result<()> {
+    let mut decoder = Decoder::behind(base);
+    let mut block = vec![0; BLOCK];
+    let outcome = loop {
+        match reader.read(&mut block) {
+            Ok(0) => break Ok(()),
+            Ok(_) if stopped() => break Err(io::Error::from(io::ErrorKind::Interrupted)),
+            Ok(length) => decoder.feed(block.get(..length).unwrap_or_default(), &mut |input| gleaner.take(input)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    decoder.finish(&mut |input| gleaner.take(input));
+    outcome
+}
+
+/// The first block, and what kept it from being whole.
+fn fill(reader: &mut impl Read) -> (Vec<u8>, Option<io::Error>) {
+    let mut head = Vec::with_capacity(BLOCK);
+    let error = reader.by_ref().take(BLOCK as u64).read_to_end(&mut head).err();
+    (head, error)
+}
+
+/// Opens a log. A pipe that was named may be waited for; what a directory held is a file, or is not waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_fifo() {
+        return File::open(path);
+    }
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is no file"));
+    }
+    Ok(file)
+}
+
+/// Reads a file from a place on; several can do so at a time.
+struct At<'a> {
+    file: &'a File,
+    at: u64,
+    progress: &'a Progress,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read_at(buffer, self.at)?;
+        self.at += length as u64;
+        self.progress.done.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+/// Counts what is read of a packed file.
+struct Counted<'a, R> {
+    reader: R,
+    progress: &'a Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        self.progress.done.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+/// Knows how far it was read.
+struct Followed<R> {
+    reader: R,
+    at: u64,
+}
+
+impl<R: Read> Read for Followed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+/// Gives an error once, and is at its end then.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
