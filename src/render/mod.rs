@@ -1,6 +1,7 @@
 //! Writes reports: one file per form. A form is a function of the [`Report`] alone; nothing here
 //! writes to a stream, reads a clock or judges anything.
 
+mod brief;
 mod event;
 mod findings;
 mod json;

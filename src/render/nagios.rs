@@ -4,32 +4,16 @@
 //! where the user asked for it: a warning under `--fail-on critical` is OK, and is still named; nothing requested under
 //! `--if-requested` is OK.
 
+use super::brief::{blind, cause, cut, joined, outcome, words, wrong};
 use super::looked_at_anything;
 use super::text::is_harmful;
-use crate::report::{Code, Device, Finding, Report, Severity, Status, Verdict};
+use crate::report::{Code, Finding, Report, Status, Verdict};
 
 /// Columns of the first line in front of the performance data, where its first two parts leave the choice.
 const LINE: usize = 79;
 
 /// Longest single part of that line: a name or a message of any length may stand in it.
 const PART: usize = 100;
-
-/// What explains every device, and what else is often met, in fewer words than elsewhere.
-const REASONS: &[(Code, &str)] = &[
-    (Code::ListMalformed, "the kernel cannot read the list"),
-    (Code::ListOutOfRange, "a number of the list is too large for the kernel"),
-    (Code::ListCutShort, "an entry without its bracket ends the list"),
-    (Code::ListTooLong, "the list is too long for the kernel"),
-    (Code::NothingRequested, "no list of devices was found"),
-    (Code::NotDom0, "this is no dom0 as far as can be told"),
-    (Code::DriverAbsent, "pciback is not there"),
-    (Code::RecordsLost, "log records are missing"),
-    (Code::LogBeginsLate, "the log begins too late"),
-    (Code::AuthorUnstated, "the log does not say who wrote its lines"),
-];
-
-/// What could not be read. Only its message says why.
-const BLIND: &[Code] = &[Code::LogUnreadable, Code::HostUnreadable];
 
 /// The report as a plugin prints it, with a line end: with `verbose`, what was found stands below the first line. What
 /// went wrong on the way always does, since such a program looks at standard output only.
@@ -79,28 +63,9 @@ fn first(report: &Report, complaints: &[String]) -> String {
         2 => "CRITICAL",
         _ => "UNKNOWN",
     };
-    let mut line = format!("PCIBACK {word} - ");
-    let mut parts = parts(report, complaints).into_iter().map(|part| harmless(&cut(part)));
+    let parts = parts(report, complaints).into_iter().map(|part| harmless(&cut(part, PART))).collect();
     // The first two are the outcome and its worst reason: without them the line says nothing.
-    line.push_str(&parts.by_ref().take(2).collect::<Vec<_>>().join("; "));
-    let others: Vec<String> = parts.collect();
-    for (number, part) in others.iter().enumerate() {
-        let left = others.len() - number;
-        let more = if left > 1 { format!("; and {} more", left - 1) } else { String::new() };
-        if line.chars().count() + 2 + part.chars().count() + more.chars().count() > LINE {
-            return format!("{line}; and {left} more");
-        }
-        line.push_str("; ");
-        line.push_str(part);
-    }
-    line
-}
-
-fn cut(part: String) -> String {
-    match part.char_indices().nth(PART) {
-        Some((end, _)) => part.get(..end).map(|start| format!("{start}...")).unwrap_or_default(),
-        None => part,
-    }
+    joined(format!("PCIBACK {word} - "), parts, 2, LINE)
 }
 
 /// What the line says: the cause that explains everything, or the outcome and what keeps it from being better.
@@ -108,13 +73,11 @@ fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
     if report.silent {
         return vec!["nothing is requested".to_owned()];
     }
-    let counts = |finding: &&Finding| finding.severity != Severity::Info;
-    if let Some(cause) = report.findings.iter().filter(counts).find(|finding| finding.code.explains_devices()) {
+    if let Some(cause) = cause(report) {
         let mut parts: Vec<String> = [words(cause)].into_iter().chain(outcome(report)).collect();
         if cause.code == Code::NothingRequested {
             // It may be that nothing could be read.
-            let mut blind = report.findings.iter().filter(counts).filter(|finding| BLIND.contains(&finding.code));
-            parts.extend(blind.next().map(words).or_else(|| complaints.first().cloned()));
+            parts.extend(blind(report).or_else(|| complaints.first().cloned()));
         }
         return parts;
     }
@@ -129,82 +92,6 @@ fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
         parts.push("no device is requested".to_owned());
     }
     parts
-}
-
-fn words(finding: &Finding) -> String {
-    if let Some((_, reason)) = REASONS.iter().find(|(code, _)| *code == finding.code) {
-        return (*reason).to_owned();
-    }
-    let summary = finding.code.summary().trim_end_matches('.');
-    if BLIND.contains(&finding.code) || finding.message.len() <= summary.len() {
-        return finding.message.clone();
-    }
-    let mut letters = summary.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
-fn outcome(report: &Report) -> Option<String> {
-    let requested = report.requested();
-    match requested - report.devices.iter().filter(|device| device.requested && is_bridge(device)).count() {
-        0 if requested == 0 => None,
-        0 => Some("only bridges are requested".to_owned()),
-        wanted => Some(format!("{}/{wanted} seized", report.count("seized"))),
-    }
-}
-
-fn is_bridge(device: &Device) -> bool {
-    device.status == Status::Bridge
-}
-
-/// What is not as it should be, worst first, and how many devices are not but were accepted. What is about no device
-/// comes before the devices that it may explain; a finding that only says why a device has its status is not said again.
-fn wrong(report: &Report) -> (Vec<String>, usize) {
-    let mut found: Vec<(Verdict, bool, String)> = Vec::new();
-    let mut accepted = 0;
-    let mut shown = Vec::new();
-    for device in report.devices.iter().filter(|device| device.requested) {
-        let verdict = device.status.verdict();
-        if verdict == Verdict::Ok {
-            continue;
-        }
-        if is_accepted(report, device) {
-            accepted += 1;
-            continue;
-        }
-        shown.push((device.address, verdict));
-        found.push((verdict, true, format!("{} {}", device.address.short(), state(device))));
-    }
-    for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Info) {
-        let verdict = finding.severity.verdict();
-        let entry = match finding.address {
-            Some(address) if shown.iter().any(|(known, worst)| *known == address && *worst >= verdict) => continue,
-            Some(address) => (verdict, true, format!("{} {}", address.short(), finding.code)),
-            None => (verdict, false, words(finding)),
-        };
-        if !found.contains(&entry) {
-            found.push(entry);
-        }
-    }
-    // Stable: within these, devices stay in the order of their addresses and findings in that of the report.
-    found.sort_by_key(|(verdict, is_device, _)| (std::cmp::Reverse(*verdict), *is_device));
-    (found.into_iter().map(|(.., text)| text).collect(), accepted)
-}
-
-/// Whether the user accepted what is wrong with a device: then its findings are lighter than its status.
-fn is_accepted(report: &Report, device: &Device) -> bool {
-    let about = report.findings.iter().filter(|finding| finding.address == Some(device.address));
-    let worst = about.map(|finding| finding.severity.verdict()).max();
-    // No finding speaks for a device that is unconfirmed.
-    device.status != Status::Unconfirmed && worst.is_some_and(|worst| worst < device.status.verdict())
-}
-
-fn state(device: &Device) -> String {
-    match (&device.status, &device.driver) {
-        (Status::Held, Some(driver)) => format!("held by {driver}"),
-        (Status::Lost { by_hand: true }, _) => "released by hand".to_owned(),
-        (Status::Lost { by_hand: false }, Some(driver)) => format!("lost to {driver}"),
-        (status, _) => status.name().to_owned(),
-    }
 }
 
 /// Every count, zeros too, so that graphs have no holes; `U` where nothing was looked at.
@@ -226,6 +113,7 @@ fn performance(report: &Report) -> String {
 mod tests {
     use super::super::sample::{device, finding, report};
     use super::*;
+    use crate::report::{Device, Severity};
 
     /// The first line in front of its performance data.
     fn text(report: &Report) -> String {

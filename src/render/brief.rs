@@ -1,0 +1,134 @@
+//! What a report comes to in a few words: for forms that have one line for it.
+
+use crate::report::{Code, Device, Finding, Report, Severity, Status, Verdict};
+
+/// What explains every device, and what else is often met, in fewer words than elsewhere.
+const REASONS: &[(Code, &str)] = &[
+    (Code::ListMalformed, "the kernel cannot read the list"),
+    (Code::ListOutOfRange, "a number of the list is too large for the kernel"),
+    (Code::ListCutShort, "an entry without its bracket ends the list"),
+    (Code::ListTooLong, "the list is too long for the kernel"),
+    (Code::NothingRequested, "no list of devices was found"),
+    (Code::NotDom0, "this is no dom0 as far as can be told"),
+    (Code::DriverAbsent, "pciback is not there"),
+    (Code::RecordsLost, "log records are missing"),
+    (Code::LogBeginsLate, "the log begins too late"),
+    (Code::AuthorUnstated, "the log does not say who wrote its lines"),
+];
+
+/// What could not be read. Only its message says why.
+const BLIND: &[Code] = &[Code::LogUnreadable, Code::HostUnreadable];
+
+/// `text`, or its beginning where it has more than `most` letters: a name or a message of any length may stand in it.
+pub(super) fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => text.get(..end).map(|start| format!("{start}...")).unwrap_or_default(),
+        None => text,
+    }
+}
+
+/// `parts` behind `line`: the first of them always, of the others as many as leave the line at most `room` letters long,
+/// and how many are left out.
+pub(super) fn joined(mut line: String, parts: Vec<String>, always: usize, room: usize) -> String {
+    let mut parts = parts.into_iter();
+    line.push_str(&parts.by_ref().take(always).collect::<Vec<_>>().join("; "));
+    let others: Vec<String> = parts.collect();
+    for (number, part) in others.iter().enumerate() {
+        let left = others.len() - number;
+        let more = if left > 1 { format!("; and {} more", left - 1) } else { String::new() };
+        if line.chars().count() + 2 + part.chars().count() + more.chars().count() > room {
+            return format!("{line}; and {left} more");
+        }
+        line.push_str("; ");
+        line.push_str(part);
+    }
+    line
+}
+
+/// The finding that explains what became of every device.
+pub(super) fn cause(report: &Report) -> Option<&Finding> {
+    report.findings.iter().filter(|finding| counts(finding)).find(|finding| finding.code.explains_devices())
+}
+
+/// The worst of what could not be read.
+pub(super) fn blind(report: &Report) -> Option<String> {
+    report.findings.iter().filter(|finding| counts(finding)).find(|finding| BLIND.contains(&finding.code)).map(words)
+}
+
+fn counts(finding: &Finding) -> bool {
+    finding.severity != Severity::Info
+}
+
+/// A finding in words that need no address: shorter than its message, unless only that says why.
+pub(super) fn words(finding: &Finding) -> String {
+    if let Some((_, reason)) = REASONS.iter().find(|(code, _)| *code == finding.code) {
+        return (*reason).to_owned();
+    }
+    let summary = finding.code.summary().trim_end_matches('.');
+    if BLIND.contains(&finding.code) || finding.message.len() <= summary.len() {
+        return finding.message.clone();
+    }
+    let mut letters = summary.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// How many of the requested devices are seized.
+pub(super) fn outcome(report: &Report) -> Option<String> {
+    let bridges = report.devices.iter().filter(|device| device.requested && device.status == Status::Bridge).count();
+    match report.requested() - bridges {
+        0 if report.requested() == 0 => None,
+        0 => Some("only bridges are requested".to_owned()),
+        wanted => Some(format!("{}/{wanted} seized", report.count("seized"))),
+    }
+}
+
+/// What is not as it should be, worst first, and how many devices are not but were accepted. What is about no device
+/// comes before the devices that it may explain; a finding that only says why a device has its status is not said again.
+pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
+    let mut found: Vec<(Verdict, bool, String)> = Vec::new();
+    let mut accepted = 0;
+    let mut shown = Vec::new();
+    for device in report.devices.iter().filter(|device| device.requested) {
+        let verdict = device.status.verdict();
+        if verdict == Verdict::Ok {
+            continue;
+        }
+        if is_accepted(report, device) {
+            accepted += 1;
+            continue;
+        }
+        shown.push((device.address, verdict));
+        found.push((verdict, true, format!("{} {}", device.address.short(), state(device))));
+    }
+    for finding in report.findings.iter().filter(|finding| counts(finding)) {
+        let verdict = finding.severity.verdict();
+        let entry = match finding.address {
+            Some(address) if shown.iter().any(|(known, worst)| *known == address && *worst >= verdict) => continue,
+            Some(address) => (verdict, true, format!("{} {}", address.short(), finding.code)),
+            None => (verdict, false, words(finding)),
+        };
+        if !found.contains(&entry) {
+            found.push(entry);
+        }
+    }
+    // Stable: within these, devices stay in the order of their addresses and findings in that of the report.
+    found.sort_by_key(|(verdict, is_device, _)| (std::cmp::Reverse(*verdict), *is_device));
+    (found.into_iter().map(|(.., text)| text).collect(), accepted)
+}
+
+/// Whether the user accepted what is wrong with a device: then its findings are lighter than its status.
+fn is_accepted(report: &Report, device: &Device) -> bool {
+    let about = report.findings.iter().filter(|finding| finding.address == Some(device.address));
+    let worst = about.map(|finding| finding.severity.verdict()).max();
+    // No finding speaks for a device that is unconfirmed.
+    device.status != Status::Unconfirmed && worst.is_some_and(|worst| worst < device.status.verdict())
+}
+
+fn state(device: &Device) -> String {
+    match (&device.status, &device.driver) {
+        (Status::Held, Some(driver)) => format!("held by {driver}"),
+        (Status::Lost { by_hand: true }, _) => "released by hand".to_owned(),
+        (Status::Lost { by_hand: false }, Some(driver)) => format!("lost to {driver}"),
+        (status, _) => status.name().to_owned(),
+    }
+}
