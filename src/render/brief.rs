@@ -74,8 +74,7 @@ pub(super) fn words(finding: &Finding) -> String {
 
 /// How many of the requested devices are seized.
 pub(super) fn outcome(report: &Report) -> Option<String> {
-    let bridges = report.devices.iter().filter(|device| device.requested && device.status == Status::Bridge).count();
-    match report.requested() - bridges {
+    match report.wanted() {
         0 if report.requested() == 0 => None,
         0 => Some("only bridges are requested".to_owned()),
         wanted => Some(format!("{}/{wanted} seized", report.count("seized"))),

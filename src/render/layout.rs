@@ -52,6 +52,27 @@ pub(super) fn hanging(first: &str, rest: &str, text: &str, width: usize) -> Vec<
     numbered.map(|(number, line)| format!("{}{line}", if number == 0 { first } else { rest })).collect()
 }
 
+/// How many columns a text takes.
+pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    let mut table = bare(usize::MAX);
+    table.add_row([text]);
+    table.column_max_content_widths().first().map_or(0, |width| usize::from(*width))
+}
+
+/// `text` in at most so many columns; where it is cut, it ends in `ellipsis`.
+pub(super) fn fit(text: &str, most: usize, ellipsis: char) -> String {
+    if width(text) <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most).collect();
+    while width(&short) >= most && short.pop().is_some() {}
+    short.push(ellipsis);
+    short
+}
+
 fn bare(width: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -75,6 +96,14 @@ mod tests {
         assert_eq!(lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "), text);
         let word = "x".repeat(100);
         assert!(paragraph("- ", &word, 40).iter().all(|line| line.chars().count() <= 40));
+    }
+
+    #[test]
+    fn wide_letters_take_two_columns() {
+        assert_eq!((width("gaia"), width("gäia"), width("控制器")), (4, 4, 6));
+        assert_eq!((fit("gaia", 4, '…').as_str(), fit("gaia", 3, '…').as_str()), ("gaia", "ga…"));
+        assert_eq!((fit("控制器", 6, '…').as_str(), fit("控制器", 5, '~').as_str()), ("控制器", "控制~"));
+        assert_eq!(fit("控制器", 4, '~'), "控~");
     }
 
     #[test]

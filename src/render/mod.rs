@@ -10,6 +10,7 @@ mod nagios;
 mod prometheus;
 #[cfg(test)]
 mod sample;
+mod scan;
 mod table;
 mod text;
 mod time;
@@ -18,6 +19,7 @@ pub use event::{event_json, event_text};
 pub use json::json;
 pub use nagios::{nagios, nagios_unknown};
 pub use prometheus::prometheus;
+pub use scan::{Row, scan_summary, scan_table};
 pub use table::{Style, table};
 pub use text::escape;
 

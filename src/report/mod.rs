@@ -217,4 +217,9 @@ impl Report {
     pub fn requested(&self) -> usize {
         self.devices.iter().filter(|device| device.requested).count()
     }
+
+    /// How many of them pciback can have: a bridge is judged by what is behind it.
+    pub fn wanted(&self) -> usize {
+        self.devices.iter().filter(|device| device.requested && device.status != Status::Bridge).count()
+    }
 }

@@ -60,25 +60,34 @@ pub struct Totals {
     pub all: Verdicts,
     /// Verdicts of each host's last boot.
     pub last: Verdicts,
-    /// Devices that are requested in any boot, once for each.
+    /// Devices that are requested and no bridges, boot by boot.
     pub requested: u64,
     /// Those of them that are seized.
     pub seized: u64,
+    /// Hosts of which no boot says anything of pciback: they have no report.
+    pub silent_hosts: u64,
+    /// Boots that say nothing of it, and have none.
+    pub silent_boots: u64,
     /// Files that were read.
     pub files: u64,
     /// Bytes that were read of them, as they are stored.
     pub bytes: u64,
+    /// Files that were found and hold no text.
+    pub passed_over: u64,
     /// Records about pciback that could not be given to any host or boot.
     pub unattributed: u64,
-    /// Files that could not be read, or not to their end.
+    /// Files that could not be read, and pieces of files.
     pub unreadable: u64,
     /// Whether it was interrupted: then all of this is of what had been read.
     pub partial: bool,
 }
 
 impl Totals {
-    /// Counts the report of one boot.
+    /// Counts the report of one boot. One without a log is of what could not be read, and of no boot.
     pub fn count(&mut self, report: &Report, run: &Run) {
+        if report.logs.is_empty() {
+            return;
+        }
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         self.boots += 1;
         self.all.count(report.verdict);
@@ -87,7 +96,7 @@ impl Totals {
             self.hosts += 1;
             self.last.count(report.verdict);
         }
-        self.requested += number(report.requested());
+        self.requested += number(report.wanted());
         self.seized += number(report.count("seized"));
     }
 }
