@@ -133,9 +133,21 @@ struct Summary {
     unrequested: usize,
 }
 
-/// The report as JSON, with a line end.
+/// The report as JSON for a person as well, with a line end.
 pub fn json(report: &Report, tool_version: &str) -> String {
-    let object = Object {
+    // Writing plain structs into a string cannot fail; were it ever to, half an object must not pass for a report.
+    let text = serde_json::to_string_pretty(&object(report, tool_version)).unwrap_or_default();
+    spell_out(&text) + "\n"
+}
+
+/// The same object on one line, with a line end: for streams of reports.
+pub fn json_line(report: &Report, tool_version: &str) -> String {
+    let text = serde_json::to_string(&object(report, tool_version)).unwrap_or_default();
+    spell_out(&text) + "\n"
+}
+
+fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
+    Object {
         schema: SCHEMA,
         tool: Tool { name: "pciback-audit", version: tool_version },
         verdict: report.verdict.name(),
@@ -149,10 +161,7 @@ pub fn json(report: &Report, tool_version: &str) -> String {
         devices: report.devices.iter().map(device).collect(),
         findings: report.findings.iter().map(finding).collect(),
         summary: summary(report),
-    };
-    // Writing plain structs into a string cannot fail; were it ever to, half an object must not pass for a report.
-    let text = serde_json::to_string_pretty(&object).unwrap_or_default();
-    spell_out(&text) + "\n"
+    }
 }
 
 /// JSON itself escapes only the controls of ASCII. The others can stand nowhere but inside strings, where `\u` is good.
@@ -265,7 +274,19 @@ fn summary(report: &Report) -> Summary {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
+    use crate::report::{Code, Severity, Status};
+
+    #[test]
+    fn on_one_line_it_is_the_same_object() {
+        let bad = sample::finding(Code::HeldByDriver, Severity::Critical, Some(1), "a\nb  \"c\": \u{202e}d");
+        let report = sample::report(2, vec![sample::device(1, Status::Held, Some("nvme"))], vec![bad]);
+        let (pretty, line) = (json(&report, "1.2.3"), json_line(&report, "1.2.3"));
+        assert_eq!((line.matches('\n').count(), line.ends_with("}\n"), line.contains('\u{202e}')), (1, true, false));
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&line), read(&pretty));
+    }
 
     #[test]
     fn no_control_character_stands_in_it_unescaped() {

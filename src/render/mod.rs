@@ -16,7 +16,7 @@ mod text;
 mod time;
 
 pub use event::{event_json, event_text};
-pub use json::json;
+pub use json::{json, json_line};
 pub use nagios::{nagios, nagios_unknown};
 pub use prometheus::prometheus;
 pub use scan::{Row, scan_summary, scan_table};
