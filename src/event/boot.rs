@@ -4,11 +4,8 @@ use super::{Event, Message};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
-        anchor: "Linux version ",
         pattern: r"Linux version (?<release>[0-9]\S*)(?: .*)?",
-        read: |found| {
-            Some(Event::Booted { release: String::from_utf8_lossy(found.name("release")?.as_bytes()).into_owned() })
-        },
+        read: |found| Some(Event::Booted { release: String::from_utf8_lossy(found.name("release")?).into_owned() }),
         levels: &[],
         source: "init/version.c linux_banner, all versions; notice from 2.6.x on",
         examples: &[
@@ -17,9 +14,8 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "ommand line: ",
         pattern: r"(?:Kernel command line|Command line): (?<line>.*)",
-        read: |found| Some(Event::CommandLine { text: found.name("line")?.as_bytes().to_vec() }),
+        read: |found| Some(Event::CommandLine { text: found.name("line")?.to_vec() }),
         levels: &[],
         source: "arch/x86/kernel/setup.c (info), init/main.c (\"Kernel command line\", notice)",
         examples: &[

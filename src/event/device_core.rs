@@ -1,11 +1,10 @@
 //! The driver core and the PCI core about devices of pciback, and what devices there are at all.
 
-use super::{Event, Message, Stage, address, noted, number};
+use super::{Event, Found, Message, Stage, address, noted, number};
 use crate::pci::Errno;
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
-        anchor: "pciback: probe of ",
         pattern: r"pciback: probe of (?<bdf>{a}) failed with error (?<errno>-?[0-9]+)",
         read: probe_failed,
         levels: &[],
@@ -13,7 +12,6 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["pciback: probe of 0000:00:0a.0 failed with error -22"],
     },
     Message {
-        anchor: "probe with driver pciback failed",
         pattern: r"(?:pciback|pci) (?<bdf>{a}): probe with driver pciback failed with error (?<errno>-?[0-9]+)",
         read: probe_failed,
         levels: &[],
@@ -24,15 +22,13 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback",
-        pattern: r"{p}enabling device \([0-9a-f]{4} -> [0-9a-f]{4}\)",
+        pattern: r"{p}enabling device \({x} -> {x}\)",
         read: |found| Some(Event::SettingUp { address: address(found)? }),
         levels: &[],
         source: "drivers/pci/setup-res.c pci_enable_resources, 2.6.32 to 7.1 (info)",
         examples: &["pciback 0000:05:00.0: enabling device (0000 -> 0002)"],
     },
     Message {
-        anchor: "pciback",
         pattern: r"{p}(?:can't enable device: BAR .*|.*: not (?:assigned|claimed); can't enable device|device not available .*|Error enabling bridge \(-?[0-9]+\), continuing|(?:not )?ready [0-9]+ms after .*|timed out waiting for pending transaction; .*|transaction is not cleared; .*|[Rr]efused to change power state.*|(?:can't|Unable to) change power state.*|invalid power transition .*|Failed to return from FLR|Required additional .*|unlocked secondary bus reset via: .*|resetting|reset done|AER: .*|PCIe Bus Error: .*|Failed to (?:add|delete) - passthrough or MSI/MSI-X might fail!)",
         read: noted,
         levels: &[],
@@ -45,7 +41,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "] type ",
         pattern: r"pci (?<bdf>{a}): \[[0-9a-f]{4}:[0-9a-f]{4}\] type [0-9a-f]{2} class 0x[0-9a-f]{6}(?: .*)?",
         read: |found| Some(Event::Found { address: address(found)? }),
         levels: &[],
@@ -56,11 +51,10 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "PCI bridge to [bus ",
         pattern: r"pci (?<bdf>{a}): PCI bridge to \[bus (?<from>[0-9a-f]{2})(?:-(?<to>[0-9a-f]{2}))?\](?: .*)?",
         read: |found| {
             let bus = |name| {
-                let digits = std::str::from_utf8(found.name(name)?.as_bytes()).ok()?;
+                let digits = std::str::from_utf8(found.name(name)?).ok()?;
                 u8::from_str_radix(digits, 16).ok()
             };
             let from = bus("from")?;
@@ -75,7 +69,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
 ];
 
-fn probe_failed(found: &regex::bytes::Captures<'_>) -> Option<Event> {
+fn probe_failed(found: &Found<'_>) -> Option<Event> {
     let errno = number::<i32>(found, "errno")?.checked_abs()?;
     Some(Event::Failed { address: address(found)?, errno: Errno(errno), stage: Stage::Probe })
 }

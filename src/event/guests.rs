@@ -5,11 +5,10 @@ use crate::pci::Address;
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
-        anchor: "assign to virtual slot ",
         pattern: r"(?:{p}vpci: |(?:xen[-_])?pciback: (?:vpci|slot): (?<other>{a}): )assign to virtual slot [0-9]+(?: func [0-9]+|, bus [0-9]+)?",
         read: |found| {
             let address = match found.name("other") {
-                Some(other) => Address::from_kernel(other.as_bytes())?,
+                Some(other) => Address::from_kernel(other)?,
                 None => address(found)?,
             };
             Some(Event::Assigned { address, domid: None })
@@ -23,15 +22,13 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "registering for ",
-        pattern: r"{p}registering for (?<domid>[0-9]+)",
-        read: |found| Some(Event::Assigned { address: address(found)?, domid: Some(number(found, "domid")?) }),
+        pattern: r"{p}registering for {n}",
+        read: |found| Some(Event::Assigned { address: address(found)?, domid: Some(number(found, "n")?) }),
         levels: &[],
         source: "xenbus.c xen_pcibk_export_device, 3.19 to 7.1 (info; debug before)",
         examples: &["pciback 0000:00:1d.0: registering for 2"],
     },
     Message {
-        anchor: "Couldn't locate PCI device",
         pattern: r"(?:xen-)?pciback pci-(?<domid>[0-9]+)-[0-9]+: [0-9]+ Couldn't locate PCI device \((?<bdf>{a})\)! perhaps already in-use\?",
         read: |found| Some(Event::AssignFailed { address: Some(address(found)?), domid: number(found, "domid")? }),
         levels: &[],
@@ -42,7 +39,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback pci-",
         pattern: r"(?:xen-)?pciback pci-(?<domid>[0-9]+)-[0-9]+: [0-9]+ .*",
         read: |found| Some(Event::AssignFailed { address: None, domid: number(found, "domid")? }),
         levels: &[],
@@ -50,7 +46,6 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["xen-pciback pci-5-0: 2 Error reading number of devices"],
     },
     Message {
-        anchor: "pciback",
         pattern: r"{p}(?:Stealing ownership from dom[0-9]+\.|device has been assigned to another domain! .*|Driver tried to write to a read-only configuration space field at offset .*|error enabling MSI(?:-X)? for guest [0-9]+: err -?[0-9]+!?|driver data not found.*|cannot enable memory-write-invalidate .*|Unsupported header type .*|{t}IRQ line is not shared with other domains\. Turning ISR off|{t}failed to install fake IRQ handler .*)",
         read: noted,
         levels: &[],
@@ -63,7 +58,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback",
         pattern: r"(?:xen[-_])?pciback: (?:(?<bdf>{a}): )?(?:error enabling MSI(?:-X)? for guest [0-9]+: err -?[0-9]+!?|failed to enable MSI-X: err -?[0-9]+!|(?:xen-pciback: )?driver data not found for {a}|cannot enable memory-write-invalidate .*|Unsupported header type .*)",
         read: |found| Some(address(found).map_or(Event::Remark, |address| Event::Noted { address })),
         levels: &[],

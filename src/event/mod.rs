@@ -9,6 +9,7 @@ mod boot;
 mod device_core;
 mod guests;
 mod pciback;
+mod plain;
 mod recogniser;
 mod stubs;
 
@@ -222,12 +223,11 @@ impl Fact {
 
 /// One message of the kernel: how to know it, and what it says.
 pub struct Message {
-    /// A literal without which the message cannot be. The recogniser demands it first.
-    pub anchor: &'static str,
-    /// The whole message. `{bdf}` stands for an address, `{p}` for pciback's device prefix of every era.
+    /// The whole message. `{a}` stands for an address, `{p}` for pciback's device prefix of every era, `{m}` for its module's, `{n}` for
+    /// a number and `{x}` for four hexadecimal digits. A pattern that has no choice but these is read without regular expressions.
     pub pattern: &'static str,
     /// Makes the event. `None` when a number is out of its range: then it was not this message.
-    pub read: fn(&Captures<'_>) -> Option<Event>,
+    pub read: fn(&Found<'_>) -> Option<Event>,
     /// The only levels it is printed at, where a wrong level proves that another hand wrote it; empty: any.
     pub levels: &'static [u8],
     /// Kernel versions that print it, and the file.
@@ -238,7 +238,7 @@ pub struct Message {
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("anchor", &self.anchor).field("pattern", &self.pattern).finish_non_exhaustive()
+        f.debug_struct("Message").field("pattern", &self.pattern).finish_non_exhaustive()
     }
 }
 
@@ -247,14 +247,48 @@ pub fn messages() -> impl Iterator<Item = &'static Message> {
     [boot::MESSAGES, pciback::MESSAGES, device_core::MESSAGES, guests::MESSAGES, stubs::MESSAGES].into_iter().flatten()
 }
 
-fn address(found: &Captures<'_>) -> Option<Address> {
-    Address::from_kernel(found.name("bdf")?.as_bytes())
+/// What a message is read from.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// The parts that its pattern names.
+    Parts(Captures<'a>),
+    /// Of a message that needs no regular expression: the device of `{p}`, and the number that stands for `{n}`.
+    Plain {
+        /// The device.
+        device: Option<Address>,
+        /// The number.
+        number: Option<&'a [u8]>,
+    },
 }
 
-fn number<N: std::str::FromStr>(found: &Captures<'_>, name: &str) -> Option<N> {
-    std::str::from_utf8(found.name(name)?.as_bytes()).ok()?.parse().ok()
+impl Found<'_> {
+    fn name(&self, name: &str) -> Option<&[u8]> {
+        match self {
+            Self::Parts(parts) => parts.name(name).map(|part| part.as_bytes()),
+            Self::Plain { number, .. } => number.filter(|_| name == "n"),
+        }
+    }
+
+    /// The whole message.
+    fn whole(&self) -> Option<&[u8]> {
+        match self {
+            Self::Parts(parts) => parts.get(0).map(|part| part.as_bytes()),
+            Self::Plain { .. } => None,
+        }
+    }
 }
 
-fn noted(found: &Captures<'_>) -> Option<Event> {
+fn address(found: &Found<'_>) -> Option<Address> {
+    match found {
+        Found::Parts(_) => Address::from_kernel(found.name("bdf")?),
+        Found::Plain { device, .. } => *device,
+    }
+}
+
+fn number<N: std::str::FromStr>(found: &Found<'_>, name: &str) -> Option<N> {
+    std::str::from_utf8(found.name(name)?).ok()?.parse().ok()
+}
+
+fn noted(found: &Found<'_>) -> Option<Event> {
     Some(Event::Noted { address: address(found)? })
 }

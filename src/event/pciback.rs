@@ -5,7 +5,6 @@ use crate::pci::Errno;
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
-        anchor: "seizing device",
         pattern: r"{p}seizing device",
         read: |found| Some(Event::Seizing { address: address(found)? }),
         levels: &[6],
@@ -17,10 +16,9 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "initializing device",
-        pattern: r"{p}error (?<errno>-?[0-9]+) initializing device",
+        pattern: r"{p}error {n} initializing device",
         read: |found| {
-            let errno = number::<i32>(found, "errno")?.checked_abs()?;
+            let errno = number::<i32>(found, "n")?.checked_abs()?;
             Some(Event::Failed { address: address(found)?, errno: Errno(errno), stage: Stage::Load })
         },
         levels: &[],
@@ -31,7 +29,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "can't export pci devices",
         pattern: r"{p}can't export pci devices that don't have a normal \(0\) or bridge \(1\) header type!",
         read: |found| Some(Event::Refused { address: address(found)? }),
         levels: &[],
@@ -41,11 +38,10 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "Error parsing pci_devs_to_hide",
         // The list is repeated as given, cut where printk cuts; everything behind the quote is the list's, not ours.
         pattern: r#"(?:xen[-_]pciback|pciback): Error parsing pci_devs_to_hide at "(?<rest>.*)"#,
         read: |found| {
-            let rest = found.name("rest")?.as_bytes();
+            let rest = found.name("rest")?;
             Some(Event::ListRefused { rest: rest.strip_suffix(b"\"").unwrap_or(rest).to_vec() })
         },
         levels: &[],
@@ -57,19 +53,17 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "string parameter too long",
         pattern: r"hide: string parameter too long",
-        read: |found| Some(Event::ParameterRefused { text: found.get(0)?.as_bytes().to_vec(), too_long: true }),
+        read: |found| Some(Event::ParameterRefused { text: found.whole()?.to_vec(), too_long: true }),
         levels: &[],
         source: "kernel/params.c param_set_charp, all versions (err)",
         examples: &["hide: string parameter too long"],
     },
     Message {
-        anchor: "pciback: `",
         pattern: r"(?:xen[-_])?pciback: `.*' (?<why>too large|invalid) for parameter `(?<name>[^']*)'",
         read: |found| {
-            let too_long = found.name("why")?.as_bytes() == b"too large" && found.name("name")?.as_bytes() == b"hide";
-            Some(Event::ParameterRefused { text: found.get(0)?.as_bytes().to_vec(), too_long })
+            let too_long = found.name("why")? == b"too large" && found.name("name")? == b"hide";
+            Some(Event::ParameterRefused { text: found.whole()?.to_vec(), too_long })
         },
         levels: &[],
         source: "kernel/params.c parse_args, all versions (err)",
@@ -79,7 +73,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback: unknown parameter",
         pattern: r"(?:xen[-_])?pciback: [Uu]nknown parameter [`'].*'(?: ignored)?",
         read: |_| Some(Event::Remark),
         levels: &[],
@@ -87,18 +80,23 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["xen_pciback: unknown parameter 'hides' ignored"],
     },
     Message {
-        anchor: "backend is ",
-        pattern: r"xen[-_]pciback: backend is (?:vpci|passthrough)",
+        pattern: r"{m}backend is vpci",
         read: |_| Some(Event::BackendReady),
         levels: &[6],
         source: "xenbus.c xen_pcibk_xenbus_register, 3.1 to 7.1 (info)",
-        examples: &["xen_pciback: backend is vpci", "xen-pciback: backend is passthrough"],
+        examples: &["xen_pciback: backend is vpci", "xen-pciback: backend is vpci"],
     },
     Message {
-        anchor: "removing device ",
+        pattern: r"{m}backend is passthrough",
+        read: |_| Some(Event::BackendReady),
+        levels: &[6],
+        source: "as above, with the module's parameter passthrough=1",
+        examples: &["xen-pciback: backend is passthrough"],
+    },
+    Message {
         pattern: r"(?:{p}|(?:xen[-_])?pciback: )?\*{6} removing device (?<other>{a}) while still in-use(?: by domain [0-9]+)?! \*{6}",
         read: |found| {
-            let address = crate::pci::Address::from_kernel(found.name("other")?.as_bytes())?;
+            let address = crate::pci::Address::from_kernel(found.name("other")?)?;
             Some(Event::RemovedInUse { address })
         },
         levels: &[],
@@ -109,7 +107,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback",
         pattern: r"(?:{p}|(?:xen[-_])?pciback: )?\*{6} (?:driver domain may still access this device's i/o resources!|shutdown driver domain before binding device|to other drivers or domains)",
         read: |_| Some(Event::Remark),
         levels: &[],
@@ -117,7 +114,6 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["pciback 0000:00:1d.0: xen_pciback: ****** to other drivers or domains"],
     },
     Message {
-        anchor: "pciback",
         pattern: r"{p}(?:MSI-X preparation failed \(-?[0-9]+\)|MSI-X release failed \(-?[0-9]+\)|Could not store PCI conf saved state!|Could not reload PCI state|Fail to get gsi info!|enabling permissive mode configuration space accesses!|permissive mode is potentially unsafe!)",
         read: noted,
         levels: &[],
@@ -129,7 +125,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback",
         pattern: r"{p}(?:(?:pciback |xen-pciback )?device is not found/assigned|(?:pciback |xen-pciback )?device is not connected or owned by HVM, kill it|guest with no AER driver should have been killed|(?:(?:xen-)?pciback: )?failed to get pcifront device|pcifront aer process not responding!|error -?[0-9]+ when (?:start|end) xenbus transaction|device is NULL when do AER recovery/kill_domain)",
         read: noted,
         levels: &[],
@@ -140,7 +135,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        anchor: "pciback",
         pattern: r"(?:{p}|(?:xen[-_])?pciback: )(?:wants to seize .*|removed .* from seize list|probing\.\.\.|pcistub_(?:device_alloc|device_release|init_devices_late)|initializing\.\.\.|initializing config|enabling device|save state of device|rese(?:t)?ting \(FLR, D3, etc\) the device|reset device|deferring initialization|removing|found device to remove.*|unregistering for [0-9]+|exporting dom .*|removing dom .*|(?:set|clear) bus master|(?:enable|disable)|set power state to .*|added config field at offset .*|Found capability .*|(?:read|write request) [0-9]+ bytes at .*)$",
         read: |_| Some(Event::Remark),
         levels: &[],

@@ -1,43 +1,75 @@
 //! From a record to its facts.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use memchr::memmem::Finder;
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexSet};
 
-use super::{Event, Message, Said, messages};
+use super::plain::{Opening, Plain};
+use super::{Event, Found, Message, Said, messages};
 use crate::pci::Address;
 use crate::record::{Author, Record};
 
-/// How an address looks in a kernel message: `%04x:%02x:%02x.%d`, domains above `ffff` with more digits.
-const BDF: &str = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]";
-
-/// pciback's device prefix in every era: the second prefix came with 5.8, with `-` or `_` by source file.
-const DEVICE_PREFIX: &str = r"pciback (?<bdf>{a}): (?:xen[-_]pciback: )?";
-
-/// What the fake interrupt handler calls itself (`pciback_ops.c` `xen_pcibk_control_isr`, "%s[%s]").
-const HANDLER_PREFIX: &str = r"(?:xen-)?pciback\[{a}\]:? ";
+/// What the holes in a pattern stand for. A hole may have others in it, which come behind it.
+const HOLES: &[(&str, &str)] = &[
+    // pciback's device prefix in every era: the second prefix came with 5.8, with `-` or `_` by source file.
+    ("{p}", r"pciback (?<bdf>{a}): (?:{m})?"),
+    // What the fake interrupt handler calls itself (`pciback_ops.c` `xen_pcibk_control_isr`, "%s[%s]").
+    ("{t}", r"(?:xen-)?pciback\[{a}\]:? "),
+    // `%04x:%02x:%02x.%d`, domains above `ffff` with more digits.
+    ("{a}", r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"),
+    ("{m}", r"xen[-_]pciback: "),
+    ("{n}", r"(?<n>-?[0-9]+)"),
+    ("{x}", r"[0-9a-f]{4}"),
+];
 
 /// Names that stand where a driver's stands in a message, and are none.
 const NOT_DRIVERS: &[&[u8]] = &[b"pci", b"pciback", b"xen-pciback", b"device", b"for", b"bridge", b"bus", b"at"];
 
+/// How messages begin: what begins otherwise is none.
+const BEGINNINGS: [&[u8; 4]; 10] =
+    [b"pcib", b"pci ", b"pci-", b"xen-", b"xen_", b"Linu", b"Kern", b"Comm", b"hide", b"****"];
+
+/// What stands between two messages that were run together.
+const BETWEEN: &str = r"\s+(?:(?:<[0-9]{1,3}>)?\[ *[0-9]+\.[0-9]{6}\] )?";
+
 struct Row {
     message: &'static Message,
-    anchor: Finder<'static>,
-    pattern: Regex,
+    /// Compiled when it is first needed: most rows never are.
+    pattern: OnceLock<Regex>,
 }
 
 /// Knows every message of [`messages`].
 pub struct Recogniser {
     rows: Vec<Row>,
-    any_anchor: Regex,
+    /// All patterns of the rows as one: says which of them match.
+    any: RegexSet,
+    /// The rows that can be read without.
+    plain: Vec<(Plain, usize)>,
     between: Regex,
-    ours: Regex,
+    seizing: Finder<'static>,
 }
 
 impl std::fmt::Debug for Recogniser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recogniser").field("messages", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+/// The pattern of a whole message, or of several that are tried in this order.
+fn anchored(pattern: &str) -> String {
+    let pattern = HOLES.iter().fold(pattern.to_owned(), |pattern, (hole, meaning)| pattern.replace(hole, meaning));
+    format!("(?s-u)^(?:{pattern})")
+}
+
+#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles every one of them")]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(&anchored(pattern)).expect("a constant pattern")
+}
+
+impl Row {
+    fn pattern(&self) -> &Regex {
+        self.pattern.get_or_init(|| regex(self.message.pattern))
     }
 }
 
@@ -50,41 +82,40 @@ impl Recogniser {
 
     #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles every one of them")]
     fn compile() -> Self {
-        let regex = |pattern: &str| Regex::new(&format!("(?s-u){pattern}")).expect("a constant pattern");
-        let rows = messages().map(|message| {
-            let pattern =
-                message.pattern.replace("{p}", DEVICE_PREFIX).replace("{t}", HANDLER_PREFIX).replace("{a}", BDF);
-            Row { message, anchor: Finder::new(message.anchor), pattern: regex(&format!("^(?:{pattern})")) }
-        });
-        let rows: Vec<Row> = rows.collect();
-        let anchors: Vec<String> = messages().map(|message| regex::escape(message.anchor)).collect();
+        let plain = messages().enumerate().filter_map(|(at, message)| Some((Plain::of(message.pattern)?, at)));
         Self {
-            rows,
-            any_anchor: regex(&anchors.join("|")),
-            between: regex(r"^\s+(?:(?:<[0-9]{1,3}>)?\[ *[0-9]+\.[0-9]{6}\] )?"),
-            ours: regex(r"^(?:xen[-_])?pciback(?:: | [0-9a-f]{4,8}:| pci-)"),
+            rows: messages().map(|message| Row { message, pattern: OnceLock::new() }).collect(),
+            any: RegexSet::new(messages().map(|message| anchored(message.pattern))).expect("constant patterns"),
+            plain: plain.collect(),
+            between: regex(BETWEEN),
+            seizing: Finder::new("seizing device"),
         }
     }
 
     /// Hands everything that `record` says to `sink`.
     pub fn hear(&self, record: &Record<'_>, sink: &mut dyn FnMut(Said)) {
         let message = record.message.as_ref();
-        if self.any_anchor.is_match(message) {
-            let events = self.events(message);
-            if !events.is_empty() {
-                for (event, levels) in events {
-                    self.state(record, event, levels, sink);
-                }
-                return;
-            }
-            if let Some(event) = self.not_an_event(record) {
-                self.state(record, event, &[], sink);
-                return;
-            }
+        if let Some((event, levels)) = self.plain(message) {
+            self.state(record, event, levels, sink);
+            return;
         }
-        if let Some(event) = speaker(record) {
+        let events = self.events(message);
+        if events.is_empty()
+            && let Some(event) = self.not_an_event(record).or_else(|| speaker(record))
+        {
             self.state(record, event, &[], sink);
         }
+        for (event, levels) in events {
+            self.state(record, event, levels, sink);
+        }
+    }
+
+    /// Reads a message that needs no regular expression and fills the record.
+    fn plain(&self, message: &[u8]) -> Option<(Event, &'static [u8])> {
+        let opening = Opening::of(message)?;
+        let (found, at) = self.plain.iter().find_map(|(plain, at)| Some((plain.read(&opening)?, *at)))?;
+        let message = self.rows.get(at)?.message;
+        Some(((message.read)(&found)?, message.levels))
     }
 
     /// The events that fill `message` from its first byte to its last, or none at all.
@@ -103,24 +134,26 @@ impl Recogniser {
         events
     }
 
+    /// The message that `text` begins with, and what stands behind it.
     fn first<'a>(&self, text: &'a [u8]) -> Option<(Event, &Row, &'a [u8])> {
-        self.rows.iter().find_map(|row| {
-            row.anchor.find(text)?;
-            let found = row.pattern.captures(text)?;
+        text.first_chunk().filter(|start| BEGINNINGS.contains(start))?;
+        self.any.matches(text).into_iter().find_map(|at| {
+            let row = self.rows.get(at)?;
+            let found = row.pattern().captures(text)?;
             let end = found.get(0)?.end();
-            Some(((row.message.read)(&found)?, row, text.get(end..)?))
+            Some(((row.message.read)(&Found::Parts(found))?, row, text.get(end..)?))
         })
     }
 
-    /// A record that has a literal of ours in it without being one of our messages.
+    /// A record that names pciback without being one of our messages.
     fn not_an_event(&self, record: &Record<'_>) -> Option<Event> {
         let message = record.message.as_ref();
         // Debug messages are many, change with every version, and carry no state.
-        if record.author != Author::User && record.level != Some(7) && self.ours.is_match(message) {
+        if is_ours(message) && record.author != Author::User && record.level != Some(7) {
             let device = message.strip_prefix(b"pciback ").and_then(Address::peel);
             return Some(Event::Unrecognised { address: device.map(|(address, _)| address) });
         }
-        let at = memchr::memmem::find(message, b"seizing device")?;
+        let at = self.seizing.find(message)?;
         let before = message.get(..at)?;
         let from = memchr::memmem::rfind(before, b"pciback ")?;
         let address = message.get(from + 8..).and_then(Address::peel).map(|(address, _)| address);
@@ -136,6 +169,17 @@ impl Recogniser {
         let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
         sink(Said { event, author: if wrong_level { Author::User } else { record.author } });
     }
+}
+
+/// Whether a message begins as pciback's do, whatever it says: `pciback 0000:00:1d.0`, `xen_pciback: `, `xen-pciback pci-1-0`.
+fn is_ours(message: &[u8]) -> bool {
+    let prefix = message.strip_prefix(b"xen-").or_else(|| message.strip_prefix(b"xen_"));
+    let Some(rest) = prefix.unwrap_or(message).strip_prefix(b"pciback") else { return false };
+    let domain = rest.strip_prefix(b" ").and_then(|rest| rest.get(..memchr::memchr(b':', rest)?));
+    let digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    rest.starts_with(b": ")
+        || rest.starts_with(b" pci-")
+        || domain.is_some_and(|domain| (4..=8).contains(&domain.len()) && domain.iter().all(digit))
 }
 
 /// The driver that speaks about a device in `dev_*` form: `uhci_hcd 0000:00:1d.0: UHCI Host Controller`.
@@ -179,10 +223,11 @@ mod tests {
         let recogniser = Recogniser::get();
         for row in &recogniser.rows {
             for example in row.message.examples {
-                let (_, found, rest) = recogniser.first(example.as_bytes()).expect(example);
+                let (event, found, rest) = recogniser.first(example.as_bytes()).expect(example);
+                let plain = recogniser.plain(example.as_bytes());
+                assert!(plain.is_none_or(|plain| plain == (event, row.message.levels)), "{example}");
                 assert_eq!(found.message.pattern, row.message.pattern, "{example}");
                 assert_eq!(rest, b"", "{example}");
-                assert!(recogniser.any_anchor.is_match(example.as_bytes()));
             }
             assert!(!row.message.examples.is_empty() && !row.message.source.is_empty());
         }

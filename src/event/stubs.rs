@@ -3,7 +3,6 @@
 use super::{Event, Message, address};
 
 pub(super) const MESSAGES: &[Message] = &[Message {
-    anchor: "claimed by stub",
     pattern: r"pci-stub (?<bdf>{a}): claimed by stub",
     read: |found| Some(Event::HeldBy { address: address(found)?, driver: "pci-stub".to_owned() }),
     levels: &[],
