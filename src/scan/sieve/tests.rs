@@ -162,7 +162,7 @@ fn a_strange_byte_is_seen_wherever_it_stands() {
 /// Pieces of which random blocks are made: whole texts, halves of them, and what separates.
 fn pieces() -> Vec<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = LITERALS.iter().map(|literal| literal.text.to_vec()).collect();
-    pieces.extend(LITERALS.iter().map(|literal| literal.text[..literal.key + 4].to_vec()));
+    pieces.extend(LITERALS.iter().map(|literal| literal.text[..literal.key + THIRD].to_vec()));
     pieces.extend(LITERALS.iter().map(|literal| literal.text[literal.key..].to_vec()));
     let others = [
         "\n",
@@ -228,7 +228,7 @@ fn on_random_blocks_all_agree() {
 fn the_lines_that_a_hit_stands_in_are_the_right_ones() {
     let lines = ["quiet", "xen_pciback: backend is vpci", "quiet", "a 0000:00:1d.0: b", "-- Reboot --", "quiet"];
     let block = lines.join("\n");
-    let line = |at: &u32| block[..usize::try_from(*at).unwrap()].matches('\n').count();
+    let line = |at: &u32| block.bytes().take(usize::try_from(*at).unwrap()).filter(|byte| *byte == b'\n').count();
     for way in ways() {
         let mut hits = Vec::new();
         assert!(!way.search(block.as_bytes(), &mut hits));
