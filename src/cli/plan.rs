@@ -172,6 +172,7 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
             since,
             until,
             threads: scan.threads.map_or_else(processors, usize::from),
+            part: None,
             every_line: scan.every_line,
         },
         form,

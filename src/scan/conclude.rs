@@ -102,9 +102,10 @@ impl Scan {
 
 /// Whether anything in a boot is about pciback: a record of it, one that looks like that, or a list on the command line.
 fn speaks_of_pciback(boot: &Boot) -> bool {
-    let speaks = |fact: &Fact| match &fact.event {
-        Event::CommandLine { text } => memchr::memmem::find(text, b"pciback").is_some(),
-        event => event.is_pciback(),
+    let lists = |text: &[u8]| memchr::memmem::find(text, b"pciback").is_some();
+    let speaks = |fact: &Fact| {
+        let asks = if let Event::CommandLine { text } = &fact.event { lists(text) } else { false };
+        asks || fact.event.is_pciback()
     };
     let past = boot.past.as_ref().is_some_and(|past| past.heard().0 > 0 || past.command_line().is_some_and(speaks));
     let now = boot.moments.iter().any(|moment| matches!(moment, Moment::Fact(fact) if speaks(fact)));

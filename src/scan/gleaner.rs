@@ -64,7 +64,7 @@ impl Mark {
     fn record<'a>(&self, host: &'a [u8]) -> Record<'a> {
         let Self { place, stamp, level, author, boot_id } = *self;
         let hostname = (!host.is_empty()).then_some(Cow::Borrowed(host));
-        Record { stamp, level, author, boot_id, hostname, ..Record::bare(place, &[]) }
+        Record { stamp, level, author, hostname, boot_id, ..Record::bare(place, &[]) }
     }
 }
 

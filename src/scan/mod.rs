@@ -27,6 +27,7 @@ pub use conclude::{Silent, Sink};
 pub use work::Progress;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
@@ -56,6 +57,9 @@ pub struct Scan {
     pub until: Option<DateTime<Utc>>,
     /// How many files, or parts of one, are read at a time.
     pub threads: usize,
+    /// How large the parts are in which files of lines are read, in bytes, at least 128 KiB; none for the usual size. The
+    /// outcome is the same.
+    pub part: Option<NonZeroU64>,
     /// Decode every line of every log. Slower by far, and the outcome is the same.
     pub every_line: bool,
 }
@@ -102,10 +106,12 @@ impl Scan {
             threads: self.threads,
             progress,
         };
-        reading.run(&jobs(&sets), &mut collector);
+        reading.run(&self.jobs(&sets), &mut collector);
         let Collector { hosts, mut scanned, mut failures, .. } = collector;
-        scanned.bytes = progress.done.load(Ordering::Relaxed);
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
+        // Where parts meet, some bytes are read twice.
+        let done = progress.done.load(Ordering::Relaxed);
+        scanned.bytes = if scanned.stopped || total == 0 { done } else { total };
         scanned.unattributed = hosts.unattributed;
         failures.sort();
         let unread = unreadable(&hosts, &failures, &obstacles);
@@ -119,14 +125,16 @@ impl Scan {
         scanned.silent = self.conclude(&hosts, sink);
         scanned
     }
-}
 
-fn jobs(sets: &[Set]) -> Vec<Job> {
-    let files = |(set, of): (usize, &Set)| {
-        let jobs = of.files.iter().enumerate().flat_map(move |(file, of)| jobs_of(set, file, &of.path, of.bytes));
-        jobs.collect::<Vec<Job>>()
-    };
-    sets.iter().enumerate().flat_map(files).collect()
+    fn jobs(&self, sets: &[Set]) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for (set, of) in sets.iter().enumerate() {
+            for (number, file) in of.files.iter().enumerate() {
+                jobs.append(&mut jobs_of(set, number, file, self.part));
+            }
+        }
+        jobs
+    }
 }
 
 /// Everything that could not be read, in words: which file, where, and why.

@@ -55,16 +55,14 @@ pub(super) fn take_out(text: &[u8], shape: &mut Vec<u8>, addresses: &mut Vec<Add
         }
         // What is read here is written again in the same way: one spelling of an address is the kernel's.
         let starts = first.is_ascii_hexdigit() && rest.iter().take(9).any(|byte| *byte == b':');
-        match Address::peel(rest).filter(|_| starts && shape.last().is_none_or(|before| !before.is_ascii_hexdigit())) {
-            Some((address, behind)) => {
-                shape.push(MARK);
-                addresses.push(address);
-                rest = behind;
-            }
-            None => {
-                shape.push(*first);
-                rest = rest.split_at(1).1;
-            }
+        let starts = starts && shape.last().is_none_or(|before| !before.is_ascii_hexdigit());
+        if let Some((address, behind)) = Address::peel(rest).filter(|_| starts) {
+            shape.push(MARK);
+            addresses.push(address);
+            rest = behind;
+        } else {
+            shape.push(*first);
+            rest = rest.split_at(1).1;
         }
     }
     true

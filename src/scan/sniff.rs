@@ -19,12 +19,21 @@ const ENOUGH: usize = 64;
 
 /// Tells the shape of a log by its first bytes.
 pub(super) fn sniff(head: &[u8]) -> Shape {
-    let (mut lines, mut others, mut unread) = (0_usize, 0_usize, 0_usize);
+    // A crash leaves a run of zeros in a log, and colours are control characters. Of other files they are a good part.
+    let mut last = 0;
+    let is_odd = |byte: &&u8| {
+        let before = std::mem::replace(&mut last, **byte);
+        byte.is_ascii_control() && !byte.is_ascii_whitespace() && (**byte, before) != (0, 0)
+    };
+    let controls = head.iter().filter(is_odd).count();
+    if head.iter().all(|byte| *byte == 0) || controls > head.len() / 16 {
+        return Shape::NoLog;
+    }
+    let (mut lines, mut others) = (0_usize, 0_usize);
     let mut decoder = Decoder::new(0);
     let mut sink = |input: Input<'_>| match input {
         Input::Record(record) if is_line(&record) => lines += 1,
-        Input::Unparsed(_) => unread += 1,
-        Input::Record(_) | Input::Gap(_) | Input::Boot(..) => others += 1,
+        Input::Record(_) | Input::Gap(_) | Input::Boot(..) | Input::Unparsed(_) => others += 1,
     };
     for line in head.split_inclusive(|byte| *byte == b'\n').take(ENOUGH) {
         decoder.feed(line, &mut sink);
@@ -33,11 +42,7 @@ pub(super) fn sniff(head: &[u8]) -> Shape {
         decoder.finish(&mut sink);
     }
     // A few lines without a time stand in many a syslog: what a daemon wrote in several lines.
-    match (lines, others) {
-        (0, 0) if unread > 0 || head.is_empty() => Shape::NoLog,
-        (lines, others) if lines > others * 4 && !is_numbered(head) => Shape::Lines,
-        _ => Shape::Records,
-    }
+    if lines > others * 4 && !is_numbered(head) { Shape::Lines } else { Shape::Records }
 }
 
 /// Whether the record is one line of a syslog.

@@ -194,10 +194,10 @@ impl Strand {
             self.bytes.reserve_exact(32 + self.bytes.len() / 8);
         }
         while value >= 0x80 {
-            self.bytes.push((value & 0x7f) as u8 | 0x80);
+            self.bytes.push(low_byte(value) | 0x80);
             value >>= 7;
         }
-        self.bytes.push(value as u8);
+        self.bytes.push(low_byte(value));
     }
 
     /// Everything written down, in order.
@@ -208,8 +208,8 @@ impl Strand {
             let flags = reader.unsigned();
             if flags & flag::CUT > 0 {
                 let place = reader.place(0);
-                let boot = reader.unsigned();
-                let id = (boot > 0).then(|| reader.boot_id(boot)).flatten();
+                let id = reader.number();
+                let id = reader.boot_id(id);
                 sink(Thing::Boot(place, id));
             } else if flags & flag::GAP > 0 {
                 let place = reader.place(0);
@@ -240,12 +240,12 @@ impl<'a> Reader<'a> {
             place.sequence = None;
         }
         let stamp = self.stamp(flags);
-        let level = has(flag::LEVEL).then(|| self.unsigned() as u8);
+        let level = has(flag::LEVEL).then(|| low_byte(self.unsigned()));
         if has(flag::BOOT) {
-            self.last.boot = self.unsigned() as Number;
+            self.last.boot = self.number();
         }
         if has(flag::YEAR) {
-            self.last.year = self.unsigned() as u32;
+            self.last.year = self.number();
         }
         let device = has(flag::DEVICE).then(|| self.address()).flatten();
         let identifier = if has(flag::TAG) {
@@ -264,7 +264,7 @@ impl<'a> Reader<'a> {
             1 => Author::User,
             _ => Author::Unstated,
         };
-        let boot_id = self.boot_id(self.last.boot.into());
+        let boot_id = self.boot_id(self.last.boot);
         let record = Record { stamp, level, author, identifier, boot_id, device, ..Record::bare(place, message) };
         (record, self.last.year)
     }
@@ -303,16 +303,15 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, text: &mut Vec<u8>, addresses: &mut Vec<Address>) {
-        let number = self.unsigned();
-        if let Some(number) = number.checked_sub(1) {
-            let shape = self.shapes.text(number as Number);
+        if let Some(number) = self.number().checked_sub(1) {
+            let shape = self.shapes.text(number);
             addresses.clear();
             for _ in shape.iter().filter(|byte| **byte == 1) {
                 addresses.extend(self.address());
             }
             put_back(shape, addresses, text);
         } else {
-            let length = self.unsigned() as usize;
+            let length = usize::try_from(self.unsigned()).unwrap_or(usize::MAX);
             let (bytes, rest) = self.rest.split_at(length.min(self.rest.len()));
             self.rest = rest;
             text.clear();
@@ -320,15 +319,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn boot_id(&self, boot: u64) -> Option<BootId> {
-        let number = boot.checked_sub(1)?;
-        let bytes = self.shapes.text(number as Number).try_into().ok()?;
+    fn boot_id(&self, boot: Number) -> Option<BootId> {
+        let bytes = self.shapes.text(boot.checked_sub(1)?).try_into().ok()?;
         Some(BootId(u128::from_be_bytes(bytes)))
     }
 
     fn address(&mut self) -> Option<Address> {
         self.last.address = sum(self.last.address, self.signed());
         of_number(self.last.address)
+    }
+
+    fn number(&mut self) -> Number {
+        Number::try_from(self.unsigned()).unwrap_or(Number::MAX)
     }
 
     fn signed(&mut self) -> i64 {
@@ -351,6 +353,10 @@ impl<'a> Reader<'a> {
     }
 }
 
+const fn low_byte(value: u64) -> u8 {
+    value.to_le_bytes()[0]
+}
+
 const fn difference(value: u64, from: u64) -> i64 {
     value.wrapping_sub(from).cast_signed()
 }
@@ -366,6 +372,6 @@ fn as_number(address: Address) -> u64 {
 }
 
 fn of_number(number: u64) -> Option<Address> {
-    let byte = |shift: u32| (number >> shift & 0xff) as u8;
-    Address::new((number >> 16) as u32, byte(8), byte(0) >> 3, byte(0) & 7)
+    let devfn = low_byte(number);
+    Address::new(u32::try_from(number >> 16).ok()?, low_byte(number >> 8), devfn >> 3, devfn & 7)
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::OFlags;
 
 use super::batch::Batch;
+use super::files::FileOf;
 use super::gleaner::{Gleaner, Look, Sink};
 use super::hosts::FILE_SHIFT;
 use super::lines::{BLOCK, Lines, Stretch, ask};
@@ -22,8 +24,9 @@ use super::sniff::{Shape, sniff};
 use crate::record::Decoder;
 use crate::source::{Unpacked, words};
 
-/// How large a part of a file is. Its last part has the rest as well, so that none is small.
-const PART: u64 = 16 << 20;
+/// How large a part of a file is, unless another size is asked for. Its last part has the rest as well, so that none is
+/// small.
+const PART: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
 
 /// How many batches of a part may wait until those before it were taken.
 const WAITING: usize = 4;
@@ -97,14 +100,16 @@ pub(super) trait Taker {
 }
 
 /// The jobs that a file makes.
-pub(super) fn jobs_of(set: usize, file: usize, path: &Path, bytes: u64) -> Vec<Job> {
-    let parts = if is_lines(path) { (bytes / PART).max(1) } else { 1 };
-    let job = |part, is_last| Job { set, file, path: path.to_owned(), part, bytes: (bytes > 0).then_some(bytes), is_last };
+pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZeroU64>) -> Vec<Job> {
+    let size = part.unwrap_or(PART).get().max(2 * BLOCK as u64);
+    let (path, bytes) = (&of.path, of.bytes);
+    let parts = if bytes >= size * 2 && is_lines(path) { bytes / size } else { 1 };
+    let job = |part, is_last| Job { set, file, path: path.clone(), part, bytes: (bytes > 0).then_some(bytes), is_last };
     if parts == 1 {
         return vec![job(Part::Whole, true)];
     }
     // The byte before a part is read with it: so reads begin at whole pages.
-    let from = |part: u64| if part == 0 { 0 } else { part * PART + 1 };
+    let from = |part: u64| if part == 0 { 0 } else { part * size + 1 };
     let until = |part: u64| if part + 1 == parts { u64::MAX } else { from(part + 1) };
     (0..parts).map(|part| job(Part::Bytes(from(part), until(part)), part + 1 == parts)).collect()
 }
@@ -170,7 +175,7 @@ impl Reading<'_> {
         if self.progress.is_stopped() {
             return Err(failed(0, "it was not read: the scan was stopped".to_owned()));
         }
-        let mut outcome = match job.part {
+        let outcome = match job.part {
             Part::Bytes(from, until) => self.part(job, Stretch { from, until, base, is_stream: false }, sink),
             Part::Whole if job.path.as_os_str() == "-" => self.stream(io::stdin().lock(), base, sink),
             Part::Whole => match open(&job.path) {
@@ -178,9 +183,6 @@ impl Reading<'_> {
                 Err(error) => Err((0, words(&error))),
             },
         };
-        if self.progress.is_stopped() && outcome.is_ok() && !job.is_last {
-            outcome = Ok(());
-        }
         outcome.map_err(|(offset, why)| failed(offset, why))
     }
 
@@ -200,7 +202,7 @@ impl Reading<'_> {
     fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
         let file = open(&job.path).map_err(|error| (stretch.from, words(&error)))?;
         let mut gleaner = Gleaner::new(Look::Found, sink);
-        let mut reader = At { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
+        let mut reader = From { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
         let lines = Lines::new(self.sieve.as_ref(), stretch, &mut gleaner);
         let (end, read) = lines.read(&mut reader, &|| !self.progress.is_stopped());
         let at = reader.at;
@@ -226,7 +228,7 @@ impl Reading<'_> {
         let (head, error) = fill(&mut unpacked);
         let shape = sniff(&head);
         let at = head.len() as u64;
-        let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), at: 0 };
+        let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), length: 0 };
         let stopped = || self.progress.is_stopped();
         let read = match shape {
             Shape::NoLog if at == 0 => Ok(()),
@@ -246,7 +248,7 @@ impl Reading<'_> {
                 read
             }
         };
-        read.map_err(|error| (rest.at, self.why(&error)))
+        read.map_err(|error| (rest.length, self.why(&error)))
     }
 
     fn why(&self, error: &io::Error) -> String {
@@ -296,13 +298,13 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Reads a file from a place on; several can do so at a time.
-struct At<'a> {
+struct From<'a> {
     file: &'a File,
     at: u64,
     progress: &'a Progress,
 }
 
-impl Read for At<'_> {
+impl Read for From<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read_at(buffer, self.at)?;
         self.at += length as u64;
@@ -328,13 +330,13 @@ impl<R: Read> Read for Counted<'_, R> {
 /// Knows how far it was read.
 struct Followed<R> {
     reader: R,
-    at: u64,
+    length: u64,
 }
 
 impl<R: Read> Read for Followed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.reader.read(buffer)?;
-        self.at += length as u64;
+        self.length += length as u64;
         Ok(length)
     }
 }

@@ -1,0 +1,355 @@
+//! `scan` judges as `check --log` does, however it reads: with its search or without, in parts of any size, with any number of
+//! threads, from one file or from a rotated set.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test may end in a panic")]
+
+mod common;
+mod support;
+
+use std::fmt::Write as _;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use common::{Folder, gzip};
+use pciback_audit::audit::{Asked, Case, Options, conclude};
+use pciback_audit::record::{Decoder, Input};
+use pciback_audit::report::{Code, Evidence, Report, Run};
+use pciback_audit::scan::{Progress, Scan, Scanned};
+use pciback_audit::source::Logs;
+use pciback_audit::timeline::BootChoice;
+use support::{captures, logs_of, read, testdata};
+
+/// What a report says, without what depends on how the log was read: counts of its records, and lines or bytes.
+fn said(report: &Report) -> String {
+    let mut report = report.clone();
+    report.logs.clear();
+    report.host = None;
+    // A scan judges each boot on its own.
+    report.findings.retain(|finding| finding.code != Code::StaleBoot);
+    for evidence in report.findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
+        if let Evidence::Log { line, offset, source, sequence, stamp, .. } = evidence {
+            (*line, *offset, *sequence) = (None, None, None);
+            source.clear();
+            stamp.wall = None;
+        }
+    }
+    for entry in &mut report.request.entries {
+        entry.location = None;
+    }
+    for device in &mut report.devices {
+        device.seizing = device.seizing.map(|stamp| pciback_audit::record::Stamp { wall: None, ..stamp });
+    }
+    for finding in &mut report.findings {
+        finding.stamp.wall = None;
+        if finding.code == Code::AuthorUnstated {
+            finding.message.clear();
+        }
+    }
+    format!("{report:#?}")
+}
+
+fn scan(paths: &[PathBuf]) -> Scan {
+    Scan { paths: paths.to_vec(), threads: 1, ..Scan::default() }
+}
+
+fn run(scan: &Scan) -> (Vec<(Report, Run)>, Scanned) {
+    let mut reports = Vec::new();
+    let scanned = scan.run(&Progress::default(), &mut |report, run| {
+        reports.push((report.clone(), *run));
+        true
+    });
+    (reports, scanned)
+}
+
+/// All that a scan says, to be compared with another of the same logs.
+fn all(scan: &Scan) -> String {
+    let (reports, scanned) = run(scan);
+    format!("{reports:#?}\n{scanned:#?}")
+}
+
+fn check(path: &std::path::Path, asked: &Asked, back: usize) -> Report {
+    let mut logs = Logs::default();
+    logs.file(path);
+    let options = Options { boot: BootChoice::FromLast(back), ..Options::default() };
+    conclude(&Case { asked: asked.clone(), logs: logs.into_inner(), options, ..Case::default() })
+}
+
+/// Holds that a scan of one log says of each boot what `check --log` says of it.
+#[track_caller]
+fn agrees(name: &str, path: &std::path::Path, asked: &Asked) {
+    let mut scan = scan(&[path.to_owned()]);
+    scan.asked = asked.clone();
+    let (reports, _) = run(&scan);
+    assert!(!reports.is_empty(), "{name}: no report");
+    for (report, run) in reports {
+        let checked = check(path, asked, run.back);
+        similar(name, &said(&report), &said(&checked));
+    }
+}
+
+#[track_caller]
+fn similar(name: &str, one: &str, other: &str) {
+    if one != other {
+        let differing = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        panic!("{name}: {differing:?}\n{one}\n--- but ---\n{other}");
+    }
+}
+
+fn hide(list: &str) -> Asked {
+    Asked::List(list.as_bytes().to_vec())
+}
+
+const LISTS: [&str; 3] =
+    ["(0000:00:1d.0)(0000:00:1d.1)(0000:00:1d.2)(0000:00:1d.7)", "(0000:00:1d.0)", "(0000:00:0a.0)(0000:00:1f.6)"];
+
+/// The records of a log as a syslog daemon on `host` would have written them, from this second of November 22 on.
+fn syslog(bytes: &[u8], host: &str, modern: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut decoder = Decoder::new(0);
+    let mut sink = |input: Input<'_>| {
+        let Input::Record(record) = input else { return };
+        let uptime = record.stamp.uptime.unwrap_or_default();
+        let second = 6 * 3600 + uptime / 1_000_000;
+        let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+        let time = if modern {
+            format!("2026-11-22T{clock}.{:06}+01:00", uptime % 1_000_000)
+        } else {
+            format!("Nov 22 {clock}")
+        };
+        let message = String::from_utf8_lossy(&record.message).replace('\n', "#012");
+        let (seconds, micros) = (uptime / 1_000_000, uptime % 1_000_000);
+        lines.push(format!("{time} {host} kernel: [{seconds:5}.{micros:06}] {message}\n"));
+    };
+    decoder.feed(bytes, &mut sink);
+    decoder.finish(&mut sink);
+    lines
+}
+
+/// Lines of daemons, as they stand between those of the kernel.
+fn noise(host: &str, number: usize, second: usize) -> String {
+    let clock = format!("Nov 22 {:02}:{:02}:{:02}", 6 + second / 3600, second / 60 % 60, second % 60);
+    match number % 4 {
+        0 => format!("{clock} {host} sshd[{number}]: Accepted publickey for root from 10.0.0.{} port 22\n", number % 250),
+        1 => format!("{clock} {host} systemd[1]: Started Session {number} of user root.\n"),
+        2 => format!("{clock} {host} CRON[{number}]: (root) CMD (test -x /usr/sbin/anacron)\n"),
+        _ => format!("{clock} {host} kernel: audit: type=1400 audit({number}.0:0): x\n"),
+    }
+}
+
+#[test]
+fn scan_and_check_agree_on_every_capture() {
+    let folder = Folder::new();
+    for capture in captures() {
+        for log in logs_of(&capture) {
+            let path = testdata(&format!("captures/{capture}/{log}"));
+            for list in LISTS {
+                agrees(&format!("{capture}/{log} {list}"), &path, &hide(list));
+            }
+        }
+        // The same as a syslog, which is searched, with every shape of time.
+        let records = read(&format!("captures/{capture}/kmsg.raw"));
+        for modern in [false, true] {
+            let text = syslog(&records, "dom0-a", modern).concat();
+            folder.file("kern.log", text.as_bytes());
+            let path = folder.at("kern.log");
+            for list in LISTS {
+                agrees(&format!("{capture} as syslog ({modern}), {list}"), &path, &hide(list));
+            }
+            let found = Asked::default();
+            let (reports, _) = run(&scan(&[path.clone()]));
+            for (report, run) in reports {
+                similar(&capture, &said(&report), &said(&check(&path, &found, run.back)));
+            }
+        }
+    }
+}
+
+/// A central log: three hosts' boots, line by line among each other and among those of daemons.
+fn central() -> String {
+    let hosts: Vec<Vec<String>> = ["all-seized", "silently-ignored", "stale-seizing-lines"]
+        .iter()
+        .zip(["dom0-a", "dom0-b", "web-1.example.org"])
+        .map(|(capture, host)| syslog(&read(&format!("captures/{capture}/kmsg.raw")), host, false))
+        .collect();
+    let mut text = String::new();
+    for number in 0..hosts.iter().map(Vec::len).max().unwrap() {
+        for (host, lines) in ["dom0-a", "dom0-b", "web-1.example.org"].iter().zip(&hosts) {
+            text.push_str(lines.get(number).map_or("", String::as_str));
+            (0..8).for_each(|more| text.push_str(&noise(host, number * 8 + more, number / 20)));
+        }
+    }
+    text
+}
+
+#[test]
+fn the_outcome_is_the_same_for_any_number_of_threads_and_any_parts_and_without_the_search() {
+    let folder = Folder::new();
+    let text = central();
+    folder.file("kern.log", text.as_bytes());
+    folder.file("other/kern.log", text.replace("dom0-", "xen-").as_bytes());
+    let paths = [folder.at("kern.log"), folder.at("other")];
+    let mut base = scan(&paths);
+    base.asked = hide(LISTS[0]);
+    let expected = all(&base);
+    assert!(text.len() > 1_000_000, "{} bytes make few parts", text.len());
+    assert!(expected.contains("Critical") && expected.contains("dom0-b") && expected.contains("xen-a"));
+    for threads in [1, 2, 3, 8] {
+        for part in [None, Some(131_072), Some(200_001), Some(333_333)] {
+            for every_line in [false, true] {
+                let part = part.and_then(NonZeroU64::new);
+                let other = Scan { threads, part, every_line, ..base.clone() };
+                similar(&format!("{threads} threads, {part:?}, every line: {every_line}"), &all(&other), &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn hosts_of_a_central_log_are_told_apart() {
+    let folder = Folder::new();
+    folder.file("kern.log", central().as_bytes());
+    let mut central = scan(&[folder.at("kern.log")]);
+    central.asked = hide(LISTS[0]);
+    let (reports, _) = run(&central);
+    for (report, run) in reports {
+        let host = report.host.clone().unwrap();
+        let capture = match host.as_str() {
+            "dom0-a" => "all-seized",
+            "dom0-b" => "silently-ignored",
+            _ => "stale-seizing-lines",
+        };
+        let text = syslog(&read(&format!("captures/{capture}/kmsg.raw")), &host, false).concat();
+        folder.file("alone.log", text.as_bytes());
+        let checked = check(&folder.at("alone.log"), &central.asked, run.back);
+        assert_eq!(report.verdict, checked.verdict, "{host}");
+        let statuses = |report: &Report| report.devices.iter().map(|d| (d.address, d.status.name())).collect::<Vec<_>>();
+        assert_eq!(statuses(&report), statuses(&checked), "{host}");
+    }
+}
+
+#[test]
+fn packed_and_rotated_files_are_one_log() {
+    let text = syslog(&read("captures/all-seized/kmsg.raw"), "dom0-a", true);
+    let folder = Folder::new();
+    folder.file("whole/kern.log", text.concat().as_bytes());
+    let (first, rest) = text.split_at(text.len() / 3);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    folder.file("rotated/kern.log.2.gz", &gzip(first.concat().as_bytes()));
+    folder.file("rotated/kern.log.1", second.concat().as_bytes());
+    folder.file("rotated/kern.log", third.concat().as_bytes());
+    let of = |name: &str| {
+        let mut scan = scan(&[folder.at(name)]);
+        scan.asked = hide(LISTS[0]);
+        let (reports, _) = run(&scan);
+        reports.iter().map(|(report, run)| format!("{} {}", run.back, said(report))).collect::<Vec<_>>()
+    };
+    assert_eq!(of("whole").len(), 1);
+    similar("rotated", &of("rotated").concat(), &of("whole").concat());
+}
+
+#[test]
+fn the_same_records_in_several_logs_are_there_once() {
+    let folder = Folder::new();
+    let text = syslog(&read("captures/silently-ignored/kmsg.raw"), "dom0-a", true).concat();
+    folder.file("one/kern.log", text.as_bytes());
+    folder.file("both/kern.log", text.as_bytes());
+    folder.file("both/syslog", text.as_bytes());
+    folder.file("both/messages", text.as_bytes());
+    let of = |name: &str| {
+        let mut scan = scan(&[folder.at(name)]);
+        scan.asked = hide(LISTS[0]);
+        run(&scan).0.iter().map(|(report, _)| said(report)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("both"), of("one"));
+}
+
+#[test]
+fn what_cannot_be_read_is_a_report_of_its_own_and_makes_nothing_ok() {
+    let text = syslog(&read("captures/all-seized/kmsg.raw"), "dom0-a", true).concat();
+    let folder = Folder::new();
+    let packed = gzip(text.as_bytes());
+    folder.file("cut.log.gz", &packed[..packed.len() - 9]);
+    let mut holed = text.clone().into_bytes();
+    holed.extend([0; 3000]);
+    holed.extend(b"\nNov 22 07:00:00 dom0-a CRON[1]: x\n");
+    folder.file("holed.log", &holed);
+    folder.file("long.log", format!("{text}Nov 22 07:00:00 dom0-a x: {}\n", "y".repeat(3 << 20)).as_bytes());
+    for (name, place) in [("cut.log.gz", "byte"), ("holed.log", "not text"), ("long.log", "too long")] {
+        let mut scan = scan(&[folder.at(name)]);
+        scan.asked = hide(LISTS[0]);
+        let (reports, scanned) = run(&scan);
+        assert_eq!(scanned.unreadable, 1, "{name}");
+        let finding = &reports[0].0.findings[0];
+        assert!(finding.message.contains(name) && finding.message.contains(place), "{}", finding.message);
+        assert!(reports.iter().all(|(report, _)| report.exit_status == 3), "{name}: {reports:#?}");
+        assert!(reports.len() > 1, "{name}: the rest is audited");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_log_is_passed_over_unless_it_is_named() {
+    let folder = Folder::new();
+    folder.file("logs/kern.log", syslog(&read("captures/all-seized/kmsg.raw"), "dom0-a", false).concat().as_bytes());
+    let junk: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    folder.file("logs/data", &junk);
+    let (reports, scanned) = run(&scan(&[folder.at("logs")]));
+    assert_eq!((scanned.passed_over, scanned.unreadable), (1, 0));
+    assert!(reports.iter().all(|(report, _)| report.host.is_some()));
+    let (_, scanned) = run(&scan(&[folder.at("logs/data")]));
+    assert_eq!(scanned.unreadable, 1);
+}
+
+#[test]
+fn a_seizing_line_without_an_end_is_settled_by_what_its_host_says_a_second_later() {
+    let line = |second: usize, host: &str, text: &str| {
+        format!("Nov 22 06:00:{second:02} {host} kernel: [{second:5}.000000] {text}\n")
+    };
+    let seizing = "pciback 0000:00:1d.0: xen_pciback: seizing device";
+    let asked = hide("(0000:00:1d.0)");
+    let folder = Folder::new();
+    for (later, host, status) in [(9, "dom0-a", "seized"), (5, "dom0-a", "unconfirmed"), (9, "dom0-b", "unconfirmed")] {
+        for far in [0, 3000] {
+            let mut text = line(1, "dom0-a", "Linux version 6.1.0 x") + &line(5, "dom0-a", seizing);
+            (0..far).for_each(|number| text.push_str(&noise("mail", number, 5)));
+            text += &line(later, host, "usb 1-1: new device");
+            (0..far).for_each(|number| text.push_str(&noise("mail", number, 10)));
+            folder.file("kern.log", text.as_bytes());
+            for part in [None, NonZeroU64::new(500)] {
+                let (reports, _) = run(&Scan { asked: asked.clone(), part, ..scan(&[folder.at("kern.log")]) });
+                let (report, _) = reports.iter().find(|(report, _)| report.host.as_deref() == Some("dom0-a")).unwrap();
+                assert_eq!(report.devices[0].status.name(), status, "{later} {host} {far} {part:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn many_boots_of_many_hosts_are_each_told_of() {
+    let mut text = String::new();
+    for boot in 0..20 {
+        for host in 0..30 {
+            let line = |micros: u32, message: &str| {
+                format!("Nov {:2} 06:00:{:02} h{host} kernel: [    {}.{micros:06}] {message}\n", boot + 1, host, 1)
+            };
+            text += &line(0, "Linux version 6.1.0 x");
+            text += &line(1, "Command line: xen-pciback.hide=(0000:00:1d.0)(0000:00:1d.1)");
+            text += &line(2, "pciback 0000:00:1d.0: xen_pciback: seizing device");
+            if (boot + host) % 3 > 0 {
+                text += &line(3, "pciback 0000:00:1d.1: xen_pciback: seizing device");
+            }
+            text += &line(4, "xen_pciback: backend is vpci");
+        }
+    }
+    let folder = Folder::new();
+    folder.file("syslog", text.as_bytes());
+    let (reports, scanned) = run(&Scan { threads: 2, part: NonZeroU64::new(7000), ..scan(&[folder.at("syslog")]) });
+    assert_eq!((reports.len(), scanned.unattributed, scanned.silent.boots), (600, 0, 0));
+    let mut expected = String::new();
+    let mut told = String::new();
+    for (report, run) in &reports {
+        let host: usize = report.host.as_deref().unwrap()[1..].parse().unwrap();
+        writeln!(expected, "{host} {} {}", run.back, (19 - run.back + host) % 3 > 0).unwrap();
+        writeln!(told, "{host} {} {}", run.back, report.count("seized") == 2).unwrap();
+    }
+    assert_eq!(told, expected);
+}
