@@ -207,26 +207,33 @@ pub(super) struct Scan {
     pub(super) every_line: bool,
     #[command(flatten)]
     pub(super) judgement: Judgement,
+    #[command(flatten)]
+    pub(super) page: ScanPage,
+}
+
+#[derive(Debug, Flags)]
+#[command(next_help_heading = "Output")]
+pub(super) struct ScanPage {
     /// The form of the report
-    #[arg(long, value_name = "FORM", help_heading = "Output")]
+    #[arg(long, value_name = "FORM")]
     pub(super) format: Option<ScanFormat>,
     /// The same as --format json
-    #[arg(short = 'J', long, help_heading = "Output")]
+    #[arg(short = 'J', long)]
     pub(super) json: bool,
     /// Print only how many hosts, boots and devices there are, and how they stand
-    #[arg(long, help_heading = "Output", conflicts_with_all = ["json", "format"])]
+    #[arg(long, conflicts_with_all = ["json", "format"])]
     pub(super) summary: bool,
     /// Write to FILE, whole or not at all, instead of standard output
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Print nothing when the exit status is 0
-    #[arg(short, long, help_heading = "Output")]
+    #[arg(short, long)]
     pub(super) quiet: bool,
     /// Show more
-    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
     /// Colour the table
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
 }
 

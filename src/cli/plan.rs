@@ -56,7 +56,7 @@ pub(super) struct Watch {
 /// A scan of saved logs.
 #[derive(Debug)]
 pub(super) struct Scan {
-    pub(super) scan: pciback_audit::scan::Scan,
+    pub(super) work: pciback_audit::scan::Scan,
     pub(super) form: ScanForm,
     /// Whether all boots count for the exit status, not just each host's last one.
     pub(super) all_boots: bool,
@@ -131,7 +131,7 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
         verbose: page.verbose,
-        ..self::options(&judgement)
+        ..common(&judgement)
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
     let wait = evidence.wait;
@@ -148,23 +148,24 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
     if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once"));
     }
-    let form = match (scan.format, scan.json) {
+    let page = scan.page;
+    let form = match (page.format, page.json) {
         (Some(args::ScanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
         (Some(args::ScanFormat::Json), _) | (None, true) => ScanForm::Json,
-        (Some(args::ScanFormat::Table) | None, false) if scan.summary => ScanForm::Summary,
+        (Some(args::ScanFormat::Table) | None, false) if page.summary => ScanForm::Summary,
         (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
     };
     let judgement = scan.judgement;
     let options = Options {
         trust_log: scan.trust_log,
         kernel: scan.kernel,
-        verbose: scan.verbose > 0,
-        ..options(&judgement)
+        verbose: page.verbose > 0,
+        ..common(&judgement)
     };
     let request = args::Request { hide: scan.hide, device: scan.device, hide_from: None };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let scan_plan = Scan {
-        scan: pciback_audit::scan::Scan {
+        work: pciback_audit::scan::Scan {
             paths: scan.paths,
             asked: asked(request),
             options,
@@ -181,16 +182,16 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
     };
     let page = Page {
         form: Form::Table,
-        file: scan.output,
-        quiet: scan.quiet,
-        verbose: scan.verbose > 0,
-        colour: colour(scan.color),
+        file: page.output,
+        quiet: page.quiet,
+        verbose: page.verbose > 0,
+        colour: colour(page.color),
     };
     Ok(Plan { work: Work::Scan(scan_plan), page })
 }
 
 /// What is the same for every command that judges.
-fn options(judgement: &args::Judgement) -> Options {
+fn common(judgement: &args::Judgement) -> Options {
     Options {
         ignore: judgement.ignore.clone(),
         if_requested: judgement.if_requested,

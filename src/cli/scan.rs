@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pciback_audit::render::json;
+use pciback_audit::render::{Row, Style, json_line, scan_summary, scan_table};
 use pciback_audit::report::{Report, Run, Totals, Verdict};
 use pciback_audit::scan::{Progress, Scanned};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::CANNOT_SAY;
 use super::plan::{Scan, ScanForm};
 use super::write::{Page, complain, stdout};
-use super::CANNOT_SAY;
 
 /// Work that is done sooner needs no progress bar.
 const SHORT: Duration = Duration::from_secs(1);
@@ -22,56 +22,138 @@ const SHORT: Duration = Duration::from_secs(1);
 /// How often the bar moves, and a limit is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How much text is gathered before it is written.
+const FULL: usize = 64 << 10;
+
 /// Scans, prints, and says how the process is to end.
 pub(super) fn run(scan: &Scan, page: &Page) -> u8 {
     let progress = Arc::new(Progress::default());
-    let _caught = catch(&progress);
+    if let Err(error) = catch(&progress.stop) {
+        return complain(&format!("signals cannot be caught: {error}"), CANNOT_SAY);
+    }
     let ended = Arc::new(AtomicBool::new(false));
     let ticker = tick(scan, &progress, &ended);
-    let mut told = Told { scan, totals: Totals::default(), worst: None, text: String::new() };
-    let scanned = scan.scan.run(&progress, &mut |report, run| told.take(report, run));
+    let mut teller = Teller::new(scan, page);
+    let scanned = scan.work.run(&progress, &mut |report, run| teller.take(report, run));
     ended.store(true, Ordering::SeqCst);
-    ticker.map(std::thread::JoinHandle::join);
-    told.end(&scanned, page)
+    // The bar is gone from the terminal when this returns. It has nothing else to say.
+    if let Some(ticker) = ticker {
+        ticker.join().unwrap_or_default();
+    }
+    teller.end(&scanned)
 }
 
-struct Told<'a> {
+/// Tells of the boots as they are judged.
+struct Teller<'a> {
     scan: &'a Scan,
+    page: &'a Page,
+    style: Style,
     totals: Totals,
-    /// The exit status and verdict so far.
-    worst: Option<(Verdict, u8)>,
+    rows: Vec<Row>,
+    /// What is not written yet.
     text: String,
+    /// The worst that counts, and how the process ends for it.
+    worst: Option<(Verdict, u8)>,
+    failure: Option<String>,
 }
 
-impl Told<'_> {
+impl<'a> Teller<'a> {
+    fn new(scan: &'a Scan, page: &'a Page) -> Self {
+        let (totals, rows, text) = (Totals::default(), Vec::new(), String::new());
+        Self { scan, page, style: page.style(), totals, rows, text, worst: None, failure: None }
+    }
+
+    /// Takes a report. Says whether anybody wants more: a reader that has gone away has read enough, but what the process
+    /// ends with depends on all.
     fn take(&mut self, report: &Report, run: &Run) -> bool {
         self.totals.count(report, run);
-        if self.scan.all_boots || run.back == 0 {
+        if (self.scan.all_boots || run.back == 0) && !report.silent {
             self.worst = self.worst.max(Some((report.verdict, report.exit_status)));
         }
         match self.scan.form {
-            ScanForm::Json => stdout(&json(report, env!("CARGO_PKG_VERSION"))).is_ok(),
-            ScanForm::Table => stdout(&format!("{:?} {:?} {}\n", report.host, run.back, report.verdict.name())).is_ok(),
-            ScanForm::Summary => true,
+            _ if report.silent => {}
+            ScanForm::Json => self.text.push_str(&json_line(report, env!("CARGO_PKG_VERSION"))),
+            ScanForm::Table => self.rows.push(Row::of(report, run, &self.style)),
+            ScanForm::Summary => {}
         }
+        // What may never be written, or only as a whole, is kept.
+        let at_once = self.page.file.is_none() && !self.page.quiet;
+        if at_once && self.text.len() >= FULL {
+            self.failure = stdout(&self.text).err();
+            self.text.clear();
+        }
+        self.failure.is_none()
     }
 
-    fn end(self, scanned: &Scanned, _page: &Page) -> u8 {
-        println!("{:?} {scanned:?}", self.totals);
-        let status = self.worst.map_or(CANNOT_SAY, |(_, status)| status);
-        for note in &scanned.notes {
-            complain(note, status);
+    fn end(mut self, scanned: &Scanned) -> u8 {
+        self.count(scanned);
+        let status = self.status(scanned);
+        match self.scan.form {
+            ScanForm::Json => {}
+            ScanForm::Table => self.text = scan_table(std::mem::take(&mut self.rows), &self.totals, &self.style),
+            ScanForm::Summary => self.text = scan_summary(&self.totals),
         }
-        status
+        if let Some(why) = self.failure {
+            return complain(&why, CANNOT_SAY);
+        }
+        let hushed = (self.page.quiet || self.scan.work.options.if_requested) && status == 0;
+        if !hushed {
+            let notes = scanned.notes.iter().filter(|_| self.page.verbose);
+            for complaint in complaints(&self.totals, scanned).iter().chain(notes) {
+                complain(complaint, status);
+            }
+        }
+        self.page.write(&self.text, hushed, status)
+    }
+
+    /// Fills in what no report tells.
+    fn count(&mut self, scanned: &Scanned) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.totals = Totals {
+            silent_hosts: number(scanned.silent.hosts),
+            silent_boots: number(scanned.silent.boots),
+            files: number(scanned.files),
+            bytes: scanned.bytes,
+            passed_over: number(scanned.passed_over),
+            unattributed: scanned.unattributed,
+            unreadable: number(scanned.unreadable),
+            partial: scanned.stopped,
+            ..self.totals
+        };
+    }
+
+    fn status(&self, scanned: &Scanned) -> u8 {
+        let quiet = self.scan.work.options.if_requested;
+        // Of the rest nobody knows anything, and what could not be given to a host may have been a failure.
+        let unsure = scanned.stopped || scanned.unattributed > 0;
+        let unknown = unsure.then_some((Verdict::Unknown, CANNOT_SAY));
+        self.worst.max(unknown).map_or(if quiet { 0 } else { CANNOT_SAY }, |(_, status)| status)
     }
 }
 
-/// Ctrl-C has the scan stop and tell what it knows; a second one ends the process.
-fn catch(progress: &Arc<Progress>) {
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, i32::from(CANNOT_SAY), Arc::clone(&progress.stop)).ok();
-        flag::register(signal, Arc::clone(&progress.stop)).ok();
+/// What a reader of the report must not miss.
+fn complaints(totals: &Totals, scanned: &Scanned) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if scanned.stopped {
+        complaints.push("stopped: this is what the logs say as far as they were read".to_owned());
     }
+    if scanned.unattributed > 0 {
+        let records = scanned.unattributed;
+        complaints.push(format!("{records} records of pciback do not say of which host they are, in logs of several hosts"));
+    }
+    if totals.boots == 0 && !scanned.stopped {
+        complaints.push("no boot in these logs says anything of pciback".to_owned());
+    }
+    complaints
+}
+
+/// Ctrl-C has the scan stop and tell what it knows; a second one ends the process.
+fn catch(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, CANNOT_SAY.into(), Arc::clone(stop))?;
+        flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
 }
 
 /// Shows how far the work is, on a terminal, and stops it when it takes too long.

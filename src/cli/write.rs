@@ -58,12 +58,17 @@ impl Page {
             Form::Nagios => nagios(report, complaints, self.verbose),
             Form::Prometheus => prometheus(report, version, took),
         };
+        self.write(&text, hushed, status)
+    }
+
+    /// Writes a text, unless it is a `hushed` one for standard output, and says how the process is to end.
+    pub(super) fn write(&self, text: &str, hushed: bool, status: u8) -> u8 {
         let written = match &self.file {
             Some(file) => {
                 replace(file, text.as_bytes(), self.mode()).map_err(|error| format!("--output {}: {error}", safe(file)))
             }
             None if hushed => Ok(()),
-            None => stdout(&text),
+            None => stdout(text),
         };
         written.map_or_else(|why| self.fail(&why), |()| status)
     }
@@ -78,7 +83,7 @@ impl Page {
         if self.form == Form::Nagios { unknown(why) } else { complain(why, CANNOT_SAY) }
     }
 
-    fn style(&self) -> Style {
+    pub(super) fn style(&self) -> Style {
         let terminal = self.file.is_none() && io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
