@@ -67,7 +67,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("flate2", &["source", "cli"]),
     ("indicatif", &["cli"]),
     ("liblzma", &["source"]),
-    ("memchr", &["record", "event"]),
+    ("memchr", &["record", "event", "scan"]),
     ("regex", &["event"]),
     ("rmesg", &["source"]),
     ("rustix", &["source", "scan", "cli"]),

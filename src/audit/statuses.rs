@@ -127,9 +127,19 @@ fn unrequested(scene: &Scene<'_>) -> Vec<Judged> {
     };
     let asked = |address: &Address| scene.demand.wanted.contains_key(address);
     let Some(host) = &scene.host else {
-        let held = scene.history.trails.iter().filter(|(address, trail)| trail.is_settled() && !asked(address));
-        let explained = |address: Address| scene.demand.is_named_somewhere(address);
-        return held.map(|(address, _)| extra(*address, Basis::Log, explained(*address))).collect();
+        let trails = scene.history.trails.iter().filter(|(address, _)| !asked(address));
+        // Where nobody knows what was asked for, what failed was, as surely as what was seized.
+        let unknown = scene.demand.list.is_none() && scene.demand.wanted.is_empty();
+        let judged = trails.filter_map(|(address, trail)| match trail {
+            trail if trail.is_settled() => {
+                Some(extra(*address, Basis::Log, scene.demand.is_named_somewhere(*address)))
+            }
+            trail if unknown && trail.trouble.is_some() => {
+                Some(Judged { status: Status::Failed, ..extra(*address, Basis::Log, false) })
+            }
+            _ => None,
+        });
+        return judged.collect();
     };
     let Known::Is(devices) = &host.devices else { return Vec::new() };
     let is_pcibacks = |device: &HostDevice| device.driver.is().is_some_and(|driver| driver == PCIBACK);

@@ -22,6 +22,9 @@ const SHORT: Duration = Duration::from_secs(1);
 /// How often the bar moves, and a limit is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Columns of a table that no terminal shows: whoever searches it wants whole rows.
+const WIDE: usize = 160;
+
 /// How much text is gathered before it is written.
 const FULL: usize = 64 << 10;
 
@@ -60,7 +63,11 @@ struct Teller<'a> {
 impl<'a> Teller<'a> {
     fn new(scan: &'a Scan, page: &'a Page) -> Self {
         let (totals, rows, text) = (Totals::default(), Vec::new(), String::new());
-        Self { scan, page, style: page.style(), totals, rows, text, worst: None, failure: None }
+        let mut style = page.style();
+        if page.file.is_some() || !std::io::stdout().is_terminal() {
+            style.width = WIDE;
+        }
+        Self { scan, page, style, totals, rows, text, worst: None, failure: None }
     }
 
     /// Takes a report. Says whether anybody wants more: a reader that has gone away has read enough, but what the process

@@ -6,13 +6,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::batch::Batch;
 use super::files::FileOf;
@@ -177,7 +180,7 @@ impl Reading<'_> {
         }
         let outcome = match job.part {
             Part::Bytes(from, until) => self.part(job, Stretch { from, until, base, is_stream: false }, sink),
-            Part::Whole if job.path.as_os_str() == "-" => self.stream(io::stdin().lock(), base, sink),
+            Part::Whole if job.path.as_os_str() == "-" => self.pipe(&io::stdin(), base, sink),
             Part::Whole => match open(&job.path) {
                 Ok(file) => self.whole(job, &file, base, sink),
                 Err(error) => Err((0, words(&error))),
@@ -188,11 +191,13 @@ impl Reading<'_> {
 
     /// A file that is not read in parts.
     fn whole(&self, job: &Job, file: &File, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
-        let is_file = file.metadata().is_ok_and(|about| about.is_file());
+        if !file.metadata().is_ok_and(|about| about.is_file()) {
+            return self.pipe(file, base, sink);
+        }
         let mut head = vec![0; BLOCK];
-        let length = if is_file { file.read_at(&mut head, 0).map_err(|error| (0, words(&error)))? } else { 0 };
+        let length = file.read_at(&mut head, 0).map_err(|error| (0, words(&error)))?;
         let head = head.get(..length).unwrap_or_default();
-        if is_file && !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines {
+        if !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines {
             return self.part(job, Stretch { from: 0, until: u64::MAX, base, is_stream: false }, sink);
         }
         self.stream(file, base, sink)
@@ -219,6 +224,11 @@ impl Reading<'_> {
         }
         gleaner.finish();
         outcome
+    }
+
+    /// A pipe. Whoever writes into it may take his time, and the scan can be stopped meanwhile.
+    fn pipe(&self, from: &impl AsFd, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+        self.stream(Patient { from: from.as_fd(), progress: self.progress }, base, sink)
     }
 
     /// A packed file, a pipe, or a log whose records are no lines.
@@ -310,6 +320,30 @@ impl Read for From<'_> {
         self.at += length as u64;
         self.progress.done.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
+    }
+}
+
+/// Reads from a pipe, unless the scan is stopped while it waits.
+struct Patient<'a> {
+    from: BorrowedFd<'a>,
+    progress: &'a Progress,
+}
+
+/// How often somebody who waits for a pipe asks whether to go on.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.progress.is_stopped() {
+                return Err(io::Error::other("the scan was stopped"));
+            }
+            match poll(&mut [PollFd::new(&self.from, PollFlags::IN)], Some(&PATIENCE)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(rustix::io::read(self.from, &mut *buffer)?),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

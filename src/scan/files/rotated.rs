@@ -36,6 +36,8 @@ const LOGS: &[&[u8]] = &[
     b"journal",
     b"kern",
     b"kernel",
+    b"kmsg",
+    b"kmsg.raw",
     b"log",
     b"logs",
     b"messages",
