@@ -46,6 +46,7 @@ struct Told {
     lines: u64,
     ours: u64,
     seizing: u64,
+    pciback: u64,
     boots: u64,
     not_ok: u64,
 }
@@ -135,11 +136,11 @@ impl Archive {
             }
         }
         out.write_all(&self.out)?;
-        let Told { bytes, lines, ours, seizing, boots, not_ok } = self.told;
+        let Told { bytes, lines, ours, seizing, pciback, boots, not_ok } = self.told;
         let hosts = self.options.hosts.min(u32::try_from(boots).unwrap_or(u32::MAX));
         writeln!(
             io::stderr(),
-            r#"{{"bytes":{bytes},"lines":{lines},"ours":{ours},"seizing":{seizing},"hosts":{hosts},"boots":{boots},"not_ok":{not_ok}}}"#,
+            r#"{{"bytes":{bytes},"lines":{lines},"ours":{ours},"seizing":{seizing},"pciback":{pciback},"hosts":{hosts},"boots":{boots},"not_ok":{not_ok}}}"#,
         )
     }
 
@@ -163,9 +164,6 @@ impl Archive {
         let dense = self.options.dense;
         let lines = boot::lines(host, outcome, &mut self.random).into_iter().filter(|line| line.ours || !dense);
         self.waiting.extend(lines.map(|line| (host, line)));
-        if let Some(booted) = self.booted.get_mut(host as usize) {
-            *booted = self.clock.cast_signed();
-        }
     }
 
     /// A guest starts on some host, which has booted.
@@ -223,10 +221,14 @@ impl Archive {
     }
 
     fn kernel(&mut self, host: u32, text: &str, ours: bool) {
-        let booted = self.booted.get(host as usize).copied().unwrap_or_default();
-        let uptime = self.clock.cast_signed() - booted;
+        let Some(booted) = self.booted.get_mut(host as usize) else { return };
+        if text.starts_with("Linux version ") {
+            *booted = self.clock.cast_signed();
+        }
+        let uptime = self.clock.cast_signed() - *booted;
         self.told.ours += u64::from(ours);
         self.told.seizing += u64::from(text.ends_with("seizing device"));
+        self.told.pciback += u64::from(text.contains("pciback"));
         self.line(host, &format!("kernel: [{:>5}.{:06}] {text}", uptime / 1_000_000, uptime % 1_000_000));
     }
 

@@ -1,0 +1,228 @@
+"""What is measured, and against what."""
+
+import json
+import shlex
+import statistics
+import subprocess
+
+from logs import forget, warm
+from programs import run
+
+TEXT = "seizing device"
+MIB = 1 << 20
+
+# What resident memory may be: for everything, and for each host and boot.
+MEMORY = 32 * MIB
+MEMORY_EACH = 256
+
+
+class Row:
+    """Ours and theirs, what the ratio of wall time (and of processor time) is to be, and what the log holds."""
+
+    def __init__(self, name, ours, theirs, target, about, cpu=None, counted="seizing"):
+        self.name, self.ours, self.theirs = name, ours, theirs
+        self.target, self.cpu, self.about, self.counted = target, cpu, about, counted
+
+    def measure(self, rounds):
+        """The runs of both, by turns, after one of each that does not count."""
+        commands = [self.ours, self.theirs]
+        warming = 1 if rounds > 1 else 0
+        runs = [[], []]
+        for number in range(rounds + warming):
+            for which in [0, 1] if number % 2 else [1, 0]:
+                one = run(commands[which])
+                if number >= warming:
+                    runs[which].append(one)
+        return runs
+
+    def faults(self, ours, theirs):
+        limit = allowed(self.about)
+        for one in ours:
+            if one.status not in (0, 1, 2):
+                yield f"{self.name}: {shown(self.ours)} ended with {one.status}"
+            if one.rss > limit:
+                yield f"{self.name}: {one.rss / MIB:.1f} MiB resident, {limit / MIB:.1f} MiB allowed"
+        for one in theirs:
+            found = sum(int(line) for line in one.output.split())
+            if found != self.about[self.counted]:
+                yield f"{self.name}: {shown(self.theirs)} counted {found} lines of {self.about[self.counted]}"
+
+
+def allowed(about):
+    return MEMORY + MEMORY_EACH * (about["hosts"] + about["boots"])
+
+
+def shown(command):
+    return command if isinstance(command, str) else shlex.join(str(word) for word in command)
+
+
+def middle(values):
+    return statistics.median(values)
+
+
+def ratio(ours, theirs, what):
+    return middle([getattr(one, what) / getattr(other, what) for one, other in zip(ours, theirs)])
+
+
+def seven(programs, logs):
+    """The rows, each made only when it comes to it."""
+    audit, rg = [programs.audit, "scan", "--summary"], [programs.rg, "-c", TEXT]
+    search = f"'{programs.rg}' -c '{TEXT}'"
+    scan = shlex.join(map(str, audit))
+    count = f"grep -c '{TEXT}'"
+
+    def plain(threads, target):
+        def row(name):
+            log, about = logs.log()
+            return Row(name, [*audit, "--threads", str(threads), log], [*rg, log], target, about)
+
+        return row
+
+    def packed(tool, suffix, cat, target, cpu):
+        def row(name):
+            log, about = logs.log()
+            log = logs.packed(log, tool, suffix)
+            return Row(name, [*audit, log], f"{cat} '{log}' | {count}", target, about, cpu)
+
+        return row
+
+    def dense(name):
+        log, about = logs.log("--dense")
+        # As much of a dense log for ripgrep as for us: next to every line has this.
+        theirs = [programs.rg, "-c", "pciback", log]
+        return Row(name, [*audit, "--threads", "1", log], theirs, 3, about, counted="pciback")
+
+    def pipe(name):
+        log, about = logs.log()
+        return Row(name, f"cat '{log}' | {scan} -", f"cat '{log}' | {search}", 1.1, about)
+
+    def rotated(name):
+        log, about = logs.log()
+        directory, parts = logs.rotated(log)
+        each = "; ".join(f"zcat '{part}' | {count}" for part in parts)
+        return Row(name, [*audit, "--threads", "2", directory], each, 0.17, about)
+
+    return {
+        "plain, one thread": (plain(1, 1.0), True),
+        "plain, two threads": (plain(2, 0.6), True),
+        "gzip": (packed("gzip", ".gz", "zcat", 0.33, None), False),
+        "zstd": (packed("zstd", ".zst", "zstdcat", 0.75, 0.5), False),
+        "dense": (dense, True),
+        "a pipe": (pipe, True),
+        "eight rotated gzip files": (rotated, False),
+    }
+
+
+def work(programs, logs, rounds, only):
+    print("| work | ours s | CPU s | MiB | theirs s | CPU s | wall, ours : theirs | to be | CPU, ours : theirs | to be |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    faults = []
+    for name, (make, needs_ripgrep) in seven(programs, logs).items():
+        if only not in name or (needs_ripgrep and not programs.rg):
+            continue
+        row = make(name)
+        ours, theirs = row.measure(rounds)
+        wall, cpu = ratio(ours, theirs, "wall"), ratio(ours, theirs, "cpu")
+        print(
+            f"| {name} | {middle([one.wall for one in ours]):.3f} | {middle([one.cpu for one in ours]):.3f} |"
+            f" {max(one.rss for one in ours) / MIB:.1f} | {middle([one.wall for one in theirs]):.3f} |"
+            f" {middle([one.cpu for one in theirs]):.3f} | **{wall:.2f}** | {row.target} | {cpu:.2f} | {row.cpu or ''} |",
+            flush=True,
+        )
+        faults += row.faults(ours, theirs)
+        faults += reports(programs, row)
+    return faults
+
+
+def reports(programs, row):
+    """Whether there is a report for each boot, and none that is ok where a device is missing. Not timed."""
+    if not isinstance(row.ours, list):
+        return
+    command = [word for word in row.ours if word != "--summary"] + ["--boot", "all", "--format", "json"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    boots, critical, hosts = 0, 0, set()
+    for report in objects(process.stdout):
+        if "verdict" in report:
+            boots += 1
+            critical += report["verdict"] == "critical"
+            hosts.add(report.get("host") if isinstance(report.get("host"), str) else json.dumps(report.get("host")))
+    process.wait()
+    for what, count in {"boots": boots, "hosts": len(hosts), "not_ok": critical}.items():
+        if count != row.about[what]:
+            yield f"{row.name}: {count} {what} reported, the log has {row.about[what]}"
+
+
+def objects(stream):
+    """JSON objects, however many lines each has."""
+    text = b""
+    for line in stream:
+        text += line
+        if line.startswith(b"}") or (line.startswith(b"{") and line.endswith(b"}\n")):
+            yield json.loads(text)
+            text = b""
+
+
+def hosts(programs, logs, rounds, only):
+    """The same number of bytes from ever more hosts, each of which booted at least once."""
+    print("| hosts | boots | lines of ours | s | CPU s | MiB | allowed | GB/s | more CPU than for ten, per boot, µs |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    faults, least = [], None
+    for count in [10, 1000, 100_000]:
+        log, about = logs.log(*([] if count == 10 else ["--hosts", str(count)]))
+        command = [programs.audit, "scan", "--summary", "--threads", "1", log]
+        row = Row(f"{count} hosts", command, None, None, about)
+        runs = [run(command) for _ in range(rounds)]
+        cpu = middle([one.cpu for one in runs])
+        wall = middle([one.wall for one in runs])
+        least = least or (cpu, about["boots"])
+        more = (cpu - least[0]) / max(about["boots"] - least[1], 1) * 1e6
+        print(
+            f"| {about['hosts']} | {about['boots']} | {about['ours']} | {wall:.3f} | {cpu:.3f} |"
+            f" {max(one.rss for one in runs) / MIB:.1f} | {allowed(about) / MIB:.1f} |"
+            f" {about['bytes'] / wall / 1e9:.2f} | {more:.1f} |",
+            flush=True,
+        )
+        faults += [*row.faults(runs, []), *reports(programs, row)]
+    return faults
+
+
+def cache(programs, logs, rounds, only):
+    """What ripgrep, which maps a file, owes to the state of the page cache, and what a program pays that reads."""
+    if not programs.rg:
+        print("ripgrep is not there")
+        return []
+    log, _ = logs.log()
+    copy = log.with_name("copy")
+    commands = {
+        "rg": [programs.rg, "-c", TEXT],
+        "rg --no-mmap": [programs.rg, "--no-mmap", "-c", TEXT],
+        "scan, one thread": [programs.audit, "scan", "--summary", "--threads", "1"],
+    }
+    names = [*commands, "read(2) alone, 64 KiB"]
+    print(f"| how the log came into the page cache | {' | '.join(f'{name}, s' for name in names)} | scan : rg | read : rg |")
+    print("|---" + "|--:" * (len(names) + 2) + "|")
+    for state, make in {
+        "read from the disk": lambda: (forget(log), warm(log), log)[2],
+        "written, 1 MiB at a time": lambda: copied(log, copy, 20),
+        "written, 4 KiB at a time": lambda: copied(log, copy, 12),
+    }.items():
+        times = {name: [] for name in names}
+        for _ in range(rounds):
+            # Where the pages lie in memory counts as well, so each round gets others.
+            path = make()
+            for name in names:
+                read = ["dd", f"if={path}", "of=/dev/null", "bs=64k", "status=none"]
+                times[name].append(run([*commands[name], path] if name in commands else read).wall)
+        columns = " | ".join(f"{middle(times[name]):.3f}" for name in names)
+        to_rg = [middle([one / rg for one, rg in zip(times[name], times["rg"])]) for name in names[2:]]
+        print(f"| {state} | {columns} | {to_rg[0]:.2f} | {to_rg[1]:.2f} |", flush=True)
+    copy.unlink()
+    return []
+
+
+def copied(log, copy, bits):
+    copy.unlink(missing_ok=True)
+    with log.open("rb", buffering=0) as source, copy.open("wb", buffering=0) as target:
+        while block := source.read(1 << bits):
+            target.write(block)
+    return copy
