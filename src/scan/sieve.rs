@@ -5,10 +5,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod portable;
 #[cfg(test)]
 mod tests;
-
-use memchr::memmem::Finder;
 
 /// How far behind its key the second and the third byte of a text stand that are looked for first. In an address they are
 /// the dot and what follows it: by these the fraction of a second in RFC 3339 times is none.
@@ -83,7 +82,6 @@ const fn byte(text: &[u8], at: usize) -> u8 {
     text[at]
 }
 
-#[cfg(target_arch = "x86_64")]
 impl Row {
     /// Its key, its second byte, and the two that its third may be.
     const fn bytes(self) -> Option<[u8; 4]> {
@@ -106,7 +104,7 @@ pub(super) struct Sieve(Way);
 enum Way {
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
-    Portable(Vec<Finder<'static>>),
+    Portable,
 }
 
 impl Sieve {
@@ -116,12 +114,7 @@ impl Sieve {
         if let Some(avx2) = avx2::Avx2::detect() {
             return Self(Way::Avx2(avx2));
         }
-        Self::portable()
-    }
-
-    /// The one for machines without these vectors: a search for each text.
-    fn portable() -> Self {
-        Self(Way::Portable(LITERALS.iter().map(|literal| Finder::new(literal.text)).collect()))
+        Self(Way::Portable)
     }
 
     /// Fills `hits` with a position in each line of `block` that can matter, in ascending order, sometimes with several in
@@ -139,17 +132,7 @@ impl Sieve {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
             Way::Avx2(avx2) => avx2.search(block, &mut candidate),
-            Way::Portable(finders) => {
-                let of = |(literal, finder): (&'static Literal, &Finder<'static>)| {
-                    finder.find_iter(block).map(|at| at + literal.key).collect::<Vec<_>>()
-                };
-                LITERALS.iter().zip(finders).flat_map(of).for_each(&mut candidate);
-                memchr::memchr_iter(b'.', block).filter_map(|at| at.checked_sub(SECOND)).for_each(&mut candidate);
-                hits.sort_unstable();
-                hits.dedup();
-                // Without a way out of the loop the compiler makes vectors of it.
-                block.iter().fold(false, |any, byte| any | is_strange(*byte))
-            }
+            Way::Portable => portable::search(block, &mut candidate),
         }
     }
 }

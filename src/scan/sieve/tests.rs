@@ -45,7 +45,7 @@ const IDLE: &[&str] = &[
 
 /// Both ways, where this machine has both.
 fn ways() -> Vec<Sieve> {
-    vec![Sieve::new(), Sieve::portable()]
+    vec![Sieve::new(), Sieve(Way::Portable)]
 }
 
 /// What a search without any cleverness finds.
