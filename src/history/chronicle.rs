@@ -77,10 +77,21 @@ impl Chronicle {
 
     /// Takes the next fact.
     pub fn fact(&mut self, fact: &Fact) {
+        self.tell(fact);
         if fact.event.is_pciback() {
-            self.heard.0 += 1;
-            self.heard.1 = Some(fact.clone());
+            self.heard = (self.heard.0 + 1, Some(fact.clone()));
         }
+    }
+
+    /// Takes the next fact for good.
+    pub(crate) fn keep(&mut self, fact: Fact) {
+        self.tell(&fact);
+        if fact.event.is_pciback() {
+            self.heard = (self.heard.0 + 1, Some(fact));
+        }
+    }
+
+    fn tell(&mut self, fact: &Fact) {
         // Orders of one load follow each other; those of a later load are all higher.
         let order = self.order.map_or(self.ends << 32, |order| order + 1);
         match &fact.event {
@@ -232,12 +243,16 @@ impl Chronicle {
 
     /// Ends the load before the fact number `from`.
     fn end_load(&mut self, from: usize) {
+        let mut last = None;
         for trail in self.history.trails.values_mut().filter(|trail| trail.order < from) {
             let stale = trail.age();
             if stale > 0 {
                 self.history.stale.0 += stale;
-                self.history.stale.1.clone_from(&trail.earlier);
+                last = Some(&trail.earlier);
             }
+        }
+        if let Some(last) = last {
+            self.history.stale.1.clone_from(last);
         }
         self.ends += 1;
         (self.run, self.seized, self.order) = (None, false, None);
@@ -245,9 +260,13 @@ impl Chronicle {
 
     /// What a device's records said before this load seized it again was of an earlier one.
     fn outdate(&mut self) {
+        let mut last = None;
         for trail in self.history.trails.values_mut().filter(|trail| trail.replaced > 0) {
             self.history.stale.0 += std::mem::take(&mut trail.replaced);
-            self.history.stale.1.clone_from(&trail.earlier);
+            last = Some(&trail.earlier);
+        }
+        if let Some(last) = last {
+            self.history.stale.1.clone_from(last);
         }
     }
 

@@ -51,14 +51,13 @@ impl Trail {
     }
 
     pub(super) fn seize(&mut self, fact: &Fact, order: usize) {
-        *self = Self {
-            replaced: self.records(),
-            seizing: Some(fact.clone()),
-            earlier: self.seizing.take().or(self.earlier.take()),
-            guest: self.guest.take(),
-            order,
-            ..Self::default()
-        };
+        self.replaced = self.records();
+        if let Some(before) = self.seizing.replace(fact.clone()) {
+            self.earlier = Some(before);
+        }
+        (self.trouble, self.taken, self.held) = (None, None, None);
+        (self.doubtful, self.unsure, self.over) = (false, false, false);
+        self.order = order;
     }
 
     /// Moves what this load was said to have done to an earlier one. Returns how many records that puts aside.

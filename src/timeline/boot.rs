@@ -158,7 +158,7 @@ impl Boot {
             return;
         }
         match &mut self.past {
-            Some(past) => past.fact(&fact),
+            Some(past) => past.keep(fact),
             None => self.moments.push(Moment::Fact(fact)),
         }
     }

@@ -231,8 +231,7 @@ impl Log {
 
     /// The boot that a record belongs to; begins a new one where an event says so.
     fn boot_of(&mut self, id: Option<BootId>, hostname: Option<&[u8]>, event: &Stamp, banner: bool) -> &mut Boot {
-        let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
-        let found = self.find(id, hostname.as_deref());
+        let found = self.find(id, hostname);
         let fresh = |boot: &Boot| boot.records == 0 && !boot.has_gap();
         let follows = found.and_then(|at| self.boots.get(at)).is_some_and(|boot| {
             let by_id = id.is_some() && boot.id == id;
@@ -241,6 +240,7 @@ impl Log {
         let at = match found {
             Some(at) if follows => at,
             _ => {
+                let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
                 self.boots.push(Boot::of(id, hostname, self.endless));
                 self.boots.len() - 1
             }
@@ -252,16 +252,22 @@ impl Log {
     }
 
     /// The last boot that a record with this id and host name can be of.
-    fn find(&self, id: Option<BootId>, hostname: Option<&str>) -> Option<usize> {
+    fn find(&self, id: Option<BootId>, hostname: Option<&[u8]>) -> Option<usize> {
+        if hostname.is_none() && id.is_none() {
+            return self.current;
+        }
+        // Nearly always it is the last of all.
+        let last = self.boots.last().and_then(|boot| boot.hostname.as_deref());
+        if id.is_none() && hostname == last.map(str::as_bytes) {
+            return self.boots.len().checked_sub(1);
+        }
+        let hostname = hostname.map(String::from_utf8_lossy);
         let differ = |a: Option<&str>, b: Option<&str>| matches!((a, b), (Some(a), Some(b)) if a != b);
         let can_be = |boot: &Boot| match (id, boot.id) {
             (Some(id), Some(known)) => id == known,
             (Some(_), None) => boot.records == 0,
-            (None, _) => !differ(hostname, boot.hostname.as_deref()),
+            (None, _) => !differ(hostname.as_deref(), boot.hostname.as_deref()),
         };
-        if hostname.is_none() && id.is_none() {
-            return self.current;
-        }
         self.boots.iter().rposition(can_be)
     }
 }
