@@ -179,7 +179,13 @@ impl Decoder {
             }
         };
         let (record, _) = split(window, length);
-        self.pass(record);
+        if matches!(open.framer, Framer::Line(_)) {
+            // A line has no end but its own.
+            self.place.offset += length as u64;
+            self.place.line += u64::from(record.ends_with(b"\n"));
+        } else {
+            self.pass(record);
+        }
         let flaw = if open.dropped > 0 { Some(Flaw::TooLong) } else { flaw };
         match flaw {
             Some(why) => {
@@ -294,9 +300,11 @@ impl Decoder {
 
     fn line(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         let binary = self.stream.is_binary(place);
-        match line::decode(record, place, &mut self.stream.host, binary) {
-            Line::Record(record) => self.stream.record(record, sink),
-            Line::Bare(record) => self.stream.bare(record, sink),
+        let text = chomp(record);
+        let mut read = Record::bare(place, text);
+        match line::decode(&mut read, text, &mut self.stream.host, binary) {
+            Line::Record => self.stream.record(read, sink),
+            Line::Bare => self.stream.bare(read, sink),
             Line::Dropped(count) => self.stream.gap(place, Some(count), sink),
             Line::Separator(Separator::Boot(boot)) => self.stream.boot(place, Some(boot), sink),
             Line::Separator(Separator::Reboot) => self.stream.boot(place, None, sink),

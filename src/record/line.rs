@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::journal_short::{self, Separator};
 use super::peel::{chomp, run, split};
-use super::{Frame, Place, Record, dmesg, syslog};
+use super::{Frame, Record, dmesg, syslog};
 
 /// Length of the longest names of `dmesg -x`: `authpriv:notice: `.
 const LONGEST_NAMES: usize = 17;
@@ -38,11 +38,11 @@ impl Framer {
 
 /// What a line is.
 #[derive(Debug)]
-pub(super) enum Line<'a> {
+pub(super) enum Line {
     /// A record with a time, a priority or an origin.
-    Record(Record<'a>),
+    Record,
     /// Text of which nothing is known.
-    Bare(Record<'a>),
+    Bare,
     /// The kernel's own note that the console was too slow for this many records.
     Dropped(u64),
     /// Not a record: a line of journalctl's own.
@@ -51,25 +51,24 @@ pub(super) enum Line<'a> {
     Binary,
 }
 
-/// Reads a line. `host` is the host of the log's `short-monotonic` lines, once there was one. Right after `binary`
-/// bytes a line must be clean text to count as text.
-pub(super) fn decode<'a>(line: &'a [u8], place: Place, host: &mut Option<Vec<u8>>, binary: bool) -> Line<'a> {
-    let text = chomp(line);
-    if is_binary(text) {
+/// Reads a line, of which `record` has the text. `host` is the host of the log's `short-monotonic` lines, once there was
+/// one. Right after `binary` bytes a line must be clean text to count as text.
+pub(super) fn decode<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Option<Vec<u8>>, binary: bool) -> Line {
+    let controls = has_controls(text);
+    if controls && is_binary(text) {
         return Line::Binary;
     }
     // Colours stand around the time, which -x puts its names before.
-    if memchr(b'\x1b', split(text, LONGEST_NAMES).0).is_some() {
-        return match decode(&without_colours(text), place, host, binary) {
-            Line::Record(record) => Line::Record(record.into_owned()),
-            Line::Bare(record) => Line::Bare(record.into_owned()),
-            Line::Dropped(count) => Line::Dropped(count),
-            Line::Separator(separator) => Line::Separator(separator),
-            Line::Binary => Line::Binary,
-        };
+    if controls && memchr(b'\x1b', split(text, LONGEST_NAMES).0).is_some() {
+        let plain = without_colours(text);
+        let plain = chomp(&plain);
+        let mut read = Record::bare(record.place, plain);
+        let line = decode(&mut read, plain, host, binary);
+        *record = read.into_owned();
+        return line;
     }
-    if let Some(record) = recognised(text, place, host) {
-        return Line::Record(record);
+    if recognised(record, text, host).is_some() {
+        return Line::Record;
     }
     if let Some(separator) = journal_short::separator(text) {
         return Line::Separator(separator);
@@ -77,38 +76,42 @@ pub(super) fn decode<'a>(line: &'a [u8], place: Place, host: &mut Option<Vec<u8>
     if let Some(count) = dropped(text) {
         return Line::Dropped(count);
     }
-    if binary && (text.len() < 4 || text.iter().any(u8::is_ascii_control) || std::str::from_utf8(text).is_err()) {
+    if binary && (text.len() < 4 || controls || std::str::from_utf8(text).is_err()) {
         return Line::Binary;
     }
-    Line::Bare(Record::bare(place, text))
+    Line::Bare
 }
 
 /// Tries the formats that can start as the line does. Blanks before a prefix are part of a message (dmesg and
 /// journalctl indent the second line of one), so none are passed over: what stands there anyone may have written.
-fn recognised<'a>(text: &'a [u8], place: Place, host: &mut Option<Vec<u8>>) -> Option<Record<'a>> {
+fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Option<Vec<u8>>) -> Option<()> {
+    let place = record.place;
     match text.first()? {
         b'[' => {
             let (stamp, rest) = dmesg::stamp(text)?;
-            let mut record = Record { stamp, ..Record::bare(place, rest) };
+            (record.stamp, record.message) = (stamp, rest.into());
             if stamp.uptime.is_some()
                 && stamp.wall.is_none()
                 && let Some((origin, rest)) = journal_short::behind_uptime(rest, host)
             {
-                syslog::body(&mut record, origin, rest, None);
+                syslog::body(record, origin, rest, None);
             }
-            Some(record)
         }
         b'<' => {
             let (priority, rest) = dmesg::priority(text)?;
-            syslog::decode(rest, Some(priority), place).or_else(|| dmesg::decode(text, place))
+            if syslog::read(record, rest, Some(priority)).is_none() {
+                *record = dmesg::decode(text, place)?;
+            }
         }
-        b'0'..=b'9' => syslog::decode(text, None, place)
-            .or_else(|| dmesg::decode(text, place))
-            .or_else(|| journal_short::decode(text, place)),
-        b'A'..=b'Z' => syslog::decode(text, None, place).or_else(|| journal_short::decode(text, place)),
-        b'a'..=b'z' => dmesg::decode(text, place),
-        _ => None,
+        b'0'..=b'9' if syslog::read(record, text, None).is_none() => {
+            *record = dmesg::decode(text, place).or_else(|| journal_short::decode(text, place))?;
+        }
+        b'A'..=b'Z' if syslog::read(record, text, None).is_none() => *record = journal_short::decode(text, place)?,
+        b'0'..=b'9' | b'A'..=b'Z' => {}
+        b'a'..=b'z' => *record = dmesg::decode(text, place)?,
+        _ => return None,
     }
+    Some(())
 }
 
 /// `** 12 printk messages dropped **` (kernel/printk/printk.c, `console_unlock`; from 6.4 `console_prepend_dropped`).
@@ -117,12 +120,14 @@ fn dropped(text: &[u8]) -> Option<u64> {
     rest.starts_with(b" printk messages dropped **").then_some(count)
 }
 
+/// Whether there is a control character. Nearly no line has one.
+fn has_controls(text: &[u8]) -> bool {
+    // Without a way out of the loop the compiler makes vectors of it.
+    text.iter().fold(false, |any, byte| any | byte.is_ascii_control())
+}
+
 /// A NUL, mostly control characters, or some of them among bytes that are no UTF-8.
 fn is_binary(text: &[u8]) -> bool {
-    // Without a way out of the loop the compiler makes vectors of it, and nearly every line ends here.
-    if !text.iter().fold(false, |any, byte| any | byte.is_ascii_control()) {
-        return false;
-    }
     if memchr(0, text).is_some() {
         return true;
     }

@@ -43,10 +43,13 @@ pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     Some((decimal(digits)?, rest))
 }
 
-/// A number of exactly `width` digits.
+/// A number of exactly `width` digits, nine at most.
 pub(super) fn fixed(text: &[u8], width: usize) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(width)?;
-    Some((u32::try_from(decimal(digits)?).ok()?, rest))
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some((digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')), rest))
 }
 
 /// The line without its end: one LF, and the CRs of a serial console before it.

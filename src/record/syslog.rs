@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::peel::{digits, split, word};
 use super::time::{self, Fraction};
-use super::{Author, Place, Record, Stamp, dmesg};
+use super::{Author, Record, Stamp, dmesg};
 
 /// Where a line says it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +18,11 @@ pub(super) struct Origin<'a> {
     pub(super) process: bool,
 }
 
-/// Reads a line with the time of a syslog file, behind its priority if it has one.
-pub(super) fn decode(line: &[u8], priority: Option<u32>, place: Place) -> Option<Record<'_>> {
+/// Reads a line with the time of a syslog file, behind its priority if it has one, into a bare record. A record that it is not
+/// stays as it is; one is large, and moving it through every function took longer than reading it.
+pub(super) fn read<'a>(record: &mut Record<'a>, line: &'a [u8], priority: Option<u32>) -> Option<()> {
     let (wall, rest) = match line {
-        [b'1', b' ', rest @ ..] if priority.is_some() => return rfc5424(rest, priority, place),
+        [b'1', b' ', rest @ ..] if priority.is_some() => return rfc5424(record, rest, priority),
         [b'A'..=b'Z', ..] => time::rfc3164(line)?,
         [b'0'..=b'9', ..] => match time::rfc3339(line)? {
             (_, Fraction::Comma, _) => return None,
@@ -30,14 +31,13 @@ pub(super) fn decode(line: &[u8], priority: Option<u32>, place: Place) -> Option
         _ => return None,
     };
     let (origin, rest) = origin(rest.strip_prefix(b" ")?);
-    let mut record = Record::bare(place, rest);
     record.stamp.wall = Some(wall);
-    body(&mut record, origin, rest, priority);
-    Some(record)
+    body(record, origin, rest, priority);
+    Some(())
 }
 
 /// `2026-11-22T06:20:37.123456+00:00 gaia kernel - - - text`, behind `<6>1 ` (RFC 5424, section 6).
-fn rfc5424(text: &[u8], priority: Option<u32>, place: Place) -> Option<Record<'_>> {
+fn rfc5424<'a>(record: &mut Record<'a>, text: &'a [u8], priority: Option<u32>) -> Option<()> {
     let (wall, rest) = match text {
         [b'-', rest @ ..] => (None, rest),
         _ => time::rfc3339(text).map(|(wall, _, rest)| (Some(wall), rest))?,
@@ -55,10 +55,9 @@ fn rfc5424(text: &[u8], priority: Option<u32>, place: Place) -> Option<Record<'_
     }
     let said = |name: &'static [u8], value| if value == name { None } else { Some(value) };
     let origin = Origin { hostname: said(b"-", hostname), identifier: said(b"-", identifier), process: false };
-    let mut record = Record::bare(place, text);
     record.stamp.wall = wall;
-    body(&mut record, origin, text, priority);
-    Some(record)
+    body(record, origin, text, priority);
+    Some(())
 }
 
 /// Past `-` or `[id name="value"][..]`; in a value `"`, `\` and `]` have a `\` before them.
@@ -87,11 +86,16 @@ fn structured_data(text: &[u8]) -> Option<&[u8]> {
 pub(super) fn origin(text: &[u8]) -> (Origin<'_>, &[u8]) {
     let tagged =
         |hostname, (identifier, process, rest)| (Origin { hostname, identifier: Some(identifier), process }, rest);
-    if let Some(tag) = tag(text) {
+    let (first, rest) = word(text);
+    if let Some(tag) = tag(text, first, rest) {
         return tagged(None, tag);
     }
-    let (hostname, rest) = word(text);
-    match tag(busybox(rest).unwrap_or(rest)) {
+    let hostname = first;
+    let behind = |rest| {
+        let (second, behind) = word(rest);
+        tag(rest, second, behind)
+    };
+    match behind(rest).or_else(|| behind(busybox(rest)?)) {
         Some(tag) => tagged(Some(hostname), tag),
         None => (Origin { hostname: Some(hostname), identifier: None, process: false }, rest),
     }
@@ -107,9 +111,8 @@ fn busybox(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// `kernel: ` or `sshd[812]: `: the identifier, and whether it has a process number.
-fn tag(text: &[u8]) -> Option<(&[u8], bool, &[u8])> {
-    let (tag, rest) = word(text);
-    let Some(tag) = tag.strip_suffix(b":") else {
+fn tag<'a>(text: &'a [u8], first: &'a [u8], rest: &'a [u8]) -> Option<(&'a [u8], bool, &'a [u8])> {
+    let Some(tag) = first.strip_suffix(b":") else {
         // Old daemons left out the space that the kernel's bracket follows.
         return text.strip_prefix(b"kernel:").map(|rest| (text.get(..6).unwrap_or(text), false, rest));
     };
@@ -177,13 +180,17 @@ fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Place;
 
     fn shown(line: &str) -> String {
         let (priority, rest) = match dmesg::priority(line.as_bytes()) {
             Some((priority, rest)) => (Some(priority), rest),
             None => (None, line.as_bytes()),
         };
-        let Some(record) = decode(rest, priority, Place::default()) else { return "none".to_owned() };
+        let mut record = Record::bare(Place::default(), rest);
+        if read(&mut record, rest, priority).is_none() {
+            return "none".to_owned();
+        }
         let text = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |b| String::from_utf8_lossy(b).into_owned());
         let (hostname, identifier) = (text(record.hostname.as_deref()), text(record.identifier.as_deref()));
         let uptime = record.stamp.uptime.map_or(String::new(), |uptime| uptime.to_string());

@@ -5,7 +5,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime};
 use super::Wall;
 use super::peel::{blanks, digits, fixed, number, run};
 
-const MONTHS: [&[u8]; 12] =
+const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
@@ -108,7 +108,7 @@ fn weekday(text: &[u8]) -> Option<&[u8]> {
 }
 
 fn month(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (name, rest) = text.split_at_checked(3)?;
+    let (name, rest) = text.split_first_chunk()?;
     (1..).zip(MONTHS).find(|(_, month)| *month == name).map(|(number, _)| (number, rest))
 }
 
