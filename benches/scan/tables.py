@@ -34,12 +34,12 @@ class Row:
         return runs
 
     def faults(self, ours, theirs):
-        limit = allowed(self.about)
+        limit, most = allowed(self.about), max(one.rss for one in ours)
+        if most > limit:
+            yield f"{self.name}: {most / MIB:.1f} MiB resident, {limit / MIB:.1f} MiB allowed"
         for one in ours:
             if one.status not in (0, 1, 2):
                 yield f"{self.name}: {shown(self.ours)} ended with {one.status}"
-            if one.rss > limit:
-                yield f"{self.name}: {one.rss / MIB:.1f} MiB resident, {limit / MIB:.1f} MiB allowed"
             told = counts(one.output)
             for name, what in {"hosts": "hosts", "boots": "boots", "boots critical": "not_ok"}.items():
                 if told.get(name) != self.about[what]:

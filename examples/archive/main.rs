@@ -152,7 +152,7 @@ impl Archive {
             return (lines / (OURS_IN_A_BOOT + u64::from(GUESTS) * 16)).max(hosts);
         }
         let wanted = (lines / self.options.every / OURS_IN_A_BOOT).max(hosts);
-        wanted.min((lines / LINES_IN_A_BOOT / 2).max(1))
+        wanted.min((lines / LINES_IN_A_BOOT * 3 / 4).max(1))
     }
 
     fn boot(&mut self) {
