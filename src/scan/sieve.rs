@@ -24,7 +24,7 @@ struct Literal {
 }
 
 /// One of these or an address stands in every line that says something. Of the bytes that can be keys, these were seen least
-/// often in syslogs without the text: in one place of ten thousand for all of them together.
+/// often in syslogs without the text: in one place of nine thousand for all of them together.
 const LITERALS: [Literal; 8] = [
     // `p..b.c`. All that pciback says, all that the driver core says of it, and most command lines with a list.
     Literal { text: b"pciback", key: 0 },
