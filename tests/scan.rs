@@ -129,7 +129,9 @@ fn syslog(bytes: &[u8], host: &str, modern: bool) -> Vec<String> {
 fn noise(host: &str, number: usize, second: usize) -> String {
     let clock = format!("Nov 22 {:02}:{:02}:{:02}", 6 + second / 3600, second / 60 % 60, second % 60);
     match number % 4 {
-        0 => format!("{clock} {host} sshd[{number}]: Accepted publickey for root from 10.0.0.{} port 22\n", number % 250),
+        0 => {
+            format!("{clock} {host} sshd[{number}]: Accepted publickey for root from 10.0.0.{} port 22\n", number % 250)
+        }
         1 => format!("{clock} {host} systemd[1]: Started Session {number} of user root.\n"),
         2 => format!("{clock} {host} CRON[{number}]: (root) CMD (test -x /usr/sbin/anacron)\n"),
         _ => format!("{clock} {host} kernel: audit: type=1400 audit({number}.0:0): x\n"),
@@ -222,7 +224,8 @@ fn hosts_of_a_central_log_are_told_apart() {
         folder.file("alone.log", text.as_bytes());
         let checked = check(&folder.at("alone.log"), &central.asked, run.back);
         assert_eq!(report.verdict, checked.verdict, "{host}");
-        let statuses = |report: &Report| report.devices.iter().map(|d| (d.address, d.status.name())).collect::<Vec<_>>();
+        let statuses =
+            |report: &Report| report.devices.iter().map(|d| (d.address, d.status.name())).collect::<Vec<_>>();
         assert_eq!(statuses(&report), statuses(&checked), "{host}");
     }
 }

@@ -11,8 +11,8 @@ use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
 use super::args::{self, Args, Command};
-use super::{check, when};
 use super::write::{Form, Page};
+use super::{check, when};
 
 /// What is to be done, and how it is to be written.
 #[derive(Debug)]
@@ -156,12 +156,8 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
         (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
     };
     let judgement = scan.judgement;
-    let options = Options {
-        trust_log: scan.trust_log,
-        kernel: scan.kernel,
-        verbose: page.verbose > 0,
-        ..common(&judgement)
-    };
+    let options =
+        Options { trust_log: scan.trust_log, kernel: scan.kernel, verbose: page.verbose > 0, ..common(&judgement) };
     let request = args::Request { hide: scan.hide, device: scan.device, hide_from: None };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let scan_plan = Scan {
@@ -264,13 +260,7 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     if page.json && form != Form::Json {
         return Err(conflict("--json and --format ask for two forms"));
     }
-    Ok(Page {
-        form,
-        file: page.output,
-        quiet: page.quiet,
-        verbose: page.verbose > 0,
-        colour: colour(page.color),
-    })
+    Ok(Page { form, file: page.output, quiet: page.quiet, verbose: page.verbose > 0, colour: colour(page.color) })
 }
 
 /// Whether to colour; none where the surroundings decide.

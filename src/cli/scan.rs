@@ -146,7 +146,8 @@ fn complaints(totals: &Totals, scanned: &Scanned) -> Vec<String> {
     }
     if scanned.unattributed > 0 {
         let records = scanned.unattributed;
-        complaints.push(format!("{records} records of pciback do not say of which host they are, in logs of several hosts"));
+        complaints
+            .push(format!("{records} records of pciback do not say of which host they are, in logs of several hosts"));
     }
     if totals.boots == 0 && !scanned.stopped {
         complaints.push("no boot in these logs says anything of pciback".to_owned());

@@ -49,7 +49,7 @@ impl Address {
     /// Stricter than [`FromStr`]: lower case, at least four digits of domain, two of bus and slot, one of function. A
     /// longer number does not match, so that `0000:00:1d.10` is no address with something behind it.
     pub fn peel(text: &[u8]) -> Option<(Self, &[u8])> {
-        let colon = text.iter().position(|b| *b == b':')?;
+        let colon = text.iter().take(9).position(|b| *b == b':')?;
         let (domain, rest) = text.split_at_checked(colon)?;
         if !(4..=8).contains(&domain.len()) || (domain.len() > 4 && domain.first() == Some(&b'0')) {
             return None;

@@ -1,5 +1,7 @@
 //! Judges host after host, boot after boot, when everything was read.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::Scan;
@@ -8,7 +10,7 @@ use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::Stamp;
 use crate::report::{Report, Run};
-use crate::timeline::{Boot, BootChoice, Log, Moment, together};
+use crate::timeline::{Boot, BootChoice, Log, LogKind, Moment, together};
 
 /// Takes a report, and which boot of its host it is about. Says whether more are wanted.
 pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + 'a;
@@ -22,24 +24,69 @@ pub struct Silent {
     pub boots: usize,
 }
 
+/// What was told of a host before everything was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Early {
+    /// How many of its boots were over.
+    boots: usize,
+    /// Whether any of them says something of pciback.
+    spoke: bool,
+}
+
 /// The parts of one boot, by the number of the log that has them.
 type Parts<'a> = [(usize, &'a Boot)];
 
-impl Scan {
-    /// Judges every boot of every host, by the name of the host.
-    pub(super) fn conclude(&self, hosts: &Hosts, sink: &mut Sink<'_>) -> Silent {
-        let mut silent = Silent::default();
+/// Judges hosts and their boots, one at a time.
+pub(super) struct Judge<'a, 'b> {
+    scan: &'a Scan,
+    sink: &'a mut Sink<'b>,
+    early: BTreeMap<usize, Early>,
+    pub(super) silent: Silent,
+    wanted: bool,
+}
+
+impl<'a, 'b> Judge<'a, 'b> {
+    pub(super) fn new(scan: &'a Scan, sink: &'a mut Sink<'b>) -> Self {
+        Self { scan, sink, early: BTreeMap::new(), silent: Silent::default(), wanted: true }
+    }
+
+    /// Hands on a report, if more are wanted.
+    pub(super) fn tell(&mut self, report: &Report, run: &Run) {
+        self.wanted = self.wanted && (self.sink)(report, run);
+    }
+
+    /// Judges every boot of every host that was not judged early, by the name of the host.
+    pub(super) fn all(&mut self, hosts: &Hosts) {
         for (name, at) in &hosts.names {
             let threads = hosts.threads.get(*at).map(Vec::as_slice).unwrap_or_default();
-            if threads.is_empty() {
+            if threads.is_empty() || !self.wanted {
                 continue;
             }
             let logs: Vec<Log> = threads.iter().map(|(set, thread)| self.log(hosts, *set, thread)).collect();
-            if !self.host(name, &logs, &mut silent, sink) {
-                break;
-            }
+            self.host(name, *at, &logs);
         }
-        silent
+    }
+
+    /// Judges boots of one log that are over.
+    pub(super) fn early(&mut self, name: &Name, host: usize, log: &Log) {
+        for boot in &log.boots {
+            let asks = self.asks();
+            let early = self.early.entry(host).or_default();
+            early.boots += 1;
+            early.spoke |= asks || speaks_of_pciback(boot);
+            if !early.spoke {
+                self.silent.boots += 1;
+                continue;
+            }
+            // How many come later is not known; the earlier one has the higher number.
+            let back = usize::try_from(u32::MAX).unwrap_or(usize::MAX) - early.boots;
+            self.boot(name, std::slice::from_ref(log), &[(log.index, boot)], back);
+        }
+    }
+
+    /// Whether every boot is held against the same request.
+    const fn asks(&self) -> bool {
+        !matches!(self.scan.asked, Asked::Found { .. })
     }
 
     /// What a set holds of a host, as a log.
@@ -48,42 +95,46 @@ impl Scan {
             (Some(log), _) => Log::clone(log),
             (None, Some(state)) => {
                 let mut log = state.log(set);
-                replay(&thread.strand, state, &hosts.shapes, self.until, &mut log);
+                replay(&thread.strand, state, &hosts.shapes, self.scan.until, &mut log);
                 log
             }
-            (None, None) => Log::new(set, String::new(), crate::timeline::LogKind::File),
+            (None, None) => Log::new(set, String::new(), LogKind::File),
         };
         log.end();
         log
     }
 
     /// Judges the boots of a host. Those from before pciback is spoken of for the first time are none of our business.
-    fn host(&self, name: &Name, logs: &[Log], silent: &mut Silent, sink: &mut Sink<'_>) -> bool {
+    fn host(&mut self, name: &Name, host: usize, logs: &[Log]) {
         let boots = together(logs);
+        let spoke = self.early.get(&host).is_some_and(|early| early.spoke);
         let speaks = |parts: &Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| speaks_of_pciback(boot));
-        let asked = !matches!(self.asked, Asked::Found { .. });
-        let first = if asked { Some(0) } else { boots.iter().position(speaks) };
+        let first = if self.asks() || spoke { Some(0) } else { boots.iter().position(speaks) };
         let Some(first) = first.filter(|_| !boots.is_empty()) else {
-            silent.hosts += 1;
-            silent.boots += boots.len();
-            return true;
+            self.silent.hosts += usize::from(!spoke);
+            self.silent.boots += boots.len();
+            return;
         };
-        silent.boots += first;
-        for (number, parts) in boots.iter().enumerate().skip(first) {
-            let run = Run { back: boots.len() - number - 1, first: first_of(parts), last: last_of(parts) };
-            if self.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since))) {
-                continue;
-            }
-            let mut report = conclude(&self.case(logs, parts));
-            report.host = match name {
-                Name::Known(name) => Some(String::from_utf8_lossy(name).into_owned()),
-                Name::Of(_) => report.host,
-            };
-            if !sink(&report, &run) {
-                return false;
-            }
+        self.silent.boots += first;
+        let numbered = (0..boots.len()).rev().zip(&boots);
+        for (back, parts) in numbered.skip(first) {
+            self.boot(name, logs, parts, back);
         }
-        true
+    }
+
+    /// Judges one boot.
+    fn boot(&mut self, name: &Name, logs: &[Log], parts: &Parts<'_>, back: usize) {
+        let run = Run { back, first: first_of(parts), last: last_of(parts) };
+        let is_over = self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since)));
+        if is_over || !self.wanted {
+            return;
+        }
+        let mut report = conclude(&self.case(logs, parts));
+        report.host = match name {
+            Name::Known(name) => Some(String::from_utf8_lossy(name).into_owned()),
+            Name::Of(_) => report.host,
+        };
+        self.tell(&report, &run);
     }
 
     /// One boot as a case of its own.
@@ -95,8 +146,9 @@ impl Scan {
                 None => alone.extend(logs.iter().find(|log| log.index == *index).map(|log| log.only(boot))),
             }
         }
-        let options = Options { boot: BootChoice::default(), ..self.options.clone() };
-        Case { asked: self.asked.clone(), tree: None, logs: alone, options, now: self.now, listening: None }
+        let Scan { asked, options, now, .. } = self.scan;
+        let options = Options { boot: BootChoice::default(), ..options.clone() };
+        Case { asked: asked.clone(), tree: None, logs: alone, options, now: *now, listening: None }
     }
 }
 
@@ -118,7 +170,9 @@ fn first_of(parts: &Parts<'_>) -> Option<Stamp> {
 
 fn last_of(parts: &Parts<'_>) -> Option<Stamp> {
     let ends = parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.1);
-    ends.reduce(|one, other| if crate::record::between(&one, &other).is_some_and(|ahead| ahead > 0) { other } else { one })
+    ends.reduce(
+        |one, other| if crate::record::between(&one, &other).is_some_and(|ahead| ahead > 0) { other } else { one },
+    )
 }
 
 fn is_before(stamp: &Stamp, time: DateTime<Utc>) -> bool {

@@ -34,6 +34,9 @@ pub(super) struct Hosts {
     /// Records of ours that stand in a log of several hosts without saying of which they are.
     pub(super) unattributed: u64,
     until: Option<DateTime<Utc>>,
+    /// Boots that nothing can be added to any more, with the host: there is one set only, and another boot follows. Many
+    /// boots of many records would fill the memory otherwise.
+    pub(super) finished: Vec<(usize, Log)>,
 }
 
 /// What is known of a host's name.
@@ -202,6 +205,8 @@ impl Hosts {
         let Self { threads, shapes, sets, until, .. } = self;
         let (Some(threads), Some(state)) = (threads.get_mut(host), sets.get(set)) else { return };
         if thread_of(threads, set).is_none() {
+            // Most hosts are in one set, and there may be a hundred thousand of them.
+            threads.reserve_exact(1);
             threads.push((set, Thread::default()));
         }
         let Some(thread) = thread_of(threads, set) else { return };
@@ -209,6 +214,14 @@ impl Hosts {
             let record = state.dated(record, year);
             if !until.is_some_and(|until| is_later(&record, until)) {
                 log.hear(&record, said);
+            }
+            if sets.len() == 1 && log.boots.len() > 1 {
+                let over = log.take_finished();
+                if !over.is_empty() {
+                    let mut finished = state.log(set);
+                    finished.boots = over;
+                    self.finished.push((host, finished));
+                }
             }
             return;
         }

@@ -36,6 +36,7 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use batch::Batch;
+use conclude::Judge;
 use files::{Obstacle, Set};
 use hosts::{FILE_SHIFT, Hosts, SetState};
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
@@ -86,7 +87,8 @@ pub struct Scanned {
 }
 
 /// Takes what the jobs find.
-struct Collector<'a> {
+struct Collector<'a, 'b> {
+    judge: Judge<'a, 'b>,
     hosts: Hosts,
     named: BTreeSet<&'a PathBuf>,
     sets: &'a [Set],
@@ -100,14 +102,10 @@ impl Scan {
         let (sets, obstacles) = files::find(&self.paths);
         let total = sets.iter().flat_map(|set| &set.files).map(|file| file.bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
-        let mut collector = Collector::new(self, &sets);
-        let reading = Reading {
-            sieve: (!self.every_line).then(sieve::Sieve::new),
-            threads: self.threads,
-            progress,
-        };
+        let mut collector = Collector::new(self, &sets, sink);
+        let reading = Reading { sieve: (!self.every_line).then(sieve::Sieve::new), threads: self.threads, progress };
         reading.run(&self.jobs(&sets), &mut collector);
-        let Collector { hosts, mut scanned, mut failures, .. } = collector;
+        let Collector { mut judge, hosts, mut scanned, mut failures, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
         // Where parts meet, some bytes are read twice.
         let done = progress.done.load(Ordering::Relaxed);
@@ -118,11 +116,10 @@ impl Scan {
         scanned.unreadable = unread.len();
         scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();
         for why in unread {
-            if !sink(&Report::unreadable(why, self.now), &Run::default()) {
-                return scanned;
-            }
+            judge.tell(&Report::unreadable(why, self.now), &Run::default());
         }
-        scanned.silent = self.conclude(&hosts, sink);
+        judge.all(&hosts);
+        scanned.silent = judge.silent;
         scanned
     }
 
@@ -144,7 +141,11 @@ fn unreadable(hosts: &Hosts, failures: &[(usize, u64, String)], obstacles: &[Obs
         let log = state.log(set);
         let failed = failures.iter().filter(|(of, ..)| *of == set).map(|(_, offset, why)| {
             let (file, at) = log.file_at(*offset);
-            if at == 0 { format!("{file} cannot be read: {why}") } else { format!("{file} cannot be read from byte {at} on: {why}") }
+            if at == 0 {
+                format!("{file} cannot be read: {why}")
+            } else {
+                format!("{file} cannot be read from byte {at} on: {why}")
+            }
         });
         unread.extend(failed);
         unread.extend(state.flaws.values().map(|(offset, what, count)| {
@@ -160,13 +161,14 @@ fn in_words(obstacle: &Obstacle) -> String {
     format!("{} {}", obstacle.path.to_string_lossy(), obstacle.why)
 }
 
-impl<'a> Collector<'a> {
-    fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
+impl<'a, 'b> Collector<'a, 'b> {
+    fn new(scan: &'a Scan, sets: &'a [Set], sink: &'a mut Sink<'b>) -> Self {
         let state = |set: &Set| {
             let files = set.files.iter().map(|file| (file.path.to_string_lossy().into_owned(), file.modified));
             SetState::new(set.name.clone(), set.host.clone(), files.collect())
         };
         Self {
+            judge: Judge::new(scan, sink),
             hosts: Hosts::new(sets.iter().map(state).collect(), scan.until),
             named: scan.paths.iter().collect(),
             sets,
@@ -176,9 +178,15 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl Taker for Collector<'_> {
+impl Taker for Collector<'_, '_> {
     fn batch(&mut self, job: &Job, batch: &Batch) {
         self.hosts.take(job.set, batch);
+        for (host, log) in std::mem::take(&mut self.hosts.finished) {
+            let Some(name) = self.hosts.names.iter().find(|(_, at)| **at == host).map(|(name, _)| name) else {
+                continue;
+            };
+            self.judge.early(name, host, &log);
+        }
     }
 
     fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {

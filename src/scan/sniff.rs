@@ -47,7 +47,10 @@ pub(super) fn sniff(head: &[u8]) -> Shape {
 
 /// Whether the record is one line of a syslog.
 fn is_line(record: &Record<'_>) -> bool {
-    record.hostname.is_some() && record.stamp.wall.is_some() && record.boot_id.is_none() && record.place.sequence.is_none()
+    record.hostname.is_some()
+        && record.stamp.wall.is_some()
+        && record.boot_id.is_none()
+        && record.place.sequence.is_none()
 }
 
 /// Whether the log begins like those whose records must all be read.

@@ -24,5 +24,5 @@ pub use live::{Live, Stir, wait, write_some};
 pub use log::Logs;
 pub use memory::Memory;
 pub use output::replace;
-pub(crate) use unpack::Unpacked;
 pub use uevent::{Noticed, Uevents};
+pub(crate) use unpack::Unpacked;

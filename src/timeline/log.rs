@@ -107,9 +107,11 @@ impl Log {
     #[must_use]
     pub fn only(&self, boot: &Boot) -> Self {
         let mut alone = Self::new(self.index, self.name.clone(), self.kind);
-        let facts = || boot.moments.iter().filter_map(|moment| if let Moment::Fact(fact) = moment { Some(fact) } else { None });
+        let facts =
+            || boot.moments.iter().filter_map(|moment| if let Moment::Fact(fact) = moment { Some(fact) } else { None });
         let unknown = |fact: &&Fact| matches!(fact.event, Event::Unrecognised { .. });
-        let lost = boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
+        let lost =
+            boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
         alone.files = Arc::clone(&self.files);
         (alone.records, alone.kernel_records) = (boot.records, boot.records);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
@@ -118,6 +120,16 @@ impl Log {
         alone.lost = lost.fold(0, u64::saturating_add);
         alone.boots.push(boot.clone());
         alone
+    }
+
+    /// Takes out the boots that are over: another one of the host began behind them. What has an id may come back.
+    pub fn take_finished(&mut self) -> Vec<Boot> {
+        let last = self.boots.len().saturating_sub(1);
+        if last == 0 || self.current != Some(last) || self.boots.iter().any(|boot| boot.id.is_some()) {
+            return Vec::new();
+        }
+        self.current = Some(0);
+        self.boots.drain(..last).collect()
     }
 
     /// The file of the set that holds the byte at `offset`, and where in it that is.

@@ -167,7 +167,10 @@ pub fn together(logs: &[Log]) -> Vec<Vec<(usize, &Boot)>> {
     let mut boots: Vec<Vec<(usize, &Boot)>> = Vec::new();
     for log in in_time(logs) {
         for boot in &log.boots {
-            match boots.iter().rposition(|known| known.iter().any(|(index, other)| same(other, boot, *index != log.index))) {
+            match boots
+                .iter()
+                .rposition(|known| known.iter().any(|(index, other)| same(other, boot, *index != log.index)))
+            {
                 Some(at) => boots.get_mut(at).into_iter().for_each(|known| known.push((log.index, boot))),
                 None => boots.push(vec![(log.index, boot)]),
             }
