@@ -22,7 +22,8 @@ pub(super) fn blanks(text: &[u8]) -> &[u8] {
 
 /// Everything up to the next space, which is taken off the rest.
 pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    let (word, rest) = split(text, memchr::memchr(b' ', text).unwrap_or(text.len()));
+    // Words are too short for a search by vectors.
+    let (word, rest) = run(text, |byte| byte != b' ');
     (word, rest.strip_prefix(b" ").unwrap_or(rest))
 }
 
