@@ -182,7 +182,9 @@ impl Decoder {
         if matches!(open.framer, Framer::Line(_)) {
             // A line has no end but its own.
             self.place.offset += length as u64;
-            self.place.line += u64::from(record.ends_with(b"\n"));
+            if self.place.line > 0 {
+                self.place.line += u64::from(record.ends_with(b"\n"));
+            }
         } else {
             self.pass(record);
         }
