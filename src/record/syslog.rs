@@ -116,7 +116,9 @@ fn tag<'a>(text: &'a [u8], first: &'a [u8], rest: &'a [u8]) -> Option<(&'a [u8],
         // Old daemons left out the space that the kernel's bracket follows.
         return text.strip_prefix(b"kernel:").map(|rest| (text.get(..6).unwrap_or(text), false, rest));
     };
-    let Some(open) = tag.iter().position(|byte| *byte == b'[') else { return Some((tag, false, rest)).filter(|_| !tag.is_empty()) };
+    let Some(open) = tag.iter().position(|byte| *byte == b'[') else {
+        return Some((tag, false, rest)).filter(|_| !tag.is_empty());
+    };
     let (identifier, process) = split(tag, open);
     let (number, end) = digits(process.strip_prefix(b"[")?);
     Some((identifier, true, rest)).filter(|_| !identifier.is_empty() && !number.is_empty() && end == b"]")
