@@ -113,6 +113,11 @@ fn busybox(text: &[u8]) -> Option<&[u8]> {
 /// `kernel: ` or `sshd[812]: `: the identifier, and whether it has a process number.
 fn tag<'a>(text: &'a [u8], first: &'a [u8], rest: &'a [u8]) -> Option<(&'a [u8], bool, &'a [u8])> {
     let Some(tag) = first.strip_suffix(b":") else {
+        // What reached it by RFC 5424, rsyslog writes without the colon that is no part of a name there. The kernel's clock
+        // behind it tells that from a message that begins with the word.
+        if first == b"kernel" && dmesg::stamp(rest).is_some_and(|(stamp, _)| stamp.uptime.is_some()) {
+            return Some((first, false, rest));
+        }
         // Old daemons left out the space that the kernel's bracket follows.
         return text.strip_prefix(b"kernel:").map(|rest| (text.get(..6).unwrap_or(text), false, rest));
     };
@@ -207,6 +212,9 @@ mod tests {
             ("Jul  2 00:36:54 gaia kernel: [    1.648270][    T1] text", "gaia|kernel|1648270|Unstated|text"),
             ("Jul  2 00:36:54 gaia kernel: kernel: [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
             ("Jul  2 00:36:54 gaia kernel:[    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 gaia kernel [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 gaia kernel text", "gaia|-||Unstated|kernel text"),
+            ("Jul  2 00:36:54 gaia kernel [x] text", "gaia|-||Unstated|kernel [x] text"),
             ("Jul  2 00:36:54 gaia kernel: text", "gaia|kernel||Unstated|text"),
             ("Jul  2 00:36:54.123456 gaia kernel: text", "gaia|kernel||Unstated|text"),
             ("<6>Jul  2 00:36:54 gaia kernel: text", "gaia|kernel||Unstated|text"),
@@ -218,6 +226,8 @@ mod tests {
             ("Jan  1 00:00:05 gaia kern.info kernel: text", "gaia|kernel||Unstated|text"),
             ("Jan  1 00:00:05 gaia user.notice root: text", "gaia|-||Unstated|user.notice root: text"),
             ("2026-11-22T06:20:37.123456+00:00 gaia kernel: [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("2026-11-22T06:20:37.123456+00:00 gaia kernel [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("<14>Jul  2 00:36:54 gaia kernel [    1.648270] text", "gaia|kernel|1648270|User|text"),
             ("2026-11-22T06:20:37+0000 gaia kernel: text", "gaia|kernel||Unstated|text"),
             ("2026-11-22T06:20:37Z gaia sshd[1]: text", "gaia|sshd||User|text"),
             ("2026-11-22T06:20:37 gaia kernel: text", "gaia|kernel||Unstated|text"),
