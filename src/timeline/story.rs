@@ -239,16 +239,20 @@ fn walls_agree(one: &Fact, other: &Fact) -> bool {
     between(&wall(one), &wall(other)).is_none_or(|apart| apart.abs() <= 2_000_000)
 }
 
-/// The facts of all parts in order, each record once.
+/// The facts of all parts in order, each record once. Where there is no clock to order all of them by, what only one log
+/// has stands before what both have next.
 fn merge(parts: &[(usize, &Boot)]) -> Vec<Moment> {
     let mut moments: Vec<Moment> = Vec::new();
     for (_, boot) in parts {
-        let fresh = boot
-            .moments
-            .iter()
-            .filter(|moment| !is_healed(moment, parts) && !moments.iter().any(|known| same_record(known, moment)));
-        let fresh: Vec<Moment> = fresh.cloned().collect();
-        moments.extend(fresh);
+        let mut own: Vec<Moment> = Vec::new();
+        for moment in boot.moments.iter().filter(|moment| !is_healed(moment, parts)) {
+            match moments.iter().position(|known| same_record(known, moment)) {
+                Some(at) if !own.is_empty() => drop(moments.splice(at..at, own.drain(..))),
+                Some(_) => {}
+                None => own.push(moment.clone()),
+            }
+        }
+        moments.append(&mut own);
     }
     if parts.len() > 1 && moments.iter().all(|moment| moment.stamp().uptime.is_some()) {
         moments.sort_by_key(|moment| moment.stamp().uptime);
