@@ -223,10 +223,8 @@ impl Subject<'_> {
         };
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
         found.evidence.push(self.scene.shown(seizing));
-        let unknown = self.scene.case.logs.iter().flat_map(|log| &log.unrecognised.0);
-        found.evidence.extend(
-            unknown.filter(|fact| fact.event.address() == Some(self.address)).map(|fact| self.scene.shown(fact)),
-        );
+        let unknown = self.scene.unrecognised().filter(|fact| fact.event.address() == Some(self.address));
+        found.evidence.extend(unknown.map(|fact| self.scene.shown(fact)));
         Some(found)
     }
 

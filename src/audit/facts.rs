@@ -3,13 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use super::Scene;
-use crate::event::Fact;
+use crate::event::{Event, Fact};
 use crate::pci::Address;
 use crate::record::{Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::Written;
-use crate::timeline::LogKind;
+use crate::timeline::{LogKind, Moment};
 use crate::tree::Obstacle;
+
+/// How many unknown messages are shown at most.
+const UNRECOGNISED: usize = 16;
 
 impl Scene<'_> {
     /// A record as evidence.
@@ -25,6 +28,17 @@ impl Scene<'_> {
             stamp: fact.stamp,
             text: String::from_utf8_lossy(&fact.text).into_owned(),
         }
+    }
+
+    /// The first messages of pciback in this boot that this program does not know. A log that has no end keeps them apart from
+    /// its boots.
+    pub(super) fn unrecognised(&self) -> impl Iterator<Item = &Fact> {
+        let apart = self.case.logs.iter().filter(|log| log.endless).flat_map(|log| &log.unrecognised.0);
+        let facts = self.story.moments.iter().filter_map(|moment| match moment {
+            Moment::Fact(fact) => Some(fact),
+            Moment::Gap { .. } => None,
+        });
+        facts.filter(|fact| matches!(fact.event, Event::Unrecognised { .. })).take(UNRECOGNISED).chain(apart)
     }
 
     /// The date of a stamp: by its own wall clock where that has a zone, else from the running machine's uptime.

@@ -45,6 +45,17 @@ struct Run {
     broken: bool,
 }
 
+/// Whether `later` is so long behind a seizing line, by either clock, that its set-up would have failed by then, if it did.
+/// Of times in whole seconds one second apart is no proof: they may be a moment apart.
+pub fn is_settled(seizing: &Stamp, later: &Stamp) -> bool {
+    let apart = |needed: i64, one: Stamp, other: Stamp| between(&one, &other).is_some_and(|apart| apart >= needed);
+    let uptime = |stamp: &Stamp| Stamp { uptime: stamp.uptime, wall: None };
+    let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
+    let is_exact = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.and_utc().timestamp_subsec_nanos() > 0);
+    let needed = if is_exact(seizing) && is_exact(later) { RUN } else { 2 * RUN };
+    apart(RUN, uptime(seizing), uptime(later)) || apart(needed, wall(seizing), wall(later))
+}
+
 impl Chronicle {
     /// Of a boot whose start is known to be among the facts, wherever it comes.
     #[must_use]
@@ -272,7 +283,7 @@ impl Chronicle {
 
     fn finish(&mut self, end: &Stamp, timed: bool) {
         let settled = |fact: &Fact| match between(&fact.stamp, end) {
-            Some(behind) => behind >= RUN,
+            Some(_) => is_settled(&fact.stamp, end),
             None => !timed,
         };
         let mut fresh: Option<usize> = None;

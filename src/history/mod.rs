@@ -6,7 +6,7 @@
 mod chronicle;
 mod trail;
 
-pub use chronicle::Chronicle;
+pub use chronicle::{Chronicle, is_settled};
 pub use trail::Trail;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Scan;
-use super::hosts::{Hosts, Name, Thread, replay};
+use super::hosts::{Hosts, Name, Thread};
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::Stamp;
 use crate::report::{Report, Run};
-use crate::timeline::{Boot, BootChoice, Log, LogKind, Moment, together};
+use crate::timeline::{Boot, BootChoice, Log, Moment, together};
 
 /// Takes a report, and which boot of its host it is about. Says whether more are wanted.
 pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + 'a;
@@ -62,7 +62,10 @@ impl<'a, 'b> Judge<'a, 'b> {
             if threads.is_empty() || !self.wanted {
                 continue;
             }
-            let logs: Vec<Log> = threads.iter().map(|(set, thread)| self.log(hosts, *set, thread)).collect();
+            let log = |(set, thread): &(usize, Thread)| {
+                Some(thread.finish(hosts.sets.get(*set)?, &hosts.shapes, self.scan.until, *set))
+            };
+            let logs: Vec<Log> = threads.iter().filter_map(log).collect();
             self.host(name, *at, &logs);
         }
     }
@@ -87,21 +90,6 @@ impl<'a, 'b> Judge<'a, 'b> {
     /// Whether every boot is held against the same request.
     const fn asks(&self) -> bool {
         !matches!(self.scan.asked, Asked::Found { .. })
-    }
-
-    /// What a set holds of a host, as a log.
-    fn log(&self, hosts: &Hosts, set: usize, thread: &Thread) -> Log {
-        let mut log = match (&thread.live, hosts.sets.get(set)) {
-            (Some(log), _) => Log::clone(log),
-            (None, Some(state)) => {
-                let mut log = state.log(set);
-                replay(&thread.strand, state, &hosts.shapes, self.scan.until, &mut log);
-                log
-            }
-            (None, None) => Log::new(set, String::new(), LogKind::File),
-        };
-        log.end();
-        log
     }
 
     /// Judges the boots of a host. Those from before pciback is spoken of for the first time are none of our business.

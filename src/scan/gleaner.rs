@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use super::batch::Batch;
 use crate::event::{Event, Recogniser, Said};
-use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, between};
-
-/// How much time must have gone by behind a seizing line for the set-up to have failed, if it does (contract: a second).
-const SETTLED: i64 = 1_000_000;
+use crate::history::is_settled;
+use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp};
 
 /// How far the kernel's clock may seem to go backwards between records of one boot (see `timeline`).
 const JITTER: u64 = 100_000;
@@ -41,13 +39,13 @@ struct Seen {
     /// Whether anything was told of this boot, and that it holds records of level info.
     told: bool,
     info: bool,
-    /// Where its last record with something to say began.
-    fact: Option<u64>,
+    /// Where its last record began that was looked at.
+    at: Option<u64>,
 }
 
 /// A record that says nothing but that it is there.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+pub(super) struct Mark {
     place: Place,
     stamp: Stamp,
     level: Option<u8>,
@@ -56,12 +54,24 @@ struct Mark {
 }
 
 impl Mark {
-    fn of(record: &Record<'_>) -> Self {
+    pub(super) fn of(record: &Record<'_>) -> Self {
         let Record { place, stamp, level, author, boot_id, .. } = *record;
         Self { place, stamp, level, author, boot_id }
     }
 
-    fn record<'a>(&self, host: &'a [u8]) -> Record<'a> {
+    /// The same, with the kernel's clock of the one before where this one lacks it: how late it was by each clock is what counts.
+    fn behind(mut self, before: Option<Self>) -> Self {
+        if let Some(before) = before.filter(|_| self.stamp.uptime.is_none()) {
+            (self.stamp.uptime, self.author) = (before.stamp.uptime, before.author);
+        }
+        self
+    }
+
+    pub(super) const fn offset(&self) -> u64 {
+        self.place.offset
+    }
+
+    pub(super) fn record<'a>(&self, host: &'a [u8]) -> Record<'a> {
         let Self { place, stamp, level, author, boot_id } = *self;
         let hostname = (!host.is_empty()).then_some(Cow::Borrowed(host));
         Record { stamp, level, author, hostname, boot_id, ..Record::bare(place, &[]) }
@@ -90,8 +100,8 @@ pub(super) struct Gleaner<'a> {
     open: Vec<Open>,
     /// Missing records, until it is known whose they are: those of the host that the next record is of.
     gap: Option<Gap>,
-    /// Whether the last record said anything, and how it stands to the seizing line that is followed up.
-    pub(super) heard: bool,
+    /// Whether the last record said anything.
+    heard: bool,
 }
 
 impl std::fmt::Debug for Gleaner<'_> {
@@ -183,8 +193,12 @@ impl<'a> Gleaner<'a> {
     fn witness(&mut self, record: &Record<'_>) {
         let host = record.hostname.as_deref().unwrap_or_default();
         let seen = seen(&mut self.hosts, host);
-        if self.look == Look::Passed && seen.fact.is_some_and(|fact| record.place.offset < fact) {
-            return;
+        if self.look == Look::Passed {
+            // It was seen already, or says nothing new.
+            if seen.at.is_some_and(|at| record.place.offset <= at) {
+                return;
+            }
+            seen.at = Some(record.place.offset);
         }
         let own = record.author != Author::User;
         let clocks = seen.uptime.zip(record.stamp.uptime).filter(|_| own);
@@ -195,7 +209,7 @@ impl<'a> Gleaner<'a> {
             if let Some(last) = seen.last.take() {
                 self.batch.record(&last.record(host), &mut Vec::new());
             }
-            *seen = Seen { boot_id: record.boot_id, fact: seen.fact, ..Seen::default() };
+            *seen = Seen { boot_id: record.boot_id, at: seen.at, ..Seen::default() };
         }
         if own {
             seen.uptime = record.stamp.uptime.or(seen.uptime);
@@ -207,7 +221,7 @@ impl<'a> Gleaner<'a> {
                 self.batch.record(&Mark::of(record).record(host), &mut Vec::new());
             }
         } else {
-            seen.last = Some(Mark::of(record));
+            seen.last = Some(Mark::of(record).behind(seen.last));
         }
         seen.info |= info;
     }
@@ -216,17 +230,33 @@ impl<'a> Gleaner<'a> {
     fn follow(&mut self, record: &Record<'_>) {
         let Some(host) = record.hostname.as_deref() else { return };
         let seen = seen(&mut self.hosts, host);
-        (seen.last, seen.fact) = (None, Some(record.place.offset));
+        // It may be the last of its boot.
+        if let Some(last) = seen.last.take() {
+            self.batch.record(&last.record(host), &mut Vec::new());
+        }
+        seen.at = Some(record.place.offset);
         seen.uptime = record.stamp.uptime.or(seen.uptime);
-        self.open.retain(|open| open.host != host);
-        let seizing = |said: &Said| matches!(said.event, Event::Seizing { .. }) && said.author != Author::User;
-        if self.said.iter().any(seizing) {
+        let kernels = || self.said.iter().filter(|said| said.author != Author::User).map(|said| &said.event);
+        let ends =
+            kernels().any(|event| matches!(event, Event::Seizing { .. } | Event::Booted { .. } | Event::BackendReady));
+        self.open.retain(|open| open.host != host || !(ends || open.is_settled_by(record)));
+        if kernels().any(|event| matches!(event, Event::Seizing { .. })) {
             if self.open.len() == MOST_OPEN {
                 self.open.remove(0);
             }
             let since = record.place.offset;
             self.open.push(Open { host: host.to_vec(), stamp: record.stamp, from: since + 1, since });
         }
+    }
+
+    /// Whether the last record said anything.
+    pub(super) const fn heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Whether any seizing line is followed up.
+    pub(super) const fn has_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// The seizing lines that are followed up.
@@ -250,7 +280,7 @@ fn seen<'a>(hosts: &'a mut BTreeMap<Vec<u8>, Seen>, host: &[u8]) -> &'a mut Seen
 impl Open {
     /// Whether `record` is the host's, and made late enough.
     pub(super) fn is_settled_by(&self, record: &Record<'_>) -> bool {
-        self.is_of(record) && between(&self.stamp, &record.stamp).is_some_and(|later| later >= SETTLED)
+        self.is_of(record) && is_settled(&self.stamp, &record.stamp)
     }
 
     /// Whether `record` is of the same host.

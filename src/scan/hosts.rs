@@ -1,20 +1,17 @@
 //! Puts together what belongs to one host, from whatever file it comes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::batch::{Batch, Piece};
+use super::gleaner::Mark;
+use super::set::{Named, SetState, file_of};
 use super::shapes::Shapes;
 use super::strand::{Strand, Thing};
-use super::years::{Resolved, Years};
 use crate::event::Said;
 use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
-use crate::timeline::{Log, LogKind, is_nameless};
-
-/// Files of a set are this far apart in the places of its records, so that a place tells the file.
-pub(super) const FILE_SHIFT: u32 = 40;
+use crate::timeline::{Log, is_nameless};
 
 /// From this length on, in bytes, what a strand holds is put into a log that keeps no more than the host has devices.
 const LONGEST: usize = 64 << 10;
@@ -54,70 +51,9 @@ pub(super) struct Thread {
     pub(super) strand: Strand,
     /// In place of the strand, where that became too long.
     pub(super) live: Option<Box<Log>>,
-}
-
-/// What is known of a set of files.
-#[derive(Debug)]
-pub(super) struct SetState {
-    pub(super) name: String,
-    host: Option<Box<[u8]>>,
-    pub(super) files: Arc<[(u64, String)]>,
-    modified: Vec<Option<DateTime<Utc>>>,
-    pub(super) years: Vec<Option<Resolved>>,
-    counting: Years,
-    /// The hosts that its records named so far: none, the one, or several.
-    named: Named,
-    /// The host that was named last: mostly it is named again.
-    last: Option<(Box<[u8]>, usize)>,
-    /// The boot that journalctl named last between its lines.
-    boot: Option<BootId>,
-    /// Where something could not be read.
-    pub(super) breaks: Vec<u64>,
-    /// What could not be read, file by file: the first place, what it was, and how often.
-    pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
-}
-
-#[derive(Clone, Debug, Default)]
-enum Named {
-    #[default]
-    None,
-    One(Box<[u8]>),
-    Several,
-}
-
-impl SetState {
-    pub(super) fn new(name: String, host: Option<String>, files: Vec<(String, Option<DateTime<Utc>>)>) -> Self {
-        let modified = files.iter().map(|(_, modified)| *modified).collect();
-        let begins = |(number, (name, _)): (usize, (String, _))| ((number as u64) << FILE_SHIFT, name);
-        Self {
-            name,
-            host: host.map(|host| host.into_bytes().into()),
-            files: files.into_iter().enumerate().map(begins).collect(),
-            modified,
-            years: Vec::new(),
-            counting: Years::default(),
-            named: Named::None,
-            last: None,
-            boot: None,
-            breaks: Vec::new(),
-            flaws: BTreeMap::new(),
-        }
-    }
-
-    /// The record with the year of its time, where it was written without one.
-    pub(super) fn dated<'r>(&self, mut record: Record<'r>, year: u32) -> Record<'r> {
-        let file = super::file_of(record.place.offset);
-        let resolved = self.years.get(file).copied().flatten().or_else(|| self.guess(file));
-        if let (Some(wall), Some(resolved)) = (record.stamp.wall, resolved) {
-            record.stamp.wall = resolved.date(&wall, year).or(Some(wall));
-        }
-        record
-    }
-
-    /// Before the end of a file is reached: as if its last record were this one's year.
-    fn guess(&self, file: usize) -> Option<Resolved> {
-        self.counting.resolve((*self.modified.get(file)?)?)
-    }
+    /// The last record that says nothing but that it is there, and its year. Where parts of a file meet, records that come
+    /// later stand before it.
+    waiting: Option<Box<(Mark, u32)>>,
 }
 
 impl Hosts {
@@ -153,7 +89,7 @@ impl Hosts {
     /// Notes what could not be read, at a place of a set.
     fn flaw(&mut self, set: usize, offset: u64, what: &str) {
         if let Some(state) = self.sets.get_mut(set) {
-            state.flaws.entry(super::file_of(offset)).or_insert_with(|| (offset, what.to_owned(), 0)).2 += 1;
+            state.flaws.entry(file_of(offset)).or_insert_with(|| (offset, what.to_owned(), 0)).2 += 1;
         }
         self.miss(set, offset);
     }
@@ -204,39 +140,38 @@ impl Hosts {
         record.hostname = None;
         let Self { threads, shapes, sets, until, .. } = self;
         let (Some(threads), Some(state)) = (threads.get_mut(host), sets.get(set)) else { return };
-        if thread_of(threads, set).is_none() {
-            // Most hosts are in one set, and there may be a hundred thousand of them.
-            threads.reserve_exact(1);
-            threads.push((set, Thread::default()));
+        let Some(thread) = some_thread(threads, set) else { return };
+        let mut known = Known { state, shapes, until: *until };
+        let before = thread.waiting.take_if(|waiting| said.is_empty() || waiting.0.offset() < record.place.offset);
+        if let Some((mark, year)) = before.as_deref() {
+            thread.take(&mark.record(&[]), &[], *year, &mut known);
         }
-        let Some(thread) = thread_of(threads, set) else { return };
-        if let Some(log) = &mut thread.live {
-            let record = state.dated(record, year);
-            if !until.is_some_and(|until| is_later(&record, until)) {
-                log.hear(&record, said);
-            }
-            if sets.len() == 1 && log.boots.len() > 1 {
-                let over = log.take_finished();
-                if !over.is_empty() {
-                    let mut finished = state.log(set);
-                    finished.boots = over;
-                    self.finished.push((host, finished));
-                }
-            }
+        if said.is_empty() {
+            thread.waiting = Some(Box::new((Mark::of(&record), year)));
             return;
         }
-        thread.strand.record(&record, year, shapes);
-        if thread.strand.length() > LONGEST {
+        thread.take(&record, said, year, &mut known);
+        if let Some(log) = &mut thread.live
+            && sets.len() == 1
+            && log.boots.len() > 1
+        {
+            let boots = log.take_finished();
+            if !boots.is_empty() {
+                let mut finished = state.log(set);
+                finished.boots = boots;
+                self.finished.push((host, finished));
+            }
+        } else if thread.strand.length() > LONGEST {
             let mut log = state.log(set);
             log.endless = true;
             replay(&thread.strand, state, shapes, *until, &mut log);
-            *thread = Thread { strand: Strand::default(), live: Some(Box::new(log)) };
+            (thread.strand, thread.live) = (Strand::default(), Some(Box::new(log)));
         }
     }
 
     fn gap(&mut self, set: usize, host: &[u8], gap: Gap) {
         let Some(host) = self.host(set, Some(host)) else { return };
-        let Some(thread) = self.threads.get_mut(host).and_then(|threads| thread_of(threads, set)) else { return };
+        let Some(thread) = self.threads.get_mut(host).and_then(|threads| some_thread(threads, set)) else { return };
         match &mut thread.live {
             Some(log) => log.take(Input::Gap(gap)),
             None => thread.strand.gap(&gap),
@@ -299,17 +234,58 @@ impl Hosts {
     }
 }
 
-impl SetState {
-    /// An empty log of its name.
-    pub(super) fn log(&self, set: usize) -> Log {
-        let mut log = Log::new(set, self.name.clone(), LogKind::File);
-        log.files = Arc::clone(&self.files);
+impl Thread {
+    /// Writes down a record, or has it taken by the log.
+    fn take(&mut self, record: &Record<'_>, said: &[Said], year: u32, known: &mut Known<'_>) {
+        let Some(log) = &mut self.live else {
+            self.strand.record(record, year, known.shapes);
+            return;
+        };
+        let record = known.state.dated(record.clone(), year);
+        if !known.until.is_some_and(|until| is_later(&record, until)) {
+            log.hear(&record, said);
+        }
+    }
+
+    /// All of it as a log.
+    pub(super) fn finish(&self, state: &SetState, shapes: &Shapes, until: Option<DateTime<Utc>>, set: usize) -> Log {
+        let mut log = if let Some(log) = &self.live {
+            Log::clone(log)
+        } else {
+            let mut log = state.log(set);
+            replay(&self.strand, state, shapes, until, &mut log);
+            log
+        };
+        if let Some((mark, year)) = self.waiting.as_deref() {
+            let record = state.dated(mark.record(&[]), *year);
+            if !until.is_some_and(|until| is_later(&record, until)) {
+                log.hear(&record, &[]);
+            }
+        }
+        log.end();
         log
     }
 }
 
+/// What it takes to take a record.
+struct Known<'a> {
+    state: &'a SetState,
+    shapes: &'a mut Shapes,
+    until: Option<DateTime<Utc>>,
+}
+
 fn thread_of(threads: &mut [(usize, Thread)], set: usize) -> Option<&mut Thread> {
     threads.iter_mut().rev().find(|(of, _)| *of == set).map(|(_, thread)| thread)
+}
+
+/// The same, made where there is none yet.
+fn some_thread(threads: &mut Vec<(usize, Thread)>, set: usize) -> Option<&mut Thread> {
+    if thread_of(threads, set).is_none() {
+        // Most hosts are in one set, and there may be a hundred thousand of them.
+        threads.reserve_exact(1);
+        threads.push((set, Thread::default()));
+    }
+    thread_of(threads, set)
 }
 
 fn is_later(record: &Record<'_>, than: DateTime<Utc>) -> bool {

@@ -103,20 +103,26 @@ impl<'a, 'b> Lines<'a, 'b> {
         };
         self.search(mine);
         self.end_record(lines, mine.len());
-        let open = self.gleaner.open();
-        let open: Vec<Open> = open.into_iter().filter_map(|open| self.follow(open, lines)).collect();
-        let goes_on = more || !open.is_empty();
-        self.gleaner.keep_open(open);
-        goes_on
+        self.follow_up(lines);
+        more || self.gleaner.has_open()
+    }
+
+    /// Looks for what became of the seizing lines that are followed up, up to the end of these lines.
+    fn follow_up(&mut self, lines: &[u8]) {
+        if self.gleaner.has_open() {
+            let open = self.gleaner.open();
+            let open = open.into_iter().filter_map(|open| self.follow(open, lines)).collect();
+            self.gleaner.keep_open(open);
+        }
     }
 
     /// Decodes the lines that can say something.
     fn search(&mut self, lines: &[u8]) {
-        let Some(sieve) = self.sieve else { return self.decode(lines, self.at) };
+        let Some(sieve) = self.sieve else { return self.every(lines) };
         let mut hits = std::mem::take(&mut self.hits);
         if sieve.search(lines, &mut hits) {
             // Bytes that no text has: the decoder says what they are.
-            self.decode(lines, self.at);
+            self.every(lines);
         } else {
             let mut done = self.end_record(lines, 0);
             for hit in hits.iter().map(|hit| *hit as usize) {
@@ -126,11 +132,25 @@ impl<'a, 'b> Lines<'a, 'b> {
                 let (before, behind) = lines.split_at(hit);
                 let from = memrchr(b'\n', before.get(done..).unwrap_or_default()).map_or(done, |end| done + end + 1);
                 let end = hit + memchr(b'\n', behind).map_or(behind.len(), |end| end + 1);
+                if from > done || !self.gleaner.heard() {
+                    // What a host said before this is to be told before it.
+                    self.follow_up(lines.split_at(from).0);
+                }
                 self.decode(lines.get(from..end).unwrap_or_default(), self.at + from as u64);
                 done = self.end_record(lines, end);
             }
         }
         self.hits = hits;
+    }
+
+    /// Decodes every line.
+    fn every(&mut self, lines: &[u8]) {
+        let mut from = 0;
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            self.follow_up(lines.split_at(from).0);
+            self.decode(line, self.at + from as u64);
+            from += line.len();
+        }
     }
 
     /// Decodes lines from `done` on until a record ends: where it has several, they belong to it whatever they say.
@@ -172,9 +192,8 @@ impl<'a, 'b> Lines<'a, 'b> {
                 if let Input::Record(record) = input
                     && open.is_of(&record)
                 {
-                    let settled = open.is_settled_by(&record);
+                    found |= open.is_settled_by(&record);
                     gleaner.take(Input::Record(record));
-                    found |= gleaner.heard || settled;
                 }
             };
             decoder.feed(line, &mut sink);

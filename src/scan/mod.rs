@@ -16,6 +16,7 @@ mod files;
 mod gleaner;
 mod hosts;
 mod lines;
+mod set;
 mod shapes;
 mod sieve;
 mod sniff;
@@ -38,7 +39,8 @@ use crate::report::{Report, Run};
 use batch::Batch;
 use conclude::Judge;
 use files::{Obstacle, Set};
-use hosts::{FILE_SHIFT, Hosts, SetState};
+use hosts::Hosts;
+use set::SetState;
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
@@ -206,9 +208,4 @@ impl Taker for Collector<'_, '_> {
             }
         }
     }
-}
-
-/// Which file of its set a place is in.
-fn file_of(offset: u64) -> usize {
-    usize::try_from(offset >> FILE_SHIFT).unwrap_or(usize::MAX)
 }

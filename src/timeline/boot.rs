@@ -49,6 +49,8 @@ pub struct Boot {
     pub timed: bool,
     /// Records, of any kind.
     pub records: u64,
+    /// Records that say something.
+    pub notable: u64,
     /// Whether a record was seen of which the format says who wrote it, and one of ours of which it does not.
     pub trusted: (bool, bool),
     /// The first and the last record's time.
@@ -115,8 +117,12 @@ impl Boot {
                 self.span.0 = record.stamp;
             }
             self.timed = true;
-            if between(&self.span.1, &record.stamp).is_none_or(|ahead| ahead > 0) {
-                self.span.1 = record.stamp;
+            // Each clock for itself: a record without the kernel's time, of the same second, would hide the later ones.
+            let end = &mut self.span.1;
+            let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
+            end.uptime = end.uptime.max(record.stamp.uptime);
+            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0) {
+                end.wall = record.stamp.wall.or(end.wall);
             }
         }
         self.records += 1;

@@ -103,7 +103,7 @@ impl Log {
         }
     }
 
-    /// What this log says of one of its boots, as a log of its own.
+    /// What this log says of one of its boots, as a log of its own, in which only records count that say something.
     #[must_use]
     pub fn only(&self, boot: &Boot) -> Self {
         let mut alone = Self::new(self.index, self.name.clone(), self.kind);
@@ -113,7 +113,7 @@ impl Log {
         let lost =
             boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
         alone.files = Arc::clone(&self.files);
-        (alone.records, alone.kernel_records) = (boot.records, boot.records);
+        (alone.records, alone.kernel_records) = (boot.notable, boot.notable);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
         alone.unrecognised.0 = facts().filter(unknown).take(UNRECOGNISED_KEPT).cloned().collect();
         alone.unrecognised.1 = facts().filter(unknown).count() as u64;
@@ -207,6 +207,7 @@ impl Log {
         let waiting = self.waiting.take();
         let stamp = if cuts { record.stamp } else { Stamp::default() };
         let boot = self.boot_of(record.boot_id, hostname, &stamp, banner);
+        boot.notable += u64::from(!heard.is_empty());
         let backwards = boot.note(record).then_some(Gap { place: record.place, lost: None });
         if let Some(gap) = waiting.or(backwards) {
             boot.keep_gap(gap, record.stamp);

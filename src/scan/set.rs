@@ -1,0 +1,89 @@
+//! What is known of a set of files, besides what it holds of each host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::years::{Resolved, Years};
+use crate::record::{BootId, Record};
+use crate::timeline::{Log, LogKind};
+
+/// Files of a set are this far apart in the places of its records, so that a place tells the file.
+pub(super) const FILE_SHIFT: u32 = 40;
+
+/// Which file of its set a place is in.
+pub(super) fn file_of(offset: u64) -> usize {
+    usize::try_from(offset >> FILE_SHIFT).unwrap_or(usize::MAX)
+}
+
+/// What is known of a set of files.
+#[derive(Debug)]
+pub(super) struct SetState {
+    pub(super) name: String,
+    pub(super) host: Option<Box<[u8]>>,
+    pub(super) files: Arc<[(u64, String)]>,
+    pub(super) modified: Vec<Option<DateTime<Utc>>>,
+    pub(super) years: Vec<Option<Resolved>>,
+    pub(super) counting: Years,
+    /// The hosts that its records named so far: none, the one, or several.
+    pub(super) named: Named,
+    /// The host that was named last: mostly it is named again.
+    pub(super) last: Option<(Box<[u8]>, usize)>,
+    /// The boot that journalctl named last between its lines.
+    pub(super) boot: Option<BootId>,
+    /// Where something could not be read.
+    pub(super) breaks: Vec<u64>,
+    /// What could not be read, file by file: the first place, what it was, and how often.
+    pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) enum Named {
+    #[default]
+    None,
+    One(Box<[u8]>),
+    Several,
+}
+
+impl SetState {
+    pub(super) fn new(name: String, host: Option<String>, files: Vec<(String, Option<DateTime<Utc>>)>) -> Self {
+        let modified = files.iter().map(|(_, modified)| *modified).collect();
+        let begins = |(number, (name, _)): (usize, (String, _))| ((number as u64) << FILE_SHIFT, name);
+        Self {
+            name,
+            host: host.map(|host| host.into_bytes().into()),
+            files: files.into_iter().enumerate().map(begins).collect(),
+            modified,
+            years: Vec::new(),
+            counting: Years::default(),
+            named: Named::None,
+            last: None,
+            boot: None,
+            breaks: Vec::new(),
+            flaws: BTreeMap::new(),
+        }
+    }
+
+    /// The record with the year of its time, where it was written without one.
+    pub(super) fn dated<'r>(&self, mut record: Record<'r>, year: u32) -> Record<'r> {
+        let file = file_of(record.place.offset);
+        let resolved = self.years.get(file).copied().flatten().or_else(|| self.guess(file));
+        if let (Some(wall), Some(resolved)) = (record.stamp.wall, resolved) {
+            record.stamp.wall = resolved.date(&wall, year).or(Some(wall));
+        }
+        record
+    }
+
+    /// Before the end of a file is reached: as if its last record were this one's year.
+    pub(super) fn guess(&self, file: usize) -> Option<Resolved> {
+        self.counting.resolve((*self.modified.get(file)?)?)
+    }
+
+    /// An empty log of its name.
+    pub(super) fn log(&self, set: usize) -> Log {
+        let mut log = Log::new(set, self.name.clone(), LogKind::File);
+        log.files = Arc::clone(&self.files);
+        log
+    }
+}
