@@ -9,6 +9,7 @@ use super::gleaner::Mark;
 use super::set::{Named, SetState, file_of};
 use super::shapes::Shapes;
 use super::strand::{Strand, Thing};
+use super::years::Years;
 use crate::event::Said;
 use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
 use crate::timeline::{Log, is_nameless};
