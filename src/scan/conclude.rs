@@ -94,11 +94,16 @@ impl<'a, 'b> Judge<'a, 'b> {
 
     /// Judges the boots of a host. Those from before pciback is spoken of for the first time are none of our business.
     fn host(&mut self, name: &Name, host: usize, logs: &[Log]) {
-        let boots = together(logs);
+        let mut boots = together(logs);
+        // Any text has lines. A boot says something, be it that it began.
+        boots.retain(|parts| parts.iter().any(|(_, boot)| boot.notable > 0 || boot.id.is_some()));
+        if boots.is_empty() {
+            return;
+        }
         let spoke = self.early.get(&host).is_some_and(|early| early.spoke);
         let speaks = |parts: &Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| speaks_of_pciback(boot));
         let first = if self.asks() || spoke { Some(0) } else { boots.iter().position(speaks) };
-        let Some(first) = first.filter(|_| !boots.is_empty()) else {
+        let Some(first) = first else {
             self.silent.hosts += usize::from(!spoke);
             self.silent.boots += boots.len();
             return;
