@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Scan;
 use super::hosts::{Hosts, Name, Thread};
+use super::set::SetState;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::Stamp;
@@ -65,7 +66,15 @@ impl<'a, 'b> Judge<'a, 'b> {
             let log = |(set, thread): &(usize, Thread)| {
                 Some(thread.finish(hosts.sets.get(*set)?, &hosts.shapes, self.scan.until, *set))
             };
-            let logs: Vec<Log> = threads.iter().filter_map(log).collect();
+            let mut logs: Vec<Log> = threads.iter().filter_map(log).collect();
+            // What daemons alone wrote (auth.log) tells of no boot of its own.
+            logs.retain(|log| log.kernel_records > 0);
+            // Of a log of several hosts, only the end is asked what went on without anything to say: by that alone no host is
+            // there, or it would be for where its lines happen to stand.
+            let shared = |(set, _): &(usize, Thread)| hosts.sets.get(*set).is_some_and(SetState::has_several);
+            if threads.iter().all(shared) && !logs.iter().flat_map(|log| &log.boots).any(says_something) {
+                logs.clear();
+            }
             self.host(name, *at, &logs);
         }
     }
@@ -143,6 +152,12 @@ impl<'a, 'b> Judge<'a, 'b> {
         let options = Options { boot: BootChoice::default(), ..options.clone() };
         Case { asked: asked.clone(), tree: None, logs: alone, options, now: *now, listening: None }
     }
+}
+
+/// Whether a boot has any record with something to say.
+fn says_something(boot: &Boot) -> bool {
+    let kept = boot.moments.iter().any(|moment| matches!(moment, Moment::Fact(_)));
+    kept || boot.past.is_some() || boot.forged.pretended().next().is_some()
 }
 
 /// Whether anything in a boot is about pciback: a record of it, one that looks like that, or a list on the command line.

@@ -39,9 +39,14 @@ struct Seen {
     /// Whether anything was told of this boot, and that it holds records of level info.
     told: bool,
     info: bool,
+    /// Whether a record of the kernel was told of.
+    kernel: bool,
     /// Where its last record began that was looked at.
     at: Option<u64>,
 }
+
+/// What the kernel is called in a syslog.
+const KERNEL: &[u8] = b"kernel";
 
 /// A record that says nothing but that it is there.
 #[derive(Clone, Copy, Debug)]
@@ -51,18 +56,19 @@ pub(super) struct Mark {
     level: Option<u8>,
     author: Author,
     boot_id: Option<BootId>,
+    tagged: bool,
 }
 
 impl Mark {
     pub(super) fn of(record: &Record<'_>) -> Self {
         let Record { place, stamp, level, author, boot_id, .. } = *record;
-        Self { place, stamp, level, author, boot_id }
+        Self { place, stamp, level, author, boot_id, tagged: record.identifier.as_deref() == Some(KERNEL) }
     }
 
     /// The same, with the kernel's clock of the one before where this one lacks it: how late it was by each clock is what counts.
     fn behind(mut self, before: Option<Self>) -> Self {
         if let Some(before) = before.filter(|_| self.stamp.uptime.is_none()) {
-            (self.stamp.uptime, self.author) = (before.stamp.uptime, before.author);
+            (self.stamp.uptime, self.author, self.tagged) = (before.stamp.uptime, before.author, before.tagged);
         }
         self
     }
@@ -72,9 +78,19 @@ impl Mark {
     }
 
     pub(super) fn record<'a>(&self, host: &'a [u8]) -> Record<'a> {
-        let Self { place, stamp, level, author, boot_id } = *self;
+        let Self { place, stamp, level, author, boot_id, tagged } = *self;
         let hostname = (!host.is_empty()).then_some(Cow::Borrowed(host));
-        Record { stamp, level, author, hostname, boot_id, ..Record::bare(place, &[]) }
+        let identifier = tagged.then_some(Cow::Borrowed(KERNEL));
+        Record { stamp, level, author, hostname, identifier, boot_id, ..Record::bare(place, &[]) }
+    }
+
+    /// Whether the kernel may have written it: what has neither its name nor its clock is some daemon's.
+    fn is_kernels(&self) -> bool {
+        match self.author {
+            Author::Kernel => true,
+            Author::Unstated => self.tagged || self.stamp.uptime.is_some(),
+            Author::User => false,
+        }
     }
 }
 
@@ -215,15 +231,18 @@ impl<'a> Gleaner<'a> {
             seen.uptime = record.stamp.uptime.or(seen.uptime);
         }
         let info = own && record.level.is_some_and(|level| level >= 6);
-        if self.heard || !seen.told || (info && !seen.info) {
+        let mark = Mark::of(record);
+        let kernel = mark.is_kernels();
+        if self.heard || !seen.told || (info && !seen.info) || (kernel && !seen.kernel) {
             (seen.told, seen.last) = (true, None);
             if !self.heard {
-                self.batch.record(&Mark::of(record).record(host), &mut Vec::new());
+                self.batch.record(&mark.record(host), &mut Vec::new());
             }
         } else {
-            seen.last = Some(Mark::of(record).behind(seen.last));
+            seen.last = Some(mark.behind(seen.last));
         }
         seen.info |= info;
+        seen.kernel |= kernel;
     }
 
     /// Keeps an eye on seizing lines until something of their host is heard a second later.

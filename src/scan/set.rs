@@ -65,6 +65,11 @@ impl SetState {
         }
     }
 
+    /// Whether its records name more than one host.
+    pub(super) const fn has_several(&self) -> bool {
+        matches!(self.named, Named::Several)
+    }
+
     /// The record with the year of its time, where it was written without one.
     pub(super) fn dated<'r>(&self, mut record: Record<'r>, year: u32) -> Record<'r> {
         let file = file_of(record.place.offset);
