@@ -269,11 +269,39 @@ fn the_same_records_in_several_logs_are_there_once() {
 }
 
 #[test]
+fn what_daemons_alone_wrote_is_no_boot() {
+    let folder = Folder::new();
+    let text = syslog(&read("captures/all-seized/kmsg.raw"), "dom0-a", true).concat();
+    let auth: String = (0..40).map(|number| noise("dom0-a", number * 4, 900)).collect();
+    folder.file("dom0-a/kern.log", text.as_bytes());
+    folder.file("dom0-a/auth.log", auth.as_bytes());
+    // The end of a central log, where lines without anything to say are asked as well.
+    let mail: String = (0..40).map(|number| noise("mail", number * 4, 900)).collect();
+    folder.file("all.log", (text + &mail).as_bytes());
+    for names in [&["dom0-a"][..], &["all.log"], &["dom0-a", "all.log"]] {
+        let mut scan = scan(&names.iter().map(|name| folder.at(name)).collect::<Vec<_>>());
+        for asked in [hide(LISTS[0]), Asked::default()] {
+            scan.asked = asked;
+            let (reports, _) = run(&scan);
+            let hosts: Vec<_> = reports.iter().map(|(report, _)| report.host.as_deref().unwrap()).collect();
+            assert_eq!(hosts, ["dom0-a"], "{names:?}");
+        }
+    }
+    let mut scan = scan(&[folder.at("dom0-a/auth.log")]);
+    scan.asked = hide(LISTS[0]);
+    assert_eq!(run(&scan).0.len(), 0);
+}
+
+#[test]
 fn what_cannot_be_read_is_a_report_of_its_own_and_makes_nothing_ok() {
     let text = syslog(&read("captures/all-seized/kmsg.raw"), "dom0-a", true).concat();
     let folder = Folder::new();
     let packed = gzip(text.as_bytes());
     folder.file("cut.log.gz", &packed[..packed.len() - 9]);
+    // Nothing of it can be unpacked, as of a small file of zstd that lacks its end.
+    folder.file("begun.log.gz", &packed[..20]);
+    let (reports, scanned) = run(&scan(&[folder.at("begun.log.gz")]));
+    assert_eq!((scanned.unreadable, reports.len(), reports[0].0.exit_status), (1, 1, 3));
     let mut holed = text.clone().into_bytes();
     holed.extend([0; 3000]);
     holed.extend(b"\nNov 22 07:00:00 dom0-a CRON[1]: x\n");

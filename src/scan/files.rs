@@ -72,6 +72,8 @@ pub(super) struct FileOf {
     pub(super) bytes: u64,
     /// When it was last written; none for a stream.
     pub(super) modified: Option<DateTime<Utc>>,
+    /// Device and inode: what is behind the path may be another file by the time it is read. None for a stream.
+    pub(super) identity: Option<(u64, u64)>,
 }
 
 /// What stood in the way of a path.
@@ -113,7 +115,7 @@ impl Finder {
     fn named(&mut self, path: &Path) {
         if path.as_os_str() == "-" {
             if !std::mem::replace(&mut self.has_input, true) {
-                self.files.push(FileOf { path: path.to_owned(), bytes: 0, modified: None });
+                self.files.push(FileOf { path: path.to_owned(), bytes: 0, modified: None, identity: None });
             }
             return;
         }
@@ -207,8 +209,8 @@ impl Finder {
     fn take(&mut self, path: &Path, about: &Metadata, link: bool) {
         let modified = DateTime::from_timestamp(about.mtime(), u32::try_from(about.mtime_nsec()).unwrap_or(0));
         let (bytes, modified) = if about.is_file() { (about.len(), modified) } else { (0, None) };
-        let file = FileOf { path: path.to_owned(), bytes, modified };
         let identity = (about.dev(), about.ino());
+        let file = FileOf { path: path.to_owned(), bytes, modified, identity: about.is_file().then_some(identity) };
         match self.seen.get_mut(&identity) {
             None => {
                 self.seen.insert(identity, (self.files.len(), link));

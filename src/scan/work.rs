@@ -6,21 +6,20 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU64;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::io::Errno;
 
 use super::batch::Batch;
 use super::files::FileOf;
 use super::gleaner::{Gleaner, Look, Sink};
 use super::lines::{BLOCK, Lines, Stretch, ask};
+use super::readers::{Counted, Failing, Followed, From, Patient};
 use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
 use super::sniff::{Shape, sniff};
@@ -46,7 +45,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }
@@ -58,11 +57,22 @@ pub(super) struct Job {
     /// Its number in the set.
     pub(super) file: usize,
     path: PathBuf,
+    identity: Option<(u64, u64)>,
     part: Part,
     /// How long the file was when it was looked at, where that can be known.
     bytes: Option<u64>,
     /// Whether it is the file's last part.
     pub(super) is_last: bool,
+}
+
+impl Job {
+    /// Opens the file that was found. When logs are rotated, the oldest one has no name any more, or that of another one.
+    fn open(&self) -> io::Result<File> {
+        let file = open(&self.path)?;
+        let about = file.metadata()?;
+        let other = self.identity.is_some_and(|identity| identity != (about.dev(), about.ino()));
+        if other { Err(io::Error::other(REPLACED)) } else { Ok(file) }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +117,8 @@ pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZero
     let size = part.unwrap_or(PART).get().max(2 * BLOCK as u64);
     let (path, bytes) = (&of.path, of.bytes);
     let parts = if bytes >= size * 2 && is_lines(path) { bytes / size } else { 1 };
-    let job = |part, is_last| Job { set, file, path: path.clone(), part, bytes: (bytes > 0).then_some(bytes), is_last };
+    let (identity, length) = (of.identity, (bytes > 0).then_some(bytes));
+    let job = |part, is_last| Job { set, file, path: path.clone(), identity, part, bytes: length, is_last };
     if parts == 1 {
         return vec![job(Part::Whole, true)];
     }
@@ -181,7 +192,7 @@ impl Reading<'_> {
         let outcome = match job.part {
             Part::Bytes(from, until) => self.part(job, Stretch { from, until, base, is_stream: false }, sink),
             Part::Whole if job.path.as_os_str() == "-" => self.pipe(&io::stdin(), base, sink),
-            Part::Whole => match open(&job.path) {
+            Part::Whole => match job.open() {
                 Ok(file) => self.whole(job, &file, base, sink),
                 Err(error) => Err((0, words(&error))),
             },
@@ -200,12 +211,15 @@ impl Reading<'_> {
         if !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines {
             return self.part(job, Stretch { from: 0, until: u64::MAX, base, is_stream: false }, sink);
         }
-        self.stream(file, base, sink)
+        self.stream(file, base, sink)?;
+        // Packed, it would not have come to its end.
+        let now = file.metadata().map_err(|error| (0, words(&error)))?.len();
+        if job.bytes.is_some_and(|bytes| now < bytes) { Err((now, SHORTER.to_owned())) } else { Ok(()) }
     }
 
     /// Lines of a plain file.
     fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
-        let file = open(&job.path).map_err(|error| (stretch.from, words(&error)))?;
+        let file = job.open().map_err(|error| (stretch.from, words(&error)))?;
         let mut gleaner = Gleaner::new(Look::Found, sink);
         let mut reader = From { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
         let lines = Lines::new(self.sieve.as_ref(), stretch, &mut gleaner);
@@ -215,11 +229,12 @@ impl Reading<'_> {
         if let Some(end) = end.filter(|_| outcome.is_ok() && job.is_last) {
             let mut tail = vec![0; usize::try_from(end).unwrap_or(BLOCK).min(BLOCK)];
             let from = end - tail.len() as u64;
-            if file.read_exact_at(&mut tail, from).is_ok() {
+            let whole = file.read_exact_at(&mut tail, from).is_ok();
+            if whole {
                 ask(&mut gleaner, &tail, stretch.base + from, from == 0);
             }
-            if job.bytes.is_some_and(|bytes| end < bytes) {
-                outcome = Err((end, "it became shorter while it was read".to_owned()));
+            if !whole || job.bytes.is_some_and(|bytes| end < bytes) {
+                outcome = Err((end, SHORTER.to_owned()));
             }
         }
         gleaner.finish();
@@ -241,7 +256,8 @@ impl Reading<'_> {
         let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), length: 0 };
         let stopped = || self.progress.is_stopped();
         let read = match shape {
-            Shape::NoLog if at == 0 => Ok(()),
+            // Nothing, or what is cut before its first byte could be unpacked.
+            Shape::NoLog if at == 0 => io::copy(&mut rest, &mut io::sink()).map(drop),
             Shape::NoLog => return Err((0, NO_LOG.to_owned())),
             Shape::Lines => {
                 let mut gleaner = Gleaner::new(Look::Found, sink);
@@ -265,6 +281,12 @@ impl Reading<'_> {
         if self.progress.is_stopped() { "the scan was stopped".to_owned() } else { words(error) }
     }
 }
+
+/// Why nobody knows what stood in the rest of a file.
+const SHORTER: &str = "it became shorter while it was read";
+
+/// Why nobody knows what stood in a file that was found.
+const REPLACED: &str = "another file has its name now: it was rotated while the scan ran";
 
 /// Why a file of bytes that are no log is not read.
 pub(super) const NO_LOG: &str = "is no log: it is not text";
@@ -305,81 +327,4 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("is no file"));
     }
     Ok(file)
-}
-
-/// Reads a file from a place on; several can do so at a time.
-struct From<'a> {
-    file: &'a File,
-    at: u64,
-    progress: &'a Progress,
-}
-
-impl Read for From<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read_at(buffer, self.at)?;
-        self.at += length as u64;
-        self.progress.done.fetch_add(length as u64, Ordering::Relaxed);
-        Ok(length)
-    }
-}
-
-/// Reads from a pipe, unless the scan is stopped while it waits.
-struct Patient<'a> {
-    from: BorrowedFd<'a>,
-    progress: &'a Progress,
-}
-
-/// How often somebody who waits for a pipe asks whether to go on.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-
-impl Read for Patient<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.progress.is_stopped() {
-                return Err(io::Error::other("the scan was stopped"));
-            }
-            match poll(&mut [PollFd::new(&self.from, PollFlags::IN)], Some(&PATIENCE)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(rustix::io::read(self.from, &mut *buffer)?),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-/// Counts what is read of a packed file.
-struct Counted<'a, R> {
-    reader: R,
-    progress: &'a Progress,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.reader.read(buffer)?;
-        self.progress.done.fetch_add(length as u64, Ordering::Relaxed);
-        Ok(length)
-    }
-}
-
-/// Knows how far it was read.
-struct Followed<R> {
-    reader: R,
-    length: u64,
-}
-
-impl<R: Read> Read for Followed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.reader.read(buffer)?;
-        self.length += length as u64;
-        Ok(length)
-    }
-}
-
-/// Gives an error once, and is at its end then.
-struct Failing(Option<io::Error>);
-
-impl Read for Failing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.take().map_or(Ok(0), Err)
-    }
 }

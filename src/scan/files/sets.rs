@@ -168,7 +168,7 @@ mod tests {
             let (name, hour) =
                 name.split_once('@').map_or((*name, index), |(name, hour)| (name, hour.parse().unwrap()));
             let modified = DateTime::from_timestamp(i64::try_from(hour).unwrap() * 3600, 0);
-            FileOf { path: PathBuf::from(name), bytes: 1, modified }
+            FileOf { path: PathBuf::from(name), bytes: 1, modified, identity: None }
         };
         let line = |set: Set| {
             let paths: Vec<_> = set.files.iter().map(|file| file.path.to_str().unwrap()).collect();

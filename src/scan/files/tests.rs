@@ -107,7 +107,7 @@ fn journal_files_are_named_and_text_that_is_called_like_one_is_read() {
 #[test]
 fn standard_input_is_read_once_and_has_neither_length_nor_time() {
     let (sets, obstacles) = find(&[PathBuf::from("-"), PathBuf::from("-")]);
-    let input = FileOf { path: PathBuf::from("-"), bytes: 0, modified: None };
+    let input = FileOf { path: PathBuf::from("-"), bytes: 0, modified: None, identity: None };
     assert_eq!(sets, [Set { name: "-".to_owned(), host: None, files: vec![input] }]);
     assert_eq!(obstacles, []);
 }
@@ -129,7 +129,9 @@ fn a_file_tells_its_length_its_time_and_its_host() {
     let path = top.path().join("gaia/kern.log");
     File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     let (sets, _) = find(std::slice::from_ref(&path));
-    let file = FileOf { path: path.clone(), bytes: 5, modified: DateTime::from_timestamp(0, 0) };
+    let about = fs::metadata(&path).unwrap();
+    let identity = Some((about.dev(), about.ino()));
+    let file = FileOf { path: path.clone(), bytes: 5, modified: DateTime::from_timestamp(0, 0), identity };
     assert_eq!(
         sets,
         [Set { name: path.to_str().unwrap().to_owned(), host: Some("gaia".to_owned()), files: vec![file] }]
