@@ -89,8 +89,11 @@ fn the_objects_are_reports_and_the_summary_counts_them() {
     let evidence = &reports[0]["request"]["entries"][0];
     assert_eq!(evidence["source"], "log");
     let ran = audit("scan --summary").with(folder.at("kern.log")).run();
-    let counts: Vec<String> = ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    for count in ["hosts 2", "boots 4", "boots critical 2", "last boots critical 1", "devices requested 8", "devices seized 6"] {
+    let counts: Vec<String> =
+        ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for count in
+        ["hosts 2", "boots 4", "boots critical 2", "last boots critical 1", "devices requested 8", "devices seized 6"]
+    {
         assert!(counts.contains(&count.to_owned()), "{count}\n{counts:#?}");
     }
 }
@@ -99,7 +102,11 @@ fn the_objects_are_reports_and_the_summary_counts_them() {
 fn what_says_nothing_of_pciback_is_neither_listed_nor_ok() {
     let folder = Folder::new();
     folder.file("web.log", b"Nov 22 06:00:00 web-1 kernel: [    0.000000] Linux version 6.1.0 (x)\n");
-    audit("scan").with(folder.at("web.log")).run().ends_with(3).complains("no boot in these logs says anything of pciback");
+    audit("scan")
+        .with(folder.at("web.log"))
+        .run()
+        .ends_with(3)
+        .complains("no boot in these logs says anything of pciback");
     audit("scan --if-requested").with(folder.at("web.log")).run().ends_with(0).says_nothing();
     let ran = audit("scan --device 00:1d.0").with(folder.at("web.log")).run().ends_with(3);
     assert!(ran.out.contains("web-1"), "{}", ran.out);
