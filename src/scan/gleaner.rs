@@ -112,7 +112,7 @@ pub(super) struct Gleaner<'a> {
     sink: &'a mut Sink<'a>,
     wanted: bool,
     said: Vec<Said>,
-    hosts: BTreeMap<Vec<u8>, Seen>,
+    hosts: Hosts,
     open: Vec<Open>,
     /// Missing records, until it is known whose they are: those of the host that the next record is of.
     gap: Option<Gap>,
@@ -134,7 +134,7 @@ impl<'a> Gleaner<'a> {
             sink,
             wanted: true,
             said: Vec::new(),
-            hosts: BTreeMap::new(),
+            hosts: Hosts::default(),
             open: Vec::new(),
             gap: None,
             heard: false,
@@ -174,8 +174,9 @@ impl<'a> Gleaner<'a> {
         if let Some(gap) = self.gap.take() {
             self.batch.gap(gap, None);
         }
-        for (host, seen) in std::mem::take(&mut self.hosts) {
-            if let Some(last) = seen.last {
+        let Hosts { names, seen } = std::mem::take(&mut self.hosts);
+        for (host, at) in names {
+            if let Some(last) = seen.get(at).and_then(|seen| seen.last) {
                 self.batch.record(&last.record(&host), &mut Vec::new());
             }
         }
@@ -208,7 +209,7 @@ impl<'a> Gleaner<'a> {
     /// Notes that a record was there, and tells of it where that says more than the records with something to say do.
     fn witness(&mut self, record: &Record<'_>) {
         let host = record.hostname.as_deref().unwrap_or_default();
-        let seen = seen(&mut self.hosts, host);
+        let seen = self.hosts.of(host);
         if self.look == Look::Passed {
             // It was seen already, or says nothing new.
             if seen.at.is_some_and(|at| record.place.offset <= at) {
@@ -248,7 +249,7 @@ impl<'a> Gleaner<'a> {
     /// Keeps an eye on seizing lines until something of their host is heard a second later.
     fn follow(&mut self, record: &Record<'_>) {
         let Some(host) = record.hostname.as_deref() else { return };
-        let seen = seen(&mut self.hosts, host);
+        let seen = self.hosts.of(host);
         // It may be the last of its boot.
         if let Some(last) = seen.last.take() {
             self.batch.record(&last.record(host), &mut Vec::new());
@@ -289,11 +290,25 @@ impl<'a> Gleaner<'a> {
     }
 }
 
-fn seen<'a>(hosts: &'a mut BTreeMap<Vec<u8>, Seen>, host: &[u8]) -> &'a mut Seen {
-    if !hosts.contains_key(host) {
-        hosts.insert(host.to_vec(), Seen::default());
+/// What was seen of each host.
+#[derive(Debug, Default)]
+struct Hosts {
+    names: BTreeMap<Box<[u8]>, usize>,
+    seen: Vec<Seen>,
+}
+
+impl Hosts {
+    fn of(&mut self, host: &[u8]) -> &mut Seen {
+        let at = self.names.get(host).copied().unwrap_or_else(|| {
+            self.names.insert(host.into(), self.seen.len());
+            self.seen.len()
+        });
+        if at == self.seen.len() {
+            self.seen.push(Seen::default());
+        }
+        #[expect(clippy::indexing_slicing, reason = "every name has its place")]
+        &mut self.seen[at]
     }
-    hosts.entry(host.to_vec()).or_default()
 }
 
 impl Open {

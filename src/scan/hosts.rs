@@ -9,7 +9,6 @@ use super::gleaner::Mark;
 use super::set::{Named, SetState, file_of};
 use super::shapes::Shapes;
 use super::strand::{Strand, Thing};
-use super::years::Years;
 use crate::event::Said;
 use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
 use crate::timeline::{Log, is_nameless};
@@ -64,6 +63,9 @@ impl Hosts {
 
     /// Takes what was found next in a set.
     pub(super) fn take(&mut self, set: usize, batch: &Batch) {
+        if let Some(state) = self.sets.get_mut(set) {
+            state.guess();
+        }
         for piece in batch.pieces() {
             match piece {
                 Piece::Record(record, said) => self.record(set, record, said),
@@ -109,13 +111,10 @@ impl Hosts {
     }
 
     /// Ends a file of a set.
-    pub(super) fn end_file(&mut self, set: usize, file: usize) {
-        let Some(state) = self.sets.get_mut(set) else { return };
-        let resolved = state.guess(file);
-        state.years.resize(file, None);
-        state.years.push(resolved);
-        state.counting = Years::default();
-        state.boot = None;
+    pub(super) fn end_file(&mut self, set: usize) {
+        if let Some(state) = self.sets.get_mut(set) {
+            state.end_file();
+        }
     }
 
     /// Ends a set: if none of its records named a host, its path does.

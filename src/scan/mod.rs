@@ -203,7 +203,7 @@ impl Taker for Collector<'_, '_> {
         }
         if job.is_last {
             self.scanned.files += usize::from(!no_log);
-            self.hosts.end_file(job.set, job.file);
+            self.hosts.end_file(job.set);
             if self.sets.get(job.set).is_some_and(|set| set.files.len() == job.file + 1) {
                 self.hosts.end_set(job.set);
             }

@@ -25,6 +25,7 @@ pub(super) struct SetState {
     pub(super) files: Arc<[(u64, String)]>,
     pub(super) modified: Vec<Option<DateTime<Utc>>>,
     pub(super) years: Vec<Option<Resolved>>,
+    guessed: Option<Resolved>,
     pub(super) counting: Years,
     /// The hosts that its records named so far: none, the one, or several.
     pub(super) named: Named,
@@ -56,6 +57,7 @@ impl SetState {
             files: files.into_iter().enumerate().map(begins).collect(),
             modified,
             years: Vec::new(),
+            guessed: None,
             counting: Years::default(),
             named: Named::None,
             last: None,
@@ -73,16 +75,28 @@ impl SetState {
     /// The record with the year of its time, where it was written without one.
     pub(super) fn dated<'r>(&self, mut record: Record<'r>, year: u32) -> Record<'r> {
         let file = file_of(record.place.offset);
-        let resolved = self.years.get(file).copied().flatten().or_else(|| self.guess(file));
+        let resolved = self.years.get(file).copied().unwrap_or(self.guessed);
         if let (Some(wall), Some(resolved)) = (record.stamp.wall, resolved) {
             record.stamp.wall = resolved.date(&wall, year).or(Some(wall));
         }
         record
     }
 
-    /// Before the end of a file is reached: as if its last record were this one's year.
-    pub(super) fn guess(&self, file: usize) -> Option<Resolved> {
-        self.counting.resolve((*self.modified.get(file)?)?)
+    /// The years of the file that is being read, as if what was read so far were all of it.
+    fn so_far(&self) -> Option<Resolved> {
+        self.counting.resolve((*self.modified.get(self.years.len())?)?)
+    }
+
+    /// Guesses the years of the file that is being read, for records that cannot wait for its end.
+    pub(super) fn guess(&mut self) {
+        self.guessed = self.so_far();
+    }
+
+    /// Ends a file, of which all years are known now.
+    pub(super) fn end_file(&mut self) {
+        self.years.push(self.so_far());
+        self.counting = Years::default();
+        (self.boot, self.guessed) = (None, None);
     }
 
     /// An empty log of its name.
