@@ -54,7 +54,10 @@ impl<'a, 'b> Lines<'a, 'b> {
         let mut window = Window::new();
         let mut skipping = self.stretch.from > 0;
         loop {
-            let got = match window.fill(reader) {
+            let end = self.at.saturating_add(window.bytes().len() as u64);
+            // Behind the end there is mostly no more to read than what is left of a line.
+            let ahead = self.stretch.until.saturating_sub(end).saturating_add(FRONT as u64);
+            let got = match window.fill(reader, usize::try_from(ahead).unwrap_or(BLOCK).min(BLOCK)) {
                 Ok(got) => got,
                 Err(error) => return (None, Err(error)),
             };
@@ -269,8 +272,8 @@ impl Window {
         (bytes, front)
     }
 
-    /// Reads the next block, or as much of it as there is. 0 is the end.
-    fn fill(&mut self, reader: &mut dyn Read) -> io::Result<usize> {
+    /// Reads the next block, of `most` bytes, or as much of it as there is. 0 is the end.
+    fn fill(&mut self, reader: &mut dyn Read, most: usize) -> io::Result<usize> {
         let left = self.until - self.from;
         if left > self.front {
             let (mut bytes, front) = Self::room(left * 2);
@@ -282,8 +285,8 @@ impl Window {
         }
         (self.from, self.until) = (self.front - left, self.front);
         let mut got = 0;
-        while got < BLOCK {
-            let room = self.bytes.get_mut(self.front + got..self.front + BLOCK);
+        while got < most {
+            let room = self.bytes.get_mut(self.front + got..self.front + most);
             match reader.read(room.unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(length) => got += length,

@@ -28,10 +28,14 @@ use crate::source::{Unpacked, words};
 
 /// How large a part of a file is, unless another size is asked for. Its last part has the rest as well, so that none is
 /// small.
-const PART: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
+const PART: NonZeroU64 = NonZeroU64::new(2 << 20).unwrap();
 
-/// How many batches of a part may wait until those before it were taken.
-const WAITING: usize = 4;
+/// How many parts a file has at most.
+const MOST_PARTS: u64 = 8192;
+
+/// How many batches may wait in all until those before them were taken. All of a part where every line is ours makes
+/// twenty, so that two threads need not wait for each other.
+const WAITING: usize = 40;
 
 /// What others may know of a scan that is running, and how they stop it.
 #[derive(Debug, Default)]
@@ -114,7 +118,9 @@ pub(super) trait Taker {
 
 /// The jobs that a file makes.
 pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZeroU64>) -> Vec<Job> {
-    let size = part.unwrap_or(PART).get().max(2 * BLOCK as u64);
+    // A file of terabytes would make millions of parts.
+    let least = (of.bytes / MOST_PARTS).next_multiple_of(BLOCK as u64);
+    let size = part.unwrap_or(PART).get().max(2 * BLOCK as u64).max(least);
     let (path, bytes) = (&of.path, of.bytes);
     let parts = if bytes >= size * 2 && is_lines(path) { bytes / size } else { 1 };
     let (identity, length) = (of.identity, (bytes > 0).then_some(bytes));
@@ -172,7 +178,7 @@ impl Reading<'_> {
         let (job, sender): (&Job, SyncSender<Word>) = {
             let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(job) = jobs.get(next.0) else { return false };
-            let (sender, receiver) = sync_channel(WAITING);
+            let (sender, receiver) = sync_channel((WAITING / self.threads).max(2));
             next.0 += 1;
             if next.1.send(receiver).is_err() {
                 return false;
