@@ -92,7 +92,7 @@ def seven(programs, logs):
         log, about = logs.log("--dense")
         # As much of a dense log for ripgrep as for us: next to every line has this.
         theirs = [programs.rg, "-c", "pciback", log]
-        return Row(name, [*audit, "--threads", "1", log], theirs, 3, about, counted="pciback")
+        return Row(name, [*audit, "--threads", "2", log], theirs, 3, about, counted="pciback")
 
     def pipe(name):
         log, about = logs.log()

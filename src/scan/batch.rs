@@ -8,7 +8,7 @@ use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Unparsed};
 
 /// A batch is handed on when it holds this many bytes or things.
-const FULL: (usize, usize) = (128 << 10, 1024);
+const FULL: (usize, usize) = (64 << 10, 512);
 
 /// One thing of a batch, in the order of the log.
 #[derive(Debug)]
@@ -56,6 +56,14 @@ struct Kept {
 }
 
 impl Batch {
+    /// One that will be full: with room for all at once, so that memory which one thread gives back fits the next batch of
+    /// another.
+    pub(super) fn roomy() -> Self {
+        let (text, items) = FULL;
+        let text = Vec::with_capacity(text * 2);
+        Self { text, said: Vec::with_capacity(items * 2), items: Vec::with_capacity(items + 1) }
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -161,6 +161,7 @@ impl<'a> Gleaner<'a> {
         }
         if self.batch.is_full() {
             self.hand_on();
+            self.batch = Batch::roomy();
         }
     }
 

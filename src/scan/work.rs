@@ -33,9 +33,9 @@ const PART: NonZeroU64 = NonZeroU64::new(2 << 20).unwrap();
 /// How many parts a file has at most.
 const MOST_PARTS: u64 = 8192;
 
-/// How many batches may wait in all until those before them were taken. All of a part where every line is ours makes
-/// twenty, so that two threads need not wait for each other.
-const WAITING: usize = 40;
+/// How many batches may wait in all until those before them were taken: most of a part where every line is ours, for each
+/// of two threads, so that they need not wait for each other.
+const WAITING: usize = 48;
 
 /// What others may know of a scan that is running, and how they stop it.
 #[derive(Debug, Default)]
