@@ -6,8 +6,8 @@
 //!                                                       audit::conclude, boot after boot ◄── a log for each host
 //! ```
 //!
-//! Only lines that hold one of a few texts are decoded ([`sieve`]), by the code that `check` uses, and only records that say
-//! something are kept, in some ten bytes each ([`strand`]). When the last file was read, a host's records are laid out as
+//! Only lines that hold one of a few texts are decoded (`sieve`), by the code that `check` uses, and only records that say
+//! something are kept, in some ten bytes each (`strand`). When the last file was read, a host's records are laid out as
 //! the logs that `check --log` would have made of them, and judged boot by boot.
 
 mod batch;
