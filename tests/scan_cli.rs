@@ -47,6 +47,9 @@ fn the_status_is_that_of_the_last_boots_or_of_all() {
     scan("--boot all", "only-a.log").ends_with(2);
     scan("--until 2026-11-20T12:00:00Z", "only-a.log").ends_with(2);
     scan("--since 2026-11-21 --boot all", "only-a.log").ends_with(0);
+    scan("--since 2026-11-22", "only-a.log")
+        .ends_with(3)
+        .complains("no boot in these logs says anything of pciback in that time");
     scan("--device 00:1d.0 --boot all", "kern.log").ends_with(0);
     scan("--hide (00:1d.0)(00:1d.5)", "only-a.log").ends_with(2);
     audit("scan").with(folder.at("only-a.log")).run().ends_with(1);

@@ -106,11 +106,31 @@ impl<'a> Teller<'a> {
         let hushed = (self.page.quiet || self.scan.work.options.if_requested) && status == 0;
         if !hushed {
             let notes = scanned.notes.iter().filter(|_| self.page.verbose);
-            for complaint in complaints(&self.totals, scanned).iter().chain(notes) {
+            for complaint in self.complaints(scanned).iter().chain(notes) {
                 complain(complaint, status);
             }
         }
         self.page.write(&self.text, hushed, status)
+    }
+
+    /// What a reader of the report must not miss.
+    fn complaints(&self, scanned: &Scanned) -> Vec<String> {
+        let mut complaints = Vec::new();
+        if scanned.stopped {
+            complaints.push("stopped: this is what the logs say as far as they were read".to_owned());
+        }
+        let records = scanned.unattributed;
+        if records > 0 {
+            complaints.push(format!(
+                "{records} records of pciback do not say of which host they are, in logs of several hosts"
+            ));
+        }
+        let Scan { work: pciback_audit::scan::Scan { since, until, .. }, .. } = self.scan;
+        if self.totals.boots == 0 && !scanned.stopped {
+            let time = if since.or(*until).is_some() { " in that time" } else { "" };
+            complaints.push(format!("no boot in these logs says anything of pciback{time}"));
+        }
+        complaints
     }
 
     /// Fills in what no report tells.
@@ -136,23 +156,6 @@ impl<'a> Teller<'a> {
         let unknown = unsure.then_some((Verdict::Unknown, CANNOT_SAY));
         self.worst.max(unknown).map_or(if quiet { 0 } else { CANNOT_SAY }, |(_, status)| status)
     }
-}
-
-/// What a reader of the report must not miss.
-fn complaints(totals: &Totals, scanned: &Scanned) -> Vec<String> {
-    let mut complaints = Vec::new();
-    if scanned.stopped {
-        complaints.push("stopped: this is what the logs say as far as they were read".to_owned());
-    }
-    if scanned.unattributed > 0 {
-        let records = scanned.unattributed;
-        complaints
-            .push(format!("{records} records of pciback do not say of which host they are, in logs of several hosts"));
-    }
-    if totals.boots == 0 && !scanned.stopped {
-        complaints.push("no boot in these logs says anything of pciback".to_owned());
-    }
-    complaints
 }
 
 /// Ctrl-C has the scan stop and tell what it knows; a second one ends the process.
