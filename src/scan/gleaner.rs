@@ -7,9 +7,7 @@ use super::batch::Batch;
 use crate::event::{Event, Recogniser, Said};
 use crate::history::is_settled;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp};
-
-/// How far the kernel's clock may seem to go backwards between records of one boot (see `timeline`).
-const JITTER: u64 = 100_000;
+use crate::timeline::JITTER;
 
 /// How many seizing lines are followed up at a time. On a log of nothing but seizing lines following costs the most, and
 /// there the next line of the host settles each.

@@ -16,4 +16,4 @@ pub use story::{BootChoice, Running, Story, together};
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of
 /// several processors are stamped before they are put in order (kernel/printk/printk.c, `vprintk_store`).
-const JITTER: u64 = 100_000;
+pub(crate) const JITTER: u64 = 100_000;
