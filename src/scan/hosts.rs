@@ -16,7 +16,8 @@ use crate::timeline::{Log, is_nameless};
 /// From this length on, in bytes, what a strand holds is put into a log that keeps no more than the host has devices.
 const LONGEST: usize = 64 << 10;
 
-/// How many places of a set are kept at which something could not be read. Of more, the last one moves on.
+/// How many places of a set are kept at which something could not be read. Behind these, up to the last one of all, every
+/// record counts as one with something missing before it.
 const MOST_BREAKS: usize = 1024;
 
 /// The hosts of all logs.
@@ -100,8 +101,11 @@ impl Hosts {
     /// Notes that records may be missing at a place of a set.
     pub(super) fn miss(&mut self, set: usize, offset: u64) {
         if let Some(state) = self.sets.get_mut(set) {
-            state.breaks.truncate(MOST_BREAKS - 1);
-            state.breaks.push(offset);
+            if state.breaks.len() < MOST_BREAKS {
+                state.breaks.push(offset);
+            } else {
+                state.broken_until = Some(offset);
+            }
         }
         for thread in self.threads.iter_mut().filter_map(|threads| thread_of(threads, set)) {
             if let Some(log) = &mut thread.live {
@@ -298,10 +302,17 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
     let mut over = false;
     let gap = |offset| Input::Gap(Gap { place: Place { offset, ..Place::default() }, lost: None });
     let index = log.index;
+    let broken = |offset| {
+        let behind = state.breaks.last().is_some_and(|last| *last < offset);
+        behind && state.broken_until.is_some_and(|until| offset <= until)
+    };
     strand.read(shapes, &mut |thing| {
         let (Thing::Record(Record { place, .. }, _) | Thing::Boot(place, _) | Thing::Gap(Gap { place, .. })) = &thing;
         while let Some(at) = breaks.next_if(|at| *at < place.offset) {
             log.take(gap(at));
+        }
+        if broken(place.offset) {
+            log.take(gap(place.offset));
         }
         match thing {
             _ if over => {}
@@ -319,7 +330,7 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
             }
         }
     });
-    if let Some(at) = breaks.last().filter(|_| !over) {
+    if let Some(at) = breaks.last().or(state.broken_until).filter(|_| !over) {
         log.take(gap(at));
     }
 }

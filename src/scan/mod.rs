@@ -115,6 +115,8 @@ impl Scan {
         scanned.bytes = if scanned.stopped || total == 0 { done } else { total };
         scanned.unattributed = hosts.unattributed;
         failures.sort();
+        // A scan that is stopped leaves many parts of a file unread.
+        failures.dedup_by_key(|(set, offset, _)| (*set, set::file_of(*offset)));
         let unread = unreadable(&hosts, &failures, &obstacles);
         scanned.unreadable = unread.len();
         scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();

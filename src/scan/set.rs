@@ -35,6 +35,8 @@ pub(super) struct SetState {
     pub(super) boot: Option<BootId>,
     /// Where something could not be read.
     pub(super) breaks: Vec<u64>,
+    /// The last of them, where there were too many to keep.
+    pub(super) broken_until: Option<u64>,
     /// What could not be read, file by file: the first place, what it was, and how often.
     pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
 }
@@ -63,6 +65,7 @@ impl SetState {
             last: None,
             boot: None,
             breaks: Vec::new(),
+            broken_until: None,
             flaws: BTreeMap::new(),
         }
     }
