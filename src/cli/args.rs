@@ -223,18 +223,8 @@ pub(super) struct ScanPage {
     /// Print only how many hosts, boots and devices there are, and how they stand
     #[arg(long, conflicts_with_all = ["json", "format"])]
     pub(super) summary: bool,
-    /// Write to FILE, whole or not at all, instead of standard output
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
-    /// Print nothing when the exit status is 0
-    #[arg(short, long)]
-    pub(super) quiet: bool,
-    /// Show more
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(super) verbose: u8,
-    /// Colour the table
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: Color,
+    #[command(flatten)]
+    pub(super) paper: Paper,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -268,15 +258,10 @@ pub(super) enum FailOn {
     Critical,
 }
 
+/// What every report has in common, whatever its form.
 #[derive(Debug, Flags)]
 #[command(next_help_heading = "Output")]
-pub(super) struct Page {
-    /// The form of the report
-    #[arg(long, value_name = "FORM")]
-    pub(super) format: Option<Format>,
-    /// The same as --format json
-    #[arg(short = 'J', long)]
-    pub(super) json: bool,
+pub(super) struct Paper {
     /// Write the report to FILE, whole or not at all, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -289,6 +274,19 @@ pub(super) struct Page {
     /// Colour the table
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
+}
+
+#[derive(Debug, Flags)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Page {
+    /// The form of the report
+    #[arg(long, value_name = "FORM")]
+    pub(super) format: Option<Format>,
+    /// The same as --format json
+    #[arg(short = 'J', long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) paper: Paper,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

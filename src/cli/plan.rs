@@ -156,8 +156,12 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
         (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
     };
     let judgement = scan.judgement;
-    let options =
-        Options { trust_log: scan.trust_log, kernel: scan.kernel, verbose: page.verbose > 0, ..common(&judgement) };
+    let options = Options {
+        trust_log: scan.trust_log,
+        kernel: scan.kernel,
+        verbose: page.paper.verbose > 0,
+        ..common(&judgement)
+    };
     let request = args::Request { hide: scan.hide, device: scan.device, hide_from: None };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let scan_plan = Scan {
@@ -176,14 +180,7 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
         all_boots: scan.boot == args::Boots::All,
         timeout: judgement.timeout.map(Duration::from_secs),
     };
-    let page = Page {
-        form: Form::Table,
-        file: page.output,
-        quiet: page.quiet,
-        verbose: page.verbose > 0,
-        colour: colour(page.color),
-    };
-    Ok(Plan { work: Work::Scan(scan_plan), page })
+    Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
 }
 
 /// What is the same for every command that judges.
@@ -260,7 +257,12 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     if page.json && form != Form::Json {
         return Err(conflict("--json and --format ask for two forms"));
     }
-    Ok(Page { form, file: page.output, quiet: page.quiet, verbose: page.verbose > 0, colour: colour(page.color) })
+    Ok(paper(page.paper, form))
+}
+
+fn paper(paper: args::Paper, form: Form) -> Page {
+    let args::Paper { output, quiet, verbose, color } = paper;
+    Page { form, file: output, quiet, verbose: verbose > 0, colour: colour(color) }
 }
 
 /// Whether to colour; none where the surroundings decide.
