@@ -41,7 +41,7 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"pci (?<bdf>{a}): \[[0-9a-f]{4}:[0-9a-f]{4}\] type [0-9a-f]{2} class 0x[0-9a-f]{6}(?: .*)?",
+        pattern: r"{c}\[{x}:{x}\] type [0-9a-f]{2} class 0x[0-9a-f]{6}(?: .*)?",
         read: |found| Some(Event::Found { address: address(found)? }),
         levels: &[],
         source: "drivers/pci/probe.c pci_setup_device, 2.6.35 to 7.1 (info; debug before)",
@@ -51,7 +51,7 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"pci (?<bdf>{a}): PCI bridge to \[bus (?<from>[0-9a-f]{2})(?:-(?<to>[0-9a-f]{2}))?\](?: .*)?",
+        pattern: r"{c}PCI bridge to \[bus (?<from>[0-9a-f]{2})(?:-(?<to>[0-9a-f]{2}))?\](?: .*)?",
         read: |found| {
             let bus = |name| {
                 let digits = std::str::from_utf8(found.name(name)?).ok()?;

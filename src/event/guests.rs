@@ -5,6 +5,13 @@ use crate::pci::Address;
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
+        pattern: r"{p}vpci: assign to virtual slot {n}",
+        read: |found| Some(Event::Assigned { address: address(found)?, domid: None }),
+        levels: &[],
+        source: "vpci.c __xen_pcibk_add_pci_dev, 5.8 to 7.1 (info); the guest is not named",
+        examples: &["pciback 0000:00:1d.0: xen_pciback: vpci: assign to virtual slot 0"],
+    },
+    Message {
         pattern: r"(?:{p}vpci: |(?:xen[-_])?pciback: (?:vpci|slot): (?<other>{a}): )assign to virtual slot [0-9]+(?: func [0-9]+|, bus [0-9]+)?",
         read: |found| {
             let address = match found.name("other") {
@@ -14,9 +21,8 @@ pub(super) const MESSAGES: &[Message] = &[
             Some(Event::Assigned { address, domid: None })
         },
         levels: &[],
-        source: "vpci.c __xen_pcibk_add_pci_dev and slot.c, all versions (info); the guest is not named",
+        source: "as above before 5.8, and slot.c; with the function or the bus where the device is not alone",
         examples: &[
-            "pciback 0000:00:1d.0: xen_pciback: vpci: assign to virtual slot 0",
             "xen_pciback: vpci: 0000:00:1d.0: assign to virtual slot 0 func 1",
             "pciback: slot: 0000:00:1d.0: assign to virtual slot 2, bus 0",
         ],
@@ -46,12 +52,21 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["xen-pciback pci-5-0: 2 Error reading number of devices"],
     },
     Message {
-        pattern: r"{p}(?:Stealing ownership from dom[0-9]+\.|device has been assigned to another domain! .*|Driver tried to write to a read-only configuration space field at offset .*|error enabling MSI(?:-X)? for guest [0-9]+: err -?[0-9]+!?|driver data not found.*|cannot enable memory-write-invalidate .*|Unsupported header type .*|{t}IRQ line is not shared with other domains\. Turning ISR off|{t}failed to install fake IRQ handler .*)",
+        // It goes on with advice, over several lines.
+        pattern: r"{p}Driver tried to write to a read-only configuration space field at offset .*",
         read: noted,
         levels: &[],
-        source: "xenbus.c, conf_space.c, conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1",
+        source: "conf_space.c xen_pcibk_config_write, 2.6.18 to 7.1 (warn)",
         examples: &[
             "pciback 0000:00:1d.0: xen-pciback: Driver tried to write to a read-only configuration space field at offset 0x4, size 2. This may be harmless, but if you have problems with your device:\n1) see permissive attribute in sysfs\n2) report problems to the xen-devel mailing list along with details of your device obtained from lspci.",
+        ],
+    },
+    Message {
+        pattern: r"{p}(?:Stealing ownership from dom[0-9]+\.|device has been assigned to another domain! .*|error enabling MSI(?:-X)? for guest [0-9]+: err -?[0-9]+!?|driver data not found.*|cannot enable memory-write-invalidate .*|Unsupported header type .*|{t}IRQ line is not shared with other domains\. Turning ISR off|{t}failed to install fake IRQ handler .*)",
+        read: noted,
+        levels: &[],
+        source: "xenbus.c, conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1",
+        examples: &[
             "pciback 0000:00:1d.0: Stealing ownership from dom3.",
             "pciback 0000:00:1d.0: xen_pciback: error enabling MSI for guest 3: err -22",
             "pciback 0000:00:1d.0: xen_pciback: xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",

@@ -223,8 +223,9 @@ impl Fact {
 
 /// One message of the kernel: how to know it, and what it says.
 pub struct Message {
-    /// The whole message. `{a}` stands for an address, `{p}` for pciback's device prefix of every era, `{m}` for its module's, `{n}` for
-    /// a number and `{x}` for four hexadecimal digits. A pattern that has no choice but these is read without regular expressions.
+    /// The whole message. `{a}` stands for an address, `{p}` for pciback's device prefix of every era, `{m}` for its module's,
+    /// `{c}` for the PCI core's, `{n}` for a number and `{x}` for four hexadecimal digits. A pattern that has no choice but
+    /// these, and perhaps anything at its end, is read without regular expressions.
     pub pattern: &'static str,
     /// Makes the event. `None` when a number is out of its range: then it was not this message.
     pub read: fn(&Found<'_>) -> Option<Event>,

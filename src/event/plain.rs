@@ -1,5 +1,5 @@
-//! Messages that can be read without a regular expression: what pciback puts before them, and one text with numbers in it.
-//! Nearly all that is ours in any log is of these.
+//! Messages that can be read without a regular expression: what pciback or the PCI core puts before them, and one text with
+//! numbers in it. Nearly all that is ours in any log is of these.
 
 use super::Found;
 use crate::pci::Address;
@@ -7,35 +7,63 @@ use crate::pci::Address;
 /// What is no text in a regular expression.
 const SPECIAL: &str = r"\.^$|?*+()[]{}";
 
+/// What patterns begin with, and who says what does.
+const SPEAKERS: [(&str, Speaker); 3] =
+    [("{p}", Speaker::Driver), ("{m}", Speaker::Module), ("{c}", Speaker::Core)];
+
+/// What stands in patterns that are read here, and what it stands for.
+const HOLES: [(&str, Piece); 6] = [
+    ("{n}", Piece::Number),
+    ("{x}", Piece::Hex(4)),
+    ("[0-9a-f]{2}", Piece::Hex(2)),
+    ("[0-9a-f]{6}", Piece::Hex(6)),
+    (".*", Piece::Rest),
+    ("(?: .*)?", Piece::More),
+];
+
+/// Who says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaker {
+    /// pciback, of a device.
+    Driver,
+    /// The module, for itself.
+    Module,
+    /// The PCI core, of a device.
+    Core,
+}
+
 /// A pattern that leaves no choice behind the prefix.
 #[derive(Debug)]
 pub(super) struct Plain {
-    /// Whether the prefix is a device's, not the module's.
-    device: bool,
+    speaker: Speaker,
     pieces: Vec<Piece>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Piece {
     Text(Vec<u8>),
-    /// `{n}`
     Number,
-    /// `{x}`
-    Hex,
+    /// So many hexadecimal digits.
+    Hex(usize),
+    /// Anything, to the end.
+    Rest,
+    /// Nothing, or a space and anything to the end.
+    More,
 }
 
 impl Plain {
     /// The pattern of a [`super::Message`], if it is so simple.
     pub(super) fn of(pattern: &str) -> Option<Self> {
-        let (device, mut rest) = match pattern.strip_prefix("{p}") {
-            Some(rest) => (true, rest),
-            None => (false, pattern.strip_prefix("{m}")?),
-        };
+        let begins = |(name, speaker): &(&str, Speaker)| Some((*speaker, pattern.strip_prefix(name)?));
+        let (speaker, mut rest) = SPEAKERS.iter().find_map(begins)?;
         let mut pieces = Vec::new();
         while let Some(first) = rest.chars().next() {
-            let mut holes = [("{n}", Piece::Number), ("{x}", Piece::Hex)].into_iter();
-            if let Some((piece, behind)) = holes.find_map(|(name, piece)| Some((piece, rest.strip_prefix(name)?))) {
-                pieces.push(piece);
+            if let Some((piece, behind)) = HOLES.iter().find_map(|(name, piece)| Some((piece, rest.strip_prefix(name)?))) {
+                let is_last = matches!(piece, Piece::Rest | Piece::More);
+                if is_last && !behind.is_empty() {
+                    return None;
+                }
+                pieces.push(piece.clone());
                 rest = behind;
                 continue;
             }
@@ -51,13 +79,13 @@ impl Plain {
             }
             rest = escaped.unwrap_or(rest).get(1..)?;
         }
-        Some(Self { device, pieces })
+        Some(Self { speaker, pieces })
     }
 
     /// What the message behind `opening` says, if it is this one from its first byte to its last.
     pub(super) fn read<'a>(&self, opening: &Opening<'a>) -> Option<Found<'a>> {
-        let Opening { device, mut rest } = *opening;
-        if device.is_some() != self.device {
+        let Opening { speaker, device, mut rest } = *opening;
+        if speaker != self.speaker {
             return None;
         }
         let mut number: Option<&[u8]> = None;
@@ -71,33 +99,42 @@ impl Plain {
                     number = Some(found);
                     behind
                 }
-                Piece::Hex => {
-                    let (found, behind) = rest.split_at_checked(4)?;
+                Piece::Hex(digits) => {
+                    let (found, behind) = rest.split_at_checked(*digits)?;
                     found.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some(behind)?
                 }
+                Piece::Rest => &[],
+                Piece::More if rest.first() == Some(&b' ') => &[],
+                Piece::More => rest,
             };
         }
         rest.trim_ascii().is_empty().then_some(Found::Plain { device, number })
     }
 }
 
-/// What pciback puts before a message.
+/// What stands before a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening<'a> {
-    /// The device, or none where the module speaks for itself.
+    speaker: Speaker,
+    /// The device, unless the module speaks for itself.
     device: Option<Address>,
     rest: &'a [u8],
 }
 
 impl<'a> Opening<'a> {
-    /// Takes off what the patterns have `{p}` or `{m}` for.
+    /// Takes off what the patterns begin with.
     pub(super) fn of(message: &'a [u8]) -> Option<Self> {
-        let Some(rest) = message.strip_prefix(b"pciback ") else {
-            return Some(Self { device: None, rest: module(message)? });
+        if let Some(rest) = module(message) {
+            return Some(Self { speaker: Speaker::Module, device: None, rest });
+        }
+        let (speaker, rest) = match message.strip_prefix(b"pci")? {
+            [b' ', rest @ ..] => (Speaker::Core, rest),
+            rest => (Speaker::Driver, rest.strip_prefix(b"back ")?),
         };
         let (address, rest) = Address::peel(rest)?;
         let rest = rest.strip_prefix(b": ")?;
-        Some(Self { device: Some(address), rest: module(rest).unwrap_or(rest) })
+        let own = if speaker == Speaker::Driver { module(rest) } else { None };
+        Some(Self { speaker, device: Some(address), rest: own.unwrap_or(rest) })
     }
 }
 
@@ -114,7 +151,16 @@ mod tests {
     fn the_frequent_messages_need_no_regular_expression() {
         let plain: Vec<_> = messages().filter(|message| Plain::of(message.pattern).is_some()).collect();
         let patterns: Vec<_> = plain.iter().map(|message| message.pattern).collect();
-        for frequent in ["seizing device", "backend is vpci", "registering for {n}", "enabling device"] {
+        let frequent = [
+            "{p}seizing device",
+            "backend is vpci",
+            "registering for {n}",
+            "enabling device",
+            "virtual slot {n}",
+            "read-only configuration space field",
+            " class 0x",
+        ];
+        for frequent in frequent {
             assert!(patterns.iter().any(|pattern| pattern.contains(frequent)), "{frequent}: {patterns:?}");
         }
         for message in plain {

@@ -14,6 +14,8 @@ use crate::record::{Author, Record};
 const HOLES: &[(&str, &str)] = &[
     // pciback's device prefix in every era: the second prefix came with 5.8, with `-` or `_` by source file.
     ("{p}", r"pciback (?<bdf>{a}): (?:{m})?"),
+    // The PCI core's, of a device (drivers/pci/probe.c).
+    ("{c}", r"pci (?<bdf>{a}): "),
     // What the fake interrupt handler calls itself (`pciback_ops.c` `xen_pcibk_control_isr`, "%s[%s]").
     ("{t}", r"(?:xen-)?pciback\[{a}\]:? "),
     // `%04x:%02x:%02x.%d`, domains above `ffff` with more digits.

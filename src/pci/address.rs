@@ -49,19 +49,17 @@ impl Address {
     /// Stricter than [`FromStr`]: lower case, at least four digits of domain, two of bus and slot, one of function. A
     /// longer number does not match, so that `0000:00:1d.10` is no address with something behind it.
     pub fn peel(text: &[u8]) -> Option<(Self, &[u8])> {
-        let colon = text.iter().take(9).position(|b| *b == b':')?;
-        let (domain, rest) = text.split_at_checked(colon)?;
-        if !(4..=8).contains(&domain.len()) || (domain.len() > 4 && domain.first() == Some(&b'0')) {
-            return None;
-        }
-        let domain = lower_hex(domain)?;
+        let (domain, rest) = domain(text)?;
         let &[b':', b1, b2, b':', s1, s2, b'.', f, ref rest @ ..] = rest else { return None };
         if rest.first().is_some_and(u8::is_ascii_hexdigit) {
             return None;
         }
-        let bus = u8::try_from(lower_hex(&[b1, b2])?).ok()?;
-        let slot = u8::try_from(lower_hex(&[s1, s2])?).ok()?;
-        let function = u8::try_from(lower_hex(&[f])?).ok()?;
+        let [bus, slot] = [(b1, b2), (s1, s2)].map(|(high, low)| digit(high) << 4 | digit(low));
+        let function = digit(f);
+        if (bus | slot | function) > 0xff {
+            return None;
+        }
+        let [bus, slot, function] = [bus, slot, function].map(low_byte);
         Some((Self::new(domain, bus, slot, function)?, rest))
     }
 
@@ -83,15 +81,34 @@ impl Address {
     }
 }
 
-fn lower_hex(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0_u32, |value, digit| {
-        let digit = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        value.checked_mul(16)?.checked_add(u32::from(digit))
-    })
+/// The domain, and what follows it.
+fn domain(text: &[u8]) -> Option<(u32, &[u8])> {
+    if let [d1, d2, d3, d4, rest @ ..] = text
+        && rest.first() == Some(&b':')
+    {
+        let value = [d1, d2, d3, d4].iter().fold(0, |value, byte| value << 4 | digit(**byte));
+        return (value <= 0xffff).then_some((value, rest));
+    }
+    let length = text.iter().take(9).position(|byte| *byte == b':')?;
+    let (digits, rest) = text.split_at_checked(length)?;
+    if !(5..=8).contains(&length) || digits.first() == Some(&b'0') || digits.iter().any(|byte| digit(*byte) > 0xf) {
+        return None;
+    }
+    Some((digits.iter().fold(0, |value, byte| value << 4 | digit(*byte)), rest))
+}
+
+/// The value of a digit as the kernel prints it, or so much that no number of two bytes has it in it.
+const fn digit(byte: u8) -> u32 {
+    const NONE: u32 = 1 << 16;
+    match byte {
+        b'0'..=b'9' => (byte - b'0') as u32,
+        b'a'..=b'f' => (byte - b'a') as u32 + 10,
+        _ => NONE,
+    }
+}
+
+const fn low_byte(value: u32) -> u8 {
+    value.to_le_bytes()[0]
 }
 
 impl fmt::Display for Address {
@@ -225,6 +242,13 @@ mod tests {
             "0000:00:20.0",
             "0000:00:1d.00",
             "00000:00:1d.0",
+            "g000:00:1d.0",
+            "000g:00:1d.0",
+            "1g000:00:1d.0",
+            "100000000:00:1d.0",
+            "0000:g0:1d.0",
+            "0000:00:g0.0",
+            "0000:00:1d.g",
             "00:1d.0",
             "",
         ] {
