@@ -1,29 +1,13 @@
 //! One PCI device as sysfs shows it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::uses::{self, Use};
-use crate::pci::Address;
+use crate::pci::{Address, Ids};
 use crate::tree::{Known, Tree};
 
 /// Every PCI device of a host, by address.
 pub type Devices = BTreeMap<Address, Device>;
-
-/// Vendor and device id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ids {
-    /// Vendor.
-    pub vendor: u16,
-    /// Device.
-    pub device: u16,
-}
-
-impl fmt::Display for Ids {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:04x}", self.vendor, self.device)
-    }
-}
 
 /// What sysfs says about one device.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ mod names;
 mod page;
 mod uses;
 
-pub use device::{Device, Devices, Ids};
+pub use device::{Device, Devices};
 pub use names::PciIds;
 pub use page::Page;
 pub use uses::Use;

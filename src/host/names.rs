@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::device::Ids;
+use crate::pci::Ids;
 use crate::tree::{Known, Tree};
 
 /// Where distributions keep the file.

@@ -16,8 +16,7 @@ pub use verdict::{Severity, Verdict};
 
 use chrono::{DateTime, Utc};
 
-use crate::host::Ids;
-use crate::pci::Address;
+use crate::pci::{Address, Ids};
 use crate::record::{BootId, Stamp};
 use crate::request::{Location, Source};
 

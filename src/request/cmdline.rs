@@ -11,7 +11,7 @@ pub fn written(tree: &Tree) -> Said {
     let mut said = Said::nothing(Source::CommandLine);
     match tree.read(PATH) {
         Known::Is(line) => {
-            let location = Location { path: PATH.to_owned(), line: None };
+            let location = Location::on_host(PATH, None);
             said.written = in_line(line, Source::CommandLine, Some(&location));
         }
         Known::Absent => {}

@@ -63,17 +63,24 @@ impl Source {
 /// Where exactly a list is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
-    /// The file, without a leading slash as in a [`Tree`].
+    /// The file: of a host from its root, `/proc/cmdline`; one that the user named as it was given.
     pub path: String,
     /// Line, counted from 1, in a file of several lines.
     pub line: Option<usize>,
 }
 
+impl Location {
+    /// A line of a file of the host, or all of it; `path` as in a [`Tree`].
+    fn on_host(path: &str, line: Option<usize>) -> Self {
+        Self { path: format!("/{path}"), line }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            Some(line) => write!(f, "/{}:{line}", self.path),
-            None => write!(f, "/{}", self.path),
+            Some(line) => write!(f, "{}:{line}", self.path),
+            None => f.write_str(&self.path),
         }
     }
 }

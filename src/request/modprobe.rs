@@ -57,7 +57,7 @@ fn in_file(text: &[u8], path: &str) -> Vec<Written> {
         let options: Vec<u8> = options.iter().map(|byte| if *byte == b'\t' { b' ' } else { *byte }).collect();
         for argument in arguments(&options).into_iter().filter(|argument| argument.key == b"hide") {
             let Some(text) = argument.value else { continue };
-            let location = Some(Location { path: path.to_owned(), line: Some(number) });
+            let location = Some(Location::on_host(path, Some(number)));
             let key = format!("options {} hide", String::from_utf8_lossy(module));
             found.push(Written { text, source: Source::Modprobe, location, key, effective });
         }

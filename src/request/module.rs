@@ -23,7 +23,7 @@ pub fn written(tree: &Tree) -> Said {
             Known::Is(text) => text.strip_suffix(b"\n").unwrap_or(text),
         };
         if !text.is_empty() && !NOT_GIVEN.contains(&text) {
-            let location = Some(Location { path, line: None });
+            let location = Some(Location::on_host(&path, None));
             let (text, key) = (text.to_vec(), "hide".to_owned());
             said.written.push(Written { text, source: Source::Module, location, key, effective: true });
         }

@@ -9,7 +9,7 @@ pub const PATH: &str = "sys/bus/pci/drivers/pciback/slots";
 /// What `slots` wants, as a list.
 pub fn written(addresses: &[Address]) -> Written {
     let text: String = addresses.iter().map(|address| Pattern::from(*address).to_string()).collect();
-    let location = Some(Location { path: PATH.to_owned(), line: None });
+    let location = Some(Location::on_host(PATH, None));
     Written { text: text.into_bytes(), source: Source::Slots, location, key: "slots".to_owned(), effective: true }
 }
 
