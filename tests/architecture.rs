@@ -79,6 +79,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("serde_json", &["source", "render"]),
     ("signal_hook", &["cli"]),
     ("terminal_size", &["cli"]),
+    ("toml", &["request"]),
     ("zstd", &["source"]),
 ];
 

@@ -85,7 +85,8 @@ pub(super) fn list(place: &Written, list: &str) -> Vec<String> {
             format!("# xen-pciback.hide={list}"),
         ],
         Source::Modprobe => vec![format!("# put this line{at}:"), format!("# options xen-pciback hide={list}")],
-        Source::Slots => Vec::new(),
+        // Nobody writes these two for the kernel.
+        Source::Policy | Source::Slots => Vec::new(),
     }
 }
 

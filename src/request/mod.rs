@@ -10,6 +10,7 @@ pub mod hide;
 pub mod logged;
 pub mod modprobe;
 pub mod module;
+pub mod policy;
 pub mod slots;
 
 use std::fmt;
@@ -22,6 +23,8 @@ use hide::{Grammar, HideList};
 pub enum Source {
     /// `--hide` or `--device`.
     Argument,
+    /// `--policy`: what a site wrote down about its devices.
+    Policy,
     /// `/sys/module/xen_pciback/parameters/hide`: what the module was really given.
     Module,
     /// `/proc/cmdline`.
@@ -39,6 +42,7 @@ impl Source {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Argument => "argument",
+            Self::Policy => "policy",
             Self::Module => "module",
             Self::CommandLine => "cmdline",
             Self::Modprobe => "modprobe",
@@ -51,6 +55,7 @@ impl Source {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Argument => "the arguments",
+            Self::Policy => "the policy",
             Self::Module => "the module parameter",
             Self::CommandLine => "the kernel command line",
             Self::Modprobe => "modprobe.d",
@@ -108,9 +113,12 @@ impl Written {
         let grammar = grammar.into();
         match self.source {
             Source::Slots => hide::read_of_any_length(&self.text, grammar),
-            Source::Argument | Source::Module | Source::CommandLine | Source::Modprobe | Source::Log => {
-                hide::read(&self.text, grammar)
-            }
+            Source::Argument
+            | Source::Policy
+            | Source::Module
+            | Source::CommandLine
+            | Source::Modprobe
+            | Source::Log => hide::read(&self.text, grammar),
         }
     }
 }
