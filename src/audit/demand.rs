@@ -9,13 +9,14 @@ use crate::host::{Device, Devices, Host, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
-use crate::request::{Said, Source, Written, argument, find, logged, slots};
+use crate::request::policy::Device as Expected;
+use crate::request::{Location, Said, Source, Written, argument, find, logged, slots};
 use crate::timeline::Story;
 use crate::tree::{Known, Tree};
 
 /// What is asked for.
 pub(super) struct Demand {
-    /// The list in force; `None` with `--device`, or where no place holds one.
+    /// The list in force; `None` with `--device` or `--policy`, or where no place holds one.
     pub list: Option<(Written, HideList)>,
     /// Every place that was looked at, in order.
     pub places: Vec<Said>,
@@ -56,7 +57,13 @@ impl Demand {
             grammar,
         };
         let entries = match &case.asked {
-            Asked::Devices(addresses) => demand.devices(addresses),
+            Asked::Devices(addresses) => {
+                demand.devices(addresses.iter().map(|address| (*address, Source::Argument, None)))
+            }
+            Asked::Policy(policy) => {
+                let at = |device: &Expected| (device.address, Source::Policy, Some(policy.at(device.line)));
+                demand.devices(policy.devices.iter().map(at))
+            }
             Asked::List(list) => demand.take(argument::written(list)),
             Asked::Found { from } => {
                 let kernel = host.and_then(Host::kernel).or(case.options.kernel);
@@ -86,16 +93,16 @@ impl Demand {
         self.list.as_ref().map(|(written, _)| written.source)
     }
 
-    fn devices(&mut self, addresses: &[Address]) -> Vec<(String, Pattern)> {
+    /// Takes single devices, each with the place that names it.
+    fn devices(&mut self, named: impl Iterator<Item = (Address, Source, Option<Location>)>) -> Vec<(String, Pattern)> {
         self.request.accepted = true;
-        let entry = |address: &Address| EntryReport {
-            text: address.to_string(),
-            source: Source::Argument,
-            location: None,
-            addresses: vec![*address],
-        };
-        self.request.entries = addresses.iter().map(entry).collect();
-        addresses.iter().map(|address| (address.to_string(), Pattern::from(*address))).collect()
+        let mut entries = Vec::new();
+        for (address, source, location) in named {
+            let (text, addresses) = (address.to_string(), vec![address]);
+            entries.push((text.clone(), Pattern::from(address)));
+            self.request.entries.push(EntryReport { text, source, location, addresses });
+        }
+        entries
     }
 
     /// The first place that holds a list. In one place the last list wins, as in the kernel.

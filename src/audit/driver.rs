@@ -24,11 +24,12 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> {
     let capabilities = "proc/xen/capabilities";
     let features = "sys/hypervisor/properties/features";
-    // A boot entry without Xen leaves the host's own list where it was.
+    // A boot entry without Xen leaves the host's own list where it was, and a policy is about this host.
     let mut written_down = scene.demand.places.iter().flat_map(|said| &said.written);
     let own =
         written_down.rfind(|written| matches!(written.source, Source::Module | Source::CommandLine | Source::Modprobe));
-    let severity = if own.is_some() { Severity::Critical } else { Severity::Unknown };
+    let expected = scene.case.asked.policy().is_some();
+    let severity = if expected || own.is_some() { Severity::Critical } else { Severity::Unknown };
     let mut found = match &host.dom0 {
         Known::Is(true) => return None,
         Known::Is(false) => {

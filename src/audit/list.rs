@@ -186,7 +186,10 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 fn nothing(scene: &Scene<'_>) -> Option<Finding> {
-    let Asked::Found { from } = scene.case.asked else { return None };
+    let Asked::Found { from } = scene.case.asked else {
+        let message = "no device is named: nothing is requested that could be judged";
+        return asks_for_nothing(scene).then(|| finding(Code::NothingRequested, Severity::Unknown, message));
+    };
     let looked = scene.demand.places.iter().filter(|said| from.is_none_or(|from| said.source == from));
     let looked: Vec<&str> = looked.map(|said| said.source.in_words()).collect();
     let looked = if looked.is_empty() {

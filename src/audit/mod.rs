@@ -8,6 +8,7 @@ mod demand;
 mod devices;
 mod driver;
 mod evidence;
+mod expected;
 mod facts;
 mod list;
 mod outlook;
@@ -27,6 +28,7 @@ use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::Source;
 use crate::request::hide::Grammar;
+use crate::request::policy::Policy;
 use crate::timeline::{BootChoice, Log, Running, Story};
 use crate::tree::Tree;
 use demand::Demand;
@@ -69,6 +71,18 @@ pub enum Asked {
     List(Vec<u8>),
     /// `--device`: these, and no list.
     Devices(Vec<Address>),
+    /// `--policy`: what a site wrote down, and no list.
+    Policy(Policy),
+}
+
+impl Asked {
+    /// The policy, where there is one.
+    const fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Policy(policy) => Some(policy),
+            Self::Found { .. } | Self::List(_) | Self::Devices(_) => None,
+        }
+    }
 }
 
 impl Default for Asked {
@@ -177,6 +191,7 @@ pub fn conclude(case: &Case) -> Report {
     list::find(&scene, &mut findings);
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
+    expected::find(&scene, &devices, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
     verdict::report(&scene, devices, findings)

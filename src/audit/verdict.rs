@@ -19,12 +19,10 @@ fn worst(devices: &[Judged], findings: &[Finding]) -> Verdict {
         return verdict;
     }
     let of_findings = findings.iter().map(severity);
-    let of_devices = devices.iter().filter(|judged| judged.want.is_some()).map(|judged| {
-        // A finding that says what the status says speaks for it: an accepted one is accepted for both.
-        let said =
-            findings.iter().filter(|finding| finding.address == Some(judged.address) && finding.code.states_a_device());
-        said.map(severity).max().unwrap_or(judged.status.verdict())
-    });
+    let of_devices = devices
+        .iter()
+        .filter(|judged| judged.want.is_some())
+        .map(|judged| judged.status.verdict_by(judged.address, findings));
     of_findings.chain(of_devices).max().unwrap_or(Verdict::Ok)
 }
 
@@ -130,6 +128,7 @@ fn device(scene: &Scene<'_>, judged: Judged, findings: &[Finding], names: &PciId
     let mut codes: Vec<Code> =
         findings.iter().filter(|finding| finding.address == Some(judged.address)).map(|finding| finding.code).collect();
     codes.dedup();
+    let expected = scene.case.asked.policy().and_then(|policy| policy.device(judged.address));
     Device {
         address: judged.address,
         requested: judged.want.is_some(),
@@ -139,7 +138,7 @@ fn device(scene: &Scene<'_>, judged: Judged, findings: &[Finding], names: &PciId
         driver,
         id,
         name: id.and_then(|ids| names.name(ids)),
-        label: None,
+        label: expected.and_then(|expected| expected.label.clone()),
         last_guest: guest.map(|(domid, fact)| LastGuest { domid: *domid, at: scene.date(&fact.stamp) }),
         seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
         seizing: seizing.map(|fact| fact.stamp),

@@ -17,7 +17,7 @@ const REASONS: &[(Code, &str)] = &[
 ];
 
 /// What could not be read. Only its message says why.
-const BLIND: &[Code] = &[Code::LogUnreadable, Code::HostUnreadable];
+const BLIND: &[Code] = &[Code::LogUnreadable, Code::HostUnreadable, Code::PolicyUnreadable];
 
 /// `text`, or its beginning where it has more than `most` letters: a name or a message of any length may stand in it.
 pub(super) fn cut(text: String, most: usize) -> String {
@@ -88,11 +88,11 @@ pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
     let mut accepted = 0;
     let mut shown = Vec::new();
     for device in report.devices.iter().filter(|device| device.requested) {
-        let verdict = device.status.verdict();
-        if verdict == Verdict::Ok {
+        if device.status.verdict() == Verdict::Ok {
             continue;
         }
-        if is_accepted(report, device) {
+        let verdict = device.status.verdict_by(device.address, &report.findings);
+        if verdict == Verdict::Ok {
             accepted += 1;
             continue;
         }
@@ -113,14 +113,6 @@ pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
     // Stable: within these, devices stay in the order of their addresses and findings in that of the report.
     found.sort_by_key(|(verdict, is_device, _)| (std::cmp::Reverse(*verdict), *is_device));
     (found.into_iter().map(|(.., text)| text).collect(), accepted)
-}
-
-/// Whether the user accepted what is wrong with a device: then its findings are lighter than its status.
-fn is_accepted(report: &Report, device: &Device) -> bool {
-    let about = report.findings.iter().filter(|finding| finding.address == Some(device.address));
-    let worst = about.map(|finding| finding.severity.verdict()).max();
-    // No finding speaks for a device that is unconfirmed.
-    device.status != Status::Unconfirmed && worst.is_some_and(|worst| worst < device.status.verdict())
 }
 
 fn state(device: &Device) -> String {

@@ -28,7 +28,7 @@ pub fn table(report: &Report, style: &Style) -> String {
     }
     if !report.devices.is_empty() {
         lines.push(String::new());
-        lines.extend(devices(&report.devices, style));
+        lines.extend(devices(report, style));
     }
     let shown = findings::shown(report, style);
     lines.extend(findings::lines(&shown, style));
@@ -112,7 +112,8 @@ fn log(log: &Log) -> String {
     format!("log {}: {} {}{lost}{complete}", log.source, log.records, plural_of(log.records, "record"))
 }
 
-fn devices(devices: &[Device], style: &Style) -> Vec<String> {
+fn devices(report: &Report, style: &Style) -> Vec<String> {
+    let devices = &report.devices;
     let shows_entries = devices.iter().any(is_covered_from_afar);
     let mut heading = vec!["ADDRESS", "STATUS", "DRIVER", "DEVICE"];
     let mut kinds = vec![Column::Whole, Column::Whole, Column::Upto(16), Column::Rest];
@@ -137,7 +138,8 @@ fn devices(devices: &[Device], style: &Style) -> Vec<String> {
     // Escape codes would count as columns, so they come last: the status is the first word behind the address.
     for (line, device) in lines.iter_mut().skip(1).zip(devices) {
         let status = device.status.name();
-        *line = line.replacen(status, &paint(status, device.status.verdict(), style), 1);
+        let verdict = device.status.verdict_by(device.address, &report.findings);
+        *line = line.replacen(status, &paint(status, verdict, style), 1);
     }
     lines
 }

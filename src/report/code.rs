@@ -35,6 +35,7 @@ codes! {
     ListTooLong = "list-too-long": "The list is longer than the kernel takes.",
     DuplicateEntry = "duplicate-entry": "An entry names a device that another one names already.",
     WildcardEmpty = "wildcard-empty": "No device exists under a wildcard of the list.",
+    PolicyUnreadable = "policy-unreadable": "The policy cannot be used.",
     NothingRequested = "nothing-requested": "No place holds a list.",
     NotDom0 = "not-dom0": "This is not a dom0, or nothing shows that it is one.",
     DriverAbsent = "driver-absent": "pciback is not there.",
@@ -42,6 +43,7 @@ codes! {
     Unbound = "unbound": "No driver has the device, pciback neither.",
     Absent = "absent": "There is no such device.",
     Missing = "missing": "A complete log does not say that pciback took the device.",
+    IdentityChanged = "identity-changed": "Another card is at the address than the policy expects.",
     SeizeFailed = "seize-failed": "pciback tried to take the device and failed.",
     Refused = "refused": "pciback refuses devices of this kind.",
     ReleasedByHand = "released-by-hand": "The device was taken off pciback's own list.",
@@ -70,6 +72,7 @@ impl Code {
                 | Self::ListOutOfRange
                 | Self::ListCutShort
                 | Self::ListTooLong
+                | Self::PolicyUnreadable
                 | Self::NothingRequested
                 | Self::NotDom0
                 | Self::DriverAbsent

@@ -181,8 +181,13 @@ pub struct Finding {
 impl Report {
     /// Of an audit that could not be made, or of something that could not be read.
     pub fn unreadable(why: String, time: Option<DateTime<Utc>>) -> Self {
+        Self::without(Code::LogUnreadable, why, time)
+    }
+
+    /// Of an audit that came to nothing for what this finding says.
+    pub fn without(code: Code, why: String, time: Option<DateTime<Utc>>) -> Self {
         let finding = Finding {
-            code: Code::LogUnreadable,
+            code,
             severity: Severity::Unknown,
             address: None,
             time: None,

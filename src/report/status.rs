@@ -1,6 +1,6 @@
 //! What became of a device.
 
-use super::Verdict;
+use super::{Finding, Verdict};
 use crate::history::Trail;
 use crate::host::Page;
 use crate::pci::Address;
@@ -86,6 +86,13 @@ impl Status {
             | Self::Unbound
             | Self::Missing => Verdict::Critical,
         }
+    }
+
+    /// What it does to the verdict beside these findings, as the status of the device at `address`. One that says what the
+    /// status says speaks for it: an accepted one is accepted for both, one that a policy weighs is weighed for both.
+    pub fn verdict_by(&self, address: Address, findings: &[Finding]) -> Verdict {
+        let said = findings.iter().filter(|finding| finding.address == Some(address) && finding.code.states_a_device());
+        said.map(|finding| finding.severity.verdict()).max().unwrap_or(self.verdict())
     }
 }
 

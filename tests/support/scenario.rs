@@ -1,9 +1,10 @@
 //! A scenario: request, log, host and expected report in one text file.
 //!
-//! Sections begin with `== `: `arguments` (one a line), `log NAME` (its lines, or `< FILE` below testdata), `host` (a
-//! manifest, or `< FILE` and lines that change it), `expect`.
+//! Sections begin with `== `: `arguments` (one a line), `policy NAME` (its text), `log NAME` (its lines, or `< FILE` below
+//! testdata), `host` (a manifest, or `< FILE` and lines that change it), `expect`.
 
 use pciback_audit::audit::{Asked, Case, FailOn, Options};
+use pciback_audit::request::policy;
 use pciback_audit::tree::Tree;
 
 use super::{log, read, tree};
@@ -25,6 +26,7 @@ pub fn parse(text: &str) -> Scenario {
             ("arguments", "") => {
                 body.lines().filter(|line| !line.is_empty()).for_each(|line| argument(&mut case, line));
             }
+            ("policy", name) => case.asked = Asked::Policy(policy::read(name, body.as_bytes()).unwrap()),
             ("log", name) => {
                 let bytes = match body.strip_prefix("< ") {
                     Some(file) => read(file.trim()),

@@ -39,8 +39,9 @@ fn device_line(device: &Device) -> String {
     let id = device.id.map_or("?".to_owned(), |id| id.to_string());
     let covered = device.covered_by.as_deref().unwrap_or("nothing");
     let guest = device.last_guest.as_ref().map_or(String::new(), |guest| format!(", last in guest {}", guest.domid));
+    let label = device.label.as_ref().map_or(String::new(), |label| format!(", labelled {label}"));
     format!(
-        "device {} {} (by {}), {driver}, {id}, covered by {covered}{guest}\n",
+        "device {} {} (by {}), {driver}, {id}, covered by {covered}{guest}{label}\n",
         device.address,
         device.status.name(),
         device.basis.name()
