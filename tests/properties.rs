@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use pciback_audit::audit::{Asked, Case, Options, conclude};
 use pciback_audit::report::{Report, Verdict};
+use pciback_audit::request::policy;
 use support::summary::summary;
 use support::{by_log, captures, endless_log, log, log_of_reads, logs_of, read, tree};
 
@@ -300,6 +301,44 @@ fn no_bytes_make_the_judge_panic_or_say_ok() {
         case.logs = Vec::new();
         assert!(conclude(&case).verdict > Verdict::Warning, "round {round}");
     }
+}
+
+#[test]
+fn no_bytes_make_a_policy_panic_and_none_is_half_understood() {
+    let mut noise = Noise(0x0070_110c);
+    let good = "[[device]]\naddress = \"00:1d.0\"\nid = \"8086:2934\"\nlabel = 'ü'\n\n[[device]]\naddress = '0000:00:1d.1'\n\
+                severity = \"warning\"\nguest = \"a\"\n";
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let mut bytes = good.as_bytes().to_vec();
+        for _ in 0..=noise.next(4) {
+            let at = noise.next(bytes.len().max(1));
+            let other = b"[]{}='\"#.,\n\\0:"[noise.next(14)];
+            match noise.next(5) {
+                _ if bytes.is_empty() => {}
+                0 => bytes[at] = noise.byte(),
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, other),
+                3 => bytes.extend_from_within(at..),
+                _ => bytes.truncate(at),
+            }
+        }
+        match policy::read("p", &bytes) {
+            Ok(policy) => {
+                read += 1;
+                assert!(!policy.devices.is_empty());
+                let lines = bytes.split(|byte| *byte == b'\n').count();
+                for device in &policy.devices {
+                    assert!((1..=lines).contains(&device.line), "{:?}", String::from_utf8_lossy(&bytes));
+                    assert_eq!(policy.devices.iter().filter(|other| other.address == device.address).count(), 1);
+                }
+                let case = Case { asked: Asked::Policy(policy), ..Case::default() };
+                assert_eq!(conclude(&case).verdict, Verdict::Unknown, "{}", String::from_utf8_lossy(&bytes));
+            }
+            Err(error) => assert!(error.to_string().starts_with("p:"), "{error}"),
+        }
+    }
+    assert!(read > 100, "damage that does no harm is rare: {read}");
 }
 
 #[test]

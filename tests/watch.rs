@@ -135,6 +135,17 @@ fn its_json_is_as_the_schema_says() {
 }
 
 #[test]
+fn a_policy_is_watched_over() {
+    let folder = Folder::new();
+    folder.file("site.toml", b"[[device]]\naddress = '00:1f.7'\nlabel = 'a'\n[[device]]\naddress = '01:00.0'\n");
+    let mut watch = Watch::start("", &[("--policy", &folder.at("site.toml"))]);
+    let state = watch.state();
+    assert!(state.iter().any(|line| line.contains("0000:00:1f.7")), "{state:?}");
+    assert!(state.last().unwrap().contains("of 2 requested devices"), "{state:?}");
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
 fn the_schema_names_every_kind_and_status() {
     let schema: Value = serde_json::from_str(include_str!("../schema/event-1.json")).unwrap();
     let named = |part: &str| -> Vec<String> {

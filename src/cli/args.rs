@@ -75,6 +75,9 @@ pub(super) struct Request {
     /// A device that should be pciback's: 0000:00:1d.0 or 00:1d.0 (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["hide", "hide_from"])]
     pub(super) device: Vec<Address>,
+    /// The devices that a policy file names (TOML), and what it expects of each
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hide", "device", "hide_from"])]
+    pub(super) policy: Option<PathBuf>,
     /// Take the list from this place only
     #[arg(long, value_name = "PLACE")]
     pub(super) hide_from: Option<Place>,
@@ -184,6 +187,9 @@ pub(super) struct Scan {
     /// A device that should be pciback's in every boot: 0000:00:1d.0 or 00:1d.0 (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with = "hide")]
     pub(super) device: Vec<Address>,
+    /// The devices that a policy file names (TOML), for every boot
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hide", "device"])]
+    pub(super) policy: Option<PathBuf>,
     /// Which boots of a host count for the exit status
     #[arg(long, value_name = "BOOTS", default_value = "last")]
     pub(super) boot: Boots,

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
-use pciback_audit::audit::{Case, conclude};
-use pciback_audit::report::Report;
+use pciback_audit::audit::{Asked, Case, conclude};
+use pciback_audit::report::{Code, Report};
 use pciback_audit::source::{Logs, keep};
 use pciback_audit::tree::{Node, Tree};
 
@@ -26,20 +26,25 @@ const STEADY: Duration = Duration::from_secs(1);
 
 /// Reads the evidence and judges it, as often as it takes.
 pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
+    stage.enter("reading the policy");
+    let asked = match check.request.read() {
+        Ok(asked) => asked,
+        Err(why) => return Outcome::without(Code::PolicyUnreadable, why),
+    };
     if let Some(limit) = check.wait {
-        return wait::audit(check, limit, stage);
+        return wait::audit(check, asked, limit, stage);
     }
-    let outcome = once(check, stage);
+    let outcome = once(check, &asked, stage);
     if outcome.report.waiting.unsteady && check.host == Host::Here && check.logs == [Log::Ring] {
         stage.enter("waiting for pciback to set a device up");
         std::thread::sleep(STEADY);
-        return once(check, stage);
+        return once(check, &asked, stage);
     }
     outcome
 }
 
 /// Reads the logs, then the host, which decides what is so now, and judges.
-fn once(check: &Check, stage: &Stage) -> Outcome {
+fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
     let mut complaints = Vec::new();
     let mut logs = Logs::default();
     for log in &check.logs {
@@ -52,7 +57,7 @@ fn once(check: &Check, stage: &Stage) -> Outcome {
     };
     stage.enter("judging");
     let case = Case {
-        asked: check.asked.clone(),
+        asked: asked.clone(),
         tree,
         logs: logs.into_inner(),
         options: check.options.clone(),
@@ -114,5 +119,12 @@ pub(super) fn now() -> DateTime<Utc> {
 
 /// The outcome of an audit that did not come to its end.
 pub(super) fn unfinished(why: &str) -> Outcome {
-    Outcome { report: Report::unreadable(why.to_owned(), Some(now())), complaints: vec![why.to_owned()] }
+    Outcome::without(Code::LogUnreadable, why.to_owned())
+}
+
+impl Outcome {
+    /// Of an audit that came to nothing, and the one finding that says why.
+    fn without(code: Code, why: String) -> Self {
+        Self { report: Report::without(code, why.clone(), Some(now())), complaints: vec![why] }
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pciback_audit::audit::{Case, conclude};
+use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::KernelVersion;
 use pciback_audit::report::Report;
 use pciback_audit::source::{Live, keep, keep_nameless};
@@ -16,6 +16,7 @@ use super::plan::{Check, Host};
 #[derive(Debug)]
 pub(super) struct Listener<'a> {
     check: &'a Check,
+    asked: Asked,
     pub(super) live: Live,
     clock: Instant,
 }
@@ -23,8 +24,8 @@ pub(super) struct Listener<'a> {
 impl<'a> Listener<'a> {
     /// Begins to listen. The host is read behind this, so that no change falls between the two.
     #[expect(clippy::disallowed_methods, reason = "an edge: when to look again")]
-    pub(super) fn begin(check: &'a Check) -> Self {
-        Self { check, live: Live::begin(), clock: Instant::now() }
+    pub(super) fn begin(check: &'a Check, asked: Asked) -> Self {
+        Self { check, asked, live: Live::begin(), clock: Instant::now() }
     }
 
     /// How long it has been listening.
@@ -37,7 +38,7 @@ impl<'a> Listener<'a> {
         let read = if with_names { keep } else { keep_nameless };
         let tree = (self.check.host == Host::Here).then(|| read(Path::new("/")).unwrap_or_else(|error| closed(&error)));
         let case = Case {
-            asked: self.check.asked.clone(),
+            asked: self.asked.clone(),
             tree,
             logs: vec![self.live.log()],
             options: self.check.options.clone(),

@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod listen;
 mod plan;
+mod request;
 mod scan;
 mod wait;
 mod watch;
@@ -53,7 +54,7 @@ fn work(plan: Plan) -> u8 {
             page.report(&outcome.report, &outcome.complaints, began.elapsed())
         }
         Work::Watch(watch) => watch::run(&watch),
-        Work::Scan(scan) => scan::run(&scan, &page),
+        Work::Scan(scan) => scan::run(scan, &page),
         Work::Demo => {
             let report = demo::report(page.verbose);
             page.report(&report, &[], began.elapsed())

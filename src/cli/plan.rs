@@ -11,6 +11,7 @@ use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
 use super::args::{self, Args, Command};
+use super::request::Request;
 use super::write::{Form, Page};
 use super::{check, when};
 
@@ -34,7 +35,7 @@ pub(super) enum Work {
 /// One audit.
 #[derive(Debug)]
 pub(super) struct Check {
-    pub(super) asked: Asked,
+    pub(super) request: Request,
     pub(super) logs: Vec<Log>,
     pub(super) host: Host,
     pub(super) options: Options,
@@ -56,7 +57,9 @@ pub(super) struct Watch {
 /// A scan of saved logs.
 #[derive(Debug)]
 pub(super) struct Scan {
+    /// The work, but for what is requested.
     pub(super) work: pciback_audit::scan::Scan,
+    pub(super) request: Request,
     pub(super) form: ScanForm,
     /// Whether all boots count for the exit status, not just each host's last one.
     pub(super) all_boots: bool,
@@ -135,7 +138,7 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
     let wait = evidence.wait;
-    Ok(Plan { work: Work::Check(Check { asked: asked(request), logs, host, options, timeout, wait }), page })
+    Ok(Plan { work: Work::Check(Check { request: self::request(request), logs, host, options, timeout, wait }), page })
 }
 
 fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
@@ -162,12 +165,11 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
         verbose: page.paper.verbose > 0,
         ..common(&judgement)
     };
-    let request = args::Request { hide: scan.hide, device: scan.device, hide_from: None };
+    let request = args::Request { hide: scan.hide, device: scan.device, policy: scan.policy, hide_from: None };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let scan_plan = Scan {
         work: pciback_audit::scan::Scan {
             paths: scan.paths,
-            asked: asked(request),
             options,
             now: Some(now),
             since,
@@ -175,7 +177,9 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
             threads: scan.threads.map_or_else(processors, usize::from),
             part: None,
             every_line: scan.every_line,
+            ..pciback_audit::scan::Scan::default()
         },
+        request: self::request(request),
         form,
         all_boots: scan.boot == args::Boots::All,
         timeout: judgement.timeout.map(Duration::from_secs),
@@ -203,7 +207,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         return Err(conflict("--json and --format text ask for two forms"));
     }
     let check = Check {
-        asked: asked(request),
+        request: self::request(request),
         logs: vec![Log::Ring],
         host: Host::Here,
         options: Options { ignore, event_window, ..Options::default() },
@@ -229,12 +233,15 @@ fn host(evidence: &args::Evidence, logs: &[Log]) -> Host {
     }
 }
 
-fn asked(request: args::Request) -> Asked {
+fn request(request: args::Request) -> Request {
     if let Some(list) = request.hide {
-        return Asked::List(list.into_vec());
+        return Request::Typed(Asked::List(list.into_vec()));
     }
     if !request.device.is_empty() {
-        return Asked::Devices(request.device);
+        return Request::Typed(Asked::Devices(request.device));
+    }
+    if let Some(path) = request.policy {
+        return Request::Policy(path);
     }
     let from = request.hide_from.map(|place| match place {
         args::Place::Module => Source::Module,
@@ -243,7 +250,7 @@ fn asked(request: args::Request) -> Asked {
         args::Place::Slots => Source::Slots,
         args::Place::Log => Source::Log,
     });
-    Asked::Found { from }
+    Request::Typed(Asked::Found { from })
 }
 
 fn page(page: args::Page) -> Result<Page, clap::Error> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pciback_audit::render::{Row, Style, json_line, scan_summary, scan_table};
-use pciback_audit::report::{Report, Run, Totals, Verdict};
+use pciback_audit::report::{Code, Report, Run, Totals, Verdict};
 use pciback_audit::scan::{Progress, Scanned};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -29,14 +29,18 @@ const WIDE: usize = 160;
 const FULL: usize = 64 << 10;
 
 /// Scans, prints, and says how the process is to end.
-pub(super) fn run(scan: &Scan, page: &Page) -> u8 {
+pub(super) fn run(mut scan: Scan, page: &Page) -> u8 {
+    match scan.request.read() {
+        Ok(asked) => scan.work.asked = asked,
+        Err(why) => return Teller::new(&scan, page).refuse(why),
+    }
     let progress = Arc::new(Progress::default());
     if let Err(error) = catch(&progress.stop) {
         return complain(&format!("signals cannot be caught: {error}"), CANNOT_SAY);
     }
     let ended = Arc::new(AtomicBool::new(false));
-    let ticker = tick(scan, &progress, &ended);
-    let mut teller = Teller::new(scan, page);
+    let ticker = tick(&scan, &progress, &ended);
+    let mut teller = Teller::new(&scan, page);
     let scanned = scan.work.run(&progress, &mut |report, run| teller.take(report, run));
     ended.store(true, Ordering::SeqCst);
     // The bar is gone from the terminal when this returns. It has nothing else to say.
@@ -92,14 +96,19 @@ impl<'a> Teller<'a> {
         self.failure.is_none()
     }
 
+    /// Says that nothing was scanned, and why, also to whoever reads the report.
+    fn refuse(mut self, why: String) -> u8 {
+        complain(&why, CANNOT_SAY);
+        self.take(&Report::without(Code::PolicyUnreadable, why, self.scan.work.now), &Run::default());
+        self.totals.unreadable = 1;
+        self.lay_out();
+        self.page.write(&self.text, false, CANNOT_SAY)
+    }
+
     fn end(mut self, scanned: &Scanned) -> u8 {
         self.count(scanned);
         let status = self.status(scanned);
-        match self.scan.form {
-            ScanForm::Json => {}
-            ScanForm::Table => self.text = scan_table(std::mem::take(&mut self.rows), &self.totals, &self.style),
-            ScanForm::Summary => self.text = scan_summary(&self.totals),
-        }
+        self.lay_out();
         if let Some(why) = self.failure {
             return complain(&why, CANNOT_SAY);
         }
@@ -111,6 +120,15 @@ impl<'a> Teller<'a> {
             }
         }
         self.page.write(&self.text, hushed, status)
+    }
+
+    /// Makes the text of what is not told boot by boot.
+    fn lay_out(&mut self) {
+        match self.scan.form {
+            ScanForm::Json => {}
+            ScanForm::Table => self.text = scan_table(std::mem::take(&mut self.rows), &self.totals, &self.style),
+            ScanForm::Summary => self.text = scan_summary(&self.totals),
+        }
     }
 
     /// What a reader of the report must not miss.

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pciback_audit::audit::Asked;
 use pciback_audit::report::{Outlook, Report, Snapshot, Verdict, changes};
 use pciback_audit::source;
 
@@ -25,9 +26,9 @@ const ASK: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_millis(200);
 
 /// Waits no longer than `limit`, and audits.
-pub(super) fn audit(check: &Check, limit: Duration, stage: &Stage) -> Outcome {
+pub(super) fn audit(check: &Check, asked: Asked, limit: Duration, stage: &Stage) -> Outcome {
     stage.enter("waiting for the requested devices (--wait)");
-    let mut listener = Listener::begin(check);
+    let mut listener = Listener::begin(check, asked);
     let progress = Progress::shown();
     let mut report = listener.look(true);
     let (mut looked, mut stirred) = (listener.elapsed(), Duration::ZERO);

@@ -50,9 +50,10 @@ pub(super) fn cause(report: &Report) -> Option<&Finding> {
     report.findings.iter().filter(|finding| counts(finding)).find(|finding| finding.code.explains_devices())
 }
 
-/// The worst of what could not be read.
+/// The worst of what could not be read, beside what explains every device.
 pub(super) fn blind(report: &Report) -> Option<String> {
-    report.findings.iter().filter(|finding| counts(finding)).find(|finding| BLIND.contains(&finding.code)).map(words)
+    let blind = |finding: &&Finding| BLIND.contains(&finding.code) && !finding.code.explains_devices();
+    report.findings.iter().filter(|finding| counts(finding)).find(blind).map(words)
 }
 
 fn counts(finding: &Finding) -> bool {

@@ -61,8 +61,9 @@ struct Watcher<'a> {
 }
 
 impl<'a> Watcher<'a> {
-    /// Opens what is written to before anything is read: an error is then known at once.
+    /// Reads the policy and opens what is written to before anything else is read: an error is then known at once.
     fn begin(plan: &'a Watch) -> Result<Self, String> {
+        let asked = plan.check.request.read()?;
         let signals = Signals::catch()?;
         let outlet = Outlet::open(plan.output.as_deref())?;
         let remembered = plan.resume.as_deref().and_then(|path| {
@@ -71,7 +72,7 @@ impl<'a> Watcher<'a> {
                 None
             })
         });
-        let mut listener = Listener::begin(&plan.check);
+        let mut listener = Listener::begin(&plan.check, asked);
         let mut looked = listener.elapsed();
         let mut report = listener.look(false);
         while (listener.live.turn().any() || report.waiting.unsteady) && listener.elapsed() < STEADY {

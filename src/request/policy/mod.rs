@@ -13,7 +13,8 @@
 
 #[cfg(feature = "policy")]
 mod read;
-#[cfg(all(test, feature = "policy"))]
+#[cfg(feature = "policy")]
+#[cfg(test)]
 mod tests;
 
 #[cfg(feature = "policy")]

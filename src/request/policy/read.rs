@@ -94,7 +94,7 @@ impl<'a> Page<'a> {
                 let what = "`device` must be a list of tables: write [[device]], in double brackets, above each device";
                 self.fault(key.span().start, what)
             };
-            for table in value.get_ref().as_array().ok_or_else(single)?.iter() {
+            for table in value.get_ref().as_array().ok_or_else(single)? {
                 let keys = table.get_ref().as_table().ok_or_else(single)?;
                 devices.push(self.device(table.span().start, keys)?);
             }

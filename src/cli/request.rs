@@ -1,0 +1,46 @@
+//! What is requested: as it was typed, or as a policy has it, whose file is read here.
+
+use std::path::{Path, PathBuf};
+
+use pciback_audit::audit::Asked;
+
+/// What is requested, or the file that says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// What was typed.
+    Typed(Asked),
+    /// `--policy`.
+    Policy(PathBuf),
+}
+
+impl Request {
+    /// What is to be audited, or why the policy cannot be used.
+    pub(super) fn read(&self) -> Result<Asked, String> {
+        match self {
+            Self::Typed(asked) => Ok(asked.clone()),
+            Self::Policy(path) => policy(path).map_err(|why| format!("--policy {why}")),
+        }
+    }
+}
+
+/// Not one byte more is read than shows that the file is too long: it may be a pipe without an end.
+#[cfg(feature = "policy")]
+fn policy(path: &Path) -> Result<Asked, String> {
+    use std::io::Read as _;
+
+    use pciback_audit::request::policy::{LONGEST, read};
+
+    let name = path.to_string_lossy();
+    let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path);
+    let taken = file.and_then(|file| file.take(most).read_to_end(&mut bytes));
+    taken.map_err(|error| format!("{name}: {error}"))?;
+    read(&name, &bytes).map(Asked::Policy).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "policy"))]
+fn policy(path: &Path) -> Result<Asked, String> {
+    let name = path.to_string_lossy();
+    Err(format!("{name}: this program was built without the feature `policy`; name the devices with --device"))
+}
