@@ -8,8 +8,7 @@ use crate::pci::Address;
 const SPECIAL: &str = r"\.^$|?*+()[]{}";
 
 /// What patterns begin with, and who says what does.
-const SPEAKERS: [(&str, Speaker); 3] =
-    [("{p}", Speaker::Driver), ("{m}", Speaker::Module), ("{c}", Speaker::Core)];
+const SPEAKERS: [(&str, Speaker); 3] = [("{p}", Speaker::Driver), ("{m}", Speaker::Module), ("{c}", Speaker::Core)];
 
 /// What stands in patterns that are read here, and what it stands for.
 const HOLES: [(&str, Piece); 6] = [
@@ -58,7 +57,9 @@ impl Plain {
         let (speaker, mut rest) = SPEAKERS.iter().find_map(begins)?;
         let mut pieces = Vec::new();
         while let Some(first) = rest.chars().next() {
-            if let Some((piece, behind)) = HOLES.iter().find_map(|(name, piece)| Some((piece, rest.strip_prefix(name)?))) {
+            if let Some((piece, behind)) =
+                HOLES.iter().find_map(|(name, piece)| Some((piece, rest.strip_prefix(name)?)))
+            {
                 let is_last = matches!(piece, Piece::Rest | Piece::More);
                 if is_last && !behind.is_empty() {
                     return None;

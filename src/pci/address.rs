@@ -1,5 +1,6 @@
 //! PCI addresses (`dddd:bb:dd.f`) and the patterns a hide list can name.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,7 +8,7 @@ use std::str::FromStr;
 ///
 /// Printed as the kernel prints it (`%04x:%02x:%02x.%d`, `pci_setup_device` in drivers/pci/probe.c): the domain has
 /// four digits, or five and more for domains above `ffff` such as those of Intel VMD (`10000:e1:00.0`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address {
     domain: u32,
     bus: u8,
@@ -42,6 +43,11 @@ impl Address {
     /// The function in its slot, `0` to `7`.
     pub const fn function(self) -> u8 {
         self.function
+    }
+
+    /// Domain, bus, slot and function in one number, so that the next function is the next number.
+    pub const fn number(self) -> u64 {
+        (self.domain as u64) << 16 | (self.bus as u64) << 8 | (self.slot as u64) << 3 | self.function as u64
     }
 
     /// Reads an address exactly as the kernel prints it at the start of `text`, and returns what follows it.
@@ -109,6 +115,19 @@ const fn digit(byte: u8) -> u32 {
 
 const fn low_byte(value: u32) -> u8 {
     value.to_le_bytes()[0]
+}
+
+impl Ord for Address {
+    /// In bus order.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.number().cmp(&other.number())
+    }
+}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for Address {

@@ -29,6 +29,10 @@ pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// The value of a run of digits, unless there are none or too many.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    // As many as always fit.
+    if (1..=19).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
+        return Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
+    }
     if digits.is_empty() {
         return None;
     }

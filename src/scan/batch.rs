@@ -56,12 +56,19 @@ struct Kept {
 }
 
 impl Batch {
-    /// One that will be full: with room for all at once, so that memory which one thread gives back fits the next batch of
-    /// another.
-    pub(super) fn roomy() -> Self {
+    /// Makes room for all that goes into one that will be full, so that it fits as well when it is used again.
+    pub(super) fn make_room(&mut self) {
         let (text, items) = FULL;
-        let text = Vec::with_capacity(text * 2);
-        Self { text, said: Vec::with_capacity(items * 2), items: Vec::with_capacity(items + 1) }
+        self.text.reserve(text * 2);
+        self.said.reserve(items * 2);
+        self.items.reserve(items + 1);
+    }
+
+    /// Empties it. What it took in memory is there for the next.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.said.clear();
+        self.items.clear();
     }
 
     pub(super) const fn is_empty(&self) -> bool {

@@ -13,8 +13,8 @@ use crate::timeline::JITTER;
 /// there the next line of the host settles each.
 const MOST_OPEN: usize = 8;
 
-/// Takes whole batches. Says whether more are wanted.
-pub(super) type Sink<'a> = dyn FnMut(Batch) -> bool + 'a;
+/// Takes what is in a batch, and leaves an empty one in its place. Says whether more is wanted.
+pub(super) type Sink<'a> = dyn FnMut(&mut Batch) -> bool + 'a;
 
 /// Which records of the log are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl<'a> Gleaner<'a> {
         }
         if self.batch.is_full() {
             self.hand_on();
-            self.batch = Batch::roomy();
+            self.batch.make_room();
         }
     }
 
@@ -183,10 +183,10 @@ impl<'a> Gleaner<'a> {
     }
 
     fn hand_on(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        if !batch.is_empty() && self.wanted {
-            self.wanted = (self.sink)(batch);
+        if !self.batch.is_empty() && self.wanted {
+            self.wanted = (self.sink)(&mut self.batch);
         }
+        self.batch.clear();
     }
 
     fn record(&mut self, record: &Record<'_>) {
@@ -258,13 +258,22 @@ impl<'a> Gleaner<'a> {
         let kernels = || self.said.iter().filter(|said| said.author != Author::User).map(|said| &said.event);
         let ends =
             kernels().any(|event| matches!(event, Event::Seizing { .. } | Event::Booted { .. } | Event::BackendReady));
-        self.open.retain(|open| open.host != host || !(ends || open.is_settled_by(record)));
-        if kernels().any(|event| matches!(event, Event::Seizing { .. })) {
+        let seizing = kernels().any(|event| matches!(event, Event::Seizing { .. }));
+        let mut name = None;
+        self.open.retain_mut(|open| {
+            let done = open.host == host && (ends || open.is_settled_by(record));
+            if done {
+                name = Some(std::mem::take(&mut open.host));
+            }
+            !done
+        });
+        if seizing {
             if self.open.len() == MOST_OPEN {
                 self.open.remove(0);
             }
             let since = record.place.offset;
-            self.open.push(Open { host: host.to_vec(), stamp: record.stamp, from: since + 1, since });
+            let host = name.unwrap_or_else(|| host.to_vec());
+            self.open.push(Open { host, stamp: record.stamp, from: since + 1, since });
         }
     }
 

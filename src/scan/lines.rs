@@ -1,6 +1,7 @@
 //! Reads a log whose records are lines, and decodes only those lines that the search finds.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use memchr::{memchr, memmem, memrchr};
 
@@ -36,7 +37,7 @@ pub(super) struct Lines<'a, 'b> {
     stretch: Stretch,
     decoder: Decoder,
     gleaner: &'a mut Gleaner<'b>,
-    hits: Vec<u32>,
+    hits: Vec<Range<usize>>,
     /// Where the next byte stands in the file.
     at: u64,
 }
@@ -128,19 +129,16 @@ impl<'a, 'b> Lines<'a, 'b> {
             self.every(lines);
         } else {
             let mut done = self.end_record(lines, 0);
-            for hit in hits.iter().map(|hit| *hit as usize) {
-                if hit < done {
-                    continue;
-                }
-                let (before, behind) = lines.split_at(hit);
-                let from = memrchr(b'\n', before.get(done..).unwrap_or_default()).map_or(done, |end| done + end + 1);
-                let end = hit + memchr(b'\n', behind).map_or(behind.len(), |end| end + 1);
+            for hit in &hits {
+                // It may belong to a record that began before it.
+                let Some(before) = lines.get(done..hit.start) else { continue };
+                let from = memrchr(b'\n', before).map_or(done, |end| done + end + 1);
                 if from > done || !self.gleaner.heard() {
                     // What a host said before this is to be told before it.
                     self.follow_up(lines.split_at(from).0);
                 }
-                self.decode(lines.get(from..end).unwrap_or_default(), self.at + from as u64);
-                done = self.end_record(lines, end);
+                self.decode(lines.get(from..hit.end).unwrap_or_default(), self.at + from as u64);
+                done = self.end_record(lines, hit.end);
             }
         }
         self.hits = hits;

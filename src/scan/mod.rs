@@ -16,6 +16,7 @@ mod files;
 mod gleaner;
 mod hosts;
 mod lines;
+mod order;
 mod readers;
 mod set;
 mod shapes;

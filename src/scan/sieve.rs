@@ -9,6 +9,10 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
+use memchr::memchr;
+
 /// How far behind its key the second and the third byte of a text stand that are looked for first. In an address they are
 /// the dot and what follows it: by these the fraction of a second in RFC 3339 times is none.
 const SECOND: usize = 3;
@@ -117,16 +121,19 @@ impl Sieve {
         Self(Way::Portable)
     }
 
-    /// Fills `hits` with a position in each line of `block` that can matter, in ascending order, sometimes with several in
-    /// one line. `block` is whole lines, less than 4 GiB of them.
+    /// Fills `hits` with the lines of `block` that can matter, in ascending order: each from a place in it to its end.
+    /// `block` is whole lines.
     ///
     /// Returns whether some line must be looked at whatever it says: it holds a control character that no text log holds. It
     /// may be no text, or have a colour in the middle of what was looked for.
-    pub(super) fn search(&self, block: &[u8], hits: &mut Vec<u32>) -> bool {
+    pub(super) fn search(&self, block: &[u8], hits: &mut Vec<Range<usize>>) -> bool {
         hits.clear();
+        let mut done = 0;
         let mut candidate = |at: usize| {
-            if matters(block, at) {
-                hits.push(u32::try_from(at).unwrap_or(u32::MAX));
+            if at >= done && matters(block, at) {
+                let line = block.get(at..).unwrap_or_default();
+                done = at + memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+                hits.push(at..done);
             }
         };
         match &self.0 {

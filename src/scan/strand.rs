@@ -179,7 +179,7 @@ impl Strand {
     }
 
     fn address(&mut self, address: Address) {
-        let number = as_number(address);
+        let number = address.number();
         self.signed(difference(number, self.last.address));
         self.last.address = number;
     }
@@ -365,12 +365,7 @@ const fn sum(value: u64, difference: i64) -> u64 {
     value.wrapping_add(difference.cast_unsigned())
 }
 
-/// Domain, bus, slot and function in one number, so that the next function is the next number.
-fn as_number(address: Address) -> u64 {
-    let devfn = u64::from(address.slot()) << 3 | u64::from(address.function());
-    u64::from(address.domain()) << 16 | u64::from(address.bus()) << 8 | devfn
-}
-
+/// The address of this [number](Address::number).
 fn of_number(number: u64) -> Option<Address> {
     let devfn = low_byte(number);
     Address::new(u32::try_from(number >> 16).ok()?, low_byte(number >> 8), devfn >> 3, devfn & 7)

@@ -9,9 +9,8 @@ use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
@@ -19,6 +18,7 @@ use super::batch::Batch;
 use super::files::FileOf;
 use super::gleaner::{Gleaner, Look, Sink};
 use super::lines::{BLOCK, Lines, Stretch, ask};
+use super::order::{Order, Word};
 use super::readers::{Counted, Failing, Followed, From, Patient};
 use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
@@ -32,10 +32,6 @@ const PART: NonZeroU64 = NonZeroU64::new(2 << 20).unwrap();
 
 /// How many parts a file has at most.
 const MOST_PARTS: u64 = 8192;
-
-/// How many batches may wait in all until those before them were taken: most of a part where every line is ours, for each
-/// of two threads, so that they need not wait for each other.
-const WAITING: usize = 48;
 
 /// What others may know of a scan that is running, and how they stop it.
 #[derive(Debug, Default)]
@@ -104,12 +100,6 @@ pub(super) struct Reading<'a> {
     pub(super) progress: &'a Progress,
 }
 
-/// What comes out of a job.
-enum Word {
-    Batch(Batch),
-    End(Result<(), Failure>),
-}
-
 /// Takes what the jobs find, in their order: a batch of a job, or its end.
 pub(super) trait Taker {
     fn batch(&mut self, job: &Job, batch: &Batch);
@@ -148,45 +138,46 @@ impl Reading<'_> {
         if self.threads < 2 || jobs.len() < 2 {
             for job in jobs {
                 let outcome = self.job(job, &mut |batch| {
-                    taker.batch(job, &batch);
+                    taker.batch(job, batch);
+                    batch.clear();
                     true
                 });
                 taker.end(job, outcome);
             }
             return;
         }
-        let (receivers, ordered) = channel();
-        let next = Mutex::new((0, receivers));
+        let order = Order::default();
         std::thread::scope(|scope| {
+            let _guard = order.guard();
             for _ in 0..self.threads.min(jobs.len()) {
-                scope.spawn(|| while self.next(jobs, &next) {});
+                scope.spawn(|| {
+                    let _guard = order.guard();
+                    while self.next(jobs, &order) {}
+                });
             }
-            let words = jobs.iter().zip(&ordered);
-            for (job, words) in words {
-                for word in words {
+            for (number, job) in jobs.iter().enumerate() {
+                while let Some(word) = order.take(number) {
                     match word {
-                        Word::Batch(batch) => taker.batch(job, &batch),
-                        Word::End(outcome) => taker.end(job, outcome),
+                        Word::Batch(batch) => {
+                            taker.batch(job, &batch);
+                            order.give_back(batch);
+                        }
+                        Word::End(outcome) => {
+                            taker.end(job, outcome);
+                            break;
+                        }
                     }
                 }
             }
         });
     }
 
-    /// Does the next job, if there is one. Its receiver goes out under the lock: in the order of the jobs.
-    fn next(&self, jobs: &[Job], next: &Mutex<(usize, Sender<Receiver<Word>>)>) -> bool {
-        let (job, sender): (&Job, SyncSender<Word>) = {
-            let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(job) = jobs.get(next.0) else { return false };
-            let (sender, receiver) = sync_channel((WAITING / self.threads).max(2));
-            next.0 += 1;
-            if next.1.send(receiver).is_err() {
-                return false;
-            }
-            (job, sender)
-        };
-        let outcome = self.job(job, &mut |batch| sender.send(Word::Batch(batch)).is_ok());
-        sender.send(Word::End(outcome)).is_ok()
+    /// Does the next job, if there is one.
+    fn next(&self, jobs: &[Job], order: &Order) -> bool {
+        let number = order.claim();
+        let Some(job) = jobs.get(number) else { return false };
+        let outcome = self.job(job, &mut |batch| order.hand_on(number, batch));
+        order.end(number, outcome)
     }
 
     fn job(&self, job: &Job, sink: &mut Sink<'_>) -> Result<(), Failure> {

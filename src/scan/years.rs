@@ -49,6 +49,13 @@ impl Years {
         if now.year() != Wall::NO_YEAR {
             return 0;
         }
+        if let Some((last, number)) = &mut self.last
+            && last.date() == now.date()
+        {
+            *last = now;
+            self.latest = self.latest.max(now);
+            return *number;
+        }
         let year = TimeDelta::days(366);
         let number = match self.last {
             None => self.turn(now, FIRST),

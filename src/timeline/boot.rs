@@ -121,7 +121,8 @@ impl Boot {
             let end = &mut self.span.1;
             let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
             end.uptime = end.uptime.max(record.stamp.uptime);
-            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0) {
+            if end.wall != record.stamp.wall && between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0)
+            {
                 end.wall = record.stamp.wall.or(end.wall);
             }
         }

@@ -49,7 +49,7 @@ fn ways() -> Vec<Sieve> {
 }
 
 /// What a search without any cleverness finds.
-fn naive(block: &[u8]) -> (Vec<u32>, bool) {
+fn naive(block: &[u8]) -> (Vec<Range<usize>>, bool) {
     let texts = LITERALS.iter().map(|literal| (literal.text, literal.key));
     let mut hits: Vec<usize> = texts
         .flat_map(|(text, key)| {
@@ -77,13 +77,15 @@ fn naive(block: &[u8]) -> (Vec<u32>, bool) {
         }
     }
     hits.sort_unstable();
+    let end = |at: usize| block[at..].iter().position(|byte| *byte == b'\n').map_or(block.len(), |end| at + end + 1);
+    hits.dedup_by_key(|at| end(*at));
     let strange = block.iter().any(|byte| (0..32).contains(byte) && ![9, 10, 13].contains(byte));
-    (hits.into_iter().map(|at| u32::try_from(at).unwrap()).collect(), strange)
+    (hits.into_iter().map(|at| at..end(at)).collect(), strange)
 }
 
-fn agree(ways: &[Sieve], block: &[u8]) -> (Vec<u32>, bool) {
+fn agree(ways: &[Sieve], block: &[u8]) -> (Vec<Range<usize>>, bool) {
     let expected = naive(block);
-    let mut hits = vec![7; 3];
+    let mut hits = vec![7..8; 3];
     for way in ways {
         let strange = way.search(block, &mut hits);
         assert_eq!((&hits, strange), (&expected.0, expected.1), "{way:?}\n{}", block.escape_ascii());
@@ -221,14 +223,14 @@ fn on_random_blocks_all_agree() {
         let bytes: Vec<u8> = (0..random(400)).map(|_| b"pcibak:. 01-\n"[random(13)]).collect();
         agree(&ways, &bytes);
     }
-    assert!(found > 20_000, "{found}");
+    assert!(found > 5000, "{found}");
 }
 
 #[test]
 fn the_lines_that_a_hit_stands_in_are_the_right_ones() {
     let lines = ["quiet", "xen_pciback: backend is vpci", "quiet", "a 0000:00:1d.0: b", "-- Reboot --", "quiet"];
     let block = lines.join("\n");
-    let line = |at: &u32| block.bytes().take(usize::try_from(*at).unwrap()).filter(|byte| *byte == b'\n').count();
+    let line = |hit: &Range<usize>| block.bytes().take(hit.start).filter(|byte| *byte == b'\n').count();
     for way in ways() {
         let mut hits = Vec::new();
         assert!(!way.search(block.as_bytes(), &mut hits));
