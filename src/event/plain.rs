@@ -92,6 +92,8 @@ impl Plain {
         let mut number: Option<&[u8]> = None;
         for piece in &self.pieces {
             rest = match piece {
+                // The comparison of a whole text is a call.
+                Piece::Text(text) if text.first() != rest.first() => return None,
                 Piece::Text(text) => rest.strip_prefix(text.as_slice())?,
                 Piece::Number => {
                     let sign = usize::from(rest.first() == Some(&b'-'));

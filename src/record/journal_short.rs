@@ -38,7 +38,7 @@ pub(super) fn decode(line: &[u8], place: Place) -> Option<Record<'_>> {
         [b'A'..=b'Z', ..] => time::full(line)?,
         [b'0'..=b'9', ..] => {
             let (seconds, rest) = digits(line);
-            let (micros, rest) = fixed(rest.strip_prefix(b".")?, 6)?;
+            let (micros, rest) = fixed::<6>(rest.strip_prefix(b".")?)?;
             let seconds = decimal(seconds).filter(|_| seconds.len() >= 9)?;
             (time::unix(seconds.checked_mul(1_000_000)?.checked_add(u64::from(micros))?)?, rest)
         }

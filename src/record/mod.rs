@@ -84,11 +84,16 @@ pub struct Stamp {
 }
 
 /// Microseconds from `earlier` to `later` by whichever clock both have; negative when it goes backwards.
+#[inline]
 pub fn between(earlier: &Stamp, later: &Stamp) -> Option<i64> {
     if let (Some(earlier), Some(later)) = (earlier.uptime, later.uptime) {
-        return i64::try_from(i128::from(later) - i128::from(earlier)).ok();
+        let apart = i64::try_from(later.abs_diff(earlier)).ok()?;
+        return Some(if later < earlier { -apart } else { apart });
     }
-    let (earlier, later) = (earlier.wall?, later.wall?);
+    between_walls(earlier.wall?, later.wall?)
+}
+
+fn between_walls(earlier: Wall, later: Wall) -> Option<i64> {
     let (from, to) = match (earlier.offset, later.offset) {
         (Some(from), Some(to)) => (earlier.local - from, later.local - to),
         _ => (earlier.local, later.local),

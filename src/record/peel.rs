@@ -29,32 +29,30 @@ pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// The value of a run of digits, unless there are none or too many.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    // As many as always fit.
-    if (1..=19).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
-        return Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
-    }
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |value, digit| match digit {
-        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
-        _ => None,
-    })
+    number(digits).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }
 
 /// An unsigned number of any length that fits.
 pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (digits, rest) = digits(text);
-    Some((decimal(digits)?, rest))
+    let mut value: u64 = 0;
+    let mut rest = text;
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        rest = behind;
+    }
+    (rest.len() < text.len()).then_some((value, rest))
 }
 
-/// A number of exactly `width` digits, nine at most.
-pub(super) fn fixed(text: &[u8], width: usize) -> Option<(u32, &[u8])> {
-    let (digits, rest) = text.split_at_checked(width)?;
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some((digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')), rest))
+/// A number of exactly `WIDTH` digits, nine at most.
+pub(super) fn fixed<const WIDTH: usize>(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_first_chunk::<WIDTH>()?;
+    // Without a way out of the loop nothing is left of it.
+    let read = |(value, most): (u32, u8), byte: &u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (value * 10 + u32::from(digit), most.max(digit))
+    };
+    let (value, most) = digits.iter().fold((0, 0), read);
+    (most < 10).then_some((value, rest))
 }
 
 /// The line without its end: one LF, and the CRs of a serial console before it.

@@ -5,9 +5,6 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime};
 use super::Wall;
 use super::peel::{blanks, digits, fixed, number, run};
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-
 const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 
 /// Year, month, day.
@@ -30,7 +27,7 @@ pub(super) enum Fraction {
 /// Seconds and six digits, padded with spaces: `    1.648270` (kernel/printk/printk.c, `print_time`).
 pub(super) fn uptime(text: &[u8]) -> Option<(u64, &[u8])> {
     let (seconds, rest) = number(blanks(text))?;
-    let (micros, rest) = fixed(rest.strip_prefix(b".")?, 6)?;
+    let (micros, rest) = fixed::<6>(rest.strip_prefix(b".")?)?;
     if rest.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
@@ -67,7 +64,7 @@ pub(super) fn ctime(text: &[u8]) -> Option<(Wall, &[u8])> {
     let (month, rest) = month(weekday(text)?)?;
     let (day, rest) = day(rest.strip_prefix(b" ")?)?;
     let (clock, rest) = clock(rest.strip_prefix(b" ")?)?;
-    let (year, rest) = fixed(rest.strip_prefix(b" ")?, 4)?;
+    let (year, rest) = fixed::<4>(rest.strip_prefix(b" ")?)?;
     Some((Wall { local: moment((i32::try_from(year).ok()?, month, day), clock, 0)?, offset: None }, rest))
 }
 
@@ -75,8 +72,8 @@ pub(super) fn ctime(text: &[u8]) -> Option<(Wall, &[u8])> {
 pub(super) fn reltime(text: &[u8]) -> Option<(Wall, &[u8])> {
     let (month, rest) = month(text)?;
     let (day, rest) = day(rest)?;
-    let (hour, rest) = fixed(rest.strip_prefix(b" ")?, 2)?;
-    let (minute, rest) = fixed(rest.strip_prefix(b":")?, 2)?;
+    let (hour, rest) = fixed::<2>(rest.strip_prefix(b" ")?)?;
+    let (minute, rest) = fixed::<2>(rest.strip_prefix(b":")?)?;
     Some((Wall { local: moment((Wall::NO_YEAR, month, day), (hour, minute, 0), 0)?, offset: None }, rest))
 }
 
@@ -109,28 +106,43 @@ fn weekday(text: &[u8]) -> Option<&[u8]> {
 
 fn month(text: &[u8]) -> Option<(u32, &[u8])> {
     let (name, rest) = text.split_first_chunk()?;
-    (1..).zip(MONTHS).find(|(_, month)| *month == name).map(|(number, _)| (number, rest))
+    let number = match name {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
+    Some((number, rest))
 }
 
 /// A day of the month: two digits, or a space and one (`%e`).
 fn day(text: &[u8]) -> Option<(u32, &[u8])> {
     match text.strip_prefix(b" ") {
-        Some(rest) => fixed(rest, 1),
-        None => fixed(text, 2),
+        Some(rest) => fixed::<1>(rest),
+        None => fixed::<2>(text),
     }
 }
 
 fn date(text: &[u8]) -> Option<(Date, &[u8])> {
-    let (year, rest) = fixed(text, 4)?;
-    let (month, rest) = fixed(rest.strip_prefix(b"-")?, 2)?;
-    let (day, rest) = fixed(rest.strip_prefix(b"-")?, 2)?;
+    let (year, rest) = fixed::<4>(text)?;
+    let (month, rest) = fixed::<2>(rest.strip_prefix(b"-")?)?;
+    let (day, rest) = fixed::<2>(rest.strip_prefix(b"-")?)?;
     Some(((i32::try_from(year).ok()?, month, day), rest))
 }
 
 fn clock(text: &[u8]) -> Option<(Clock, &[u8])> {
-    let (hour, rest) = fixed(text, 2)?;
-    let (minute, rest) = fixed(rest.strip_prefix(b":")?, 2)?;
-    let (second, rest) = fixed(rest.strip_prefix(b":")?, 2)?;
+    let (hour, rest) = fixed::<2>(text)?;
+    let (minute, rest) = fixed::<2>(rest.strip_prefix(b":")?)?;
+    let (second, rest) = fixed::<2>(rest.strip_prefix(b":")?)?;
     Some(((hour, minute, second), rest))
 }
 
@@ -156,8 +168,8 @@ fn offset(text: &[u8]) -> Option<(FixedOffset, &[u8])> {
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,
     };
-    let (hours, rest) = fixed(rest, 2)?;
-    let (minutes, rest) = fixed(rest.strip_prefix(b":").unwrap_or(rest), 2).unwrap_or((0, rest));
+    let (hours, rest) = fixed::<2>(rest)?;
+    let (minutes, rest) = fixed::<2>(rest.strip_prefix(b":").unwrap_or(rest)).unwrap_or((0, rest));
     let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
     Some((FixedOffset::east_opt(sign * seconds)?, rest))
 }

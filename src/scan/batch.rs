@@ -35,24 +35,25 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Item {
     Record(Kept),
-    Gap(Gap, Option<Range<usize>>),
+    Gap(Gap, Option<Range<u32>>),
     Boot(Place, Option<BootId>),
     Unparsed(Unparsed),
 }
 
-/// A record whose texts are in the batch.
+/// A record whose texts are in the batch, one behind the other: these are where they end.
 #[derive(Debug)]
 struct Kept {
     place: Place,
     stamp: Stamp,
     level: Option<u8>,
     author: Author,
-    boot_id: Option<BootId>,
+    boot_id: Option<Box<BootId>>,
     device: Option<Address>,
-    hostname: Option<Range<usize>>,
-    identifier: Option<Range<usize>>,
-    message: Range<usize>,
-    said: Range<usize>,
+    text: u32,
+    hostname: Option<u32>,
+    identifier: Option<u32>,
+    message: u32,
+    said: Range<u32>,
 }
 
 impl Batch {
@@ -81,27 +82,30 @@ impl Batch {
 
     /// Adds a record and what it says. Of one that says nothing the message is not kept.
     pub(super) fn record(&mut self, record: &Record<'_>, said: &mut Vec<Said>) {
+        let text = length(&self.text);
         let hostname = record.hostname.as_deref().map(|name| self.keep(name));
         let identifier = record.identifier.as_deref().map(|name| self.keep(name));
         let message = self.keep(if said.is_empty() { &[] } else { &record.message });
-        let from = self.said.len();
+        let from = length(&self.said);
         self.said.append(said);
         self.items.push(Item::Record(Kept {
             place: record.place,
             stamp: record.stamp,
             level: record.level,
             author: record.author,
-            boot_id: record.boot_id,
+            boot_id: record.boot_id.map(Box::new),
             device: record.device,
+            text,
             hostname,
             identifier,
             message,
-            said: from..self.said.len(),
+            said: from..length(&self.said),
         }));
     }
 
     pub(super) fn gap(&mut self, gap: Gap, host: Option<&[u8]>) {
-        let host = host.map(|host| self.keep(host));
+        let from = length(&self.text);
+        let host = host.map(|host| from..self.keep(host));
         self.items.push(Item::Gap(gap, host));
     }
 
@@ -115,33 +119,46 @@ impl Batch {
 
     /// Everything in it, in order.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let text = |range: &Range<usize>| Cow::Borrowed(self.text.get(range.clone()).unwrap_or_default());
-        self.items.iter().map(move |item| match item {
+        self.items.iter().map(|item| match item {
             Item::Record(kept) => {
+                let mut from = kept.text;
+                let mut next = |until: u32| {
+                    let text = part(&self.text, &(from..until));
+                    from = until;
+                    Cow::Borrowed(text)
+                };
                 let record = Record {
                     place: kept.place,
                     stamp: kept.stamp,
                     level: kept.level,
                     author: kept.author,
-                    hostname: kept.hostname.as_ref().map(text),
-                    identifier: kept.identifier.as_ref().map(text),
-                    boot_id: kept.boot_id,
+                    hostname: kept.hostname.map(&mut next),
+                    identifier: kept.identifier.map(&mut next),
+                    boot_id: kept.boot_id.as_deref().copied(),
                     device: kept.device,
-                    message: text(&kept.message),
+                    message: next(kept.message),
                 };
-                Piece::Record(record, self.said.get(kept.said.clone()).unwrap_or_default())
+                Piece::Record(record, part(&self.said, &kept.said))
             }
-            Item::Gap(gap, host) => {
-                Piece::Gap(*gap, host.as_ref().map(|range| self.text.get(range.clone()).unwrap_or_default()))
-            }
+            Item::Gap(gap, host) => Piece::Gap(*gap, host.as_ref().map(|host| part(&self.text, host))),
             Item::Boot(place, id) => Piece::Boot(*place, *id),
             Item::Unparsed(unparsed) => Piece::Unparsed(*unparsed),
         })
     }
 
-    fn keep(&mut self, text: &[u8]) -> Range<usize> {
-        let from = self.text.len();
+    /// Keeps a text, and returns where it ends.
+    fn keep(&mut self, text: &[u8]) -> u32 {
         self.text.extend_from_slice(text);
-        from..self.text.len()
+        length(&self.text)
     }
+}
+
+/// No record is longer than [`Decoder::LONGEST`](crate::record::Decoder::LONGEST), and a batch that is full takes no more.
+fn length<T>(of: &[T]) -> u32 {
+    u32::try_from(of.len()).unwrap_or(u32::MAX)
+}
+
+fn part<'a, T>(of: &'a [T], range: &Range<u32>) -> &'a [T] {
+    let at = |place| usize::try_from(place).unwrap_or(usize::MAX);
+    of.get(at(range.start)..at(range.end)).unwrap_or_default()
 }

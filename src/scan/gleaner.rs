@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::batch::Batch;
 use crate::event::{Event, Recogniser, Said};
@@ -173,7 +174,7 @@ impl<'a> Gleaner<'a> {
         if let Some(gap) = self.gap.take() {
             self.batch.gap(gap, None);
         }
-        let Hosts { names, seen } = std::mem::take(&mut self.hosts);
+        let Hosts { names, seen, .. } = std::mem::take(&mut self.hosts);
         for (host, at) in names {
             if let Some(last) = seen.get(at).and_then(|seen| seen.last) {
                 self.batch.record(&last.record(&host), &mut Vec::new());
@@ -301,21 +302,25 @@ impl<'a> Gleaner<'a> {
 /// What was seen of each host.
 #[derive(Debug, Default)]
 struct Hosts {
-    names: BTreeMap<Box<[u8]>, usize>,
+    names: BTreeMap<Arc<[u8]>, usize>,
     seen: Vec<Seen>,
+    /// Who was asked for last, and mostly is again.
+    last: (Arc<[u8]>, usize),
 }
 
 impl Hosts {
     fn of(&mut self, host: &[u8]) -> &mut Seen {
-        let at = self.names.get(host).copied().unwrap_or_else(|| {
-            self.names.insert(host.into(), self.seen.len());
-            self.seen.len()
-        });
-        if at == self.seen.len() {
-            self.seen.push(Seen::default());
+        if *self.last.0 != *host || self.seen.is_empty() {
+            let known = self.names.get_key_value(host).map(|(name, at)| (Arc::clone(name), *at));
+            self.last = known.unwrap_or_else(|| {
+                let (name, at) = (Arc::from(host), self.seen.len());
+                self.names.insert(Arc::clone(&name), at);
+                self.seen.push(Seen::default());
+                (name, at)
+            });
         }
         #[expect(clippy::indexing_slicing, reason = "every name has its place")]
-        &mut self.seen[at]
+        &mut self.seen[self.last.1]
     }
 }
 

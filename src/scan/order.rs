@@ -65,28 +65,37 @@ impl Order {
         }
         let empty = state.used.pop().unwrap_or_default();
         state.waiting += 1;
-        state.words.entry(job).or_default().push_back(Word::Batch(std::mem::replace(batch, empty)));
-        self.said.notify_one();
-        !state.closed
+        self.say(state, job, Word::Batch(std::mem::replace(batch, empty)))
     }
 
     /// Ends a job. Says whether more are wanted.
     pub(super) fn end(&self, job: usize, outcome: Result<(), Failure>) -> bool {
-        let mut state = self.lock();
-        state.words.entry(job).or_default().push_back(Word::End(outcome));
-        self.said.notify_one();
+        self.say(self.lock(), job, Word::End(outcome))
+    }
+
+    fn say(&self, mut state: MutexGuard<'_, State>, job: usize, word: Word) -> bool {
+        state.words.entry(job).or_default().push_back(word);
+        // Whoever takes it is not waked for nothing.
+        if job == state.turn {
+            self.said.notify_one();
+        }
         !state.closed
     }
 
     /// What a job says next; to be asked until it ends, job after job. Nothing if the threads have failed.
     pub(super) fn take(&self, job: usize) -> Option<Word> {
         let mut state = self.lock();
-        state.turn = job;
-        self.room.notify_all();
+        if state.turn != job {
+            state.turn = job;
+            self.room.notify_all();
+        }
         loop {
             if let Some(word) = state.words.get_mut(&job).and_then(VecDeque::pop_front) {
                 match &word {
-                    Word::Batch(_) => state.waiting -= 1,
+                    Word::Batch(_) => {
+                        state.waiting -= 1;
+                        self.room.notify_all();
+                    }
                     Word::End(_) => drop(state.words.remove(&job)),
                 }
                 return Some(word);
@@ -133,6 +142,7 @@ impl Drop for Guard<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::batch::Piece;
     use super::*;
     use crate::record::{Place, Record};
 
@@ -145,10 +155,8 @@ mod tests {
 
     fn line(word: &Word) -> Option<u64> {
         let Word::Batch(batch) = word else { return None };
-        batch.pieces().find_map(|piece| match piece {
-            super::super::batch::Piece::Record(record, _) => Some(record.place.line),
-            _ => None,
-        })
+        let record = |piece| if let Piece::Record(record, _) = piece { Some(record.place.line) } else { None };
+        batch.pieces().find_map(record)
     }
 
     #[test]

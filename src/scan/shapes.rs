@@ -1,7 +1,10 @@
 //! Texts that come again and again, kept once.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::Arc;
+
+use memchr::{memchr, memchr_iter};
 
 use crate::pci::Address;
 
@@ -48,23 +51,22 @@ impl Shapes {
 pub(super) fn take_out(text: &[u8], shape: &mut Vec<u8>, addresses: &mut Vec<Address>) -> bool {
     shape.clear();
     addresses.clear();
-    let mut rest = text;
-    while let Some(first) = rest.first() {
-        if *first == MARK {
-            return false;
-        }
+    if memchr(MARK, text).is_some() {
+        return false;
+    }
+    let (mut rest, mut colons) = (text, memchr_iter(b':', text));
+    while let Some(colon) = colons.next() {
+        let digits = rest.get(..colon).unwrap_or_default().iter().rev().take_while(|byte| byte.is_ascii_hexdigit());
+        let (before, from) = rest.split_at(colon - digits.take(9).count());
         // What is read here is written again in the same way: one spelling of an address is the kernel's.
-        let starts = first.is_ascii_hexdigit() && rest.iter().take(9).any(|byte| *byte == b':');
-        let starts = starts && shape.last().is_none_or(|before| !before.is_ascii_hexdigit());
-        if let Some((address, behind)) = Address::peel(rest).filter(|_| starts) {
+        if let Some((address, behind)) = Address::peel(from) {
+            shape.extend_from_slice(before);
             shape.push(MARK);
             addresses.push(address);
-            rest = behind;
-        } else {
-            shape.push(*first);
-            rest = rest.split_at(1).1;
+            (rest, colons) = (behind, memchr_iter(b':', behind));
         }
     }
+    shape.extend_from_slice(rest);
     true
 }
 
@@ -72,14 +74,14 @@ pub(super) fn take_out(text: &[u8], shape: &mut Vec<u8>, addresses: &mut Vec<Add
 pub(super) fn put_back(shape: &[u8], addresses: &[Address], text: &mut Vec<u8>) {
     text.clear();
     let mut addresses = addresses.iter();
-    for byte in shape {
-        if *byte == MARK
+    for (number, piece) in shape.split(|byte| *byte == MARK).enumerate() {
+        if number > 0
             && let Some(address) = addresses.next()
         {
-            text.extend_from_slice(address.to_string().as_bytes());
-        } else {
-            text.push(*byte);
+            // A vector takes all that is written.
+            write!(text, "{address}").unwrap_or_default();
         }
+        text.extend_from_slice(piece);
     }
 }
 
