@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::JITTER;
 use super::forged::Forged;
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, Said};
 use crate::history::Chronicle;
 use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Record, Stamp, between};
@@ -67,11 +67,11 @@ pub struct Boot {
 }
 
 /// Whether the kernel prints such a record at level info, so that a log which holds it was not filtered above that.
-fn is_info(fact: &Fact) -> bool {
+fn is_info(event: &Event, record: &Record<'_>) -> bool {
     let always =
-        matches!(fact.event, Event::Seizing { .. } | Event::BackendReady | Event::Found { .. } | Event::Bridge { .. });
+        matches!(event, Event::Seizing { .. } | Event::BackendReady | Event::Found { .. } | Event::Bridge { .. });
     // init/main.c prints "Kernel command line:" at level notice.
-    always || (matches!(fact.event, Event::CommandLine { .. }) && fact.text.starts_with(b"Command line: "))
+    always || (matches!(event, Event::CommandLine { .. }) && record.message.starts_with(b"Command line: "))
 }
 
 impl Boot {
@@ -139,31 +139,34 @@ impl Boot {
         backwards
     }
 
-    /// Keeps a fact, if it can decide anything.
-    pub(super) fn keep(&mut self, fact: Fact) {
-        if fact.author == Author::User {
-            self.keep_forged(fact);
+    /// Keeps what a record says, if it can decide anything.
+    pub(super) fn keep(&mut self, record: &Record<'_>, said: &Said) {
+        let event = &said.event;
+        if said.author == Author::User {
+            self.keep_forged(record, said);
             return;
         }
-        self.trusted.1 |= fact.author == Author::Unstated && fact.event.is_pciback();
-        self.last_event = fact.stamp;
-        self.info |= is_info(&fact);
-        if let Event::Booted { release } = &fact.event {
+        self.trusted.1 |= said.author == Author::Unstated && event.is_pciback();
+        self.last_event = record.stamp;
+        self.info |= is_info(event, record);
+        if let Event::Booted { release } = event {
             self.banner = true;
             self.release = Some(release.clone());
         }
-        if matches!(fact.event, Event::Noted { .. } | Event::Remark | Event::Quoted { .. }) {
+        if matches!(event, Event::Noted { .. } | Event::Remark | Event::Quoted { .. }) {
             return;
         }
-        if let Event::Seizing { address } = &fact.event {
+        if let Event::Seizing { address } = event {
             self.speakers.remove(address);
         }
         // A driver says much about its device; that it has it is said once.
-        if let Event::HeldBy { address, driver } = &fact.event
-            && self.speakers.insert(*address, driver.clone()).as_ref() == Some(driver)
-        {
-            return;
+        if let Event::HeldBy { address, driver } = event {
+            if self.speakers.get(address) == Some(driver) {
+                return;
+            }
+            self.speakers.insert(*address, driver.clone());
         }
+        let fact = Fact::of(record, said.clone());
         match &mut self.past {
             Some(past) => past.keep(fact),
             None => self.moments.push(Moment::Fact(fact)),
@@ -177,9 +180,9 @@ impl Boot {
         }
     }
 
-    fn keep_forged(&mut self, fact: Fact) {
+    fn keep_forged(&mut self, record: &Record<'_>, said: &Said) {
         let pretends = matches!(
-            fact.event,
+            said.event,
             Event::Seizing { .. }
                 | Event::Failed { .. }
                 | Event::Refused { .. }
@@ -188,7 +191,7 @@ impl Boot {
                 | Event::Quoted { .. }
         );
         if pretends {
-            self.forged.take(fact);
+            self.forged.take(Fact::of(record, said.clone()));
         }
     }
 }

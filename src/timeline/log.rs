@@ -213,7 +213,7 @@ impl Log {
             boot.keep_gap(gap, record.stamp);
         }
         for said in heard {
-            boot.keep(Fact::of(record, said.clone()));
+            boot.keep(record, said);
         }
     }
 
