@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use common::{Folder, gzip};
 use pciback_audit::audit::{Asked, Case, Options, conclude};
 use pciback_audit::record::{Decoder, Input};
-use pciback_audit::report::{Code, Evidence, Report, Run};
+use pciback_audit::report::{Code, Evidence, Report, Run, Severity, Verdict};
 use pciback_audit::scan::{Progress, Scan, Scanned};
 use pciback_audit::source::Logs;
 use pciback_audit::timeline::BootChoice;
@@ -24,8 +24,9 @@ fn said(report: &Report) -> String {
     let mut report = report.clone();
     report.logs.clear();
     report.host = None;
-    // A scan judges each boot on its own.
+    // A scan judges each boot on its own, and does not say whose lines those of the others are.
     report.findings.retain(|finding| finding.code != Code::StaleBoot);
+    report.findings.retain(|finding| finding.code != Code::AuthorUnstated || finding.severity != Severity::Info);
     for evidence in report.findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
         if let Evidence::Log { line, offset, source, sequence, stamp, .. } = evidence {
             (*line, *offset, *sequence) = (None, None, None);
@@ -165,6 +166,34 @@ fn scan_and_check_agree_on_every_capture() {
                 similar(&capture, &said(&report), &said(&check(&path, &found, run.back)));
             }
         }
+    }
+}
+
+#[test]
+fn logs_of_several_kinds_behind_each_other_are_read_whole() {
+    let folder = Folder::new();
+    let lines = syslog(&read("captures/silently-ignored/kmsg.raw"), "dom0", false).concat();
+    let quiet: String = (0..20_000).map(|number| noise("dom0", number, number / 10)).collect();
+    for log in ["all-seized/kmsg.raw", "journal-formats/journalctl-k-export.txt"] {
+        let other = read(&format!("captures/{log}"));
+        for (name, text) in [
+            ("behind", [lines.as_bytes(), &other].concat()),
+            ("among", [lines.as_bytes(), &other, lines.as_bytes()].concat()),
+            ("at the end", [quiet.as_bytes(), &other].concat()),
+        ] {
+            folder.file("mixed.log", &text);
+            agrees(&format!("{log} {name}"), &folder.at("mixed.log"), &hide(LISTS[0]));
+        }
+    }
+    // In a large file only some places are looked at. What is met all the same proves nothing.
+    for log in
+        ["all-seized/kmsg.raw", "journal-formats/journalctl-k-export.txt", "journal-formats/journalctl-k-verbose.txt"]
+    {
+        let text = [quiet.as_bytes(), &read(&format!("captures/{log}")), quiet.as_bytes()].concat();
+        folder.file("mixed.log", &text);
+        let (reports, scanned) = run(&Scan { asked: hide(LISTS[0]), ..scan(&[folder.at("mixed.log")]) });
+        assert_eq!(scanned.unreadable, 1, "{log}");
+        assert!(reports.iter().all(|(report, _)| report.verdict == Verdict::Unknown), "{log} {reports:#?}");
     }
 }
 

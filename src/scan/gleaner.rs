@@ -201,6 +201,10 @@ impl<'a> Gleaner<'a> {
             Look::Found if self.heard => self.follow(record),
             Look::Found | Look::Passed => return,
         }
+        if self.look == Look::Found && is_no_line(record) {
+            // What belongs to it, or stands before it by its number, was passed over.
+            self.batch.gap(Gap { place: record.place, lost: None }, None);
+        }
         if self.heard && self.look != Look::Passed {
             self.batch.record(record, &mut self.said);
         }
@@ -297,6 +301,12 @@ impl<'a> Gleaner<'a> {
     pub(super) fn keep_open(&mut self, open: Vec<Open>) {
         self.open = open;
     }
+}
+
+/// Whether a record, met among lines, is one of those that must all be read: it has a number, or is a field of a journal entry.
+fn is_no_line(record: &Record<'_>) -> bool {
+    let field = record.stamp == Stamp::default() && record.message.trim_ascii_start().starts_with(b"MESSAGE=");
+    record.place.sequence.is_some() || field
 }
 
 /// What was seen of each host.

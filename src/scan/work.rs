@@ -22,7 +22,7 @@ use super::order::{Order, Word};
 use super::readers::{Counted, Failing, Followed, From, Patient};
 use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
-use super::sniff::{Shape, sniff};
+use super::sniff::{Looked, Shape, sniff};
 use crate::record::Decoder;
 use crate::source::{Unpacked, words};
 
@@ -124,12 +124,9 @@ pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZero
     (0..parts).map(|part| job(Part::Bytes(from(part), until(part)), part + 1 == parts)).collect()
 }
 
-/// Whether a file can be read in parts: one of lines, that is not packed.
+/// Whether a file can be read in parts.
 fn is_lines(path: &Path) -> bool {
-    let mut head = vec![0; BLOCK];
-    let Ok(length) = open(path).and_then(|file| file.read_at(&mut head, 0)) else { return false };
-    let head = head.get(..length).unwrap_or_default();
-    !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines
+    open(path).and_then(|file| Looked::at(&file)).is_ok_and(|looked| looked == Looked::Lines)
 }
 
 impl Reading<'_> {
@@ -202,13 +199,11 @@ impl Reading<'_> {
         if !file.metadata().is_ok_and(|about| about.is_file()) {
             return self.pipe(file, base, sink);
         }
-        let mut head = vec![0; BLOCK];
-        let length = file.read_at(&mut head, 0).map_err(|error| (0, words(&error)))?;
-        let head = head.get(..length).unwrap_or_default();
-        if !Unpacked::<&[u8]>::is_packed(head) && sniff(head) == Shape::Lines {
+        let looked = Looked::at(file).map_err(|error| (0, words(&error)))?;
+        if looked == Looked::Lines {
             return self.part(job, Stretch { from: 0, until: u64::MAX, base, is_stream: false }, sink);
         }
-        self.stream(file, base, sink)?;
+        self.stream(file, looked == Looked::Mixed, base, sink)?;
         // Packed, it would not have come to its end.
         let now = file.metadata().map_err(|error| (0, words(&error)))?.len();
         if job.bytes.is_some_and(|bytes| now < bytes) { Err((now, SHORTER.to_owned())) } else { Ok(()) }
@@ -240,15 +235,15 @@ impl Reading<'_> {
 
     /// A pipe. Whoever writes into it may take his time, and the scan can be stopped meanwhile.
     fn pipe(&self, from: &impl AsFd, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
-        self.stream(Patient { from: from.as_fd(), progress: self.progress }, base, sink)
+        self.stream(Patient { from: from.as_fd(), progress: self.progress }, false, base, sink)
     }
 
     /// A packed file, a pipe, or a log whose records are no lines.
-    fn stream(&self, reader: impl Read, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+    fn stream(&self, reader: impl Read, mixed: bool, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
         let counted = Counted { reader, progress: self.progress };
         let mut unpacked = Unpacked::new(counted).map_err(|why| (0, why))?;
         let (head, error) = fill(&mut unpacked);
-        let shape = sniff(&head);
+        let shape = if mixed { Shape::Records } else { sniff(&head) };
         let at = head.len() as u64;
         let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), length: 0 };
         let stopped = || self.progress.is_stopped();
