@@ -1,6 +1,7 @@
 //! The demand: which list is in force, and which devices it asks for on this host.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Case};
 use crate::event::Event;
@@ -11,7 +12,6 @@ use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
 use crate::request::{Location, Said, Source, Written, argument, find, logged, slots};
-use crate::timeline::Story;
 use crate::tree::{Known, Tree};
 
 /// What is asked for.
@@ -24,6 +24,8 @@ pub(super) struct Demand {
     pub request: Request,
     /// Every device asked for.
     pub wanted: BTreeMap<Address, Want>,
+    /// Those of them behind which another one is.
+    pub bridges: BTreeSet<Address>,
     /// Wildcards that match nothing.
     pub empty: Vec<String>,
     /// Addresses that only pciback's `slots` names, and that do not exist: what is left of a wildcard.
@@ -32,6 +34,8 @@ pub(super) struct Demand {
     pub open: bool,
     /// The grammar that lists were read by.
     pub grammar: Grammar,
+    /// What each place names, once somebody asks.
+    named: OnceCell<Vec<(Source, Vec<Pattern>)>>,
 }
 
 /// Why a device is asked for.
@@ -44,17 +48,20 @@ pub(super) struct Want {
 }
 
 impl Demand {
-    pub(super) fn of(case: &Case, host: Option<&Host>, story: &Story, history: &History, grammar: Grammar) -> Self {
+    /// Without a host, the log alone says which devices there are: all of them, if it is complete.
+    pub(super) fn of(case: &Case, host: Option<&Host>, complete: bool, history: &History, grammar: Grammar) -> Self {
         let places = places(case.tree.as_ref(), host, history);
         let mut demand = Self {
             list: None,
             places,
             request: Request::default(),
             wanted: BTreeMap::new(),
+            bridges: BTreeSet::new(),
             empty: Vec::new(),
             remains: Vec::new(),
             open: false,
             grammar,
+            named: OnceCell::new(),
         };
         let entries = match &case.asked {
             Asked::Devices(addresses) => {
@@ -74,7 +81,7 @@ impl Demand {
             }
         };
         let devices = host.and_then(|host| host.devices.is());
-        let complete = if host.is_some() { devices.is_some() } else { story.is_complete() };
+        let complete = if host.is_some() { devices.is_some() } else { complete };
         let seen = Seen { devices, history, complete };
         for (text, pattern) in entries {
             demand.want(&text, pattern, &seen);
@@ -84,8 +91,18 @@ impl Demand {
 
     /// Whether a place other than the one in force names `address`.
     pub(super) fn is_named_somewhere(&self, address: Address) -> bool {
-        let lists = self.places.iter().flat_map(|said| &said.written).map(|written| written.read(self.grammar));
-        lists.flat_map(|list| list.entries).any(|entry| entry.pattern.matches(address))
+        self.named_by(address).is_some()
+    }
+
+    /// The first kind of place that names `address`.
+    pub(super) fn named_by(&self, address: Address) -> Option<Source> {
+        let read = |said: &Said| {
+            let lists = said.written.iter().map(|written| written.read(self.grammar));
+            (said.source, lists.flat_map(|list| list.entries).map(|entry| entry.pattern).collect())
+        };
+        let named = self.named.get_or_init(|| self.places.iter().map(read).collect());
+        let matches = |(_, patterns): &&(Source, Vec<Pattern>)| patterns.iter().any(|pattern| pattern.matches(address));
+        named.iter().find(matches).map(|(source, _)| *source)
     }
 
     /// The place and source of the list in force.
@@ -166,7 +183,10 @@ impl Demand {
             }
             self.wanted.entry(address).or_insert_with(|| Want { entry: text.to_owned(), behind: None });
             for behind in seen.behind(address) {
-                self.wanted.entry(behind).or_insert_with(|| Want { entry: text.to_owned(), behind: Some(address) });
+                self.wanted.entry(behind).or_insert_with(|| {
+                    self.bridges.insert(address);
+                    Want { entry: text.to_owned(), behind: Some(address) }
+                });
             }
         }
     }
@@ -195,12 +215,14 @@ impl Seen<'_> {
 
     fn behind(&self, bridge: Address) -> Vec<Address> {
         match self.devices {
-            Some(devices) => {
-                let is_bridge = devices.get(&bridge).is_some_and(Device::is_bridge);
-                let behind = devices.iter().filter(|(_, device)| is_bridge && device.bridges.contains(&bridge));
+            Some(devices) if devices.get(&bridge).is_some_and(Device::is_bridge) => {
+                let behind = devices.iter().filter(|(_, device)| device.bridges.contains(&bridge));
                 behind.map(|(address, _)| *address).collect()
             }
-            None => self.all().filter(|address| self.history.is_behind(*address, bridge)).collect(),
+            None if self.history.bridges.contains_key(&bridge) => {
+                self.all().filter(|address| self.history.is_behind(*address, bridge)).collect()
+            }
+            Some(_) | None => Vec::new(),
         }
     }
 }

@@ -10,13 +10,14 @@ use crate::pci::Address;
 use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
 use crate::tree::{Known, Obstacle};
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
+pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let empty = Trail::default();
+    let unknown: Vec<&Fact> = scene.unrecognised().collect();
     for judged in devices {
         let address = judged.address;
         let trail = scene.history.trails.get(&address).unwrap_or(&empty);
         let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
-        let subject = Subject { scene, address, trail, device, basis: judged.basis };
+        let subject = Subject { scene, address, trail, device, basis: judged.basis, unknown: &unknown };
         findings.extend(match &judged.status {
             Status::Held => Some(subject.held()),
             Status::Unbound => Some(subject.unbound()),
@@ -40,6 +41,8 @@ struct Subject<'a> {
     trail: &'a Trail,
     device: Option<&'a Device>,
     basis: Basis,
+    /// Messages of pciback that nobody knows, about any device.
+    unknown: &'a [&'a Fact],
 }
 
 impl Subject<'_> {
@@ -223,7 +226,7 @@ impl Subject<'_> {
         };
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
         found.evidence.push(self.scene.shown(seizing));
-        let unknown = self.scene.unrecognised().filter(|fact| fact.event.address() == Some(self.address));
+        let unknown = self.unknown.iter().filter(|fact| fact.event.address() == Some(self.address));
         found.evidence.extend(unknown.map(|fact| self.scene.shown(fact)));
         Some(found)
     }
@@ -272,7 +275,7 @@ fn remains(scene: &Scene<'_>) -> Vec<Finding> {
     vec![found]
 }
 
-fn visible(scene: &Scene<'_>, devices: &[Judged]) -> Option<Finding> {
+fn visible(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let seized = devices.iter().any(|judged| matches!(judged.status, Status::Seized(_)));
     (scene.case.options.verbose && seized).then(|| {
         let message = "seized devices stay visible in dom0's lspci: their driver there is pciback";

@@ -12,7 +12,7 @@ use crate::report::{Code, Finding, Severity, Status};
 use crate::timeline::{Imitation, Log, LogKind};
 use crate::tree::Known;
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
+pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let unsettled = devices.iter().any(|judged| judged.status == Status::Unconfirmed) || scene.demand.open;
     let severity = if unsettled { Severity::Unknown } else { Severity::Info };
     findings.extend(unreadable_host(scene, devices));
@@ -26,7 +26,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Fin
 }
 
 /// The host's own files could not be read: every device is unconfirmed for that.
-fn unreadable_host(scene: &Scene<'_>, devices: &[Judged]) -> Option<Finding> {
+fn unreadable_host(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let host = scene.host.as_ref().filter(|_| scene.demand.list.is_some() || !devices.is_empty())?;
     let obstacle = match &host.devices {
         Known::Is(_) => return None,
@@ -115,14 +115,15 @@ fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 }
 
 /// Records of user space that look like the driver's, a finding for each device they name.
-fn forged(scene: &Scene<'_>, devices: &[Judged]) -> Vec<Finding> {
+fn forged(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
     let mut by_device: BTreeMap<Option<Address>, Vec<&Imitation>> = BTreeMap::new();
     for (address, found) in scene.story.parts.iter().flat_map(|(_, boot)| boot.forged.pretended()) {
         by_device.entry(address).or_default().push(found);
     }
     let finding = |(address, found): (Option<Address>, Vec<&Imitation>)| {
         let last = &found.last()?.last;
-        let judged = devices.iter().find(|judged| judged.want.is_some() && Some(judged.address) == address);
+        let at = address.and_then(|address| devices.binary_search_by_key(&address, |judged| judged.address).ok());
+        let judged = at.and_then(|at| devices.get(at)).filter(|judged| judged.want.is_some());
         let counts = judged.is_some_and(|judged| contradicts(scene, judged, last)) && is_recent(scene, last);
         let severity = if counts { Severity::Warning } else { Severity::Info };
         let look = count_look(found.iter().map(|found| found.count).sum());
@@ -143,7 +144,7 @@ fn count_look(number: u64) -> String {
 }
 
 /// Whether what the record pretends is not so, as far as the host shows; without a host it may be anything.
-fn contradicts(scene: &Scene<'_>, judged: &Judged, fact: &Fact) -> bool {
+fn contradicts(scene: &Scene<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
     let seized = matches!(judged.status, Status::Seized(_));
     let pretends_success = matches!(fact.event, Event::Seizing { .. });
     let pretends_failure = matches!(fact.event, Event::Failed { .. } | Event::Refused { .. });

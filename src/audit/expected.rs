@@ -1,9 +1,10 @@
 //! What a policy expects of a device: which card it is, and how bad it is when pciback does not have it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Scene;
 use super::facts::{about, device_file, file, finding, some_of, unread};
 use super::statuses::Judged;
-use crate::host::Device as HostDevice;
 use crate::pci::{Address, Ids};
 use crate::report::{Code, Evidence, Finding, Severity, Status};
 use crate::request::Source;
@@ -11,52 +12,62 @@ use crate::request::policy::{self, Device, Policy};
 use crate::tree::{Known, Obstacle};
 
 /// Weighs what was found of the devices, and compares the cards.
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged], findings: &mut Vec<Finding>) {
+pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let Some(policy) = scene.case.asked.policy() else { return };
-    let mut cards = Vec::new();
-    for judged in devices {
-        if let Some(severity) = weight(policy, judged) {
-            weigh(severity, judged.address, findings);
-        }
-        if let Some(expected) = policy.device(judged.address)
-            && let Some((id, line)) = expected.id
-        {
-            cards.extend(Card { scene, policy, expected, id, line }.compare(judged));
-        }
-    }
-    for card in cards.iter().filter(|card| card.code == Code::IdentityChanged) {
-        hold_back(card, findings);
-    }
+    let weights = devices.iter().filter_map(|judged| Some((judged.address, weight(scene, judged)?)));
+    weigh(&weights.collect(), findings);
+    let spare = spare(scene);
+    let card = |judged: &Judged<'_>| {
+        let expected = scene.expected.get(&judged.address)?;
+        let (id, line) = expected.id?;
+        Card { scene, policy, spare: &spare, expected, id, line }.compare(judged)
+    };
+    let mut cards: Vec<Finding> = devices.iter().filter_map(card).collect();
+    let changed = cards.iter().filter(|card| card.code == Code::IdentityChanged);
+    hold_back(&changed.filter_map(|card| card.address).collect(), findings);
     findings.append(&mut cards);
     findings.extend(not_compared(scene, policy));
 }
 
 /// How bad the policy says it is to miss a device: of one behind a bridge, what it says of the bridge that was asked for.
-fn weight(policy: &Policy, judged: &Judged) -> Option<Severity> {
+fn weight(scene: &Scene<'_>, judged: &Judged<'_>) -> Option<Severity> {
     let want = judged.want.as_ref()?;
-    let expected = policy.device(judged.address).or_else(|| policy.device(want.behind?))?;
+    let expected = scene.expected.get(&judged.address).or_else(|| scene.expected.get(&want.behind?))?;
     expected.severity.map(|severity| match severity {
         policy::Severity::Warning => Severity::Warning,
         policy::Severity::Critical => Severity::Critical,
     })
 }
 
-/// A finding that says what became of the device gets this severity. Doubt stays doubt, and a note stays a note.
-fn weigh(severity: Severity, address: Address, findings: &mut [Finding]) {
-    let states = |finding: &&mut Finding| finding.address == Some(address) && finding.code.states_a_device();
-    for finding in findings.iter_mut().filter(states) {
-        if matches!(finding.severity, Severity::Critical | Severity::Warning) {
-            finding.severity = severity;
+/// A finding that says what became of a device gets its severity. Doubt stays doubt, and a note stays a note.
+fn weigh(weights: &BTreeMap<Address, Severity>, findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|finding| finding.code.states_a_device()) {
+        if let Some(severity) = finding.address.and_then(|address| weights.get(&address))
+            && matches!(finding.severity, Severity::Critical | Severity::Warning)
+        {
+            finding.severity = *severity;
         }
     }
 }
 
 /// Nothing is suggested that gives a card to pciback which nobody expects there.
-fn hold_back(card: &Finding, findings: &mut [Finding]) {
-    let same = |finding: &&mut Finding| finding.address == card.address && finding.code.states_a_device();
-    for finding in findings.iter_mut().filter(same) {
+fn hold_back(changed: &BTreeSet<Address>, findings: &mut [Finding]) {
+    let same = |finding: &&mut Finding| finding.address.is_some_and(|address| changed.contains(&address));
+    for finding in findings.iter_mut().filter(same).filter(|finding| finding.code.states_a_device()) {
         finding.remedy = vec!["# another card is here than the policy expects: settle that first".to_owned()];
     }
+}
+
+/// Where there are cards of which the policy says nothing, by vendor and device.
+fn spare(scene: &Scene<'_>) -> Spare {
+    let mut spare = Spare::new();
+    let devices = scene.host.as_ref().and_then(|host| host.devices.is()).into_iter().flatten();
+    for (address, device) in devices.filter(|(address, _)| !scene.expected.contains_key(address)) {
+        if let Some(ids) = device.ids.is() {
+            spare.entry((ids.vendor, ids.device)).or_default().push(*address);
+        }
+    }
+    spare
 }
 
 /// Without the host's files, no card is compared. That makes nothing worse, and has to be known.
@@ -66,10 +77,14 @@ fn not_compared(scene: &Scene<'_>, policy: &Policy) -> Option<Finding> {
     (expects && scene.host.is_none()).then(|| finding(Code::HostUnreadable, Severity::Info, message))
 }
 
+type Spare = BTreeMap<(u16, u16), Vec<Address>>;
+
 /// One card, and which one it should be.
 struct Card<'a> {
     scene: &'a Scene<'a>,
     policy: &'a Policy,
+    /// Where other cards are.
+    spare: &'a Spare,
     expected: &'a Device,
     id: Ids,
     /// The line of the policy that names it.
@@ -77,7 +92,7 @@ struct Card<'a> {
 }
 
 impl Card<'_> {
-    fn compare(&self, judged: &Judged) -> Option<Finding> {
+    fn compare(&self, judged: &Judged<'_>) -> Option<Finding> {
         let devices = self.scene.host.as_ref()?.devices.is()?;
         // What is not there is absent, and no other card.
         match &devices.get(&judged.address)?.ids {
@@ -91,7 +106,7 @@ impl Card<'_> {
         }
     }
 
-    fn changed(&self, judged: &Judged, found: Ids) -> Finding {
+    fn changed(&self, judged: &Judged<'_>, found: Ids) -> Finding {
         let seized = matches!(judged.status, Status::Seized(_));
         let so = if seized { "pciback has the wrong card" } else { "it is the wrong card for pciback" };
         let message = format!("the card here is {found}, and the policy expects {}: {so}", self.id);
@@ -125,20 +140,10 @@ impl Card<'_> {
                 None => "# stop the guest that has it".to_owned(),
             });
         }
-        let elsewhere = self.elsewhere();
-        if !elsewhere.is_empty() {
-            advice.push(format!("# such a card, {}, is at {}", self.id, some_of(&elsewhere)));
+        if let Some(elsewhere) = self.spare.get(&(self.id.vendor, self.id.device)) {
+            advice.push(format!("# such a card, {}, is at {}", self.id, some_of(elsewhere)));
         }
         advice.push("# mend the list, or the policy; lspci -Dn shows which card is where".to_owned());
         advice
-    }
-
-    /// Where such a card is, of which the policy says nothing.
-    fn elsewhere(&self) -> Vec<Address> {
-        let devices = self.scene.host.as_ref().and_then(|host| host.devices.is()).into_iter().flatten();
-        let such = |(address, device): &(&Address, &HostDevice)| {
-            device.ids.is() == Some(&self.id) && self.policy.device(**address).is_none()
-        };
-        devices.filter(such).map(|(address, _)| *address).collect()
     }
 }

@@ -1,14 +1,12 @@
 //! Findings about the request: the list itself.
 
-use std::collections::BTreeMap;
-
 use super::facts::{file, finding, some_of, unread, written};
 use super::{Asked, Scene, remedy};
 use crate::event::{Event, Fact};
 use crate::history::Driver;
-use crate::pci::{Era, Pattern};
+use crate::pci::Era;
 use crate::report::{Code, Finding, Severity};
-use crate::request::hide::{self, Advice, Fault, Grammar, HideList};
+use crate::request::hide::{self, Advice, Entry, Fault, Grammar, HideList};
 use crate::request::{Source, Written};
 
 pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
@@ -141,19 +139,18 @@ fn wrapped(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Findin
 }
 
 fn duplicates(place: &Written, list: &HideList) -> Vec<Finding> {
-    let mut seen: BTreeMap<Pattern, Vec<String>> = BTreeMap::new();
-    for entry in &list.entries {
-        seen.entry(entry.pattern).or_default().push(list.quote(&entry.text));
-    }
-    let twice = seen.into_iter().filter(|(_, spellings)| spellings.len() > 1);
-    let finding = |(pattern, spellings): (Pattern, Vec<String>)| {
+    let mut entries: Vec<&Entry> = list.entries.iter().collect();
+    entries.sort_by_key(|entry| entry.pattern);
+    let finding = |same: &[&Entry]| {
+        let pattern = same.first().filter(|_| same.len() > 1)?.pattern;
+        let spellings: Vec<String> = same.iter().map(|entry| list.quote(&entry.text)).collect();
         let message = format!("{pattern} is named {} times: {}", spellings.len(), some_of(&spellings));
         let mut found = finding(Code::DuplicateEntry, Severity::Info, message);
         found.address = pattern.addresses().next().filter(|_| !pattern.is_wildcard());
         found.evidence.push(written(place));
-        found
+        Some(found)
     };
-    twice.map(finding).collect()
+    entries.chunk_by(|one, other| one.pattern == other.pattern).filter_map(finding).collect()
 }
 
 /// The kernel refused a list: that is the finding, even when no place holds the list any more.

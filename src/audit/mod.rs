@@ -16,6 +16,7 @@ mod remedy;
 mod statuses;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::Source;
 use crate::request::hide::Grammar;
-use crate::request::policy::Policy;
+use crate::request::policy::{self, Policy};
 use crate::timeline::{BootChoice, Log, Running, Story};
 use crate::tree::Tree;
 use demand::Demand;
@@ -169,9 +170,13 @@ pub enum FailOn {
 struct Scene<'a> {
     case: &'a Case,
     host: Option<Host>,
-    story: Story,
+    story: Story<'a>,
+    /// Whether the story is all that the kernel said: it takes a look at every record of it.
+    is_complete: bool,
     history: History,
     demand: Demand,
+    /// What a policy says of each device.
+    expected: BTreeMap<Address, &'a policy::Device>,
 }
 
 /// Judges a case.
@@ -182,10 +187,12 @@ pub fn conclude(case: &Case) -> Report {
         release: host.as_ref().and_then(|host| host.release.is().map(String::as_str)),
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
-    let history = story.history();
+    let (history, is_complete) = (story.history(), story.is_complete());
     let grammar = grammar(case, &story, host.as_ref());
-    let demand = Demand::of(case, host.as_ref(), &story, &history, grammar);
-    let scene = Scene { case, host, story, history, demand };
+    let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
+    let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
+    let expected = expected.map(|device| (device.address, device)).collect();
+    let scene = Scene { case, host, story, is_complete, history, demand, expected };
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
     list::find(&scene, &mut findings);
@@ -203,7 +210,7 @@ fn has_host(tree: &Tree) -> bool {
 }
 
 /// Which grammar the list is read by: that of `--kernel`, of the log's banner, or of the host's `/proc/version`.
-fn grammar(case: &Case, story: &Story, host: Option<&Host>) -> Grammar {
+fn grammar(case: &Case, story: &Story<'_>, host: Option<&Host>) -> Grammar {
     let logged = story.release.as_deref().and_then(KernelVersion::of_release);
     let kernel = case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel));
     kernel.map_or_else(|| Era::default().into(), Grammar::from)

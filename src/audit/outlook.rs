@@ -9,9 +9,10 @@ use crate::report::{Code, Finding, Outlook, Severity, Status, Waiting};
 use crate::tree::Known;
 
 /// What is to be waited for, and how many requested devices need not be waited for any more.
-pub(super) fn waiting(scene: &Scene<'_>, devices: &[Judged], findings: &[Finding]) -> Waiting {
-    let wanted: Vec<Outlook> =
-        devices.iter().filter(|judged| judged.want.is_some()).map(|judged| device(scene, judged)).collect();
+pub(super) fn waiting(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Waiting {
+    let loaded = loaded(scene);
+    let wanted = devices.iter().filter(|judged| judged.want.is_some());
+    let wanted: Vec<Outlook> = wanted.map(|judged| device(scene, judged, loaded)).collect();
     let settled = wanted.iter().filter(|outlook| **outlook == Outlook::Final).count();
     if is_void(scene, findings) {
         return Waiting { outlook: Outlook::Final, settled: wanted.len(), unsteady: false };
@@ -25,7 +26,7 @@ pub(super) fn waiting(scene: &Scene<'_>, devices: &[Judged], findings: &[Finding
 /// gone before its remove routine does; `irq_handlers` lists a device behind its set-up (drivers/base/dd.c, `really_probe`
 /// and `__device_release_driver`; drivers/xen/xen-pciback/pci_stub.c, `pcistub_init_device`). The host's files are read one
 /// after the other, so a look may fall into either, however long ago the load came to its end.
-fn is_unsteady(scene: &Scene<'_>, judged: &Judged) -> bool {
+fn is_unsteady(scene: &Scene<'_>, judged: &Judged<'_>) -> bool {
     let trail = scene.history.trails.get(&judged.address);
     judged.status == Status::Failed && trail.is_none_or(|trail| trail.trouble.is_none())
 }
@@ -60,7 +61,8 @@ fn is_new(scene: &Scene<'_>, fact: &Fact) -> bool {
     since.and_then(|since| between(&since, &fact.stamp)).is_some_and(|behind| behind > 0)
 }
 
-fn device(scene: &Scene<'_>, judged: &Judged) -> Outlook {
+/// The outlook of one device, where this is that of the driver.
+fn device(scene: &Scene<'_>, judged: &Judged<'_>, loaded: Outlook) -> Outlook {
     let is_there = scene.host.as_ref().is_none_or(|host| !matches!(host.pciback, Known::Absent));
     let trail = scene.history.trails.get(&judged.address);
     let probed = trail.is_some_and(|trail| trail.trouble.is_none() && seized_now(scene, trail));
@@ -79,8 +81,8 @@ fn device(scene: &Scene<'_>, judged: &Judged) -> Outlook {
         }
         // It is bound, and its set-up may still be running: a set-up that fails says so.
         Status::Failed if probed => Outlook::Open,
-        Status::Unconfirmed | Status::Unrequested { .. } => loaded(scene).max(Outlook::WhenQuiet),
-        Status::Failed | Status::Held | Status::Unbound | Status::Absent | Status::Missing => loaded(scene),
+        Status::Unconfirmed | Status::Unrequested { .. } => loaded.max(Outlook::WhenQuiet),
+        Status::Failed | Status::Held | Status::Unbound | Status::Absent | Status::Missing => loaded,
     }
 }
 
@@ -89,7 +91,7 @@ fn device(scene: &Scene<'_>, judged: &Judged) -> Outlook {
 fn loaded(scene: &Scene<'_>) -> Outlook {
     match &scene.history.driver {
         Driver::Ready(fact) if !scene.history.seizing && is_new(scene, fact) => Outlook::Final,
-        Driver::Loading if scene.story.is_complete() => Outlook::Open,
+        Driver::Loading if scene.is_complete => Outlook::Open,
         Driver::Loading if scene.history.trails.values().any(|trail| seized_now(scene, trail)) => Outlook::Open,
         // Without a host, only the log can say that there is a driver.
         Driver::Unheard | Driver::Refused(_) if scene.host.is_none() => Outlook::Open,

@@ -11,9 +11,9 @@ use crate::request::Source;
 use crate::tree::Known;
 
 /// One device, judged.
-pub(super) struct Judged {
+pub(super) struct Judged<'a> {
     pub address: Address,
-    pub want: Option<Want>,
+    pub want: Option<&'a Want>,
     pub status: Status,
     pub basis: Basis,
     /// Whether the status rests on a log that does not say who wrote its lines.
@@ -21,8 +21,8 @@ pub(super) struct Judged {
 }
 
 /// Every requested device, and every other that pciback holds, by address.
-pub(super) fn judge(scene: &Scene<'_>) -> Vec<Judged> {
-    let mut judged: Vec<Judged> =
+pub(super) fn judge<'a>(scene: &'a Scene<'_>) -> Vec<Judged<'a>> {
+    let mut judged: Vec<Judged<'_>> =
         scene.demand.wanted.iter().map(|(address, want)| requested(scene, *address, want)).collect();
     if !matches!(scene.case.asked, super::Asked::Devices(_)) {
         judged.extend(unrequested(scene));
@@ -31,7 +31,7 @@ pub(super) fn judge(scene: &Scene<'_>) -> Vec<Judged> {
     judged
 }
 
-fn requested(scene: &Scene<'_>, address: Address, want: &Want) -> Judged {
+fn requested<'a>(scene: &Scene<'_>, address: Address, want: &'a Want) -> Judged<'a> {
     let empty = Trail::default();
     let trail = scene.history.trails.get(&address).unwrap_or(&empty);
     let (status, basis) = match &scene.host {
@@ -42,7 +42,7 @@ fn requested(scene: &Scene<'_>, address: Address, want: &Want) -> Judged {
     let log_needed = scene.host.as_ref().is_none_or(|host| proof_by_host(host, address).is_none());
     let unstated = trail.seizing.as_ref().is_some_and(|fact| fact.author == Author::Unstated);
     let on_unstated = matches!(status, Status::Seized(_)) && log_needed && unstated;
-    Judged { address, want: Some(want.clone()), status, basis, on_unstated }
+    Judged { address, want: Some(want), status, basis, on_unstated }
 }
 
 /// Lines 1 to 7: the host decides the state now, the log why and when.
@@ -104,12 +104,11 @@ fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
     if trail.was_seized() && trail.taken.is_some() {
         return Status::Lost { by_hand: false };
     }
-    let behind_it = scene.demand.wanted.values().any(|want| want.behind == Some(address));
-    if trail.seizing.is_none() && behind_it {
+    if trail.seizing.is_none() && scene.demand.bridges.contains(&address) {
         return Status::Bridge;
     }
     // 10
-    if trail.seizing.is_none() && scene.story.is_complete() {
+    if trail.seizing.is_none() && scene.is_complete {
         return Status::Missing;
     }
     // 11
@@ -117,7 +116,7 @@ fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
 }
 
 /// What pciback holds without being asked.
-fn unrequested(scene: &Scene<'_>) -> Vec<Judged> {
+fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
     let extra = |address: Address, basis, explained| Judged {
         address,
         want: None,
@@ -154,13 +153,10 @@ pub(super) fn why(scene: &Scene<'_>, address: Address, device: &HostDevice) -> O
     if let Some(bridge) = device.bridges.iter().find(|bridge| listed(**bridge)) {
         return Some(format!("it is behind the bridge {bridge}, which a list names"));
     }
-    let said = scene.demand.places.iter().find(|said| {
-        let lists = said.written.iter().map(|written| written.read(scene.demand.grammar));
-        lists.flat_map(|list| list.entries).any(|entry| entry.pattern.matches(address))
-    })?;
-    Some(if said.source == Source::Slots {
+    let source = scene.demand.named_by(address)?;
+    Some(if source == Source::Slots {
         "pciback's slots names it: xl, XAPI or a script asked for it at run time".to_owned()
     } else {
-        format!("the list of another place names it ({})", said.source.name())
+        format!("the list of another place names it ({})", source.name())
     })
 }

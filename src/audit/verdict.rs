@@ -1,28 +1,30 @@
 //! The one rule of the verdict, and the report it goes into.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::finding;
 use super::statuses::Judged;
 use super::{FailOn, Scene};
 use crate::event::Fact;
 use crate::host::{Device as HostDevice, PciIds};
+use crate::pci::Address;
 use crate::record::Author;
-use crate::report::{Basis, Code, Device, Finding, LastGuest, Report, Severity, Status, Verdict};
+use crate::report::{Basis, Code, Device, Finding, LastGuest, Log, Report, Severity, Stated, Status, Verdict};
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
 /// list or the driver explains the devices, it alone counts.
-fn worst(devices: &[Judged], findings: &[Finding]) -> Verdict {
+fn worst(devices: &[Judged<'_>], findings: &[Finding]) -> Verdict {
     let severity = |finding: &Finding| finding.severity.verdict();
     let explaining = findings.iter().filter(|finding| explains(finding)).map(severity).max();
     if let Some(verdict) = explaining {
         return verdict;
     }
     let of_findings = findings.iter().map(severity);
+    let stated = Stated::by(findings);
     let of_devices = devices
         .iter()
         .filter(|judged| judged.want.is_some())
-        .map(|judged| judged.status.verdict_by(judged.address, findings));
+        .map(|judged| judged.status.verdict_by(judged.address, &stated));
     of_findings.chain(of_devices).max().unwrap_or(Verdict::Ok)
 }
 
@@ -31,7 +33,7 @@ fn explains(finding: &Finding) -> bool {
 }
 
 /// Puts the report together: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
-pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<Finding>) -> Report {
+pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: Vec<Finding>) -> Report {
     let options = &scene.case.options;
     let accept = |findings: &mut Vec<Finding>| {
         let ignored = |finding: &Finding| options.ignore.iter().any(|ignore| ignore.covers(finding));
@@ -41,7 +43,8 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
     if findings.iter().any(explains) {
         findings.retain(|finding| !finding.code.states_a_device() || finding.severity == Severity::Info);
     }
-    findings.extend(author_unstated(scene, &devices, worst(&devices, &findings)));
+    let logs = scene.logs();
+    findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
     accept(&mut findings);
     for line in findings.iter_mut().flat_map(|finding| &mut finding.remedy) {
         // A name with a line feed in it would end a comment and begin a command.
@@ -57,7 +60,15 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
     };
     let waiting = super::outlook::waiting(scene, &devices, &findings);
     let names = names(scene);
-    let devices = devices.into_iter().map(|judged| device(scene, judged, &findings, &names)).collect();
+    let mut codes: BTreeMap<Address, Vec<Code>> = BTreeMap::new();
+    for finding in &findings {
+        finding.address.into_iter().for_each(|address| codes.entry(address).or_default().push(finding.code));
+    }
+    let of = |judged: Judged<'_>| {
+        let codes = codes.remove(&judged.address).unwrap_or_default();
+        device(scene, judged, codes, &names)
+    };
+    let devices = devices.into_iter().map(of).collect();
     let host = scene.host.as_ref();
     Report {
         verdict,
@@ -68,7 +79,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged>, mut findings: Vec<
         boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
         time: scene.case.now,
         request: scene.demand.request.clone(),
-        logs: scene.logs(),
+        logs,
         devices,
         findings,
         waiting,
@@ -82,11 +93,10 @@ fn nothing_is_requested(scene: &Scene<'_>, findings: &[Finding]) -> bool {
 }
 
 /// An ok that rests on a log of unknown hand is a warning; elsewhere it is worth knowing.
-fn author_unstated(scene: &Scene<'_>, devices: &[Judged], so_far: Verdict) -> Option<Finding> {
+fn author_unstated(scene: &Scene<'_>, logs: &[Log], devices: &[Judged<'_>], so_far: Verdict) -> Option<Finding> {
     if scene.case.options.trust_log {
         return None;
     }
-    let logs = scene.logs();
     let unstated = logs.iter().find(|log| !log.trusted && log.records > 0)?;
     let resting = devices.iter().any(|judged| judged.want.is_some() && judged.on_unstated);
     let severity = if resting && so_far <= Verdict::Warning { Severity::Warning } else { Severity::Info };
@@ -111,7 +121,7 @@ fn names(scene: &Scene<'_>) -> PciIds {
     scene.case.tree.as_ref().map(|tree| PciIds::read(tree, &ids)).unwrap_or_default()
 }
 
-fn device(scene: &Scene<'_>, judged: Judged, findings: &[Finding], names: &PciIds) -> Device {
+fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &PciIds) -> Device {
     let known: Option<&HostDevice> =
         scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&judged.address));
     let trail = scene.history.trails.get(&judged.address);
@@ -125,14 +135,12 @@ fn device(scene: &Scene<'_>, judged: Judged, findings: &[Finding], names: &PciId
     };
     let id = known.and_then(|device| device.ids.is().copied());
     let guest = trail.and_then(|trail| trail.guest.as_ref());
-    let mut codes: Vec<Code> =
-        findings.iter().filter(|finding| finding.address == Some(judged.address)).map(|finding| finding.code).collect();
     codes.dedup();
-    let expected = scene.case.asked.policy().and_then(|policy| policy.device(judged.address));
+    let expected = scene.expected.get(&judged.address);
     Device {
         address: judged.address,
         requested: judged.want.is_some(),
-        covered_by: judged.want.map(|want| want.entry),
+        covered_by: judged.want.map(|want| want.entry.clone()),
         status: judged.status,
         basis: judged.basis,
         driver,

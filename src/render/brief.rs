@@ -1,6 +1,8 @@
 //! What a report comes to in a few words: for forms that have one line for it.
 
-use crate::report::{Code, Device, Finding, Report, Severity, Status, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::report::{Code, Device, Finding, Report, Severity, Stated, Status, Verdict};
 
 /// What explains every device, and what else is often met, in fewer words than elsewhere.
 const REASONS: &[(Code, &str)] = &[
@@ -87,27 +89,29 @@ pub(super) fn outcome(report: &Report) -> Option<String> {
 pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
     let mut found: Vec<(Verdict, bool, String)> = Vec::new();
     let mut accepted = 0;
-    let mut shown = Vec::new();
+    let stated = Stated::by(&report.findings);
+    let mut shown = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.requested) {
         if device.status.verdict() == Verdict::Ok {
             continue;
         }
-        let verdict = device.status.verdict_by(device.address, &report.findings);
+        let verdict = device.status.verdict_by(device.address, &stated);
         if verdict == Verdict::Ok {
             accepted += 1;
             continue;
         }
-        shown.push((device.address, verdict));
+        shown.insert(device.address, verdict);
         found.push((verdict, true, format!("{} {}", device.address.short(), state(device))));
     }
+    let mut said: BTreeSet<_> = found.iter().cloned().collect();
     for finding in report.findings.iter().filter(|finding| counts(finding)) {
         let verdict = finding.severity.verdict();
         let entry = match finding.address {
-            Some(address) if shown.iter().any(|(known, worst)| *known == address && *worst >= verdict) => continue,
+            Some(address) if shown.get(&address).is_some_and(|worst| *worst >= verdict) => continue,
             Some(address) => (verdict, true, format!("{} {}", address.short(), finding.code)),
             None => (verdict, false, words(finding)),
         };
-        if !found.contains(&entry) {
+        if said.insert(entry.clone()) {
             found.push(entry);
         }
     }

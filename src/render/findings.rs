@@ -84,13 +84,9 @@ fn sentence(message: &str) -> String {
 }
 
 fn proof(group: &[&Finding], style: &Style) -> Vec<String> {
-    let mut proofs: Vec<String> = Vec::new();
-    for evidence in group.iter().flat_map(|finding| &finding.evidence) {
-        let text = words(evidence);
-        if !proofs.contains(&text) {
-            proofs.push(text);
-        }
-    }
+    let mut proofs: Vec<String> = group.iter().flat_map(|finding| &finding.evidence).map(words).collect();
+    let mut said = BTreeSet::new();
+    proofs.retain(|proof| said.insert(proof.clone()));
     let most = if style.verbose { proofs.len() } else { PROOF_LINES };
     let mut lines: Vec<String> =
         proofs.iter().take(most).flat_map(|proof| paragraph("  - ", &escape(proof), style.width)).collect();
@@ -163,10 +159,11 @@ fn remedies(group: &[&Finding]) -> Vec<Vec<String>> {
         _ => line.to_owned(),
     };
     let generals = |finding: &&Finding| finding.remedy.iter().map(|line| general(finding, line)).collect();
-    let all: Vec<BTreeSet<String>> = group.iter().map(generals).collect();
+    let all = group.iter().map(generals);
+    let common = all.reduce(|common: BTreeSet<String>, lines| &common & &lines).filter(|_| group.len() > 1);
     let line = |finding: &Finding, line: &String| {
         let general = general(finding, line);
-        if all.len() > 1 && all.iter().all(|lines| lines.contains(&general)) { general } else { line.clone() }
+        if common.as_ref().is_some_and(|common| common.contains(&general)) { general } else { line.clone() }
     };
     group.iter().map(|finding| finding.remedy.iter().map(|own| line(finding, own)).collect()).collect()
 }

@@ -4,7 +4,7 @@ use super::findings;
 use super::layout::{Column, columns, paragraph};
 use super::text::escape;
 use super::time;
-use crate::report::{Device, Log, Report, Severity, Status, Verdict};
+use crate::report::{Device, Log, Report, Severity, Stated, Status, Verdict};
 
 /// How a report is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -136,9 +136,10 @@ fn devices(report: &Report, style: &Style) -> Vec<String> {
     }
     let mut lines = columns(&kinds, rows, style.width, if style.ascii { "~" } else { "…" });
     // Escape codes would count as columns, so they come last: the status is the first word behind the address.
+    let stated = Stated::by(&report.findings);
     for (line, device) in lines.iter_mut().skip(1).zip(devices) {
         let status = device.status.name();
-        let verdict = device.status.verdict_by(device.address, &report.findings);
+        let verdict = device.status.verdict_by(device.address, &stated);
         *line = line.replacen(status, &paint(status, verdict, style), 1);
     }
     lines

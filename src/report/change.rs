@@ -1,5 +1,7 @@
 //! What differs between two reports of one host: what `watch` tells.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Code, Device, Finding, Report, Severity, Status, Verdict};
 use crate::pci::Address;
 
@@ -152,8 +154,10 @@ pub fn changes(old: &Snapshot, new: &Report) -> Vec<Change> {
         changes.push(records_lost(lost));
     }
     let appeared = new.findings.iter().filter(|finding| tells(finding));
-    changes.extend(appeared.filter(|new| !old.findings.contains(&(new.code, new.address))).map(finding));
-    let gone = old.findings.iter().filter(|known| !fresh.findings.contains(known));
+    let known: BTreeSet<_> = old.findings.iter().collect();
+    changes.extend(appeared.filter(|new| !known.contains(&(new.code, new.address))).map(finding));
+    let still: BTreeSet<_> = fresh.findings.iter().collect();
+    let gone = old.findings.iter().filter(|known| !still.contains(known));
     changes.extend(gone.map(|(code, address)| Change {
         address: *address,
         code: Some(*code),
@@ -221,12 +225,15 @@ pub fn verdict(report: &Report) -> Change {
 }
 
 fn devices(old: &Snapshot, new: &Report) -> Vec<Change> {
+    let mut before: BTreeMap<Address, &Standing> = BTreeMap::new();
     let mut changes = Vec::new();
-    for device in &new.devices {
-        let before = old.devices.iter().find(|known| known.address == device.address);
-        changes.extend(transition(before, device));
+    for known in &old.devices {
+        before.entry(known.address).or_insert(known);
     }
-    let gone = old.devices.iter().filter(|known| !new.devices.iter().any(|device| device.address == known.address));
+    let now = |device: &Device| transition(before.get(&device.address).copied(), device);
+    changes.extend(new.devices.iter().filter_map(now));
+    let still: BTreeSet<Address> = new.devices.iter().map(|device| device.address).collect();
+    let gone = old.devices.iter().filter(|known| !still.contains(&known.address));
     changes.extend(gone.map(|known| Change {
         address: Some(known.address),
         ..change(Kind::Forgotten, "no longer requested, and not pciback's".to_owned())

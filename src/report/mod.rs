@@ -11,7 +11,7 @@ pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_
 pub use code::Code;
 pub use evidence::Evidence;
 pub use run::{Run, Totals, Verdicts};
-pub use status::{Basis, Proof, Status};
+pub use status::{Basis, Proof, Stated, Status};
 pub use verdict::{Severity, Verdict};
 
 use chrono::{DateTime, Utc};

@@ -1,5 +1,7 @@
 //! What became of a device.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Verdict};
 use crate::history::Trail;
 use crate::host::Page;
@@ -90,9 +92,25 @@ impl Status {
 
     /// What it does to the verdict beside these findings, as the status of the device at `address`. One that says what the
     /// status says speaks for it: an accepted one is accepted for both, one that a policy weighs is weighed for both.
-    pub fn verdict_by(&self, address: Address, findings: &[Finding]) -> Verdict {
-        let said = findings.iter().filter(|finding| finding.address == Some(address) && finding.code.states_a_device());
-        said.map(|finding| finding.severity.verdict()).max().unwrap_or(self.verdict())
+    pub fn verdict_by(&self, address: Address, stated: &Stated) -> Verdict {
+        stated.0.get(&address).copied().unwrap_or(self.verdict())
+    }
+}
+
+/// What findings that say why a device has its status do to the verdict, device by device.
+#[derive(Clone, Debug, Default)]
+pub struct Stated(BTreeMap<Address, Verdict>);
+
+impl Stated {
+    /// Those of these findings.
+    pub fn by(findings: &[Finding]) -> Self {
+        let mut stated = BTreeMap::new();
+        for finding in findings.iter().filter(|finding| finding.code.states_a_device()) {
+            let Some(address) = finding.address else { continue };
+            let verdict = finding.severity.verdict();
+            stated.entry(address).and_modify(|worst: &mut Verdict| *worst = verdict.max(*worst)).or_insert(verdict);
+        }
+        Self(stated)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The logs of a case laid over each other: which boots there were, and what is known of the asked one.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::boot::{Boot, Moment};
@@ -37,7 +38,7 @@ impl FromStr for BootChoice {
 
 /// What the logs of a case say about the asked boot.
 #[derive(Clone, Debug, Default)]
-pub struct Story {
+pub struct Story<'a> {
     /// The boot's id, where a log has it.
     pub id: Option<BootId>,
     /// The host, where a log names it.
@@ -45,11 +46,11 @@ pub struct Story {
     /// Kernel release, where a log has the banner.
     pub release: Option<String>,
     /// The boot as each log tells it: the log's number and the boot.
-    pub parts: Vec<(usize, Boot)>,
+    pub parts: Vec<(usize, &'a Boot)>,
     /// What those facts and gaps come to that a log did not keep one by one.
-    pub past: Chronicle,
+    pub past: Cow<'a, Chronicle>,
     /// Facts and gaps of all logs in order, each record once.
-    pub moments: Vec<Moment>,
+    pub moments: Vec<&'a Moment>,
     /// Time of the last record.
     pub end: Stamp,
     /// Whether any record has a time.
@@ -67,11 +68,11 @@ pub struct Running<'a> {
     pub release: Option<&'a str>,
 }
 
-impl Story {
+impl<'a> Story<'a> {
     /// Picks the asked boot out of `logs`.
     ///
     /// `running` is what the host itself says, where a host is audited: a last boot that contradicts it is an old one.
-    pub fn tell(logs: &[Log], choice: BootChoice, running: &Running<'_>) -> Self {
+    pub fn tell(logs: &'a [Log], choice: BootChoice, running: &Running<'_>) -> Self {
         let mut boots = together(logs);
         // The ring buffer is of the running boot, whatever order the logs were named in.
         let rings: Vec<usize> = logs.iter().filter(|log| log.kind == LogKind::Ring).map(|log| log.index).collect();
@@ -101,7 +102,7 @@ impl Story {
 
     /// What happened to each device.
     pub fn history(&self) -> History {
-        let mut chronicle = self.past.clone().with_start(self.has_banner() && !self.past.gaps().any());
+        let mut chronicle = Chronicle::clone(&self.past).with_start(self.has_banner() && !self.past.gaps().any());
         for moment in &self.moments {
             match moment {
                 Moment::Fact(fact) => chronicle.fact(fact),
@@ -116,7 +117,7 @@ impl Story {
         self.parts.iter().any(|(_, boot)| boot.banner)
     }
 
-    fn lay(&mut self, parts: &[(usize, &Boot)]) {
+    fn lay(&mut self, parts: &[(usize, &'a Boot)]) {
         for (_, boot) in parts {
             self.id = self.id.or(boot.id);
             self.hostname = self.hostname.take().or_else(|| boot.hostname.clone());
@@ -128,14 +129,14 @@ impl Story {
         }
         let mut chronicles = parts.iter().filter_map(|(log, boot)| Some((*log, boot.past.as_ref()?)));
         if let Some((log, past)) = chronicles.next_back() {
-            self.past = past.clone();
+            self.past = Cow::Borrowed(past);
             // Two pasts cannot be laid over each other. What is left of one of them proves nothing against the other.
             if chronicles.next().is_some() {
-                self.past.gap(&Gap { place: Place { log, ..Place::default() }, lost: None });
+                self.past.to_mut().gap(&Gap { place: Place { log, ..Place::default() }, lost: None });
             }
         }
         self.moments = merge(parts);
-        self.parts = parts.iter().map(|(log, boot)| (*log, (*boot).clone())).collect();
+        self.parts = parts.to_vec();
     }
 
     fn leave_out(&mut self, parts: &[(usize, &Boot)]) {
@@ -241,15 +242,15 @@ fn walls_agree(one: &Fact, other: &Fact) -> bool {
 
 /// The facts of all parts in order, each record once. Where there is no clock to order all of them by, what only one log
 /// has stands before what both have next.
-fn merge(parts: &[(usize, &Boot)]) -> Vec<Moment> {
-    let mut moments: Vec<Moment> = Vec::new();
+fn merge<'a>(parts: &[(usize, &'a Boot)]) -> Vec<&'a Moment> {
+    let mut moments: Vec<&Moment> = Vec::new();
     for (_, boot) in parts {
-        let mut own: Vec<Moment> = Vec::new();
+        let mut own: Vec<&Moment> = Vec::new();
         for moment in boot.moments.iter().filter(|moment| !is_healed(moment, parts)) {
             match moments.iter().position(|known| same_record(known, moment)) {
                 Some(at) if !own.is_empty() => drop(moments.splice(at..at, own.drain(..))),
                 Some(_) => {}
-                None => own.push(moment.clone()),
+                None => own.push(moment),
             }
         }
         moments.append(&mut own);
