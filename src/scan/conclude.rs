@@ -1,6 +1,4 @@
-//! Judges host after host, boot after boot, when everything was read.
-
-use std::collections::BTreeMap;
+//! Judges a host, boot after boot, when everything was read of it.
 
 use chrono::{DateTime, Utc};
 
@@ -13,9 +11,6 @@ use crate::record::Stamp;
 use crate::report::{Report, Run};
 use crate::timeline::{Boot, BootChoice, Log, Moment, together};
 
-/// Takes a report, and which boot of its host it is about. Says whether more are wanted.
-pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + 'a;
-
 /// What there was besides the boots that were reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Silent {
@@ -25,75 +20,82 @@ pub struct Silent {
     pub boots: usize,
 }
 
+impl Silent {
+    pub(super) const fn add(&mut self, more: Self) {
+        self.hosts += more.hosts;
+        self.boots += more.boots;
+    }
+}
+
 /// What was told of a host before everything was read.
 #[derive(Clone, Copy, Debug, Default)]
-struct Early {
+pub(super) struct Early {
     /// How many of its boots were over.
     boots: usize,
     /// Whether any of them says something of pciback.
     spoke: bool,
 }
 
+/// Takes a report, and which boot of its host it is about. Says whether more are wanted.
+pub(super) type Tell<'a> = dyn FnMut(Report, Run) -> bool + 'a;
+
+/// A host's name, and where it stands among all.
+type Host<'a> = (&'a Name, &'a usize);
+
 /// The parts of one boot, by the number of the log that has them.
 type Parts<'a> = [(usize, &'a Boot)];
 
-/// Judges hosts and their boots, one at a time.
-pub(super) struct Judge<'a, 'b> {
+/// Judges the boots of hosts, one at a time.
+pub(super) struct Judge<'a> {
     scan: &'a Scan,
-    sink: &'a mut Sink<'b>,
-    early: BTreeMap<usize, Early>,
-    pub(super) silent: Silent,
-    wanted: bool,
+    /// What all boots have in common, and the logs of the one that is judged: a policy is long.
+    case: Case,
 }
 
-impl<'a, 'b> Judge<'a, 'b> {
-    pub(super) fn new(scan: &'a Scan, sink: &'a mut Sink<'b>) -> Self {
-        Self { scan, sink, early: BTreeMap::new(), silent: Silent::default(), wanted: true }
+impl<'a> Judge<'a> {
+    pub(super) fn new(scan: &'a Scan) -> Self {
+        let options = Options { boot: BootChoice::default(), ..scan.options.clone() };
+        let case = Case { asked: scan.asked.clone(), options, now: scan.now, ..Case::default() };
+        Self { scan, case }
     }
 
-    /// Hands on a report, if more are wanted.
-    pub(super) fn tell(&mut self, report: &Report, run: &Run) {
-        self.wanted = self.wanted && (self.sink)(report, run);
-    }
-
-    /// Judges every boot of every host that was not judged early, by the name of the host.
-    pub(super) fn all(&mut self, hosts: &Hosts) {
-        for (name, at) in &hosts.names {
-            let threads = hosts.threads.get(*at).map(Vec::as_slice).unwrap_or_default();
-            if threads.is_empty() || !self.wanted {
-                continue;
-            }
-            let log = |(set, thread): &(usize, Thread)| {
-                Some(thread.finish(hosts.sets.get(*set)?, &hosts.shapes, self.scan.until, *set))
-            };
-            let mut logs: Vec<Log> = threads.iter().filter_map(log).collect();
-            // What daemons alone wrote (auth.log) tells of no boot of its own.
-            logs.retain(|log| log.kernel_records > 0);
-            // Of a log of several hosts, only the end is asked what went on without anything to say: by that alone no host is
-            // there, or it would be for where its lines happen to stand.
-            let shared = |(set, _): &(usize, Thread)| hosts.sets.get(*set).is_some_and(SetState::has_several);
-            if threads.iter().all(shared) && !logs.iter().flat_map(|log| &log.boots).any(says_something) {
-                logs.clear();
-            }
-            self.host(name, *at, &logs);
+    /// Judges every boot of a host that was not judged early. Returns what was not reported.
+    pub(super) fn host(&mut self, host: Host<'_>, hosts: &Hosts, early: Early, tell: &mut Tell<'_>) -> Silent {
+        let (name, at) = host;
+        let threads = hosts.threads.get(*at).map(Vec::as_slice).unwrap_or_default();
+        let log = |(set, thread): &(usize, Thread)| {
+            Some(thread.finish(hosts.sets.get(*set)?, &hosts.shapes, self.scan.until, *set))
+        };
+        let mut logs: Vec<Log> = threads.iter().filter_map(log).collect();
+        // What daemons alone wrote (auth.log) tells of no boot of its own.
+        logs.retain(|log| log.kernel_records > 0);
+        // Of a log of several hosts, only the end is asked what went on without anything to say: by that alone no host is
+        // there, or it would be for where its lines happen to stand.
+        let shared = |(set, _): &(usize, Thread)| hosts.sets.get(*set).is_some_and(SetState::has_several);
+        if threads.iter().all(shared) && !logs.iter().flat_map(|log| &log.boots).any(says_something) {
+            return Silent::default();
         }
+        self.boots(name, &logs, early.spoke, tell)
     }
 
-    /// Judges boots of one log that are over.
-    pub(super) fn early(&mut self, name: &Name, host: usize, log: &Log) {
+    /// Judges boots of one log that are over. Returns what was not reported.
+    pub(super) fn early(&mut self, name: &Name, log: &Log, early: &mut Early, tell: &mut Tell<'_>) -> Silent {
+        let mut silent = Silent::default();
         for boot in &log.boots {
-            let asks = self.asks();
-            let early = self.early.entry(host).or_default();
             early.boots += 1;
-            early.spoke |= asks || speaks_of_pciback(boot);
+            early.spoke |= self.asks() || speaks_of_pciback(boot);
             if !early.spoke {
-                self.silent.boots += 1;
+                silent.boots += 1;
                 continue;
             }
             // How many come later is not known; the earlier one has the higher number.
             let back = usize::try_from(u32::MAX).unwrap_or(usize::MAX) - early.boots;
-            self.boot(name, std::slice::from_ref(log), &[(log.index, boot)], back);
+            let judged = self.boot(std::slice::from_ref(log), &[(log.index, boot)], back);
+            if judged.is_some_and(|(report, run)| !tell(named(report, name), run)) {
+                break;
+            }
         }
+        silent
     }
 
     /// Whether every boot is held against the same request.
@@ -102,56 +104,57 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 
     /// Judges the boots of a host. Those from before pciback is spoken of for the first time are none of our business.
-    fn host(&mut self, name: &Name, host: usize, logs: &[Log]) {
+    fn boots(&mut self, name: &Name, logs: &[Log], spoke: bool, tell: &mut Tell<'_>) -> Silent {
         let mut boots = together(logs);
         // Any text has lines. A boot says something, be it that it began.
         boots.retain(|parts| parts.iter().any(|(_, boot)| boot.notable > 0 || boot.id.is_some()));
         if boots.is_empty() {
-            return;
+            return Silent::default();
         }
-        let spoke = self.early.get(&host).is_some_and(|early| early.spoke);
         let speaks = |parts: &Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| speaks_of_pciback(boot));
         let first = if self.asks() || spoke { Some(0) } else { boots.iter().position(speaks) };
         let Some(first) = first else {
-            self.silent.hosts += usize::from(!spoke);
-            self.silent.boots += boots.len();
-            return;
+            return Silent { hosts: usize::from(!spoke), boots: boots.len() };
         };
-        self.silent.boots += first;
         let numbered = (0..boots.len()).rev().zip(&boots);
         for (back, parts) in numbered.skip(first) {
-            self.boot(name, logs, parts, back);
-        }
-    }
-
-    /// Judges one boot.
-    fn boot(&mut self, name: &Name, logs: &[Log], parts: &Parts<'_>, back: usize) {
-        let run = Run { back, first: first_of(parts), last: last_of(parts) };
-        let is_over = self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since)));
-        if is_over || !self.wanted {
-            return;
-        }
-        let mut report = conclude(&self.case(logs, parts));
-        report.host = match name {
-            Name::Known(name) => Some(String::from_utf8_lossy(name).into_owned()),
-            Name::Of(_) => report.host,
-        };
-        self.tell(&report, &run);
-    }
-
-    /// One boot as a case of its own.
-    fn case(&self, logs: &[Log], parts: &Parts<'_>) -> Case {
-        let mut alone: Vec<Log> = Vec::new();
-        for (index, boot) in parts {
-            match alone.iter_mut().find(|log| log.index == *index) {
-                Some(log) => log.boots.push((*boot).clone()),
-                None => alone.extend(logs.iter().find(|log| log.index == *index).map(|log| log.only(boot))),
+            let judged = self.boot(logs, parts, back);
+            if judged.is_some_and(|(report, run)| !tell(named(report, name), run)) {
+                break;
             }
         }
-        let Scan { asked, options, now, .. } = self.scan;
-        let options = Options { boot: BootChoice::default(), ..options.clone() };
-        Case { asked: asked.clone(), tree: None, logs: alone, options, now: *now, listening: None }
+        Silent { hosts: 0, boots: first }
     }
+
+    /// Judges one boot, if it is not too old.
+    fn boot(&mut self, logs: &[Log], parts: &Parts<'_>, back: usize) -> Option<(Report, Run)> {
+        let run = Run { back, first: first_of(parts), last: last_of(parts) };
+        if self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since))) {
+            return None;
+        }
+        self.case.logs = alone(logs, parts);
+        Some((conclude(&self.case), run))
+    }
+}
+
+/// The report with the name of its host, where that is known.
+fn named(report: Report, name: &Name) -> Report {
+    match name {
+        Name::Known(name) => Report { host: Some(String::from_utf8_lossy(name).into_owned()), ..report },
+        Name::Of(_) => report,
+    }
+}
+
+/// What the logs say of one boot, as logs of their own.
+fn alone(logs: &[Log], parts: &Parts<'_>) -> Vec<Log> {
+    let mut alone: Vec<Log> = Vec::new();
+    for (index, boot) in parts {
+        match alone.iter_mut().find(|log| log.index == *index) {
+            Some(log) => log.boots.push((*boot).clone()),
+            None => alone.extend(logs.iter().find(|log| log.index == *index).map(|log| log.only(boot))),
+        }
+    }
+    alone
 }
 
 /// Whether a boot has any record with something to say.

@@ -23,10 +23,12 @@ mod shapes;
 mod sieve;
 mod sniff;
 mod strand;
+mod told;
 mod work;
 mod years;
 
-pub use conclude::{Silent, Sink};
+pub use conclude::Silent;
+pub use told::Sink;
 pub use work::Progress;
 
 use std::collections::BTreeSet;
@@ -37,12 +39,12 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 
 use crate::audit::{Asked, Options};
-use crate::report::{Report, Run};
+use crate::report::Report;
 use batch::Batch;
-use conclude::Judge;
 use files::{Obstacle, Set};
 use hosts::Hosts;
 use set::SetState;
+use told::Told;
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
@@ -92,7 +94,7 @@ pub struct Scanned {
 
 /// Takes what the jobs find.
 struct Collector<'a, 'b> {
-    judge: Judge<'a, 'b>,
+    told: Told<'a, 'b>,
     hosts: Hosts,
     named: BTreeSet<&'a PathBuf>,
     sets: &'a [Set],
@@ -109,7 +111,7 @@ impl Scan {
         let mut collector = Collector::new(self, &sets, sink);
         let reading = Reading { sieve: (!self.every_line).then(sieve::Sieve::new), threads: self.threads, progress };
         reading.run(&self.jobs(&sets), &mut collector);
-        let Collector { mut judge, hosts, mut scanned, mut failures, .. } = collector;
+        let Collector { mut told, hosts, mut scanned, mut failures, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
         // Where parts meet, some bytes are read twice.
         let done = progress.done.load(Ordering::Relaxed);
@@ -122,10 +124,10 @@ impl Scan {
         scanned.unreadable = unread.len();
         scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();
         for why in unread {
-            judge.tell(&Report::unreadable(why, self.now), &Run::default());
+            told.tell(&Report::unreadable(why, self.now));
         }
-        judge.all(&hosts);
-        scanned.silent = judge.silent;
+        told.all(&hosts);
+        scanned.silent = told.silent;
         scanned
     }
 
@@ -174,7 +176,7 @@ impl<'a, 'b> Collector<'a, 'b> {
             SetState::new(set.name.clone(), set.host.clone(), files.collect())
         };
         Self {
-            judge: Judge::new(scan, sink),
+            told: Told::new(scan, sink),
             hosts: Hosts::new(sets.iter().map(state).collect(), scan.until),
             named: scan.paths.iter().collect(),
             sets,
@@ -191,7 +193,7 @@ impl Taker for Collector<'_, '_> {
             let Some(name) = self.hosts.names.iter().find(|(_, at)| **at == host).map(|(name, _)| name) else {
                 continue;
             };
-            self.judge.early(name, host, &log);
+            self.told.early(name, host, &log);
         }
     }
 
