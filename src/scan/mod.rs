@@ -3,7 +3,7 @@
 //! ```text
 //! files ─► work: parts of files, in threads ─► lines: sieve ─► decoder ─► gleaner ─batches─► hosts: a strand for each
 //!                                                                                               │ when all is read
-//!                                                       audit::conclude, boot after boot ◄── a log for each host
+//!           reports, host after host ◄── told: audit::conclude, boot after boot, in threads ◄── a log for each host
 //! ```
 //!
 //! Only lines that hold one of a few texts are decoded (`sieve`), by the code that `check` uses, and only records that say
@@ -31,7 +31,7 @@ pub use conclude::Silent;
 pub use told::Sink;
 pub use work::Progress;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ use crate::audit::{Asked, Options};
 use crate::report::Report;
 use batch::Batch;
 use files::{Obstacle, Set};
-use hosts::Hosts;
+use hosts::{Hosts, Name};
 use set::SetState;
 use told::Told;
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
@@ -62,7 +62,7 @@ pub struct Scan {
     pub since: Option<DateTime<Utc>>,
     /// Judge as of this time: leave out later records.
     pub until: Option<DateTime<Utc>>,
-    /// How many files, or parts of one, are read at a time.
+    /// How many files, or parts of one, are read at a time, and then how many hosts are judged.
     pub threads: usize,
     /// How large the parts are in which files of lines are read, in bytes, at least 128 KiB; none for the usual size. The
     /// outcome is the same.
@@ -96,6 +96,8 @@ pub struct Scanned {
 struct Collector<'a, 'b> {
     told: Told<'a, 'b>,
     hosts: Hosts,
+    /// The names of hosts of which boots were over early: each has thousands of them, and is looked for once.
+    names: BTreeMap<usize, Name>,
     named: BTreeSet<&'a PathBuf>,
     sets: &'a [Set],
     scanned: Scanned,
@@ -178,6 +180,7 @@ impl<'a, 'b> Collector<'a, 'b> {
         Self {
             told: Told::new(scan, sink),
             hosts: Hosts::new(sets.iter().map(state).collect(), scan.until),
+            names: BTreeMap::new(),
             named: scan.paths.iter().collect(),
             sets,
             scanned: Scanned::default(),
@@ -190,10 +193,13 @@ impl Taker for Collector<'_, '_> {
     fn batch(&mut self, job: &Job, batch: &Batch) {
         self.hosts.take(job.set, batch);
         for (host, log) in std::mem::take(&mut self.hosts.finished) {
-            let Some(name) = self.hosts.names.iter().find(|(_, at)| **at == host).map(|(name, _)| name) else {
-                continue;
-            };
-            self.told.early(name, host, &log);
+            if !self.names.contains_key(&host) {
+                let found = self.hosts.names.iter().find(|(_, at)| **at == host);
+                self.names.extend(found.map(|(name, at)| (*at, name.clone())));
+            }
+            if let Some(name) = self.names.get(&host) {
+                self.told.early(name, host, &log);
+            }
         }
     }
 
