@@ -137,13 +137,13 @@ struct Summary {
 pub fn json(report: &Report, tool_version: &str) -> String {
     // Writing plain structs into a string cannot fail; were it ever to, half an object must not pass for a report.
     let text = serde_json::to_string_pretty(&object(report, tool_version)).unwrap_or_default();
-    spell_out(&text) + "\n"
+    spell_out(text) + "\n"
 }
 
 /// The same object on one line, with a line end: for streams of reports.
 pub fn json_line(report: &Report, tool_version: &str) -> String {
     let text = serde_json::to_string(&object(report, tool_version)).unwrap_or_default();
-    spell_out(&text) + "\n"
+    spell_out(text) + "\n"
 }
 
 fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
@@ -165,7 +165,10 @@ fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
 }
 
 /// JSON itself escapes only the controls of ASCII. The others can stand nowhere but inside strings, where `\u` is good.
-fn spell_out(text: &str) -> String {
+fn spell_out(text: String) -> String {
+    if text.split('\n').all(text::is_plain) {
+        return text;
+    }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter == '\n' || !text::is_harmful(letter) {
@@ -290,7 +293,7 @@ mod tests {
 
     #[test]
     fn no_control_character_stands_in_it_unescaped() {
-        let text = spell_out("{\n \"a\": \"\u{9b}\u{202e}\u{7f}\u{e0041}\"\n}");
+        let text = spell_out("{\n \"a\": \"\u{9b}\u{202e}\u{7f}\u{e0041}\"\n}".to_owned());
         assert_eq!(text, "{\n \"a\": \"\\u009b\\u202e\\u007f\\udb40\\udc41\"\n}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["a"], "\u{9b}\u{202e}\u{7f}\u{e0041}");

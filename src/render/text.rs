@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 
 /// `text` with every character that a terminal would act on, or that hides itself, written as `\xNN` or `\u{NNNN}`.
 pub fn escape(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if !is_harmful(letter) {
@@ -18,6 +21,11 @@ pub fn escape(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Whether it is nothing but letters, digits, signs and blanks of ASCII, as nearly all text is.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Controls of ASCII and Latin-1, bidirectional controls, characters without width, other line ends, and tags.
