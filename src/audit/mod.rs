@@ -201,7 +201,8 @@ pub fn conclude(case: &Case) -> Report {
     expected::find(&scene, &devices, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
-    verdict::report(&scene, devices, findings)
+    let report = verdict::report(&scene, devices, findings);
+    Report { request: scene.demand.request, ..report }
 }
 
 /// Whether a tree holds a host at all: a copy of logs alone does not, and is judged by them.

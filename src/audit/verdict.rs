@@ -9,7 +9,7 @@ use crate::event::Fact;
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::Author;
-use crate::report::{Basis, Code, Device, Finding, LastGuest, Log, Report, Severity, Stated, Status, Verdict};
+use crate::report::{Basis, Code, Device, Finding, LastGuest, Log, Report, Request, Severity, Stated, Status, Verdict};
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
 /// list or the driver explains the devices, it alone counts.
@@ -32,7 +32,7 @@ fn explains(finding: &Finding) -> bool {
     finding.code.explains_devices() && finding.severity != Severity::Info
 }
 
-/// Puts the report together: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
+/// Puts the report together, all but the request: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
 pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: Vec<Finding>) -> Report {
     let options = &scene.case.options;
     let accept = |findings: &mut Vec<Finding>| {
@@ -46,8 +46,10 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
     let logs = scene.logs();
     findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
     accept(&mut findings);
-    for line in findings.iter_mut().flat_map(|finding| &mut finding.remedy) {
-        // A name with a line feed in it would end a comment and begin a command.
+    // A name with a line feed in it would end a comment and begin a command. Nearly all is plain ASCII, which has none.
+    let plain = |line: &str| line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let remedies = findings.iter_mut().flat_map(|finding| &mut finding.remedy);
+    for line in remedies.filter(|line| !plain(line)) {
         *line = line.replace(char::is_control, "?");
     }
     findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));
@@ -78,7 +80,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
         kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
         boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
         time: scene.case.now,
-        request: scene.demand.request.clone(),
+        request: Request::default(),
         logs,
         devices,
         findings,
