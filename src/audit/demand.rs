@@ -170,12 +170,12 @@ impl Demand {
             }
             found
         } else {
-            let named: Vec<Address> = pattern.addresses().collect();
-            let (here, gone): (Vec<Address>, Vec<Address>) = named.into_iter().partition(|address| {
-                self.source() != Some(Source::Slots) || seen.devices.is_none_or(|devices| devices.contains_key(address))
-            });
-            self.remains.extend(gone);
-            here
+            let mut named: Vec<Address> = pattern.addresses().collect();
+            if let Some(devices) = seen.devices.filter(|_| self.source() == Some(Source::Slots)) {
+                self.remains.extend(named.iter().filter(|address| !devices.contains_key(address)));
+                named.retain(|address| devices.contains_key(address));
+            }
+            named
         };
         for address in found {
             if !pattern.is_wildcard() && seen.is_empty_bridge(address) {

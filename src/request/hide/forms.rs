@@ -21,7 +21,7 @@ pub(super) enum Outcome {
 
 /// Reads the entry that begins at the byte `from`, blanks before it included.
 pub(super) fn read_entry(text: &[u8], from: usize, grammar: Grammar) -> Outcome {
-    let mut tried = Tried { text, from, wide: grammar.wide, scans: Vec::new() };
+    let mut tried = Tried { text, from, wide: grammar.wide, stops: Vec::new() };
     let matched = match grammar.era {
         Era::UpTo3_6 => tried.forms_up_to_3_6(),
         Era::From3_7 => tried.forms_from_3_7(),
@@ -89,18 +89,18 @@ const fn low_byte(value: u32) -> u8 {
     low
 }
 
-/// The forms tried on one entry, and how far each got.
+/// The forms tried on one entry, and where each stopped that did not match.
 struct Tried<'a> {
     text: &'a [u8],
     from: usize,
     wide: Wide,
-    scans: Vec<Scan>,
+    stops: Vec<(usize, Wanted)>,
 }
 
 impl Tried<'_> {
     fn scan(&mut self, format: &str) -> Scan {
         let scan = sscanf(self.text, self.from, format, self.wide);
-        self.scans.push(scan.clone());
+        self.stops.extend(scan.stopped);
         scan
     }
 
@@ -144,9 +144,9 @@ impl Tried<'_> {
 
     /// The furthest place where a form stopped, and what was wanted there.
     fn furthest(&self) -> (usize, Vec<Wanted>) {
-        let stops = || self.scans.iter().filter_map(|scan| scan.stopped);
-        let at = stops().map(|(at, _)| at).max().unwrap_or(self.from);
-        let mut wanted: Vec<_> = stops().filter(|(stop, _)| *stop == at).map(|(_, wanted)| wanted).collect();
+        let at = self.stops.iter().map(|(at, _)| *at).max().unwrap_or(self.from);
+        let furthest = self.stops.iter().filter(|(stop, _)| *stop == at);
+        let mut wanted: Vec<_> = furthest.map(|(_, wanted)| *wanted).collect();
         wanted.sort_unstable();
         wanted.dedup();
         (at, wanted)
