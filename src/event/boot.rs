@@ -1,6 +1,6 @@
 //! Where a boot begins, and what its kernel was told.
 
-use super::{Event, Message};
+use super::{Event, Found, Message};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
@@ -14,13 +14,21 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"(?:Kernel command line|Command line): (?<line>.*)",
-        read: |found| Some(Event::CommandLine { text: found.name("line")?.to_vec() }),
+        pattern: r"Command line: (?<line>.*)",
+        read: command_line,
         levels: &[],
-        source: "arch/x86/kernel/setup.c (info), init/main.c (\"Kernel command line\", notice)",
-        examples: &[
-            "Command line: console=hvc0 earlyprintk=xen xen-pciback.hide=(0000:00:1d.0)",
-            "Kernel command line: placeholder root=/dev/sda1 ro",
-        ],
+        source: "arch/x86/kernel/setup.c, all versions (info)",
+        examples: &["Command line: console=hvc0 earlyprintk=xen xen-pciback.hide=(0000:00:1d.0)"],
+    },
+    Message {
+        pattern: r"Kernel command line: (?<line>.*)",
+        read: command_line,
+        levels: &[],
+        source: "init/main.c, all versions (notice)",
+        examples: &["Kernel command line: placeholder root=/dev/sda1 ro"],
     },
 ];
+
+fn command_line(found: &Found<'_>) -> Option<Event> {
+    Some(Event::CommandLine { text: found.name("line")?.to_vec() })
+}

@@ -253,12 +253,12 @@ pub fn messages() -> impl Iterator<Item = &'static Message> {
 pub enum Found<'a> {
     /// The parts that its pattern names.
     Parts(Captures<'a>),
-    /// Of a message that needs no regular expression: the device of `{p}`, and the number that stands for `{n}`.
+    /// Of a message that needs no regular expression: the device of `{p}`, and what stands for the one other part.
     Plain {
         /// The device.
         device: Option<Address>,
-        /// The number.
-        number: Option<&'a [u8]>,
+        /// The number that stands for `{n}`, the release or the line.
+        text: Option<&'a [u8]>,
     },
 }
 
@@ -266,7 +266,7 @@ impl Found<'_> {
     fn name(&self, name: &str) -> Option<&[u8]> {
         match self {
             Self::Parts(parts) => parts.name(name).map(|part| part.as_bytes()),
-            Self::Plain { number, .. } => number.filter(|_| name == "n"),
+            Self::Plain { text, .. } => text.filter(|_| matches!(name, "n" | "release" | "line")),
         }
     }
 

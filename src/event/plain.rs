@@ -1,5 +1,5 @@
-//! Messages that can be read without a regular expression: what pciback or the PCI core puts before them, and one text with
-//! numbers in it. Nearly all that is ours in any log is of these.
+//! Messages that can be read without a regular expression: what pciback, the PCI core or the kernel itself puts before them, and
+//! one text with numbers in it. Nearly all that is ours in any log is of these.
 
 use super::Found;
 use crate::pci::Address;
@@ -8,11 +8,20 @@ use crate::pci::Address;
 const SPECIAL: &str = r"\.^$|?*+()[]{}";
 
 /// What patterns begin with, and who says what does.
-const SPEAKERS: [(&str, Speaker); 3] = [("{p}", Speaker::Driver), ("{m}", Speaker::Module), ("{c}", Speaker::Core)];
+const SPEAKERS: [(&str, Speaker); 6] = [
+    ("{p}", Speaker::Driver),
+    ("{m}", Speaker::Module),
+    ("{c}", Speaker::Core),
+    ("Linux version ", Speaker::Banner),
+    ("Command line: ", Speaker::Setup),
+    ("Kernel command line: ", Speaker::Main),
+];
 
 /// What stands in patterns that are read here, and what it stands for.
-const HOLES: [(&str, Piece); 6] = [
+const HOLES: [(&str, Piece); 8] = [
     ("{n}", Piece::Number),
+    (r"(?<release>[0-9]\S*)", Piece::Release),
+    ("(?<line>.*)", Piece::Line),
     ("{x}", Piece::Hex(4)),
     ("[0-9a-f]{2}", Piece::Hex(2)),
     ("[0-9a-f]{6}", Piece::Hex(6)),
@@ -29,6 +38,12 @@ enum Speaker {
     Module,
     /// The PCI core, of a device.
     Core,
+    /// The kernel, of itself.
+    Banner,
+    /// The kernel, of its command line, on x86.
+    Setup,
+    /// The same, everywhere.
+    Main,
 }
 
 /// A pattern that leaves no choice behind the prefix.
@@ -42,6 +57,10 @@ pub(super) struct Plain {
 enum Piece {
     Text(Vec<u8>),
     Number,
+    /// A digit, and whatever is no blank.
+    Release,
+    /// Anything, to the end, which is what it says.
+    Line,
     /// So many hexadecimal digits.
     Hex(usize),
     /// Anything, to the end.
@@ -60,7 +79,7 @@ impl Plain {
             if let Some((piece, behind)) =
                 HOLES.iter().find_map(|(name, piece)| Some((piece, rest.strip_prefix(name)?)))
             {
-                let is_last = matches!(piece, Piece::Rest | Piece::More);
+                let is_last = matches!(piece, Piece::Rest | Piece::More | Piece::Line);
                 if is_last && !behind.is_empty() {
                     return None;
                 }
@@ -89,7 +108,7 @@ impl Plain {
         if speaker != self.speaker {
             return None;
         }
-        let mut number: Option<&[u8]> = None;
+        let mut text: Option<&[u8]> = None;
         for piece in &self.pieces {
             rest = match piece {
                 // The comparison of a whole text is a call.
@@ -99,8 +118,19 @@ impl Plain {
                     let sign = usize::from(rest.first() == Some(&b'-'));
                     let digits = rest.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
                     let (found, behind) = rest.split_at_checked(sign + digits).filter(|_| digits > 0)?;
-                    number = Some(found);
+                    text = Some(found);
                     behind
+                }
+                Piece::Release => {
+                    let blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+                    let end = rest.iter().position(blank).unwrap_or(rest.len());
+                    let (found, behind) = rest.split_at_checked(end)?;
+                    text = Some(found).filter(|found| found.first().is_some_and(u8::is_ascii_digit));
+                    text.is_some().then_some(behind)?
+                }
+                Piece::Line => {
+                    text = Some(rest);
+                    &[]
                 }
                 Piece::Hex(digits) => {
                     let (found, behind) = rest.split_at_checked(*digits)?;
@@ -111,7 +141,7 @@ impl Plain {
                 Piece::More => rest,
             };
         }
-        rest.trim_ascii().is_empty().then_some(Found::Plain { device, number })
+        rest.trim_ascii().is_empty().then_some(Found::Plain { device, text })
     }
 }
 
@@ -119,7 +149,7 @@ impl Plain {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening<'a> {
     speaker: Speaker,
-    /// The device, unless the module speaks for itself.
+    /// The device, unless the module or the kernel speaks for itself.
     device: Option<Address>,
     rest: &'a [u8],
 }
@@ -130,6 +160,9 @@ impl<'a> Opening<'a> {
         if let Some(rest) = module(message) {
             return Some(Self { speaker: Speaker::Module, device: None, rest });
         }
+        if let Some((speaker, rest)) = kernel(message) {
+            return Some(Self { speaker, device: None, rest });
+        }
         let (speaker, rest) = match message.strip_prefix(b"pci")? {
             [b' ', rest @ ..] => (Speaker::Core, rest),
             rest => (Speaker::Driver, rest.strip_prefix(b"back ")?),
@@ -138,6 +171,15 @@ impl<'a> Opening<'a> {
         let rest = rest.strip_prefix(b": ")?;
         let own = if speaker == Speaker::Driver { module(rest) } else { None };
         Some(Self { speaker, device: Some(address), rest: own.unwrap_or(rest) })
+    }
+}
+
+fn kernel(text: &[u8]) -> Option<(Speaker, &[u8])> {
+    match text.first()? {
+        b'L' => Some((Speaker::Banner, text.strip_prefix(b"Linux version ")?)),
+        b'C' => Some((Speaker::Setup, text.strip_prefix(b"Command line: ")?)),
+        b'K' => Some((Speaker::Main, text.strip_prefix(b"Kernel command line: ")?)),
+        _ => None,
     }
 }
 

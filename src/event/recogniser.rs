@@ -236,6 +236,33 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_says_of_itself_is_the_same_without_regular_expressions() {
+        let recogniser = Recogniser::get();
+        for (text, plain) in [
+            ("Linux version 6.1.0-56-amd64 (x) #1 SMP", true),
+            ("Linux version 6.1.0", true),
+            ("Linux version 6.1.0 \n", true),
+            ("Linux version 6.1.0\n", true),
+            ("Linux version 6.1.0\u{b}", false),
+            ("Linux version 6.1.0\tx", false),
+            ("Linux version x", false),
+            ("Linux version ", false),
+            ("Linux  version 6", false),
+            ("Command line: ", true),
+            ("Command line: a\nb  ", true),
+            ("Kernel command line: pciback 0000:00:1d.0: seizing device", true),
+            ("Kernel command line:", false),
+            ("Kernel Command line: x", false),
+        ] {
+            let read: Vec<_> = recogniser.plain(text.as_bytes()).into_iter().collect();
+            assert_eq!(!read.is_empty(), plain, "{text:?}");
+            if plain {
+                assert_eq!(recogniser.events(text.as_bytes()), read, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn several_messages_run_together_are_all_found() {
         let found = events("pciback 0000:00:1d.0: seizing device pciback 0000:00:1d.1: seizing device");
         let addresses: Vec<String> = found.iter().filter_map(Event::address).map(|a| a.to_string()).collect();
