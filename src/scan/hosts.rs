@@ -299,7 +299,7 @@ fn is_later(record: &Record<'_>, than: DateTime<Utc>) -> bool {
 /// Has a log take what a strand holds, with the places between where something could not be read.
 pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: Option<DateTime<Utc>>, log: &mut Log) {
     let mut breaks = state.breaks.iter().copied().peekable();
-    let mut over = false;
+    let (mut over, mut end) = (false, 0);
     let gap = |offset| Input::Gap(Gap { place: Place { offset, ..Place::default() }, lost: None });
     let index = log.index;
     let broken = |offset| {
@@ -308,6 +308,7 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
     };
     strand.read(shapes, &mut |thing| {
         let (Thing::Record(Record { place, .. }, _) | Thing::Boot(place, _) | Thing::Gap(Gap { place, .. })) = &thing;
+        end = place.offset;
         while let Some(at) = breaks.next_if(|at| *at < place.offset) {
             log.take(gap(at));
         }
@@ -330,7 +331,8 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
             }
         }
     });
-    if let Some(at) = breaks.last().or(state.broken_until).filter(|_| !over) {
+    let behind = state.broken_until.filter(|until| *until > end);
+    if let Some(at) = breaks.last().or(behind).filter(|_| !over) {
         log.take(gap(at));
     }
 }
