@@ -197,6 +197,38 @@ fn logs_of_several_kinds_behind_each_other_are_read_whole() {
     }
 }
 
+#[test]
+fn a_load_is_the_same_wherever_parts_of_its_file_meet() {
+    const PART: usize = 128 << 10;
+    let folder = Folder::new();
+    let path = folder.at("kern.log");
+    // Of the same second, so that the first line behind the load settles nothing.
+    let messages = ["Linux version 6.1.0-56-amd64 (x)", "Command line: ro"].map(str::to_owned).into_iter();
+    let seizing = (0..4).map(|function| format!("pciback 0000:00:1d.{function}: xen_pciback: seizing device"));
+    let others = ["xen_pciback: backend is vpci", "one", "two", "three", "four"].map(str::to_owned);
+    let lines: Vec<String> = (0..)
+        .zip(messages.chain(seizing).chain(others))
+        .map(|(number, message)| format!("Nov 22 06:00:01 dom0-a kernel: [    0.{number:02}0000] {message}\n"))
+        .collect();
+    let quiet: String = (0..2000).map(|number| noise("web-1", number, number / 100)).collect();
+    for meeting in 0..lines.len() {
+        // The part begins with this line, or somewhere in it.
+        for into in [0, 1, 60] {
+            let before: usize = lines[..meeting].iter().map(String::len).sum();
+            let padding = PART + 1 - before - into;
+            let line = "Nov 22 06:00:00 web-1 sshd[1]: x\n";
+            let filler = format!("{}\n", "x".repeat(padding % line.len() + line.len() - 1));
+            let text = line.repeat(padding / line.len() - 1) + &filler + &lines.concat() + &quiet + &quiet;
+            std::fs::write(&path, text).unwrap();
+            let mut scan = Scan { asked: hide(LISTS[0]), ..scan(std::slice::from_ref(&path)) };
+            scan.part = NonZeroU64::new(1 << 30);
+            let whole = all(&scan);
+            scan.part = NonZeroU64::new(PART as u64);
+            similar(&format!("line {meeting}, byte {into}"), &all(&scan), &whole);
+        }
+    }
+}
+
 /// A central log: three hosts' boots, line by line among each other and among those of daemons.
 fn central() -> String {
     let hosts: Vec<Vec<String>> = ["all-seized", "silently-ignored", "stale-seizing-lines"]

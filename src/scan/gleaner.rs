@@ -224,8 +224,7 @@ impl<'a> Gleaner<'a> {
         let own = record.author != Author::User;
         let clocks = seen.uptime.zip(record.stamp.uptime).filter(|_| own);
         let backwards = clocks.is_some_and(|(before, now)| now.saturating_add(JITTER) < before);
-        let kernels = |said: &&Said| said.author != Author::User;
-        let booted = self.said.iter().filter(kernels).any(|said| matches!(said.event, Event::Booted { .. }));
+        let booted = kernels(&self.said).any(|event| matches!(event, Event::Booted { .. }));
         if booted || backwards || seen.boot_id != record.boot_id {
             if let Some(last) = seen.last.take() {
                 self.batch.record(&last.record(host), &mut Vec::new());
@@ -260,10 +259,8 @@ impl<'a> Gleaner<'a> {
         }
         seen.at = Some(record.place.offset);
         seen.uptime = record.stamp.uptime.or(seen.uptime);
-        let kernels = || self.said.iter().filter(|said| said.author != Author::User).map(|said| &said.event);
-        let ends =
-            kernels().any(|event| matches!(event, Event::Seizing { .. } | Event::Booted { .. } | Event::BackendReady));
-        let seizing = kernels().any(|event| matches!(event, Event::Seizing { .. }));
+        let ends = self.ends();
+        let seizing = kernels(&self.said).any(|event| matches!(event, Event::Seizing { .. }));
         let mut name = None;
         self.open.retain_mut(|open| {
             let done = open.host == host && (ends || open.is_settled_by(record));
@@ -287,6 +284,12 @@ impl<'a> Gleaner<'a> {
         self.heard
     }
 
+    /// Whether the last record ends what its host's seizing line before it left open.
+    pub(super) fn ends(&self) -> bool {
+        let ends = |event: &Event| matches!(event, Event::Seizing { .. } | Event::Booted { .. } | Event::BackendReady);
+        kernels(&self.said).any(ends)
+    }
+
     /// Whether any seizing line is followed up.
     pub(super) const fn has_open(&self) -> bool {
         !self.open.is_empty()
@@ -301,6 +304,11 @@ impl<'a> Gleaner<'a> {
     pub(super) fn keep_open(&mut self, open: Vec<Open>) {
         self.open = open;
     }
+}
+
+/// What the kernel says, or may.
+fn kernels(said: &[Said]) -> impl Iterator<Item = &Event> {
+    said.iter().filter(|said| said.author != Author::User).map(|said| &said.event)
 }
 
 /// Whether a record, met among lines, is one of those that must all be read: it has a number, or is a field of a journal entry.

@@ -16,6 +16,10 @@ use crate::timeline::{Log, is_nameless};
 /// From this length on, in bytes, what a strand holds is put into a log that keeps no more than the host has devices.
 const LONGEST: usize = 64 << 10;
 
+/// How many records of a host wait until it is known what stands before them: the first and the last that part of a file tells
+/// of, and one or two by which a boot is known to be the kernel's.
+const MOST_WAITING: usize = 4;
+
 /// How many places of a set are kept at which something could not be read. Behind these, up to the last one of all, every
 /// record counts as one with something missing before it.
 const MOST_BREAKS: usize = 1024;
@@ -52,9 +56,9 @@ pub(super) struct Thread {
     pub(super) strand: Strand,
     /// In place of the strand, where that became too long.
     pub(super) live: Option<Box<Log>>,
-    /// The last record that says nothing but that it is there, and its year. Where parts of a file meet, records that come
-    /// later stand before it.
-    waiting: Option<Box<(Mark, u32)>>,
+    /// The last records that say nothing but that they are there, by their place, and the year of each. Where parts of a file
+    /// meet, records that come later stand before them.
+    waiting: Vec<(Mark, u32)>,
 }
 
 impl Hosts {
@@ -83,6 +87,7 @@ impl Hosts {
         let Some(state) = self.sets.get_mut(set) else { return };
         state.boot = id;
         for thread in self.threads.iter_mut().filter_map(|threads| thread_of(threads, set)) {
+            thread.catch_up(place.offset, &mut Known { state, shapes: &mut self.shapes, until: self.until });
             match &mut thread.live {
                 Some(log) => log.take(Input::Boot(place, id)),
                 None => thread.strand.boot(&place, id, &mut self.shapes),
@@ -146,14 +151,11 @@ impl Hosts {
         let (Some(threads), Some(state)) = (threads.get_mut(host), sets.get(set)) else { return };
         let Some(thread) = some_thread(threads, set) else { return };
         let mut known = Known { state, shapes, until: *until };
-        let before = thread.waiting.take_if(|waiting| said.is_empty() || waiting.0.offset() < record.place.offset);
-        if let Some((mark, year)) = before.as_deref() {
-            thread.take(&mark.record(&[]), &[], *year, &mut known);
-        }
         if said.is_empty() {
-            thread.waiting = Some(Box::new((Mark::of(&record), year)));
+            thread.wait(Mark::of(&record), year, &mut known);
             return;
         }
+        thread.catch_up(record.place.offset, &mut known);
         thread.take(&record, said, year, &mut known);
         if let Some(log) = &mut thread.live
             && sets.len() == 1
@@ -175,7 +177,9 @@ impl Hosts {
 
     fn gap(&mut self, set: usize, host: &[u8], gap: Gap) {
         let Some(host) = self.host(set, Some(host)) else { return };
-        let Some(thread) = self.threads.get_mut(host).and_then(|threads| some_thread(threads, set)) else { return };
+        let (Some(state), Some(threads)) = (self.sets.get(set), self.threads.get_mut(host)) else { return };
+        let Some(thread) = some_thread(threads, set) else { return };
+        thread.catch_up(gap.place.offset, &mut Known { state, shapes: &mut self.shapes, until: self.until });
         match &mut thread.live {
             Some(log) => log.take(Input::Gap(gap)),
             None => thread.strand.gap(&gap),
@@ -239,6 +243,30 @@ impl Hosts {
 }
 
 impl Thread {
+    /// Keeps a record that says nothing, until it is known what stands before it.
+    fn wait(&mut self, mark: Mark, year: u32, known: &mut Known<'_>) {
+        let place = self.waiting.partition_point(|(known, _)| known.offset() < mark.offset());
+        // It was seen from two parts.
+        if self.waiting.get(place).is_some_and(|(known, _)| known.offset() == mark.offset()) {
+            return;
+        }
+        // Most hosts have one.
+        self.waiting.reserve_exact(1);
+        self.waiting.insert(place, (mark, year));
+        if self.waiting.len() > MOST_WAITING {
+            let second = self.waiting.get(1).map_or(0, |(mark, _)| mark.offset());
+            self.catch_up(second, known);
+        }
+    }
+
+    /// Takes what waited, up to a place.
+    fn catch_up(&mut self, to: u64, known: &mut Known<'_>) {
+        while self.waiting.first().is_some_and(|(mark, _)| mark.offset() < to) {
+            let (mark, year) = self.waiting.remove(0);
+            self.take(&mark.record(&[]), &[], year, known);
+        }
+    }
+
     /// Writes down a record, or has it taken by the log.
     fn take(&mut self, record: &Record<'_>, said: &[Said], year: u32, known: &mut Known<'_>) {
         let Some(log) = &mut self.live else {
@@ -260,7 +288,7 @@ impl Thread {
             replay(&self.strand, state, shapes, until, &mut log);
             log
         };
-        if let Some((mark, year)) = self.waiting.as_deref() {
+        for (mark, year) in &self.waiting {
             let record = state.dated(mark.record(&[]), *year);
             if !until.is_some_and(|until| is_later(&record, until)) {
                 log.hear(&record, &[]);

@@ -195,6 +195,8 @@ impl<'a, 'b> Lines<'a, 'b> {
                 {
                     found |= open.is_settled_by(&record);
                     gleaner.take(Input::Record(record));
+                    // The part of the log that it stands in tells of it.
+                    found |= gleaner.ends();
                 }
             };
             decoder.feed(line, &mut sink);

@@ -9,7 +9,7 @@ use super::work::Failure;
 
 /// How many batches may wait for their turn: those of one part where every line is ours, so that another thread can go on
 /// with the next.
-const WAITING: usize = 48;
+const WAITING: usize = 40;
 
 /// How many more there may be of the job whose turn it is. It is never kept waiting for the others.
 const AHEAD: usize = 8;
