@@ -15,7 +15,7 @@ pub const LONGEST: usize = 1 << 20;
 /// How many letters of a wrong word are repeated.
 const QUOTED: usize = 40;
 
-/// What the contract names and this version cannot judge by. To pass over it would be to judge by half a policy.
+/// What policies will have, and this version cannot judge by. To pass over it would be to judge by half a policy.
 const LATER: [&str; 2] = ["rule", "accept"];
 
 /// Why a policy cannot be used. None of it is then.
