@@ -46,10 +46,9 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
     let logs = scene.logs();
     findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
     accept(&mut findings);
-    // A name with a line feed in it would end a comment and begin a command. Nearly all is plain ASCII, which has none.
-    let plain = |line: &str| line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    // A name with a line feed in it would end a comment and begin a command.
     let remedies = findings.iter_mut().flat_map(|finding| &mut finding.remedy);
-    for line in remedies.filter(|line| !plain(line)) {
+    for line in remedies.filter(|line| line.contains(char::is_control)) {
         *line = line.replace(char::is_control, "?");
     }
     findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));

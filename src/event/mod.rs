@@ -257,8 +257,8 @@ pub enum Found<'a> {
     Plain {
         /// The device.
         device: Option<Address>,
-        /// The number that stands for `{n}`, the release or the line.
-        text: Option<&'a [u8]>,
+        /// The name of that part (`n` is the number of `{n}`), and what stands there.
+        part: Option<(&'static str, &'a [u8])>,
     },
 }
 
@@ -266,7 +266,7 @@ impl Found<'_> {
     fn name(&self, name: &str) -> Option<&[u8]> {
         match self {
             Self::Parts(parts) => parts.name(name).map(|part| part.as_bytes()),
-            Self::Plain { text, .. } => text.filter(|_| matches!(name, "n" | "release" | "line")),
+            Self::Plain { part, .. } => part.filter(|(known, _)| *known == name).map(|(_, text)| text),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Messages that can be read without a regular expression: what pciback, the PCI core or the kernel itself puts before them, and
-//! one text with numbers in it. Nearly all that is ours in any log is of these.
+//! Messages that can be read without a regular expression: what pciback or the PCI core puts before them, if anything, and one
+//! text with numbers in it. Nearly all that is ours in any log is of these.
 
 use super::Found;
 use crate::pci::Address;
@@ -8,14 +8,7 @@ use crate::pci::Address;
 const SPECIAL: &str = r"\.^$|?*+()[]{}";
 
 /// What patterns begin with, and who says what does.
-const SPEAKERS: [(&str, Speaker); 6] = [
-    ("{p}", Speaker::Driver),
-    ("{m}", Speaker::Module),
-    ("{c}", Speaker::Core),
-    ("Linux version ", Speaker::Banner),
-    ("Command line: ", Speaker::Setup),
-    ("Kernel command line: ", Speaker::Main),
-];
+const SPEAKERS: [(&str, Speaker); 3] = [("{p}", Speaker::Driver), ("{m}", Speaker::Module), ("{c}", Speaker::Core)];
 
 /// What stands in patterns that are read here, and what it stands for.
 const HOLES: [(&str, Piece); 8] = [
@@ -38,12 +31,8 @@ enum Speaker {
     Module,
     /// The PCI core, of a device.
     Core,
-    /// The kernel, of itself.
-    Banner,
-    /// The kernel, of its command line, on x86.
-    Setup,
-    /// The same, everywhere.
-    Main,
+    /// The kernel, of itself: nothing stands before the text.
+    Kernel,
 }
 
 /// A pattern that leaves no choice behind the prefix.
@@ -73,7 +62,7 @@ impl Plain {
     /// The pattern of a [`super::Message`], if it is so simple.
     pub(super) fn of(pattern: &str) -> Option<Self> {
         let begins = |(name, speaker): &(&str, Speaker)| Some((*speaker, pattern.strip_prefix(name)?));
-        let (speaker, mut rest) = SPEAKERS.iter().find_map(begins)?;
+        let (speaker, mut rest) = SPEAKERS.iter().find_map(begins).unwrap_or((Speaker::Kernel, pattern));
         let mut pieces = Vec::new();
         while let Some(first) = rest.chars().next() {
             if let Some((piece, behind)) =
@@ -108,7 +97,7 @@ impl Plain {
         if speaker != self.speaker {
             return None;
         }
-        let mut text: Option<&[u8]> = None;
+        let mut part = None;
         for piece in &self.pieces {
             rest = match piece {
                 // The comparison of a whole text is a call.
@@ -118,18 +107,18 @@ impl Plain {
                     let sign = usize::from(rest.first() == Some(&b'-'));
                     let digits = rest.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
                     let (found, behind) = rest.split_at_checked(sign + digits).filter(|_| digits > 0)?;
-                    text = Some(found);
+                    part = Some(("n", found));
                     behind
                 }
                 Piece::Release => {
                     let blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
                     let end = rest.iter().position(blank).unwrap_or(rest.len());
                     let (found, behind) = rest.split_at_checked(end)?;
-                    text = Some(found).filter(|found| found.first().is_some_and(u8::is_ascii_digit));
-                    text.is_some().then_some(behind)?
+                    part = Some(("release", found)).filter(|_| rest.first().is_some_and(u8::is_ascii_digit));
+                    part.is_some().then_some(behind)?
                 }
                 Piece::Line => {
-                    text = Some(rest);
+                    part = Some(("line", rest));
                     &[]
                 }
                 Piece::Hex(digits) => {
@@ -141,7 +130,7 @@ impl Plain {
                 Piece::More => rest,
             };
         }
-        rest.trim_ascii().is_empty().then_some(Found::Plain { device, text })
+        rest.trim_ascii().is_empty().then_some(Found::Plain { device, part })
     }
 }
 
@@ -160,10 +149,10 @@ impl<'a> Opening<'a> {
         if let Some(rest) = module(message) {
             return Some(Self { speaker: Speaker::Module, device: None, rest });
         }
-        if let Some((speaker, rest)) = kernel(message) {
-            return Some(Self { speaker, device: None, rest });
-        }
-        let (speaker, rest) = match message.strip_prefix(b"pci")? {
+        let Some(rest) = message.strip_prefix(b"pci") else {
+            return Some(Self { speaker: Speaker::Kernel, device: None, rest: message });
+        };
+        let (speaker, rest) = match rest {
             [b' ', rest @ ..] => (Speaker::Core, rest),
             rest => (Speaker::Driver, rest.strip_prefix(b"back ")?),
         };
@@ -171,15 +160,6 @@ impl<'a> Opening<'a> {
         let rest = rest.strip_prefix(b": ")?;
         let own = if speaker == Speaker::Driver { module(rest) } else { None };
         Some(Self { speaker, device: Some(address), rest: own.unwrap_or(rest) })
-    }
-}
-
-fn kernel(text: &[u8]) -> Option<(Speaker, &[u8])> {
-    match text.first()? {
-        b'L' => Some((Speaker::Banner, text.strip_prefix(b"Linux version ")?)),
-        b'C' => Some((Speaker::Setup, text.strip_prefix(b"Command line: ")?)),
-        b'K' => Some((Speaker::Main, text.strip_prefix(b"Kernel command line: ")?)),
-        _ => None,
     }
 }
 

@@ -114,6 +114,9 @@ impl Recogniser {
 
     /// Reads a message that needs no regular expression and fills the record.
     fn plain(&self, message: &[u8]) -> Option<(Event, &'static [u8])> {
+        if !begins(message) {
+            return None;
+        }
         let opening = Opening::of(message)?;
         let (found, at) = self.plain.iter().find_map(|(plain, at)| Some((plain.read(&opening)?, *at)))?;
         let message = self.rows.get(at)?.message;
@@ -138,7 +141,9 @@ impl Recogniser {
 
     /// The message that `text` begins with, and what stands behind it.
     fn first<'a>(&self, text: &'a [u8]) -> Option<(Event, &Row, &'a [u8])> {
-        text.first_chunk().filter(|start| BEGINNINGS.contains(start))?;
+        if !begins(text) {
+            return None;
+        }
         self.any.matches(text).into_iter().find_map(|at| {
             let row = self.rows.get(at)?;
             let found = row.pattern().captures(text)?;
@@ -171,6 +176,11 @@ impl Recogniser {
         let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
         sink(Said { event, author: if wrong_level { Author::User } else { record.author } });
     }
+}
+
+/// Whether a text can be one of our messages.
+fn begins(text: &[u8]) -> bool {
+    text.first_chunk().is_some_and(|start| BEGINNINGS.contains(&start))
 }
 
 /// Whether a message begins as pciback's do, whatever it says: `pciback 0000:00:1d.0`, `xen_pciback: `, `xen-pciback pci-1-0`.

@@ -60,13 +60,8 @@ impl Address {
         if rest.first().is_some_and(u8::is_ascii_hexdigit) {
             return None;
         }
-        let [bus, slot] = [(b1, b2), (s1, s2)].map(|(high, low)| digit(high) << 4 | digit(low));
-        let function = digit(f);
-        if (bus | slot | function) > 0xff {
-            return None;
-        }
-        let [bus, slot, function] = [bus, slot, function].map(low_byte);
-        Some((Self::new(domain, bus, slot, function)?, rest))
+        let byte = |high: u8, low: u8| u8::try_from(digit(high) << 4 | digit(low)).ok();
+        Some((Self::new(domain, byte(b1, b2)?, byte(s1, s2)?, byte(b'0', f)?)?, rest))
     }
 
     /// Reads `text` as one address in the kernel's own spelling, with nothing around it.
@@ -111,10 +106,6 @@ const fn digit(byte: u8) -> u32 {
         b'a'..=b'f' => (byte - b'a') as u32 + 10,
         _ => NONE,
     }
-}
-
-const fn low_byte(value: u32) -> u8 {
-    value.to_le_bytes()[0]
 }
 
 impl Ord for Address {

@@ -195,15 +195,15 @@ impl<'a> Gleaner<'a> {
         said.clear();
         Recogniser::get().hear(record, &mut |heard| said.push(heard));
         self.heard = !self.said.is_empty();
+        if self.look == Look::Found && is_no_line(record) {
+            // What belongs to it, or stands before it by its number, was passed over.
+            self.batch.gap(Gap { place: record.place, lost: None }, None);
+        }
         match self.look {
             Look::All => self.witness(record),
             Look::Passed if !self.heard => self.witness(record),
             Look::Found if self.heard => self.follow(record),
             Look::Found | Look::Passed => return,
-        }
-        if self.look == Look::Found && is_no_line(record) {
-            // What belongs to it, or stands before it by its number, was passed over.
-            self.batch.gap(Gap { place: record.place, lost: None }, None);
         }
         if self.heard && self.look != Look::Passed {
             self.batch.record(record, &mut self.said);

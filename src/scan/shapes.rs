@@ -87,10 +87,8 @@ pub(super) fn put_back(shape: &[u8], addresses: &[Address], text: &mut Vec<u8>) 
 fn spell(address: Address, text: &mut Vec<u8>) {
     let number = |text: &mut Vec<u8>, value: u32, least: u32| {
         let digits = (u32::BITS - value.leading_zeros()).div_ceil(4).max(least);
-        text.extend((0..digits).rev().map(|digit| match low_byte(value >> (4 * digit)) & 0xf {
-            digit @ 0..=9 => b'0' + digit,
-            digit => b'a' - 10 + digit,
-        }));
+        let digit = |place: u32| char::from_digit((value >> (4 * place)) & 0xf, 16).map(|digit| digit as u8);
+        text.extend((0..digits).rev().filter_map(digit));
     };
     number(text, address.domain(), 4);
     let parts = [(b':', address.bus(), 2), (b':', address.slot(), 2), (b'.', address.function(), 1)];
@@ -98,10 +96,6 @@ fn spell(address: Address, text: &mut Vec<u8>) {
         text.push(mark);
         number(text, value.into(), least);
     }
-}
-
-const fn low_byte(value: u32) -> u8 {
-    value.to_le_bytes()[0]
 }
 
 #[cfg(test)]
