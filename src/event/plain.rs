@@ -91,6 +91,11 @@ impl Plain {
         Some(Self { speaker, pieces })
     }
 
+    /// The first byte behind the prefix.
+    pub(super) fn first(&self) -> Option<u8> {
+        if let Some(Piece::Text(text)) = self.pieces.first() { text.first().copied() } else { None }
+    }
+
     /// What the message behind `opening` says, if it is this one from its first byte to its last.
     pub(super) fn read<'a>(&self, opening: &Opening<'a>) -> Option<Found<'a>> {
         let Opening { speaker, device, mut rest } = *opening;
@@ -100,8 +105,6 @@ impl Plain {
         let mut part = None;
         for piece in &self.pieces {
             rest = match piece {
-                // The comparison of a whole text is a call.
-                Piece::Text(text) if text.first() != rest.first() => return None,
                 Piece::Text(text) => rest.strip_prefix(text.as_slice())?,
                 Piece::Number => {
                     let sign = usize::from(rest.first() == Some(&b'-'));
@@ -144,6 +147,11 @@ pub(super) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
+    /// The first byte behind the prefix.
+    pub(super) fn first(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
     /// Takes off what the patterns begin with.
     pub(super) fn of(message: &'a [u8]) -> Option<Self> {
         if let Some(rest) = module(message) {

@@ -46,8 +46,8 @@ pub struct Recogniser {
     rows: Vec<Row>,
     /// All patterns of the rows as one: says which of them match.
     any: RegexSet,
-    /// The rows that can be read without.
-    plain: Vec<(Plain, usize)>,
+    /// The rows that can be read without, by the first byte behind the prefix.
+    plain: [Vec<(Plain, usize)>; 256],
     between: Regex,
     seizing: Finder<'static>,
 }
@@ -84,11 +84,18 @@ impl Recogniser {
 
     #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles every one of them")]
     fn compile() -> Self {
-        let plain = messages().enumerate().filter_map(|(at, message)| Some((Plain::of(message.pattern)?, at)));
+        let mut plain = [const { Vec::new() }; 256];
+        for (at, message) in messages().enumerate() {
+            if let Some(row) = Plain::of(message.pattern)
+                && let Some(rows) = row.first().and_then(|first| plain.get_mut(usize::from(first)))
+            {
+                rows.push((row, at));
+            }
+        }
         Self {
             rows: messages().map(|message| Row { message, pattern: OnceLock::new() }).collect(),
             any: RegexSet::new(messages().map(|message| anchored(message.pattern))).expect("constant patterns"),
-            plain: plain.collect(),
+            plain,
             between: regex(BETWEEN),
             seizing: Finder::new("seizing device"),
         }
@@ -118,7 +125,8 @@ impl Recogniser {
             return None;
         }
         let opening = Opening::of(message)?;
-        let (found, at) = self.plain.iter().find_map(|(plain, at)| Some((plain.read(&opening)?, *at)))?;
+        let rows = self.plain.get(usize::from(opening.first()?))?;
+        let (found, at) = rows.iter().find_map(|(plain, at)| Some((plain.read(&opening)?, *at)))?;
         let message = self.rows.get(at)?.message;
         Some(((message.read)(&found)?, message.levels))
     }

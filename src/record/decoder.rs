@@ -304,7 +304,7 @@ impl Decoder {
         let binary = self.stream.is_binary(place);
         let text = chomp(record);
         let mut read = Record::bare(place, text);
-        match line::decode(&mut read, text, &mut self.stream.host, binary) {
+        match line::decode(&mut read, text, &mut self.stream.before, binary) {
             Line::Record => self.stream.record(read, sink),
             Line::Bare => self.stream.bare(read, sink),
             Line::Dropped(count) => self.stream.gap(place, Some(count), sink),

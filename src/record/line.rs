@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use super::before::Before;
 use super::journal_short::{self, Separator};
 use super::peel::{chomp, run, split};
 use super::{Frame, Record, dmesg, syslog};
@@ -51,9 +52,8 @@ pub(super) enum Line {
     Binary,
 }
 
-/// Reads a line, of which `record` has the text. `host` is the host of the log's `short-monotonic` lines, once there was
-/// one. Right after `binary` bytes a line must be clean text to count as text.
-pub(super) fn decode<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Option<Vec<u8>>, binary: bool) -> Line {
+/// Reads a line, of which `record` has the text. Right after `binary` bytes it must be clean text to count as text.
+pub(super) fn decode<'a>(record: &mut Record<'a>, text: &'a [u8], before: &mut Before, binary: bool) -> Line {
     let controls = has_controls(text);
     if controls && is_binary(text) {
         return Line::Binary;
@@ -63,11 +63,11 @@ pub(super) fn decode<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Opt
         let plain = without_colours(text);
         let plain = chomp(&plain);
         let mut read = Record::bare(record.place, plain);
-        let line = decode(&mut read, plain, host, binary);
+        let line = decode(&mut read, plain, before, binary);
         *record = read.into_owned();
         return line;
     }
-    if recognised(record, text, host).is_some() {
+    if recognised(record, text, before).is_some() {
         return Line::Record;
     }
     if let Some(separator) = journal_short::separator(text) {
@@ -84,7 +84,7 @@ pub(super) fn decode<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Opt
 
 /// Tries the formats that can start as the line does. Blanks before a prefix are part of a message (dmesg and
 /// journalctl indent the second line of one), so none are passed over: what stands there anyone may have written.
-fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Option<Vec<u8>>) -> Option<()> {
+fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &mut Before) -> Option<()> {
     let place = record.place;
     match text.first()? {
         b'[' => {
@@ -92,21 +92,23 @@ fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], host: &mut Option<Vec
             (record.stamp, record.message) = (stamp, rest.into());
             if stamp.uptime.is_some()
                 && stamp.wall.is_none()
-                && let Some((origin, rest)) = journal_short::behind_uptime(rest, host)
+                && let Some((origin, rest)) = journal_short::behind_uptime(rest, &mut before.host)
             {
                 syslog::body(record, origin, rest, None);
             }
         }
         b'<' => {
             let (priority, rest) = dmesg::priority(text)?;
-            if syslog::read(record, rest, Some(priority)).is_none() {
+            if syslog::read(record, rest, Some(priority), before).is_none() {
                 *record = dmesg::decode(text, place)?;
             }
         }
-        b'0'..=b'9' if syslog::read(record, text, None).is_none() => {
+        b'0'..=b'9' if syslog::read(record, text, None, before).is_none() => {
             *record = dmesg::decode(text, place).or_else(|| journal_short::decode(text, place))?;
         }
-        b'A'..=b'Z' if syslog::read(record, text, None).is_none() => *record = journal_short::decode(text, place)?,
+        b'A'..=b'Z' if syslog::read(record, text, None, before).is_none() => {
+            *record = journal_short::decode(text, place)?
+        }
         b'0'..=b'9' | b'A'..=b'Z' => {}
         b'a'..=b'z' => *record = dmesg::decode(text, place)?,
         _ => return None,

@@ -4,6 +4,7 @@
 //! cut into reads, and `decode` turns it into a [`Record`]. [`Decoder`] drives them over a stream: formats are told
 //! apart by content, record by record, so that one file may mix them. [`Numbered`] is for the kernel's device itself.
 
+mod before;
 mod decoder;
 mod dmesg;
 mod dmesg_json;

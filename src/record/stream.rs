@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::before::Before;
 use super::dmesg_json::Array;
 use super::kmsg::{Fragment, Kmsg};
 use super::peel::number;
@@ -10,8 +11,7 @@ use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed};
 /// State of a log between two records.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    /// Host of `journalctl -o short-monotonic` lines, once one was seen.
-    pub(super) host: Option<Vec<u8>>,
+    pub(super) before: Before,
     /// Whether the last thing was a `/dev/kmsg` record.
     pub(super) kmsg: bool,
     /// Where the log is in the output of `dmesg -J`.

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use super::before::Before;
 use super::peel::{digits, split, word};
 use super::time::{self, Fraction};
-use super::{Author, Record, Stamp, dmesg};
+use super::{Author, Record, Stamp, Wall, dmesg};
 
 /// Where a line says it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,20 +21,34 @@ pub(super) struct Origin<'a> {
 
 /// Reads a line with the time of a syslog file, behind its priority if it has one, into a bare record. A record that it is not
 /// stays as it is; one is large, and moving it through every function took longer than reading it.
-pub(super) fn read<'a>(record: &mut Record<'a>, line: &'a [u8], priority: Option<u32>) -> Option<()> {
-    let (wall, rest) = match line {
-        [b'1', b' ', rest @ ..] if priority.is_some() => return rfc5424(record, rest, priority),
-        [b'A'..=b'Z', ..] => time::rfc3164(line)?,
-        [b'0'..=b'9', ..] => match time::rfc3339(line)? {
-            (_, Fraction::Comma, _) => return None,
-            (wall, _, rest) => (wall, rest),
-        },
-        _ => return None,
-    };
-    let (origin, rest) = origin(rest.strip_prefix(b" ")?);
+pub(super) fn read<'a>(
+    record: &mut Record<'a>,
+    line: &'a [u8],
+    priority: Option<u32>,
+    before: &mut Before,
+) -> Option<()> {
+    if let [b'1', b' ', rest @ ..] = line
+        && priority.is_some()
+    {
+        return rfc5424(record, rest, priority);
+    }
+    let (wall, rest) = before.time(line)?;
+    let (origin, rest) = before.origin(rest);
     record.stamp.wall = Some(wall);
     body(record, origin, rest, priority);
     Some(())
+}
+
+/// The time at the front of a line.
+pub(super) fn time(line: &[u8]) -> Option<(Wall, &[u8])> {
+    match line {
+        [b'A'..=b'Z', ..] => time::rfc3164(line),
+        [b'0'..=b'9', ..] => match time::rfc3339(line)? {
+            (_, Fraction::Comma, _) => None,
+            (wall, _, rest) => Some((wall, rest)),
+        },
+        _ => None,
+    }
 }
 
 /// `2026-11-22T06:20:37.123456+00:00 gaia kernel - - - text`, behind `<6>1 ` (RFC 5424, section 6).
@@ -195,7 +210,7 @@ mod tests {
             None => (None, line.as_bytes()),
         };
         let mut record = Record::bare(Place::default(), rest);
-        if read(&mut record, rest, priority).is_none() {
+        if read(&mut record, rest, priority, &mut Before::default()).is_none() {
             return "none".to_owned();
         }
         let text = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |b| String::from_utf8_lossy(b).into_owned());

@@ -1,0 +1,126 @@
+//! What the lines before a line tell about it.
+
+use std::ops::Range;
+
+use super::Wall;
+use super::peel::split;
+use super::syslog::{self, Origin};
+
+/// What the lines before a line tell about it.
+///
+/// Lines of one second and one host begin with the same bytes, and these are not read twice: in the same place they say the same.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// Host of `journalctl -o short-monotonic` lines, once one was seen.
+    pub(super) host: Option<Vec<u8>>,
+    /// The last time of syslog, with the space behind it, and what it said.
+    time: (Vec<u8>, Option<Wall>),
+    /// The last origin, with the space behind it, and what it said.
+    origin: (Vec<u8>, Option<Parts>),
+}
+
+/// Where the parts of an [`Origin`] stand in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    /// It begins with the host, if it has one.
+    hostname: Option<usize>,
+    identifier: Range<usize>,
+    process: bool,
+}
+
+impl Before {
+    /// Reads the time at the front of a line of syslog; also returns what stands behind the space behind it.
+    pub(super) fn time<'a>(&mut self, line: &'a [u8]) -> Option<(Wall, &'a [u8])> {
+        let (text, wall) = &mut self.time;
+        if let (Some(wall), Some(rest)) = (*wall, line.strip_prefix(text.as_slice())) {
+            return Some((wall, rest));
+        }
+        let (read, rest) = syslog::time(line)?;
+        let rest = rest.strip_prefix(b" ")?;
+        *wall = Some(read);
+        keep(text, line, rest);
+        Some((read, rest))
+    }
+
+    /// Reads where a line of syslog comes from, behind its time; also returns the text behind it.
+    pub(super) fn origin<'a>(&mut self, line: &'a [u8]) -> (Origin<'a>, &'a [u8]) {
+        let (text, parts) = &mut self.origin;
+        if let (Some(parts), Some(rest)) = (&*parts, line.strip_prefix(text.as_slice())) {
+            return (parts.of(line), rest);
+        }
+        let (origin, rest) = syslog::origin(line);
+        *parts = None;
+        keep(text, line, rest);
+        // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
+        if text.ends_with(b": ") && origin.hostname != Some(b"kernel") {
+            *parts = Parts::within(&origin).filter(|parts| parts.of(line) == origin);
+        }
+        (origin, rest)
+    }
+}
+
+impl Parts {
+    fn within(origin: &Origin<'_>) -> Option<Self> {
+        let hostname = origin.hostname.map(<[u8]>::len);
+        let from = hostname.map_or(0, |length| length + 1);
+        Some(Self { hostname, identifier: from..from + origin.identifier?.len(), process: origin.process })
+    }
+
+    fn of<'a>(&self, text: &'a [u8]) -> Origin<'a> {
+        let hostname = self.hostname.map(|length| split(text, length).0);
+        Origin { hostname, identifier: text.get(self.identifier.clone()), process: self.process }
+    }
+}
+
+/// Keeps what of `line` stands before `rest`, its end.
+fn keep(kept: &mut Vec<u8>, line: &[u8], rest: &[u8]) {
+    kept.clear();
+    kept.extend_from_slice(split(line, line.len() - rest.len()).0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_the_same_whatever_came_before_it() {
+        let times =
+            ["Jul  2 00:36:54 ", "Jul  2 00:36:54.1 ", "Jul  2 00:36:55 ", "2026-11-22T06:20:37Z ", "Jul  2 00:36:54"];
+        let origins = [
+            "gaia kernel: ",
+            "gaia kernel ",
+            "gaia kernel:",
+            "kernel: ",
+            "kernel ",
+            "kernel kernel: ",
+            "gaia sshd[812]: ",
+            "gaia sshd[8x]: ",
+            "gaia kern.info kernel: ",
+            "gaia ",
+            "gaia-2 kernel: ",
+            "gaia : ",
+            "",
+        ];
+        let texts = ["[    1.648270] text", "kernel: text", "text: text", " text", ""];
+        let mut lines = Vec::new();
+        for time in times {
+            for origin in origins {
+                lines.extend(texts.map(|text| format!("{time}{origin}{text}")));
+            }
+        }
+        let read = |before: &mut Before, line: &str| {
+            let (wall, rest) = before.time(line.as_bytes())?;
+            let (origin, rest) = before.origin(rest);
+            Some(format!("{wall:?} {origin:?} {rest:?}"))
+        };
+        for first in &lines {
+            let mut before = Before::default();
+            read(&mut before, first);
+            for second in &lines {
+                let alone = read(&mut Before::default(), second);
+                assert_eq!(read(&mut before, second), alone, "{first} / {second}");
+                read(&mut before, first);
+            }
+        }
+    }
+}
