@@ -1,9 +1,10 @@
 //! The one pass over the facts of a boot.
 
+use super::heard::{Heard, Last};
 use super::{Driver, Gaps, History};
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, Said};
 use crate::pci::Address;
-use crate::record::{Gap, Stamp, between};
+use crate::record::{Gap, Record, Stamp, between};
 
 /// How far apart two seizing lines of one load can be, and the last of them and its `backend is`: they are printed
 /// within milliseconds, and logs without fractions of a second round.
@@ -27,8 +28,8 @@ pub struct Chronicle {
     ends: usize,
     /// Whether the log holds the start of the boot, so that there was no load before the first one seen.
     has_start: bool,
-    /// Facts about pciback: how many, and the last of them.
-    heard: (u64, Option<Fact>),
+    /// What was heard about pciback.
+    heard: Last,
 }
 
 /// Seizing lines of which each follows the one before it as those of one load do.
@@ -64,9 +65,9 @@ impl Chronicle {
         self
     }
 
-    /// Facts about pciback: how many, and the last of them.
-    pub const fn heard(&self) -> &(u64, Option<Fact>) {
-        &self.heard
+    /// What records said about pciback: how often, and the last of it.
+    pub fn heard(&self) -> (u64, Option<Fact>) {
+        (self.heard.number, self.heard.fact())
     }
 
     /// The kernel's command line, from its own record.
@@ -88,47 +89,44 @@ impl Chronicle {
 
     /// Takes the next fact.
     pub fn fact(&mut self, fact: &Fact) {
-        self.tell(fact);
-        if fact.event.is_pciback() {
-            self.heard = (self.heard.0 + 1, Some(fact.clone()));
+        self.tell(&Heard::Fact(fact));
+    }
+
+    /// Takes what the next record says. Of most records nothing is kept, and no fact made.
+    pub(crate) fn hear(&mut self, record: &Record<'_>, said: &Said) {
+        self.tell(&Heard::Said(record, said));
+        if said.event.is_pciback() {
+            self.heard.note(record, said);
         }
     }
 
-    /// Takes the next fact for good.
-    pub(crate) fn keep(&mut self, fact: Fact) {
-        self.tell(&fact);
-        if fact.event.is_pciback() {
-            self.heard = (self.heard.0 + 1, Some(fact));
-        }
-    }
-
-    fn tell(&mut self, fact: &Fact) {
+    fn tell(&mut self, heard: &Heard<'_>) {
         // Orders of one load follow each other; those of a later load are all higher.
         let order = self.order.map_or(self.ends << 32, |order| order + 1);
-        match &fact.event {
+        match heard.event() {
             Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
             Event::CommandLine { .. } => {
-                self.history.command_line.get_or_insert_with(|| fact.clone());
+                self.history.command_line.get_or_insert_with(|| heard.fact());
             }
             Event::ParameterRefused { .. } => {
                 if self.history.parameters.len() == PARAMETERS_KEPT {
                     self.history.parameters.remove(0);
                 }
-                self.history.parameters.push(fact.clone());
+                self.history.parameters.push(heard.fact());
             }
             Event::Bridge { address, buses } => {
                 self.history.bridges.insert(*address, *buses);
             }
             Event::Found { address } => self.found(*address),
-            Event::BackendReady => self.ready(fact),
+            Event::BackendReady => self.ready(heard),
             Event::ListRefused { .. } => {
                 self.end_load(usize::MAX);
-                self.history.driver = Driver::Refused(fact.clone());
+                self.history.driver = Driver::Refused(heard.fact());
             }
             Event::Seizing { address } | Event::Refused { address } => {
-                self.device(fact, order);
-                self.follow(*address, &fact.stamp, order);
-                self.seized |= matches!(fact.event, Event::Seizing { .. });
+                self.device(heard, order);
+                self.follow(*address, heard.stamp(), order);
+                self.seized |= matches!(heard.event(), Event::Seizing { .. });
                 self.order = Some(order);
             }
             Event::Failed { .. }
@@ -136,24 +134,24 @@ impl Chronicle {
             | Event::Assigned { .. }
             | Event::AssignFailed { .. }
             | Event::RemovedInUse { .. } => {
-                self.device(fact, order);
+                self.device(heard, order);
                 if let Some(run) = &mut self.run {
                     run.broken = true;
                 }
                 self.order = Some(order);
             }
             // Other drivers speak whenever they like: that breaks no run. Unknown words of pciback may say that it lost it.
-            Event::HeldBy { .. } | Event::Unrecognised { .. } => self.device(fact, order),
+            Event::HeldBy { .. } | Event::Unrecognised { .. } => self.device(heard, order),
             Event::Noted { .. } | Event::Quoted { .. } | Event::Remark => {}
         }
     }
 
-    fn device(&mut self, fact: &Fact, order: usize) {
-        let Some(address) = fact.event.address() else { return };
+    fn device(&mut self, heard: &Heard<'_>, order: usize) {
+        let Some(address) = heard.event().address() else { return };
         let trail = self.history.trails.entry(address).or_default();
-        match &fact.event {
+        match heard.event() {
             Event::Seizing { .. } => {
-                trail.seize(fact, order);
+                trail.seize(heard.fact(), order);
                 if !matches!(self.history.driver, Driver::Ready(_)) {
                     self.history.driver = Driver::Loading;
                 }
@@ -162,16 +160,16 @@ impl Chronicle {
                 if trail.seizing.is_none() {
                     trail.order = order;
                 }
-                trail.trouble = Some(fact.clone());
+                trail.trouble = Some(heard.fact());
             }
-            Event::RemovedInUse { .. } => trail.taken = Some(fact.clone()),
+            Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
             Event::HeldBy { .. } => {
-                trail.held = Some(fact.clone());
+                trail.held = Some(heard.fact());
                 if trail.seizing.is_some() {
-                    trail.taken = Some(fact.clone());
+                    trail.taken = Some(heard.fact());
                 }
             }
-            Event::Assigned { domid: Some(domid), .. } => trail.guest = Some((*domid, fact.clone())),
+            Event::Assigned { domid: Some(domid), .. } => trail.guest = Some((*domid, heard.fact())),
             // pciback does not have it, or another guest does: the record cannot tell which.
             Event::AssignFailed { .. } => trail.unsure |= trail.guest.is_none(),
             Event::Unrecognised { .. } => trail.unsure = true,
@@ -226,13 +224,13 @@ impl Chronicle {
     }
 
     /// `backend is`: the batch behind it is this load's, everything before that an earlier one's.
-    fn ready(&mut self, fact: &Fact) {
+    fn ready(&mut self, heard: &Heard<'_>) {
         if matches!(self.history.driver, Driver::Refused(_)) && !self.seized {
             // A built-in driver says so even when its list was refused.
             return;
         }
         let first = self.ends == 0 && self.has_start;
-        let (from, doubtful) = if first { (0, false) } else { self.batch(&fact.stamp) };
+        let (from, doubtful) = if first { (0, false) } else { self.batch(heard.stamp()) };
         self.end_load(from);
         if !first {
             self.outdate();
@@ -241,7 +239,7 @@ impl Chronicle {
             trail.doubtful |= doubtful;
             trail.over = true;
         }
-        self.history.driver = Driver::Ready(fact.clone());
+        self.history.driver = Driver::Ready(heard.fact());
     }
 
     /// Where the run of seizing lines before `end` begins, and whether it may be something else: devices bound at run

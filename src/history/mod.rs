@@ -4,6 +4,7 @@
 //! the list ends the load before it. What an earlier load had seized proves nothing about now.
 
 mod chronicle;
+mod heard;
 mod trail;
 
 pub use chronicle::{Chronicle, is_settled};

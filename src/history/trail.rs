@@ -50,9 +50,9 @@ impl Trail {
         self.replaced + u64::from(self.seizing.is_some()) + u64::from(self.trouble.is_some())
     }
 
-    pub(super) fn seize(&mut self, fact: &Fact, order: usize) {
+    pub(super) fn seize(&mut self, fact: Fact, order: usize) {
         self.replaced = self.records();
-        if let Some(before) = self.seizing.replace(fact.clone()) {
+        if let Some(before) = self.seizing.replace(fact) {
             self.earlier = Some(before);
         }
         (self.trouble, self.taken, self.held) = (None, None, None);

@@ -156,7 +156,7 @@ impl Hosts {
             return;
         }
         thread.catch_up(record.place.offset, &mut known);
-        thread.take(&record, said, year, &mut known);
+        thread.take(&mut record, said, year, &mut known);
         if let Some(log) = &mut thread.live
             && sets.len() == 1
             && log.boots.len() > 1
@@ -189,6 +189,11 @@ impl Hosts {
     /// Which host's a record is that names this one, or none. None where nobody can tell.
     fn host(&mut self, set: usize, host: Option<&[u8]>) -> Option<usize> {
         let state = self.sets.get_mut(set)?;
+        if let (Some(host), Some((last, at))) = (host, &state.last)
+            && **last == *host
+        {
+            return Some(*at);
+        }
         let Some(host) = host.filter(|host| !is_nameless(host)) else {
             let name = match &state.named {
                 Named::None => Name::Of(set),
@@ -197,11 +202,6 @@ impl Hosts {
             };
             return Some(self.place(name));
         };
-        if let Some((last, at)) = &state.last
-            && **last == *host
-        {
-            return Some(*at);
-        }
         let name = Name::Known(host.into());
         let first = match &state.named {
             Named::One(known) if **known == *host => false,
@@ -263,19 +263,19 @@ impl Thread {
     fn catch_up(&mut self, to: u64, known: &mut Known<'_>) {
         while self.waiting.first().is_some_and(|(mark, _)| mark.offset() < to) {
             let (mark, year) = self.waiting.remove(0);
-            self.take(&mark.record(&[]), &[], year, known);
+            self.take(&mut mark.record(&[]), &[], year, known);
         }
     }
 
     /// Writes down a record, or has it taken by the log.
-    fn take(&mut self, record: &Record<'_>, said: &[Said], year: u32, known: &mut Known<'_>) {
+    fn take(&mut self, record: &mut Record<'_>, said: &[Said], year: u32, known: &mut Known<'_>) {
         let Some(log) = &mut self.live else {
             self.strand.record(record, year, known.shapes);
             return;
         };
-        let record = known.state.dated(record.clone(), year);
-        if !known.until.is_some_and(|until| is_later(&record, until)) {
-            log.hear(&record, said);
+        known.state.date(record, year);
+        if !known.until.is_some_and(|until| is_later(record, until)) {
+            log.hear(record, said);
         }
     }
 
@@ -289,7 +289,8 @@ impl Thread {
             log
         };
         for (mark, year) in &self.waiting {
-            let record = state.dated(mark.record(&[]), *year);
+            let mut record = mark.record(&[]);
+            state.date(&mut record, *year);
             if !until.is_some_and(|until| is_later(&record, until)) {
                 log.hear(&record, &[]);
             }
@@ -312,7 +313,7 @@ fn thread_of(threads: &mut [(usize, Thread)], set: usize) -> Option<&mut Thread>
 
 /// The same, made where there is none yet.
 fn some_thread(threads: &mut Vec<(usize, Thread)>, set: usize) -> Option<&mut Thread> {
-    if thread_of(threads, set).is_none() {
+    if !threads.iter().any(|(of, _)| *of == set) {
         // Most hosts are in one set, and there may be a hundred thousand of them.
         threads.reserve_exact(1);
         threads.push((set, Thread::default()));
@@ -347,8 +348,8 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
             _ if over => {}
             Thing::Boot(place, id) => log.take(Input::Boot(place, id)),
             Thing::Gap(gap) => log.take(Input::Gap(gap)),
-            Thing::Record(record, year) => {
-                let mut record = state.dated(record, year);
+            Thing::Record(mut record, year) => {
+                state.date(&mut record, year);
                 record.place.log = index;
                 over = until.is_some_and(|until| is_later(&record, until));
                 match record.message.is_empty() {

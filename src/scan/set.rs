@@ -75,14 +75,13 @@ impl SetState {
         matches!(self.named, Named::Several)
     }
 
-    /// The record with the year of its time, where it was written without one.
-    pub(super) fn dated<'r>(&self, mut record: Record<'r>, year: u32) -> Record<'r> {
+    /// Gives the year to a record's time that was written without one.
+    pub(super) fn date(&self, record: &mut Record<'_>, year: u32) {
         let file = file_of(record.place.offset);
         let resolved = self.years.get(file).copied().unwrap_or(self.guessed);
-        if let (Some(wall), Some(resolved)) = (record.stamp.wall, resolved) {
-            record.stamp.wall = resolved.date(&wall, year).or(Some(wall));
+        if let (Some(wall), Some(resolved)) = (&mut record.stamp.wall, resolved) {
+            *wall = resolved.date(wall, year).unwrap_or(*wall);
         }
-        record
     }
 
     /// The years of the file that is being read, as if what was read so far were all of it.

@@ -166,10 +166,9 @@ impl Boot {
             }
             self.speakers.insert(*address, driver.clone());
         }
-        let fact = Fact::of(record, said.clone());
         match &mut self.past {
-            Some(past) => past.keep(fact),
-            None => self.moments.push(Moment::Fact(fact)),
+            Some(past) => past.hear(record, said),
+            None => self.moments.push(Moment::Fact(Fact::of(record, said.clone()))),
         }
     }
 

@@ -142,7 +142,7 @@ impl<'a> Story<'a> {
     fn leave_out(&mut self, parts: &[(usize, &Boot)]) {
         for (number, last) in parts.iter().filter_map(|(_, boot)| boot.past.as_ref()).map(Chronicle::heard) {
             self.left_out.0 += number;
-            self.left_out.1 = last.clone().or(self.left_out.1.take());
+            self.left_out.1 = last.or(self.left_out.1.take());
         }
         for moment in parts.iter().flat_map(|(_, boot)| &boot.moments) {
             if let Moment::Fact(fact) = moment
