@@ -154,15 +154,15 @@ impl<'a> Opening<'a> {
 
     /// Takes off what the patterns begin with.
     pub(super) fn of(message: &'a [u8]) -> Option<Self> {
-        if let Some(rest) = module(message) {
-            return Some(Self { speaker: Speaker::Module, device: None, rest });
-        }
-        let Some(rest) = message.strip_prefix(b"pci") else {
-            return Some(Self { speaker: Speaker::Kernel, device: None, rest: message });
-        };
-        let (speaker, rest) = match rest {
-            [b' ', rest @ ..] => (Speaker::Core, rest),
-            rest => (Speaker::Driver, rest.strip_prefix(b"back ")?),
+        let (speaker, rest) = match message {
+            [b'p', b'c', b'i', b' ', rest @ ..] => (Speaker::Core, rest),
+            [b'p', b'c', b'i', b'b', b'a', b'c', b'k', b' ', rest @ ..] => (Speaker::Driver, rest),
+            [b'p', b'c', b'i', ..] => return None,
+            _ => {
+                let own = module(message);
+                let speaker = if own.is_some() { Speaker::Module } else { Speaker::Kernel };
+                return Some(Self { speaker, device: None, rest: own.unwrap_or(message) });
+            }
         };
         let (address, rest) = Address::peel(rest)?;
         let rest = rest.strip_prefix(b": ")?;
@@ -172,7 +172,10 @@ impl<'a> Opening<'a> {
 }
 
 fn module(text: &[u8]) -> Option<&[u8]> {
-    text.strip_prefix(b"xen_pciback: ").or_else(|| text.strip_prefix(b"xen-pciback: "))
+    match text {
+        [b'x', b'e', b'n', b'_' | b'-', rest @ ..] => rest.strip_prefix(b"pciback: "),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

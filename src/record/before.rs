@@ -29,6 +29,14 @@ struct Parts {
 }
 
 impl Before {
+    /// What stands at the front of a line of syslog that begins as the one before did, and the text behind it.
+    pub(super) fn again<'a>(&self, line: &'a [u8]) -> Option<(Wall, Origin<'a>, &'a [u8])> {
+        let ((time, Some(wall)), (origin, Some(parts))) = (&self.time, &self.origin) else { return None };
+        let line = line.strip_prefix(time.as_slice())?;
+        let text = line.strip_prefix(origin.as_slice())?;
+        Some((*wall, parts.of(line), text))
+    }
+
     /// Reads the time at the front of a line of syslog; also returns what stands behind the space behind it.
     pub(super) fn time<'a>(&mut self, line: &'a [u8]) -> Option<(Wall, &'a [u8])> {
         let (text, wall) = &mut self.time;
@@ -52,7 +60,8 @@ impl Before {
         *parts = None;
         keep(text, line, rest);
         // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
-        if text.ends_with(b": ") && origin.hostname != Some(b"kernel") {
+        let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
+        if alone && !text.iter().any(u8::is_ascii_control) {
             *parts = Parts::within(&origin).filter(|parts| parts.of(line) == origin);
         }
         (origin, rest)
@@ -118,6 +127,9 @@ mod tests {
             read(&mut before, first);
             for second in &lines {
                 let alone = read(&mut Before::default(), second);
+                let again = before.again(second.as_bytes());
+                let again = again.map(|(wall, origin, rest)| format!("{wall:?} {origin:?} {rest:?}"));
+                assert!(again.is_none() || again == alone, "{first} / {second}");
                 assert_eq!(read(&mut before, second), alone, "{first} / {second}");
                 read(&mut before, first);
             }

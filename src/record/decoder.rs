@@ -7,7 +7,7 @@ use super::line::Line;
 use super::peel::{chomp, run, split};
 use super::stream::Stream;
 use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
-use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, object};
+use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, object, syslog};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
 ///
@@ -139,11 +139,34 @@ impl Decoder {
             if rest.is_empty() {
                 return used;
             }
-            match self.step(rest, at_end, sink) {
-                0 => return used,
-                length => used += length,
+            let length = self.again(rest, sink).unwrap_or_else(|| self.step(rest, at_end, sink));
+            if length == 0 {
+                return used;
             }
+            used += length;
         }
+    }
+
+    /// Decodes a line of syslog that begins as the one before did, as nearly all do. Returns its length, or nothing where it
+    /// has to be looked at more closely.
+    fn again(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<usize> {
+        if self.open.is_some() || self.stream.array != Array::Outside {
+            return None;
+        }
+        let (wall, origin, text) = self.stream.before.again(bytes)?;
+        let end = memchr::memchr(b'\n', text)?;
+        let length = bytes.len() - text.len() + end + 1;
+        let text = chomp(split(text, end).0);
+        if length > Self::LONGEST || line::has_controls(text) {
+            return None;
+        }
+        let mut record = Record::bare(self.place, text);
+        record.stamp.wall = Some(wall);
+        syslog::body(&mut record, origin, text, None);
+        self.place.offset += length as u64;
+        self.place.line += u64::from(self.place.line > 0);
+        self.stream.record(record, sink);
+        Some(length)
     }
 
     /// Takes one step over the front of `rest`, and returns its length, or 0 when more bytes are needed.

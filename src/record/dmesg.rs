@@ -103,6 +103,9 @@ fn names(line: &[u8]) -> Option<(Author, u8, &[u8])> {
 
 /// Any time that dmesg puts before a message, with the caller behind it, up to where the message starts.
 pub(super) fn stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
+    if let Some(read) = printed(text) {
+        return Some(read);
+    }
     let Some(inside) = text.strip_prefix(b"[") else {
         let (wall, Fraction::Comma, rest) = time::rfc3339(text)? else { return None };
         return Some((Stamp { uptime: None, wall: Some(wall) }, message(rest)?));
@@ -118,6 +121,13 @@ pub(super) fn stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
         return Some((stamp, message(rest)?));
     }
     Some((stamp, rest))
+}
+
+/// The time as the kernel prints it, with a message behind it that begins with a letter. Nearly all lines have this one.
+fn printed(text: &[u8]) -> Option<(Stamp, &[u8])> {
+    let (uptime, rest) = time::uptime(text.strip_prefix(b"[")?)?;
+    let message = rest.strip_prefix(b"] ")?;
+    message.first()?.is_ascii_alphabetic().then_some((Stamp { uptime: Some(uptime), wall: None }, message))
 }
 
 /// What may stand between the brackets; the closing one is taken off the rest.

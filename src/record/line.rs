@@ -123,7 +123,7 @@ fn dropped(text: &[u8]) -> Option<u64> {
 }
 
 /// Whether there is a control character. Nearly no line has one.
-fn has_controls(text: &[u8]) -> bool {
+pub(super) fn has_controls(text: &[u8]) -> bool {
     // Without a way out of the loop the compiler makes vectors of it.
     text.iter().fold(false, |any, byte| any | byte.is_ascii_control())
 }

@@ -17,7 +17,11 @@ pub(super) fn digits(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// What follows a run of spaces.
 pub(super) fn blanks(text: &[u8]) -> &[u8] {
-    run(text, |byte| byte == b' ').1
+    let mut rest = text;
+    while let [b' ', behind @ ..] = rest {
+        rest = behind;
+    }
+    rest
 }
 
 /// Everything up to the next space, which is taken off the rest.

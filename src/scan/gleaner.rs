@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::batch::Batch;
-use crate::event::{Event, Recogniser, Said};
+use super::known::Known;
+use crate::event::{Event, Said};
 use crate::history::is_settled;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp};
 use crate::timeline::JITTER;
@@ -111,6 +112,7 @@ pub(super) struct Gleaner<'a> {
     sink: &'a mut Sink<'a>,
     wanted: bool,
     said: Vec<Said>,
+    known: Known,
     hosts: Hosts,
     open: Vec<Open>,
     /// Missing records, until it is known whose they are: those of the host that the next record is of.
@@ -133,6 +135,7 @@ impl<'a> Gleaner<'a> {
             sink,
             wanted: true,
             said: Vec::new(),
+            known: Known::default(),
             hosts: Hosts::default(),
             open: Vec::new(),
             gap: None,
@@ -151,12 +154,12 @@ impl<'a> Gleaner<'a> {
         if let Some(gap) = self.gap.take() {
             self.batch.gap(gap, host);
         }
-        match input {
-            Input::Record(record) => self.record(&record),
+        match &input {
+            Input::Record(record) => self.record(record),
             _ if self.look == Look::Passed => {}
-            Input::Gap(gap) => self.gap = Some(gap),
-            Input::Boot(place, id) => self.batch.boot(place, id),
-            Input::Unparsed(unparsed) => self.batch.unparsed(unparsed),
+            Input::Gap(gap) => self.gap = Some(*gap),
+            Input::Boot(place, id) => self.batch.boot(*place, *id),
+            Input::Unparsed(unparsed) => self.batch.unparsed(*unparsed),
         }
         if self.batch.is_full() {
             self.hand_on();
@@ -191,9 +194,7 @@ impl<'a> Gleaner<'a> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        let said = &mut self.said;
-        said.clear();
-        Recogniser::get().hear(record, &mut |heard| said.push(heard));
+        self.known.hear(record, &mut self.said);
         self.heard = !self.said.is_empty();
         if self.look == Look::Found && is_no_line(record) {
             // What belongs to it, or stands before it by its number, was passed over.

@@ -15,6 +15,7 @@ mod conclude;
 mod files;
 mod gleaner;
 mod hosts;
+mod known;
 mod lines;
 mod order;
 mod readers;
