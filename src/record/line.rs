@@ -107,7 +107,7 @@ fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &mut Before) 
             *record = dmesg::decode(text, place).or_else(|| journal_short::decode(text, place))?;
         }
         b'A'..=b'Z' if syslog::read(record, text, None, before).is_none() => {
-            *record = journal_short::decode(text, place)?
+            *record = journal_short::decode(text, place)?;
         }
         b'0'..=b'9' | b'A'..=b'Z' => {}
         b'a'..=b'z' => *record = dmesg::decode(text, place)?,

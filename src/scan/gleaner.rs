@@ -149,12 +149,12 @@ impl<'a> Gleaner<'a> {
     }
 
     /// Takes what the decoder found.
-    pub(super) fn take(&mut self, input: Input<'_>) {
-        let host = if let Input::Record(record) = &input { record.hostname.as_deref() } else { None };
+    pub(super) fn take(&mut self, input: &Input<'_>) {
+        let host = if let Input::Record(record) = input { record.hostname.as_deref() } else { None };
         if let Some(gap) = self.gap.take() {
             self.batch.gap(gap, host);
         }
-        match &input {
+        match input {
             Input::Record(record) => self.record(record),
             _ if self.look == Look::Passed => {}
             Input::Gap(gap) => self.gap = Some(*gap),

@@ -87,7 +87,7 @@ mod tests {
                 for (author, level) in
                     [(Author::Unstated, None), (Author::User, None), (Author::Kernel, Some(3)), (Author::Kernel, None)]
                 {
-                    let record = Record { author, level, ..Record::bare(Place::default(), text.as_bytes()) };
+                    let record = Record { level, author, ..Record::bare(Place::default(), text.as_bytes()) };
                     let (mut said, mut expected) = (Vec::new(), Vec::new());
                     Recogniser::get().hear(&record, &mut |heard| expected.push(heard));
                     known.hear(&record, &mut said);

@@ -87,7 +87,7 @@ impl<'a, 'b> Lines<'a, 'b> {
                 if self.stretch.is_stream {
                     self.pass_over(window.last_block());
                 }
-                self.decoder.finish(&mut |input| self.gleaner.take(input));
+                self.decoder.finish(&mut |input| self.gleaner.take(&input));
                 return (Some(self.at), Ok(()));
             }
         }
@@ -168,7 +168,7 @@ impl<'a, 'b> Lines<'a, 'b> {
 
     fn decode(&mut self, lines: &[u8], at: u64) {
         self.decoder.skip_to(self.stretch.base + at);
-        self.decoder.feed(lines, &mut |input| self.gleaner.take(input));
+        self.decoder.feed(lines, &mut |input| self.gleaner.take(&input));
     }
 
     /// Looks for what a seizing line's host said next. Returns the line again if it must be looked for further on.
@@ -194,7 +194,7 @@ impl<'a, 'b> Lines<'a, 'b> {
                     && open.is_of(&record)
                 {
                     found |= open.is_settled_by(&record);
-                    gleaner.take(Input::Record(record));
+                    gleaner.take(&Input::Record(record));
                     // The part of the log that it stands in tells of it.
                     found |= gleaner.ends();
                 }
@@ -219,7 +219,7 @@ impl<'a, 'b> Lines<'a, 'b> {
         let Some(length) = window.give_up(at_end) else { return };
         let place = Place { offset: self.stretch.base + self.at, ..Place::default() };
         self.at += length;
-        self.gleaner.take(Input::Unparsed(Unparsed { place, length, why: Flaw::TooLong }));
+        self.gleaner.take(&Input::Unparsed(Unparsed { place, length, why: Flaw::TooLong }));
     }
 }
 
@@ -231,8 +231,8 @@ pub(super) fn ask(gleaner: &mut Gleaner<'_>, lines: &[u8], offset: u64, first: b
     let mut decoder = Decoder::new(0);
     decoder.skip_to(offset + start as u64);
     gleaner.look(Look::Passed);
-    decoder.feed(lines.get(start..).unwrap_or_default(), &mut |input| gleaner.take(input));
-    decoder.finish(&mut |input| gleaner.take(input));
+    decoder.feed(lines.get(start..).unwrap_or_default(), &mut |input| gleaner.take(&input));
+    decoder.finish(&mut |input| gleaner.take(&input));
     gleaner.look(Look::Found);
 }
 

@@ -1,5 +1,8 @@
-//! Brings what several threads find to the one that puts it together: in the order of the jobs, and never much of it at a
-//! time.
+//! Brings together what several threads find, in the order of the jobs, and never much of it at a time.
+//!
+//! There is no thread for that alone. Whoever does the job whose turn it is hands on at once what it finds; the others put
+//! theirs by, and whoever ends a job hands on what was put by of those behind it. So of two threads none has to wait for the
+//! other as long as there is work, and half of all that is found never leaves the processor that found it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,28 +10,29 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::batch::Batch;
 use super::work::Failure;
 
-/// How many batches may wait for their turn: those of one part where every line is ours, so that another thread can go on
-/// with the next.
-const WAITING: usize = 40;
+/// How many batches may wait for their turn: somewhat more than one part has where every line is ours, since whoever has the
+/// turn is slower.
+const WAITING: usize = 48;
 
-/// How many more there may be of the job whose turn it is. It is never kept waiting for the others.
+/// How many more there may be of the job whose turn it is, while another thread hands on what came before.
 const AHEAD: usize = 8;
 
 /// What comes out of a job.
 #[derive(Debug)]
-pub(super) enum Word {
-    Batch(Batch),
+pub(super) enum Word<'a> {
+    Batch(&'a Batch),
     End(Result<(), Failure>),
 }
 
-/// Where the threads that do jobs and the one that takes what they find meet.
-#[derive(Debug, Default)]
-pub(super) struct Order {
+/// Takes the words of the jobs, by the number of the job: in their order.
+pub(super) type Taker<'a> = dyn FnMut(usize, Word<'_>) + Send + 'a;
+
+/// Where the threads that do jobs meet.
+pub(super) struct Order<'a, 'b> {
     state: Mutex<State>,
-    /// Something was said.
-    said: Condvar,
-    /// Something was taken.
+    /// There is room, or it is another job's turn.
     room: Condvar,
+    taker: Mutex<&'a mut Taker<'b>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,18 +41,31 @@ struct State {
     next: usize,
     /// The job whose words are taken.
     turn: usize,
-    words: BTreeMap<usize, VecDeque<Word>>,
-    /// How many batches there are in `words`.
-    waiting: usize,
-    /// Batches that were taken and are empty: memory that one thread gives back, another one cannot use as well.
+    /// Whether a thread has the taker. Otherwise nothing waits of the job whose turn it is.
+    taking: bool,
+    waiting: BTreeMap<usize, VecDeque<Waiting>>,
+    /// How many batches there are in `waiting`.
+    batches: usize,
+    /// Batches that were taken and are empty.
     used: Vec<Batch>,
     closed: bool,
 }
 
-/// Keeps a thread that fails from leaving the others waiting.
-pub(super) struct Guard<'a>(&'a Order);
+/// A word that waits for its turn.
+#[derive(Debug)]
+enum Waiting {
+    Batch(Batch),
+    End(Result<(), Failure>),
+}
 
-impl Order {
+/// Keeps a thread that fails from leaving the others waiting.
+pub(super) struct Guard<'o, 'a, 'b>(&'o Order<'a, 'b>);
+
+impl<'a, 'b> Order<'a, 'b> {
+    pub(super) fn new(taker: &'a mut Taker<'b>) -> Self {
+        Self { state: Mutex::default(), room: Condvar::default(), taker: Mutex::new(taker) }
+    }
+
     /// The number of the next job, for whoever will do it.
     pub(super) fn claim(&self) -> usize {
         let mut state = self.lock();
@@ -56,65 +73,70 @@ impl Order {
         state.next - 1
     }
 
-    /// Hands on what is in a batch of a job, when there is room for it, and leaves an empty one in its place. Says whether
-    /// more is wanted.
+    /// Hands on what is in a batch of a job, at once or when there is room for it, and leaves an empty one in its place. Says
+    /// whether more is wanted.
     pub(super) fn hand_on(&self, job: usize, batch: &mut Batch) -> bool {
         let mut state = self.lock();
-        while !state.has_room(job) {
+        while !state.may_take(job) && !state.has_room(job) {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let empty = state.used.pop().unwrap_or_default();
-        state.waiting += 1;
-        self.say(state, job, Word::Batch(std::mem::replace(batch, empty)))
-    }
-
-    /// Ends a job. Says whether more are wanted.
-    pub(super) fn end(&self, job: usize, outcome: Result<(), Failure>) -> bool {
-        self.say(self.lock(), job, Word::End(outcome))
-    }
-
-    fn say(&self, mut state: MutexGuard<'_, State>, job: usize, word: Word) -> bool {
-        state.words.entry(job).or_default().push_back(word);
-        // Whoever takes it is not waked for nothing.
-        if job == state.turn {
-            self.said.notify_one();
+        if state.may_take(job) {
+            state.taking = true;
+            drop(state);
+            self.take(job, Word::Batch(batch));
+            batch.clear();
+            state = self.lock();
+            state.taking = false;
+        } else {
+            let empty = state.used.pop().unwrap_or_default();
+            state.batches += 1;
+            state.put_by(job, Waiting::Batch(std::mem::replace(batch, empty)));
         }
         !state.closed
     }
 
-    /// What a job says next; to be asked until it ends, job after job. Nothing if the threads have failed.
-    pub(super) fn take(&self, job: usize) -> Option<Word> {
+    /// Ends a job. Says whether more are wanted.
+    pub(super) fn end(&self, job: usize, outcome: Result<(), Failure>) -> bool {
         let mut state = self.lock();
-        if state.turn != job {
-            state.turn = job;
-            self.room.notify_all();
+        let may_take = state.may_take(job);
+        state.put_by(job, Waiting::End(outcome));
+        if may_take {
+            state = self.catch_up(state);
         }
-        loop {
-            if let Some(word) = state.words.get_mut(&job).and_then(VecDeque::pop_front) {
-                match &word {
-                    Word::Batch(_) => {
-                        state.waiting -= 1;
-                        self.room.notify_all();
-                    }
-                    Word::End(_) => drop(state.words.remove(&job)),
-                }
-                return Some(word);
-            }
-            if state.closed {
-                return None;
-            }
-            state = self.said.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        !state.closed
     }
 
-    /// Gives back a batch that was taken.
-    pub(super) fn give_back(&self, mut batch: Batch) {
-        batch.clear();
-        self.lock().used.push(batch);
+    /// Hands on what was put by, until the next word is still to be said.
+    fn catch_up<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        state.taking = true;
+        while let Some((job, word)) = state.next_word() {
+            drop(state);
+            match word {
+                Waiting::Batch(mut batch) => {
+                    self.take(job, Word::Batch(&batch));
+                    batch.clear();
+                    state = self.lock();
+                    state.used.push(batch);
+                }
+                Waiting::End(outcome) => {
+                    self.take(job, Word::End(outcome));
+                    state = self.lock();
+                }
+            }
+            self.room.notify_all();
+        }
+        state.taking = false;
+        self.room.notify_all();
+        state
+    }
+
+    fn take(&self, job: usize, word: Word<'_>) {
+        let mut taker = self.taker.lock().unwrap_or_else(PoisonError::into_inner);
+        (taker)(job, word);
     }
 
     /// To be held by every thread as long as it works.
-    pub(super) fn guard(&self) -> Guard<'_> {
+    pub(super) fn guard(&self) -> Guard<'_, 'a, 'b> {
         Guard(self)
     }
 
@@ -124,17 +146,39 @@ impl Order {
 }
 
 impl State {
+    /// Whether what this job says is to be handed on at once.
+    fn may_take(&self, job: usize) -> bool {
+        self.turn == job && !self.taking
+    }
+
     fn has_room(&self, job: usize) -> bool {
-        let its = self.words.get(&job).map_or(0, VecDeque::len);
-        self.closed || self.waiting < WAITING || (job == self.turn && its < AHEAD)
+        let its = self.waiting.get(&job).map_or(0, VecDeque::len);
+        self.closed || self.batches < WAITING || (job == self.turn && its < AHEAD)
+    }
+
+    fn put_by(&mut self, job: usize, word: Waiting) {
+        self.waiting.entry(job).or_default().push_back(word);
+    }
+
+    /// What waits of the job whose turn it is.
+    fn next_word(&mut self) -> Option<(usize, Waiting)> {
+        let job = self.turn;
+        let word = self.waiting.get_mut(&job)?.pop_front()?;
+        match &word {
+            Waiting::Batch(_) => self.batches -= 1,
+            Waiting::End(_) => {
+                self.waiting.remove(&job);
+                self.turn += 1;
+            }
+        }
+        Some((job, word))
     }
 }
 
-impl Drop for Guard<'_> {
+impl Drop for Guard<'_, '_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.lock().closed = true;
-            self.0.said.notify_all();
             self.0.room.notify_all();
         }
     }
@@ -146,15 +190,14 @@ mod tests {
     use super::*;
     use crate::record::{Place, Record};
 
-    /// A batch of one record, whose message is the number.
+    /// A batch of one record, whose line is the number.
     fn batch(number: usize) -> Batch {
         let mut batch = Batch::default();
         batch.record(&Record::bare(Place { line: number as u64, ..Place::default() }, &[]), &mut Vec::new());
         batch
     }
 
-    fn line(word: &Word) -> Option<u64> {
-        let Word::Batch(batch) = word else { return None };
+    fn line(batch: &Batch) -> Option<u64> {
         let record = |piece| if let Piece::Record(record, _) = piece { Some(record.place.line) } else { None };
         batch.pieces().find_map(record)
     }
@@ -163,38 +206,38 @@ mod tests {
     fn words_come_in_the_order_of_the_jobs_and_few_wait() {
         const JOBS: usize = 7;
         const EACH: usize = 100;
-        let order = Order::default();
-        let mut taken = Vec::new();
+        let mut heard = Vec::new();
+        let mut taker = |job: usize, word: Word<'_>| {
+            heard.push(if let Word::Batch(batch) = word { line(batch) } else { None }.ok_or(job));
+        };
+        let order = Order::new(&mut taker);
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     let _guard = order.guard();
                     while let job @ ..JOBS = order.claim() {
-                        (0..EACH).for_each(|number| assert!(order.hand_on(job, &mut batch(job * EACH + number))));
+                        for number in 0..EACH {
+                            assert!(order.hand_on(job, &mut batch(job * EACH + number)));
+                            assert!(order.lock().batches <= WAITING + AHEAD);
+                        }
                         order.end(job, Ok(()));
                     }
                 });
             }
-            for job in 0..JOBS {
-                while let Some(word) = order.take(job) {
-                    let Word::Batch(_) = word else { break };
-                    taken.extend(line(&word));
-                    assert!(order.lock().waiting <= WAITING + AHEAD);
-                }
-            }
         });
-        assert!(taken.into_iter().eq(0..(JOBS * EACH) as u64));
+        let numbers = |job| (job * EACH..(job + 1) * EACH).map(|number| Ok(number as u64)).chain([Err(job)]);
+        assert!(heard.into_iter().eq((0..JOBS).flat_map(numbers)));
     }
 
     #[test]
     fn a_thread_that_fails_leaves_nobody_waiting() {
-        let order = Order::default();
+        let mut taker = |_: usize, _: Word<'_>| {};
+        let order = Order::new(&mut taker);
         let failed = std::thread::scope(|scope| {
             let failing = scope.spawn(|| {
                 let _guard = order.guard();
                 assert_eq!(order.claim(), 1, "it fails");
             });
-            assert!(order.take(0).is_none());
             failing.join().is_err()
         });
         assert!(failed);

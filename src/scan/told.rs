@@ -16,7 +16,7 @@ const WAITING: usize = 16;
 const FEW: usize = 16;
 
 /// Takes a report, and which boot of its host it is about. Says whether more are wanted.
-pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + 'a;
+pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + Send + 'a;
 
 /// Has the hosts judged, and hands on the reports.
 pub(super) struct Told<'a, 'b> {

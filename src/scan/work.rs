@@ -131,46 +131,27 @@ fn is_lines(path: &Path) -> bool {
 
 impl Reading<'_> {
     /// Does all jobs, and hands what they find to `taker`.
-    pub(super) fn run(&self, jobs: &[Job], taker: &mut dyn Taker) {
-        if self.threads < 2 || jobs.len() < 2 {
-            for job in jobs {
-                let outcome = self.job(job, &mut |batch| {
-                    taker.batch(job, batch);
-                    batch.clear();
-                    true
-                });
-                taker.end(job, outcome);
-            }
-            return;
-        }
-        let order = Order::default();
-        std::thread::scope(|scope| {
+    pub(super) fn run(&self, jobs: &[Job], taker: &mut (dyn Taker + Send)) {
+        let mut take = |number: usize, word: Word<'_>| match (jobs.get(number), word) {
+            (Some(job), Word::Batch(batch)) => taker.batch(job, batch),
+            (Some(job), Word::End(outcome)) => taker.end(job, outcome),
+            (None, _) => {}
+        };
+        let order = Order::new(&mut take);
+        let work = || {
             let _guard = order.guard();
-            for _ in 0..self.threads.min(jobs.len()) {
-                scope.spawn(|| {
-                    let _guard = order.guard();
-                    while self.next(jobs, &order) {}
-                });
+            while self.next(jobs, &order) {}
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads.min(jobs.len()) {
+                scope.spawn(work);
             }
-            for (number, job) in jobs.iter().enumerate() {
-                while let Some(word) = order.take(number) {
-                    match word {
-                        Word::Batch(batch) => {
-                            taker.batch(job, &batch);
-                            order.give_back(batch);
-                        }
-                        Word::End(outcome) => {
-                            taker.end(job, outcome);
-                            break;
-                        }
-                    }
-                }
-            }
+            work();
         });
     }
 
     /// Does the next job, if there is one.
-    fn next(&self, jobs: &[Job], order: &Order) -> bool {
+    fn next(&self, jobs: &[Job], order: &Order<'_, '_>) -> bool {
         let number = order.claim();
         let Some(job) = jobs.get(number) else { return false };
         let outcome = self.job(job, &mut |batch| order.hand_on(number, batch));
@@ -291,12 +272,12 @@ fn records(reader: &mut dyn Read, base: u64, gleaner: &mut Gleaner<'_>, stopped:
         match reader.read(&mut block) {
             Ok(0) => break Ok(()),
             Ok(_) if stopped() => break Err(io::Error::from(io::ErrorKind::Interrupted)),
-            Ok(length) => decoder.feed(block.get(..length).unwrap_or_default(), &mut |input| gleaner.take(input)),
+            Ok(length) => decoder.feed(block.get(..length).unwrap_or_default(), &mut |input| gleaner.take(&input)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => break Err(error),
         }
     };
-    decoder.finish(&mut |input| gleaner.take(input));
+    decoder.finish(&mut |input| gleaner.take(&input));
     outcome
 }
 
