@@ -90,9 +90,10 @@ fn keep(kept: &mut Vec<u8>, line: &[u8], rest: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Decoder, Input, Place};
 
-    #[test]
-    fn a_line_says_the_same_whatever_came_before_it() {
+    /// Lines of every kind of header, with what may stand behind it.
+    fn lines() -> Vec<String> {
         let times =
             ["Jul  2 00:36:54 ", "Jul  2 00:36:54.1 ", "Jul  2 00:36:55 ", "2026-11-22T06:20:37Z ", "Jul  2 00:36:54"];
         let origins = [
@@ -107,21 +108,38 @@ mod tests {
             "gaia kern.info kernel: ",
             "gaia ",
             "gaia-2 kernel: ",
+            "gaia\t kernel: ",
             "gaia : ",
             "",
         ];
-        let texts = ["[    1.648270] text", "kernel: text", "text: text", " text", ""];
+        let texts = [
+            "[    1.648270] text",
+            "[    1.648270][    T1] text",
+            "kernel: text",
+            "text: text\r",
+            " a#012b\tc",
+            "\u{7f}\u{1b}[1m",
+            // Too much of it for a text.
+            "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}",
+            "",
+        ];
         let mut lines = Vec::new();
         for time in times {
             for origin in origins {
                 lines.extend(texts.map(|text| format!("{time}{origin}{text}")));
             }
         }
+        lines
+    }
+
+    #[test]
+    fn a_header_says_the_same_whatever_came_before_it() {
         let read = |before: &mut Before, line: &str| {
             let (wall, rest) = before.time(line.as_bytes())?;
             let (origin, rest) = before.origin(rest);
             Some(format!("{wall:?} {origin:?} {rest:?}"))
         };
+        let lines = lines();
         for first in &lines {
             let mut before = Before::default();
             read(&mut before, first);
@@ -132,6 +150,33 @@ mod tests {
                 assert!(again.is_none() || again == alone, "{first} / {second}");
                 assert_eq!(read(&mut before, second), alone, "{first} / {second}");
                 read(&mut before, first);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_the_same_record_whatever_came_before_it() {
+        let read = |decoder: &mut Decoder, line: &str| {
+            let mut read = Vec::new();
+            let mut sink = |input: Input<'_>| {
+                if let Input::Record(mut record) = input {
+                    record.place = Place::default();
+                    read.push(record.into_owned());
+                }
+            };
+            decoder.feed(format!("{line}\n").as_bytes(), &mut sink);
+            read
+        };
+        let lines = lines();
+        for first in &lines {
+            for second in &lines {
+                let mut decoder = Decoder::new(0);
+                if read(&mut decoder, first).is_empty() {
+                    // What is no text has a say in what is text behind it.
+                    continue;
+                }
+                let (found, alone) = (read(&mut decoder, second), read(&mut Decoder::new(0), second));
+                assert_eq!(found, alone, "{first:?} / {second:?}");
             }
         }
     }
