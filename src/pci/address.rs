@@ -11,9 +11,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address {
     domain: u32,
-    bus: u8,
-    slot: u8,
-    function: u8,
+    /// Bus, slot and function in one number: addresses are compared all the time.
+    rest: u16,
 }
 
 impl Address {
@@ -22,7 +21,7 @@ impl Address {
         if slot > 0x1f || function > 7 {
             return None;
         }
-        Some(Self { domain, bus, slot, function })
+        Some(Self { domain, rest: (bus as u16) << 8 | (slot as u16) << 3 | function as u16 })
     }
 
     /// The PCI domain (segment): the part before the first colon.
@@ -32,22 +31,22 @@ impl Address {
 
     /// The bus number.
     pub const fn bus(self) -> u8 {
-        self.bus
+        self.rest.to_be_bytes()[0]
     }
 
     /// The slot (device number) on its bus, `0` to `1f`.
     pub const fn slot(self) -> u8 {
-        self.slot
+        self.rest.to_be_bytes()[1] >> 3
     }
 
     /// The function in its slot, `0` to `7`.
     pub const fn function(self) -> u8 {
-        self.function
+        self.rest.to_be_bytes()[1] & 7
     }
 
     /// Domain, bus, slot and function in one number, so that the next function is the next number.
     pub const fn number(self) -> u64 {
-        (self.domain as u64) << 16 | (self.bus as u64) << 8 | (self.slot as u64) << 3 | self.function as u64
+        (self.domain as u64) << 16 | self.rest as u64
     }
 
     /// Reads an address exactly as the kernel prints it at the start of `text`, and returns what follows it.
@@ -75,7 +74,7 @@ impl Address {
     /// The address without its domain when that is 0, as people and `xl` write it: `00:1d.0`.
     pub fn short(self) -> String {
         if self.domain == 0 {
-            format!("{:02x}:{:02x}.{:x}", self.bus, self.slot, self.function)
+            format!("{:02x}:{:02x}.{:x}", self.bus(), self.slot(), self.function())
         } else {
             self.to_string()
         }
@@ -123,7 +122,7 @@ impl PartialOrd for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.slot, self.function)
+        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus(), self.slot(), self.function())
     }
 }
 
@@ -200,9 +199,9 @@ impl Pattern {
     /// Whether `address` is one of those named.
     pub fn matches(self, address: Address) -> bool {
         self.domain == address.domain
-            && self.bus == address.bus
-            && self.slot.is_none_or(|slot| slot == address.slot)
-            && self.function.is_none_or(|function| function == address.function)
+            && self.bus == address.bus()
+            && self.slot.is_none_or(|slot| slot == address.slot())
+            && self.function.is_none_or(|function| function == address.function())
     }
 
     /// Every address named, in bus order: what the kernel adds to pciback's `slots` for the entry.
@@ -217,7 +216,8 @@ impl Pattern {
 
 impl From<Address> for Pattern {
     fn from(address: Address) -> Self {
-        Self { domain: address.domain, bus: address.bus, slot: Some(address.slot), function: Some(address.function) }
+        let (slot, function) = (Some(address.slot()), Some(address.function()));
+        Self { domain: address.domain, bus: address.bus(), slot, function }
     }
 }
 
