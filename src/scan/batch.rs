@@ -13,8 +13,8 @@ const FULL: (usize, usize) = (64 << 10, 512);
 /// One thing of a batch, in the order of the log.
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
-    /// A record with what it says; without anything said, it only shows that its host went on.
-    Record(Record<'a>, &'a [Said]),
+    /// Records.
+    Run(Run<'a>),
     /// Records are missing: of this host, or nobody knows of which.
     Gap(Gap, Option<&'a [u8]>),
     /// Another boot begins.
@@ -23,36 +23,52 @@ pub(super) enum Piece<'a> {
     Unparsed(Unparsed),
 }
 
+/// Records one behind the other of the same host, program and boot: what is to be found of these is looked up once.
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    pub(super) host: Option<&'a [u8]>,
+    identifier: Option<&'a [u8]>,
+    boot_id: Option<BootId>,
+    kept: &'a [Kept],
+    batch: &'a Batch,
+}
+
 /// Things found in a log, in its order. Their texts stand one behind the other: an allocation for each would cost more than
 /// finding them does.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     text: Vec<u8>,
     said: Vec<Said>,
+    kept: Vec<Kept>,
     items: Vec<Item>,
 }
 
 #[derive(Debug)]
 enum Item {
-    Record(Kept),
+    /// Records, and which of those kept they are.
+    Run(Head, Range<u32>),
     Gap(Gap, Option<Range<u32>>),
     Boot(Place, Option<BootId>),
     Unparsed(Unparsed),
 }
 
-/// A record whose texts are in the batch, one behind the other: these are where they end.
+/// What the records of a run have in common.
+#[derive(Debug)]
+struct Head {
+    host: Option<Range<u32>>,
+    identifier: Option<Range<u32>>,
+    boot_id: Option<BootId>,
+}
+
+/// The rest of a record.
 #[derive(Debug)]
 struct Kept {
     place: Place,
     stamp: Stamp,
     level: Option<u8>,
     author: Author,
-    boot_id: Option<Box<BootId>>,
     device: Option<Address>,
-    text: u32,
-    hostname: Option<u32>,
-    identifier: Option<u32>,
-    message: u32,
+    message: Range<u32>,
     said: Range<u32>,
 }
 
@@ -62,6 +78,7 @@ impl Batch {
         let (text, items) = FULL;
         self.text.reserve(text * 2);
         self.said.reserve(items * 2);
+        self.kept.reserve(items + 1);
         self.items.reserve(items + 1);
     }
 
@@ -69,6 +86,7 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.said.clear();
+        self.kept.clear();
         self.items.clear();
     }
 
@@ -77,35 +95,46 @@ impl Batch {
     }
 
     pub(super) const fn is_full(&self) -> bool {
-        self.text.len() >= FULL.0 || self.items.len() >= FULL.1
+        self.text.len() >= FULL.0 || self.kept.len() >= FULL.1 || self.items.len() >= FULL.1
     }
 
     /// Adds a record and what it says. Of one that says nothing the message is not kept.
     pub(super) fn record(&mut self, record: &Record<'_>, said: &mut Vec<Said>) {
-        let text = length(&self.text);
-        let hostname = record.hostname.as_deref().map(|name| self.keep(name));
-        let identifier = record.identifier.as_deref().map(|name| self.keep(name));
+        self.run(record);
         let message = self.keep(if said.is_empty() { &[] } else { &record.message });
         let from = length(&self.said);
         self.said.append(said);
-        self.items.push(Item::Record(Kept {
+        self.kept.push(Kept {
             place: record.place,
             stamp: record.stamp,
             level: record.level,
             author: record.author,
-            boot_id: record.boot_id.map(Box::new),
             device: record.device,
-            text,
-            hostname,
-            identifier,
             message,
             said: from..length(&self.said),
-        }));
+        });
+    }
+
+    /// Makes the run that the next record goes into.
+    fn run(&mut self, record: &Record<'_>) {
+        let next = length(&self.kept);
+        let (host, identifier) = (record.hostname.as_deref(), record.identifier.as_deref());
+        let is = |kept: &Option<Range<u32>>, text| kept.as_ref().map(|kept| part(&self.text, kept)) == text;
+        if let Some(Item::Run(head, run)) = self.items.last_mut()
+            && is(&head.host, host)
+            && is(&head.identifier, identifier)
+            && head.boot_id == record.boot_id
+        {
+            run.end = next + 1;
+            return;
+        }
+        let host = host.map(|host| self.keep(host));
+        let identifier = identifier.map(|identifier| self.keep(identifier));
+        self.items.push(Item::Run(Head { host, identifier, boot_id: record.boot_id }, next..next + 1));
     }
 
     pub(super) fn gap(&mut self, gap: Gap, host: Option<&[u8]>) {
-        let from = length(&self.text);
-        let host = host.map(|host| from..self.keep(host));
+        let host = host.map(|host| self.keep(host));
         self.items.push(Item::Gap(gap, host));
     }
 
@@ -120,25 +149,10 @@ impl Batch {
     /// Everything in it, in order.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         self.items.iter().map(|item| match item {
-            Item::Record(kept) => {
-                let mut from = kept.text;
-                let mut next = |until: u32| {
-                    let text = part(&self.text, &(from..until));
-                    from = until;
-                    Cow::Borrowed(text)
-                };
-                let record = Record {
-                    place: kept.place,
-                    stamp: kept.stamp,
-                    level: kept.level,
-                    author: kept.author,
-                    hostname: kept.hostname.map(&mut next),
-                    identifier: kept.identifier.map(&mut next),
-                    boot_id: kept.boot_id.as_deref().copied(),
-                    device: kept.device,
-                    message: next(kept.message),
-                };
-                Piece::Record(record, part(&self.said, &kept.said))
+            Item::Run(head, run) => {
+                let text = |text: &Option<Range<u32>>| text.as_ref().map(|text| part(&self.text, text));
+                let (host, identifier) = (text(&head.host), text(&head.identifier));
+                Piece::Run(Run { host, identifier, boot_id: head.boot_id, kept: part(&self.kept, run), batch: self })
             }
             Item::Gap(gap, host) => Piece::Gap(*gap, host.as_ref().map(|host| part(&self.text, host))),
             Item::Boot(place, id) => Piece::Boot(*place, *id),
@@ -146,10 +160,30 @@ impl Batch {
         })
     }
 
-    /// Keeps a text, and returns where it ends.
-    fn keep(&mut self, text: &[u8]) -> u32 {
+    /// Keeps a text, and returns where it stands.
+    fn keep(&mut self, text: &[u8]) -> Range<u32> {
+        let from = length(&self.text);
         self.text.extend_from_slice(text);
-        length(&self.text)
+        from..length(&self.text)
+    }
+}
+
+impl Run<'_> {
+    /// Hands out each record, without its host, and what it says; without anything said, it only shows that its host went on.
+    pub(super) fn each(&self, mut sink: impl FnMut(&mut Record<'_>, &[Said])) {
+        let Self { boot_id, batch: Batch { text, said, .. }, .. } = self;
+        let identifier = self.identifier.map(Cow::Borrowed);
+        let mut record = Record { identifier, ..Record::bare(Place::default(), &[]) };
+        for kept in self.kept {
+            record.place = kept.place;
+            record.stamp = kept.stamp;
+            record.level = kept.level;
+            record.author = kept.author;
+            record.boot_id = *boot_id;
+            record.device = kept.device;
+            record.message = Cow::Borrowed(part(text, &kept.message));
+            sink(&mut record, part(said, &kept.said));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Scan;
-use super::hosts::{Hosts, Name, Thread};
+use super::hosts::{Hosts, Thread};
 use super::set::SetState;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
@@ -39,8 +39,8 @@ pub(super) struct Early {
 /// Takes a report, and which boot of its host it is about. Says whether more are wanted.
 pub(super) type Tell<'a> = dyn FnMut(Report, Run) -> bool + 'a;
 
-/// A host's name, and where it stands among all.
-type Host<'a> = (&'a Name, &'a usize);
+/// A host's name, where it has one, and where it stands among all.
+type Host<'a> = (Option<&'a [u8]>, usize);
 
 /// The parts of one boot, by the number of the log that has them.
 type Parts<'a> = [(usize, &'a Boot)];
@@ -62,7 +62,7 @@ impl<'a> Judge<'a> {
     /// Judges every boot of a host that was not judged early. Returns what was not reported.
     pub(super) fn host(&mut self, host: Host<'_>, hosts: &Hosts, early: Early, tell: &mut Tell<'_>) -> Silent {
         let (name, at) = host;
-        let threads = hosts.threads.get(*at).map(Vec::as_slice).unwrap_or_default();
+        let threads = hosts.threads.get(at).map(Vec::as_slice).unwrap_or_default();
         let log = |(set, thread): &(usize, Thread)| {
             Some(thread.finish(hosts.sets.get(*set)?, &hosts.shapes, self.scan.until, *set))
         };
@@ -79,7 +79,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges boots of one log that are over. Returns what was not reported.
-    pub(super) fn early(&mut self, name: &Name, log: &Log, early: &mut Early, tell: &mut Tell<'_>) -> Silent {
+    pub(super) fn early(&mut self, name: Option<&[u8]>, log: &Log, early: &mut Early, tell: &mut Tell<'_>) -> Silent {
         let mut silent = Silent::default();
         for boot in &log.boots {
             early.boots += 1;
@@ -104,7 +104,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges the boots of a host. Those from before pciback is spoken of for the first time are none of our business.
-    fn boots(&mut self, name: &Name, logs: &[Log], spoke: bool, tell: &mut Tell<'_>) -> Silent {
+    fn boots(&mut self, name: Option<&[u8]>, logs: &[Log], spoke: bool, tell: &mut Tell<'_>) -> Silent {
         let mut boots = together(logs);
         // Any text has lines. A boot says something, be it that it began.
         boots.retain(|parts| parts.iter().any(|(_, boot)| boot.notable > 0 || boot.id.is_some()));
@@ -138,10 +138,10 @@ impl<'a> Judge<'a> {
 }
 
 /// The report with the name of its host, where that is known.
-fn named(report: Report, name: &Name) -> Report {
+fn named(report: Report, name: Option<&[u8]>) -> Report {
     match name {
-        Name::Known(name) => Report { host: Some(String::from_utf8_lossy(name).into_owned()), ..report },
-        Name::Of(_) => report,
+        Some(name) => Report { host: Some(String::from_utf8_lossy(name).into_owned()), ..report },
+        None => report,
     }
 }
 

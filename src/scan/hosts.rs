@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::batch::{Batch, Piece};
+use super::batch::{Batch, Piece, Run};
 use super::gleaner::Mark;
 use super::set::{Named, SetState, file_of};
 use super::shapes::Shapes;
 use super::strand::{Strand, Thing};
+use super::years::Day;
 use crate::event::Said;
 use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
 use crate::timeline::{Log, is_nameless};
@@ -27,10 +28,11 @@ const MOST_BREAKS: usize = 1024;
 /// The hosts of all logs.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    /// Where each host stands in `threads`.
-    pub(super) names: BTreeMap<Name, usize>,
-    /// What each set holds of a host, by the set's number.
-    pub(super) threads: Vec<Vec<(usize, Thread)>>,
+    /// Where each host stands in `threads`, by its name.
+    names: BTreeMap<Box<[u8]>, usize>,
+    /// The same of hosts that no record names, by their set.
+    nameless: BTreeMap<usize, usize>,
+    pub(super) threads: Threads,
     pub(super) shapes: Shapes,
     pub(super) sets: Vec<SetState>,
     /// Records of ours that stand in a log of several hosts without saying of which they are.
@@ -41,14 +43,8 @@ pub(super) struct Hosts {
     pub(super) finished: Vec<(usize, Log)>,
 }
 
-/// What is known of a host's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Name {
-    /// It has one.
-    Known(Box<[u8]>),
-    /// It is the host of this set, in which no record names one.
-    Of(usize),
-}
+/// What is known of each host: what each set holds of it, by the set's number.
+type Threads = Vec<Vec<(usize, Thread)>>;
 
 /// What one set holds of one host.
 #[derive(Debug, Default)]
@@ -66,6 +62,17 @@ impl Hosts {
         Self { sets, until, ..Self::default() }
     }
 
+    /// Every host: its name where it has one, and where it stands in `threads`.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Option<&[u8]>, usize)> {
+        let named = self.names.iter().map(|(name, at)| (Some(name.as_ref()), *at));
+        named.chain(self.nameless.values().map(|at| (None, *at)))
+    }
+
+    /// How many hosts there are.
+    pub(super) fn count(&self) -> usize {
+        self.names.len() + self.nameless.len()
+    }
+
     /// Takes what was found next in a set.
     pub(super) fn take(&mut self, set: usize, batch: &Batch) {
         if let Some(state) = self.sets.get_mut(set) {
@@ -73,7 +80,7 @@ impl Hosts {
         }
         for piece in batch.pieces() {
             match piece {
-                Piece::Record(record, said) => self.record(set, record, said),
+                Piece::Run(run) => self.records(set, &run),
                 Piece::Gap(gap, Some(host)) => self.gap(set, host, gap),
                 Piece::Gap(gap, None) => self.flaw(set, gap.place.offset, "records are missing"),
                 Piece::Boot(place, id) => self.boot(set, place, id),
@@ -87,7 +94,7 @@ impl Hosts {
         let Some(state) = self.sets.get_mut(set) else { return };
         state.boot = id;
         for thread in self.threads.iter_mut().filter_map(|threads| thread_of(threads, set)) {
-            thread.catch_up(place.offset, &mut Known { state, shapes: &mut self.shapes, until: self.until });
+            thread.catch_up(place.offset, &mut Known::new(state, &mut self.shapes, self.until));
             match &mut thread.live {
                 Some(log) => log.take(Input::Boot(place, id)),
                 None => thread.strand.boot(&place, id, &mut self.shapes),
@@ -130,56 +137,49 @@ impl Hosts {
     pub(super) fn end_set(&mut self, set: usize) {
         let Some(state) = self.sets.get(set) else { return };
         if let (Named::None, Some(host)) = (&state.named, &state.host) {
-            let name = Name::Known(host.clone());
-            self.christen(set, name);
+            let host = host.clone();
+            self.christen(set, &host);
         }
     }
 
-    fn record(&mut self, set: usize, mut record: Record<'_>, said: &[Said]) {
-        let Some(state) = self.sets.get_mut(set) else { return };
-        let year = record.stamp.wall.as_ref().map_or(0, |wall| state.counting.note(wall));
-        if record.place.sequence.is_none() {
-            record.boot_id = record.boot_id.or(state.boot);
-        }
-        record.place.log = set;
-        let Some(host) = self.host(set, record.hostname.as_deref()) else {
-            self.unattributed += u64::from(!said.is_empty());
-            return;
-        };
-        record.hostname = None;
-        let Self { threads, shapes, sets, until, .. } = self;
-        let (Some(threads), Some(state)) = (threads.get_mut(host), sets.get(set)) else { return };
-        let Some(thread) = some_thread(threads, set) else { return };
-        let mut known = Known { state, shapes, until: *until };
-        if said.is_empty() {
-            thread.wait(Mark::of(&record), year, &mut known);
-            return;
-        }
-        thread.catch_up(record.place.offset, &mut known);
-        thread.take(&mut record, said, year, &mut known);
-        if let Some(log) = &mut thread.live
-            && sets.len() == 1
-            && log.boots.len() > 1
-        {
-            let boots = log.take_finished();
-            if !boots.is_empty() {
-                let mut finished = state.log(set);
-                finished.boots = boots;
-                self.finished.push((host, finished));
+    fn records(&mut self, set: usize, run: &Run<'_>) {
+        let host = self.host(set, run.host);
+        let Self { threads, shapes, sets, until, finished, unattributed, .. } = self;
+        let alone = sets.len() == 1;
+        let Some(state) = sets.get_mut(set) else { return };
+        let mut counting = state.counting;
+        let mut thread = host.and_then(|host| Some((host, some_thread(threads.get_mut(host)?, set)?)));
+        let mut known = Known::new(state, shapes, *until);
+        run.each(|record, said| {
+            let year = record.stamp.wall.as_ref().map_or(0, |wall| counting.note(wall));
+            let Some((host, thread)) = &mut thread else {
+                *unattributed += u64::from(!said.is_empty());
+                return;
+            };
+            record.place.log = set;
+            if known.state.boot.is_some() && record.place.sequence.is_none() {
+                record.boot_id = record.boot_id.or(known.state.boot);
             }
-        } else if thread.strand.length() > LONGEST {
-            let mut log = state.log(set);
-            log.endless = true;
-            replay(&thread.strand, state, shapes, *until, &mut log);
-            (thread.strand, thread.live) = (Strand::default(), Some(Box::new(log)));
-        }
+            if said.is_empty() {
+                thread.wait(Mark::of(record), year, &mut known);
+                return;
+            }
+            if !thread.waiting.is_empty() {
+                thread.catch_up(record.place.offset, &mut known);
+            }
+            thread.take(record, said, year, &mut known);
+            if let Some(log) = thread.bound(set, alone, &known) {
+                finished.push((*host, log));
+            }
+        });
+        state.counting = counting;
     }
 
     fn gap(&mut self, set: usize, host: &[u8], gap: Gap) {
         let Some(host) = self.host(set, Some(host)) else { return };
         let (Some(state), Some(threads)) = (self.sets.get(set), self.threads.get_mut(host)) else { return };
         let Some(thread) = some_thread(threads, set) else { return };
-        thread.catch_up(gap.place.offset, &mut Known { state, shapes: &mut self.shapes, until: self.until });
+        thread.catch_up(gap.place.offset, &mut Known::new(state, &mut self.shapes, self.until));
         match &mut thread.live {
             Some(log) => log.take(Input::Gap(gap)),
             None => thread.strand.gap(&gap),
@@ -189,57 +189,50 @@ impl Hosts {
     /// Which host's a record is that names this one, or none. None where nobody can tell.
     fn host(&mut self, set: usize, host: Option<&[u8]>) -> Option<usize> {
         let state = self.sets.get_mut(set)?;
-        if let (Some(host), Some((last, at))) = (host, &state.last)
-            && **last == *host
-        {
-            return Some(*at);
-        }
         let Some(host) = host.filter(|host| !is_nameless(host)) else {
-            let name = match &state.named {
-                Named::None => Name::Of(set),
-                Named::One(host) => Name::Known(host.clone()),
-                Named::Several => return None,
+            return match &state.named {
+                Named::None => Some(*self.nameless.entry(set).or_insert_with(|| more(&mut self.threads))),
+                Named::One(host) => Some(place(&mut self.names, &mut self.threads, host)),
+                Named::Several => None,
             };
-            return Some(self.place(name));
         };
-        let name = Name::Known(host.into());
-        let first = match &state.named {
-            Named::One(known) if **known == *host => false,
-            Named::One(_) | Named::Several => {
-                state.named = Named::Several;
-                false
-            }
+        match &state.named {
+            Named::One(known) if **known == *host => {}
+            Named::One(_) | Named::Several => state.named = Named::Several,
             Named::None => {
                 state.named = Named::One(host.into());
-                true
+                // What came before it had a name was its own: a machine learns its name while it starts.
+                self.christen(set, host);
             }
-        };
-        if first {
-            // What came before it had a name was its own: a machine learns its name while it starts.
-            self.christen(set, name.clone());
         }
-        let at = self.place(name);
-        self.sets.get_mut(set)?.last = Some((host.into(), at));
-        Some(at)
+        Some(place(&mut self.names, &mut self.threads, host))
     }
 
     /// Gives what a set holds of its nameless host to the host of this name.
-    fn christen(&mut self, set: usize, name: Name) {
-        let Some(from) = self.names.remove(&Name::Of(set)) else { return };
+    fn christen(&mut self, set: usize, name: &[u8]) {
+        let Some(from) = self.nameless.remove(&set) else { return };
         let threads = self.threads.get_mut(from).map(std::mem::take).unwrap_or_default();
-        let at = self.place(name);
+        let at = place(&mut self.names, &mut self.threads, name);
         if let Some(known) = self.threads.get_mut(at) {
             known.extend(threads);
         }
     }
+}
 
-    fn place(&mut self, name: Name) -> usize {
-        let threads = &mut self.threads;
-        *self.names.entry(name).or_insert_with(|| {
-            threads.push(Vec::new());
-            threads.len() - 1
-        })
+/// Where the host of this name stands, which may be new.
+fn place(names: &mut BTreeMap<Box<[u8]>, usize>, threads: &mut Threads, name: &[u8]) -> usize {
+    if let Some(at) = names.get(name) {
+        return *at;
     }
+    let at = more(threads);
+    names.insert(name.into(), at);
+    at
+}
+
+/// Makes room for another host. Returns where it stands.
+fn more(threads: &mut Threads) -> usize {
+    threads.push(Vec::new());
+    threads.len() - 1
 }
 
 impl Thread {
@@ -273,10 +266,29 @@ impl Thread {
             self.strand.record(record, year, known.shapes);
             return;
         };
-        known.state.date(record, year);
+        known.state.date(record, year, &mut known.day);
         if !known.until.is_some_and(|until| is_later(record, until)) {
             log.hear(record, said);
         }
+    }
+
+    /// Keeps it from growing without end. Returns what boots are over, of a host that has no other thread.
+    fn bound(&mut self, set: usize, alone: bool, known: &Known<'_>) -> Option<Log> {
+        if let Some(log) = &mut self.live {
+            if !alone || log.boots.len() < 2 {
+                return None;
+            }
+            let mut over = known.state.log(set);
+            over.boots = log.take_finished();
+            return (!over.boots.is_empty()).then_some(over);
+        }
+        if self.strand.length() > LONGEST {
+            let mut log = known.state.log(set);
+            log.endless = true;
+            replay(&self.strand, known.state, known.shapes, known.until, &mut log);
+            (self.strand, self.live) = (Strand::default(), Some(Box::new(log)));
+        }
+        None
     }
 
     /// All of it as a log.
@@ -288,9 +300,10 @@ impl Thread {
             replay(&self.strand, state, shapes, until, &mut log);
             log
         };
+        let mut day = Day::default();
         for (mark, year) in &self.waiting {
             let mut record = mark.record(&[]);
-            state.date(&mut record, *year);
+            state.date(&mut record, *year, &mut day);
             if !until.is_some_and(|until| is_later(&record, until)) {
                 log.hear(&record, &[]);
             }
@@ -305,6 +318,13 @@ struct Known<'a> {
     state: &'a SetState,
     shapes: &'a mut Shapes,
     until: Option<DateTime<Utc>>,
+    day: Day,
+}
+
+impl<'a> Known<'a> {
+    fn new(state: &'a SetState, shapes: &'a mut Shapes, until: Option<DateTime<Utc>>) -> Self {
+        Self { state, shapes, until, day: Day::default() }
+    }
 }
 
 fn thread_of(threads: &mut [(usize, Thread)], set: usize) -> Option<&mut Thread> {
@@ -328,7 +348,7 @@ fn is_later(record: &Record<'_>, than: DateTime<Utc>) -> bool {
 /// Has a log take what a strand holds, with the places between where something could not be read.
 pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: Option<DateTime<Utc>>, log: &mut Log) {
     let mut breaks = state.breaks.iter().copied().peekable();
-    let (mut over, mut end) = (false, 0);
+    let (mut over, mut end, mut day) = (false, 0, Day::default());
     let gap = |offset| Input::Gap(Gap { place: Place { offset, ..Place::default() }, lost: None });
     let index = log.index;
     let broken = |offset| {
@@ -349,7 +369,7 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
             Thing::Boot(place, id) => log.take(Input::Boot(place, id)),
             Thing::Gap(gap) => log.take(Input::Gap(gap)),
             Thing::Record(mut record, year) => {
-                state.date(&mut record, year);
+                state.date(&mut record, year, &mut day);
                 record.place.log = index;
                 over = until.is_some_and(|until| is_later(&record, until));
                 match record.message.is_empty() {

@@ -43,7 +43,7 @@ use crate::audit::{Asked, Options};
 use crate::report::Report;
 use batch::Batch;
 use files::{Obstacle, Set};
-use hosts::{Hosts, Name};
+use hosts::Hosts;
 use set::SetState;
 use told::Told;
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
@@ -98,7 +98,7 @@ struct Collector<'a, 'b> {
     told: Told<'a, 'b>,
     hosts: Hosts,
     /// The names of hosts of which boots were over early: each has thousands of them, and is looked for once.
-    names: BTreeMap<usize, Name>,
+    names: BTreeMap<usize, Option<Box<[u8]>>>,
     named: BTreeSet<&'a PathBuf>,
     sets: &'a [Set],
     scanned: Scanned,
@@ -195,11 +195,11 @@ impl Taker for Collector<'_, '_> {
         self.hosts.take(job.set, batch);
         for (host, log) in std::mem::take(&mut self.hosts.finished) {
             if !self.names.contains_key(&host) {
-                let found = self.hosts.names.iter().find(|(_, at)| **at == host);
-                self.names.extend(found.map(|(name, at)| (*at, name.clone())));
+                let found = self.hosts.all().find(|(_, at)| *at == host);
+                self.names.extend(found.map(|(name, at)| (at, name.map(Box::from))));
             }
             if let Some(name) = self.names.get(&host) {
-                self.told.early(name, host, &log);
+                self.told.early(name.as_deref(), host, &log);
             }
         }
     }

@@ -198,8 +198,10 @@ mod tests {
     }
 
     fn line(batch: &Batch) -> Option<u64> {
-        let record = |piece| if let Piece::Record(record, _) = piece { Some(record.place.line) } else { None };
-        batch.pieces().find_map(record)
+        let run = batch.pieces().find_map(|piece| if let Piece::Run(run) = piece { Some(run) } else { None })?;
+        let mut line = None;
+        run.each(|record, _| line = Some(record.place.line));
+        line
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::years::{Resolved, Years};
+use super::years::{Day, Resolved, Years};
 use crate::record::{BootId, Record};
 use crate::timeline::{Log, LogKind};
 
@@ -29,8 +29,6 @@ pub(super) struct SetState {
     pub(super) counting: Years,
     /// The hosts that its records named so far: none, the one, or several.
     pub(super) named: Named,
-    /// The host that was named last: mostly it is named again.
-    pub(super) last: Option<(Box<[u8]>, usize)>,
     /// The boot that journalctl named last between its lines.
     pub(super) boot: Option<BootId>,
     /// Where something could not be read.
@@ -62,7 +60,6 @@ impl SetState {
             guessed: None,
             counting: Years::default(),
             named: Named::None,
-            last: None,
             boot: None,
             breaks: Vec::new(),
             broken_until: None,
@@ -75,12 +72,12 @@ impl SetState {
         matches!(self.named, Named::Several)
     }
 
-    /// Gives the year to a record's time that was written without one.
-    pub(super) fn date(&self, record: &mut Record<'_>, year: u32) {
+    /// Gives the year to a record's time that was written without one. `day` is of the record before.
+    pub(super) fn date(&self, record: &mut Record<'_>, year: u32, day: &mut Day) {
         let file = file_of(record.place.offset);
         let resolved = self.years.get(file).copied().unwrap_or(self.guessed);
         if let (Some(wall), Some(resolved)) = (&mut record.stamp.wall, resolved) {
-            *wall = resolved.date(wall, year).unwrap_or(*wall);
+            *wall = resolved.date(wall, year, day).unwrap_or(*wall);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::Scan;
 use super::conclude::{Early, Judge, Silent};
-use super::hosts::{Hosts, Name};
+use super::hosts::Hosts;
 use crate::report::{Report, Run};
 use crate::timeline::Log;
 
@@ -72,7 +72,7 @@ impl<'a, 'b> Told<'a, 'b> {
     }
 
     /// Has boots judged that are over, of one log of a host.
-    pub(super) fn early(&mut self, name: &Name, host: usize, log: &Log) {
+    pub(super) fn early(&mut self, name: Option<&[u8]>, host: usize, log: &Log) {
         let Self { judge, ear, early, silent, .. } = self;
         if ear.wanted {
             let early = early.entry(host).or_default();
@@ -82,16 +82,16 @@ impl<'a, 'b> Told<'a, 'b> {
 
     /// Has every boot of every host judged that was not judged early, by the name of the host.
     pub(super) fn all(&mut self, hosts: &Hosts) {
-        if self.scan.threads > 1 && hosts.names.len() >= FEW {
+        if self.scan.threads > 1 && hosts.count() >= FEW {
             self.in_threads(hosts);
             return;
         }
         let Self { judge, ear, early, silent, .. } = self;
-        for host in &hosts.names {
+        for host in hosts.all() {
             if !ear.wanted {
                 return;
             }
-            let early = early.get(host.1).copied().unwrap_or_default();
+            let early = early.get(&host.1).copied().unwrap_or_default();
             silent.add(judge.host(host, hosts, early, &mut |report, run| ear.tell(&report, &run)));
         }
     }
@@ -103,12 +103,12 @@ impl<'a, 'b> Told<'a, 'b> {
         std::thread::scope(|scope| {
             let start = |number: usize| {
                 let (sender, receiver) = sync_channel(WAITING);
-                let mine = hosts.names.iter().skip(number).step_by(scan.threads);
+                let mine = hosts.all().skip(number).step_by(scan.threads);
                 scope.spawn(move || {
                     let mut judge = Judge::new(scan);
                     let mut tell = |report, run| sender.send(Word::Report(Box::new((report, run)))).is_ok();
                     for host in mine {
-                        let early = early.get(host.1).copied().unwrap_or_default();
+                        let early = early.get(&host.1).copied().unwrap_or_default();
                         let silent = judge.host(host, hosts, early, &mut tell);
                         if sender.send(Word::End(silent)).is_err() {
                             return;
@@ -119,7 +119,7 @@ impl<'a, 'b> Told<'a, 'b> {
             };
             // They end when nobody takes what they say: these go before the threads are waited for.
             let threads: Vec<Receiver<Word>> = (0..scan.threads).map(start).collect();
-            for thread in threads.iter().cycle().take(hosts.names.len()) {
+            for thread in threads.iter().cycle().take(hosts.count()) {
                 silent.add(ear.hear(thread));
                 if !ear.wanted {
                     return;

@@ -1,7 +1,7 @@
 //! Finds out the years of times that were written without one (RFC 3164): from their order, and from when the file was
 //! last written.
 
-use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 use crate::record::Wall;
 
@@ -41,11 +41,25 @@ pub(super) struct Resolved {
     zero: i32,
 }
 
+/// A day as it was written, and in a year: most records are of the same day as the one before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Day {
+    written: NaiveDate,
+    year: i32,
+    dated: NaiveDate,
+}
+
 impl Years {
     /// Notes the next record's time, and hands back the number of its year within the log. Times that have a year are
     /// none of our business: they are 0.
     pub(super) fn note(&mut self, wall: &Wall) -> u32 {
         let now = wall.local;
+        // Many are of the same second.
+        if let Some((last, number)) = self.last
+            && last == now
+        {
+            return number;
+        }
         if now.year() != Wall::NO_YEAR {
             return 0;
         }
@@ -88,7 +102,7 @@ impl Years {
         let (_, number) = self.last.filter(|_| !self.contradicts)?;
         let most = modified.naive_utc().checked_add_signed(AHEAD)?;
         let number = i32::try_from(number).ok()?;
-        let is_leap = |year: i32| chrono::NaiveDate::from_ymd_opt(year, 2, 29).is_some();
+        let is_leap = |year: i32| NaiveDate::from_ymd_opt(year, 2, 29).is_some();
         let fits = |year: &i32| {
             let zero = year - number;
             let has_leap_day = |number: u32| i32::try_from(number).is_ok_and(|number| is_leap(zero + number));
@@ -104,12 +118,16 @@ impl Years {
 
 impl Resolved {
     /// The time with its year; as it is where it has one.
-    pub(super) fn date(self, wall: &Wall, number: u32) -> Option<Wall> {
+    pub(super) fn date(self, wall: &Wall, number: u32, day: &mut Day) -> Option<Wall> {
         if wall.local.year() != Wall::NO_YEAR {
             return Some(*wall);
         }
         let year = self.zero.checked_add(i32::try_from(number).ok()?)?;
-        Some(Wall { local: wall.local.with_year(year)?, offset: wall.offset })
+        let written = wall.local.date();
+        if (day.written, day.year) != (written, year) {
+            *day = Day { written, year, dated: written.with_year(year)? };
+        }
+        Some(Wall { local: day.dated.and_time(wall.local.time()), offset: wall.offset })
     }
 }
 
@@ -128,8 +146,9 @@ mod tests {
         let numbers: Vec<_> = times.iter().map(|time| years.note(&wall(time))).collect();
         let modified = format!("{modified}T12:00:00Z").parse().unwrap();
         let Some(resolved) = years.resolve(modified) else { return vec!["none".to_owned()] };
+        let mut day = Day::default();
         let date = |(time, number): (&&str, &u32)| {
-            let date = resolved.date(&wall(time), *number);
+            let date = resolved.date(&wall(time), *number, &mut day);
             date.map_or("none".to_owned(), |wall| wall.local.format("%Y-%m-%d").to_string())
         };
         times.iter().zip(&numbers).map(date).collect()
@@ -184,8 +203,9 @@ mod tests {
         assert_eq!(Years::default().resolve("2026-11-22T06:00:00Z".parse().unwrap()), None);
         assert_eq!(dates("1970-06-01", &["Nov 22 06:00"]), ["none"], "a clock that was never set");
         let resolved = Resolved { zero: 2025 };
-        assert_eq!(resolved.date(&wall("Feb 29 10:00"), 1), None);
+        assert_eq!(resolved.date(&wall("Feb 29 10:00"), 1, &mut Day::default()), None);
         let dated = Wall { local: "2001-02-03T04:05:06".parse().unwrap(), offset: None };
-        assert_eq!((Years::default().note(&dated), resolved.date(&dated, 0)), (0, Some(dated)));
+        let with_year = resolved.date(&dated, 0, &mut Day::default());
+        assert_eq!((Years::default().note(&dated), with_year), (0, Some(dated)));
     }
 }
