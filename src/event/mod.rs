@@ -208,17 +208,38 @@ pub struct Fact {
 impl Fact {
     /// What `record` was heard to say.
     pub fn of(record: &Record<'_>, said: Said) -> Self {
-        let program = record.identifier.as_deref().filter(|name| *name != b"kernel");
         Self {
             place: record.place,
             stamp: record.stamp,
             author: said.author,
-            program: program.map(|name| String::from_utf8_lossy(name).into()),
+            program: program(record).map(|name| String::from_utf8_lossy(name).into()),
             boot_id: record.boot_id,
             event: said.event,
             text: record.message.as_ref().into(),
         }
     }
+
+    /// Becomes what `record` was heard to say, in the same memory where its text fits: a guest's device is handed to the
+    /// next one all the time.
+    pub(crate) fn renew(&mut self, record: &Record<'_>, said: &Said) {
+        match Arc::get_mut(&mut self.text).filter(|text| text.len() == record.message.len()) {
+            Some(text) => text.copy_from_slice(&record.message),
+            None => self.text = record.message.as_ref().into(),
+        }
+        if self.program.is_some() || program(record).is_some() {
+            self.program = program(record).map(|name| String::from_utf8_lossy(name).into());
+        }
+        self.place = record.place;
+        self.stamp = record.stamp;
+        self.boot_id = record.boot_id;
+        self.author = said.author;
+        self.event = said.event.clone();
+    }
+}
+
+/// The program that wrote a record, where that is known and not the kernel.
+pub(crate) fn program<'a>(record: &'a Record<'_>) -> Option<&'a [u8]> {
+    record.identifier.as_deref().filter(|name| *name != b"kernel")
 }
 
 /// One message of the kernel: how to know it, and what it says.

@@ -30,6 +30,8 @@ pub struct Chronicle {
     has_start: bool,
     /// What was heard about pciback.
     heard: Last,
+    /// The device that was spoken of last: it has a trail, and many records say no more of it.
+    spoken_of: Option<Address>,
 }
 
 /// Seizing lines of which each follows the one before it as those of one load do.
@@ -89,12 +91,12 @@ impl Chronicle {
 
     /// Takes the next fact.
     pub fn fact(&mut self, fact: &Fact) {
-        self.tell(&Heard::Fact(fact));
+        self.tell(&Heard::fact_of(fact));
     }
 
     /// Takes what the next record says. Of most records nothing is kept, and no fact made.
     pub(crate) fn hear(&mut self, record: &Record<'_>, said: &Said) {
-        self.tell(&Heard::Said(record, said));
+        self.tell(&Heard::said_by(record, said));
         if said.event.is_pciback() {
             self.heard.note(record, said);
         }
@@ -103,7 +105,7 @@ impl Chronicle {
     fn tell(&mut self, heard: &Heard<'_>) {
         // Orders of one load follow each other; those of a later load are all higher.
         let order = self.order.map_or(self.ends << 32, |order| order + 1);
-        match heard.event() {
+        match heard.event {
             Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
             Event::CommandLine { .. } => {
                 self.history.command_line.get_or_insert_with(|| heard.fact());
@@ -125,8 +127,8 @@ impl Chronicle {
             }
             Event::Seizing { address } | Event::Refused { address } => {
                 self.device(heard, order);
-                self.follow(*address, heard.stamp(), order);
-                self.seized |= matches!(heard.event(), Event::Seizing { .. });
+                self.follow(*address, heard.stamp, order);
+                self.seized |= matches!(heard.event, Event::Seizing { .. });
                 self.order = Some(order);
             }
             Event::Failed { .. }
@@ -147,9 +149,14 @@ impl Chronicle {
     }
 
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
-        let Some(address) = heard.event().address() else { return };
+        let Some(address) = heard.event.address() else { return };
+        let is_mention = matches!(heard.event, Event::SettingUp { .. } | Event::Assigned { domid: None, .. });
+        if is_mention && self.spoken_of == Some(address) {
+            return;
+        }
+        self.spoken_of = Some(address);
         let trail = self.history.trails.entry(address).or_default();
-        match heard.event() {
+        match heard.event {
             Event::Seizing { .. } => {
                 trail.seize(heard.fact(), order);
                 if !matches!(self.history.driver, Driver::Ready(_)) {
@@ -169,7 +176,13 @@ impl Chronicle {
                     trail.taken = Some(heard.fact());
                 }
             }
-            Event::Assigned { domid: Some(domid), .. } => trail.guest = Some((*domid, heard.fact())),
+            Event::Assigned { domid: Some(domid), .. } => match &mut trail.guest {
+                Some((guest, fact)) => {
+                    *guest = *domid;
+                    heard.replace(fact);
+                }
+                None => trail.guest = Some((*domid, heard.fact())),
+            },
             // pciback does not have it, or another guest does: the record cannot tell which.
             Event::AssignFailed { .. } => trail.unsure |= trail.guest.is_none(),
             Event::Unrecognised { .. } => trail.unsure = true,
@@ -230,7 +243,7 @@ impl Chronicle {
             return;
         }
         let first = self.ends == 0 && self.has_start;
-        let (from, doubtful) = if first { (0, false) } else { self.batch(heard.stamp()) };
+        let (from, doubtful) = if first { (0, false) } else { self.batch(heard.stamp) };
         self.end_load(from);
         if !first {
             self.outdate();

@@ -2,69 +2,78 @@
 
 use std::borrow::Cow;
 
-use crate::event::{Event, Fact, Said};
-use crate::record::{Record, Stamp};
+use crate::event::{Event, Fact, Said, program};
+use crate::record::{BootId, Place, Record, Stamp};
 
 /// What a record says, of which a fact is made only to keep it.
 #[derive(Debug)]
-pub(super) enum Heard<'a> {
+pub(super) struct Heard<'a> {
+    pub(super) event: &'a Event,
+    pub(super) stamp: &'a Stamp,
+    from: From<'a>,
+}
+
+/// What a fact is made of.
+#[derive(Debug)]
+enum From<'a> {
     Fact(&'a Fact),
     Said(&'a Record<'a>, &'a Said),
 }
 
-impl Heard<'_> {
-    pub(super) const fn event(&self) -> &Event {
-        match self {
-            Self::Fact(Fact { event, .. }) | Self::Said(_, Said { event, .. }) => event,
-        }
+impl<'a> Heard<'a> {
+    pub(super) const fn fact_of(fact: &'a Fact) -> Self {
+        Self { event: &fact.event, stamp: &fact.stamp, from: From::Fact(fact) }
     }
 
-    pub(super) const fn stamp(&self) -> &Stamp {
-        match self {
-            Self::Fact(Fact { stamp, .. }) | Self::Said(Record { stamp, .. }, _) => stamp,
-        }
+    pub(super) const fn said_by(record: &'a Record<'a>, said: &'a Said) -> Self {
+        Self { event: &said.event, stamp: &record.stamp, from: From::Said(record, said) }
     }
 
     pub(super) fn fact(&self) -> Fact {
-        match self {
-            Self::Fact(fact) => Fact::clone(fact),
-            Self::Said(record, said) => Fact::of(record, Said::clone(said)),
+        match self.from {
+            From::Fact(fact) => fact.clone(),
+            From::Said(record, said) => Fact::of(record, said.clone()),
+        }
+    }
+
+    /// Makes a fact that is not needed any more the one of this.
+    pub(super) fn replace(&self, fact: &mut Fact) {
+        match self.from {
+            From::Fact(newer) => fact.clone_from(newer),
+            From::Said(record, said) => fact.renew(record, said),
         }
     }
 }
 
-/// How often something was heard, and the last of it.
+/// How often something was heard, and the last of it: what a fact is made of, if anybody asks for it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Last {
     pub(super) number: u64,
-    last: Option<(Record<'static>, Said)>,
+    place: Place,
+    stamp: Stamp,
+    boot_id: Option<BootId>,
+    program: Option<Vec<u8>>,
+    text: Vec<u8>,
+    said: Option<Said>,
 }
 
 impl Last {
     /// Notes what a record says, in the place of the one before: a log without end says something all the time.
     pub(super) fn note(&mut self, record: &Record<'_>, said: &Said) {
         self.number += 1;
-        let text = self.last.take().map(|(record, _)| record.message.into_owned());
-        let mut text = text.unwrap_or_default();
-        text.clear();
-        text.extend_from_slice(&record.message);
-        let program = record.identifier.as_deref().filter(|name| *name != b"kernel");
-        let Record { place, stamp, level, author, boot_id, device, .. } = *record;
-        let last = Record {
-            place,
-            stamp,
-            level,
-            author,
-            identifier: program.map(|name| Cow::Owned(name.to_vec())),
-            boot_id,
-            device,
-            hostname: None,
-            message: Cow::Owned(text),
-        };
-        self.last = Some((last, said.clone()));
+        self.place = record.place;
+        self.stamp = record.stamp;
+        self.boot_id = record.boot_id;
+        self.program = program(record).map(<[u8]>::to_vec);
+        self.text.clear();
+        self.text.extend_from_slice(&record.message);
+        self.said = Some(said.clone());
     }
 
     pub(super) fn fact(&self) -> Option<Fact> {
-        self.last.as_ref().map(|(record, said)| Fact::of(record, said.clone()))
+        let identifier = self.program.as_deref().map(Cow::Borrowed);
+        let Self { place, stamp, boot_id, .. } = *self;
+        let record = Record { stamp, identifier, boot_id, ..Record::bare(place, &self.text) };
+        self.said.clone().map(|said| Fact::of(&record, said))
     }
 }

@@ -62,7 +62,8 @@ pub struct Boot {
     /// Facts that user space wrote.
     pub forged: Forged,
     speakers: BTreeMap<Address, String>,
-    last_event: Stamp,
+    /// The kernel's clock at the last event.
+    last_event: Option<u64>,
     last_uptime: Option<u64>,
 }
 
@@ -92,8 +93,8 @@ impl Boot {
     }
 
     /// Whether this event can belong to the boot, or the clock says that it is of a later one.
-    pub(super) fn continues_with(&self, stamp: &Stamp) -> bool {
-        match (self.last_event.uptime, stamp.uptime) {
+    pub(super) const fn continues_with(&self, uptime: Option<u64>) -> bool {
+        match (self.last_event, uptime) {
             (Some(before), Some(now)) => now.saturating_add(JITTER) >= before,
             _ => true,
         }
@@ -104,12 +105,10 @@ impl Boot {
     pub(super) fn note(&mut self, record: &Record<'_>) -> bool {
         // Only the kernel's own clock is compared, and a boot id needs no clock.
         let own = record.author != Author::User && record.boot_id.is_none();
-        let backwards = match (self.last_uptime, record.stamp.uptime) {
-            (Some(before), Some(now)) if own => now.saturating_add(JITTER) < before,
-            _ => false,
-        };
-        if own {
-            self.last_uptime = record.stamp.uptime.or(self.last_uptime);
+        let mut backwards = false;
+        if let Some(now) = record.stamp.uptime.filter(|_| own) {
+            backwards = self.last_uptime.is_some_and(|before| now.saturating_add(JITTER) < before);
+            self.last_uptime = Some(now);
         }
         let has_time = record.stamp.uptime.is_some() || record.stamp.wall.is_some();
         if has_time {
@@ -127,12 +126,14 @@ impl Boot {
             }
         }
         self.records += 1;
-        self.id = self.id.or(record.boot_id);
+        if self.id.is_none() {
+            self.id = record.boot_id;
+        }
         if self.hostname.is_none() {
             self.hostname = record.hostname.as_deref().map(|name| String::from_utf8_lossy(name).into_owned());
         }
-        if record.author != Author::User && record.level.is_some_and(|level| level >= 6) {
-            self.info = true;
+        if !self.info && record.author != Author::User {
+            self.info = record.level.is_some_and(|level| level >= 6);
         }
         // A numbered record is one of /dev/kmsg, which says of every record whose it is.
         self.trusted.0 |= record.author == Author::Kernel || record.place.sequence.is_some();
@@ -147,8 +148,8 @@ impl Boot {
             return;
         }
         self.trusted.1 |= said.author == Author::Unstated && event.is_pciback();
-        self.last_event = record.stamp;
-        self.info |= is_info(event, record);
+        self.last_event = record.stamp.uptime;
+        self.info = self.info || is_info(event, record);
         if let Event::Booted { release } = event {
             self.banner = true;
             self.release = Some(release.clone());

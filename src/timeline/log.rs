@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::boot::{Boot, Moment};
 use crate::event::{Event, Fact, Recogniser, Said};
-use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
+use crate::record::{Author, BootId, Gap, Input, Place, Record, Unparsed};
 
 /// What a log is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,20 +196,30 @@ impl Log {
     /// Takes a record of which is known already what it says.
     pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
         self.count(record, heard);
+        let (mut cuts, mut banner, mut recognised) = (false, false, false);
+        for said in heard {
+            let unknown = is_unknown(said);
+            if said.author != Author::User {
+                cuts = true;
+                banner |= matches!(said.event, Event::Booted { .. });
+                recognised |= !unknown && said.event.is_pciback();
+            }
+            if unknown {
+                self.take_unknown(record, said);
+            }
+        }
+        self.recognised += u64::from(recognised);
         let hostname = record.hostname.as_deref().filter(|name| !is_nameless(name));
-        let mut kernels = heard.iter().filter(|said| said.author != Author::User).peekable();
-        let cuts = kernels.peek().is_some();
-        let banner = kernels.any(|said| matches!(said.event, Event::Booted { .. }));
         // What is missing before a banner is missing from the boot before it.
         if banner && let Some(gap) = self.waiting.take() {
             self.take_gap(gap);
         }
-        let waiting = self.waiting.take();
-        let stamp = if cuts { record.stamp } else { Stamp::default() };
-        let boot = self.boot_of(record.boot_id, hostname, &stamp, banner);
+        let at = self.boot_of(record.boot_id.as_ref(), hostname, record.stamp.uptime.filter(|_| cuts), banner);
+        let Some(boot) = self.boots.get_mut(at) else { return };
         boot.notable += u64::from(!heard.is_empty());
-        let backwards = boot.note(record).then_some(Gap { place: record.place, lost: None });
-        if let Some(gap) = waiting.or(backwards) {
+        let backwards = boot.note(record);
+        if self.waiting.is_some() || backwards {
+            let gap = self.waiting.take().unwrap_or(Gap { place: record.place, lost: None });
             boot.keep_gap(gap, record.stamp);
         }
         for said in heard {
@@ -217,55 +227,53 @@ impl Log {
         }
     }
 
+    fn take_unknown(&mut self, record: &Record<'_>, said: &Said) {
+        self.unrecognised.1 += 1;
+        if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
+            self.unrecognised.0.push(Fact::of(record, said.clone()));
+        }
+    }
+
     fn count(&mut self, record: &Record<'_>, heard: &[Said]) {
         self.records += 1;
-        if self.first_sequence.is_none() {
-            self.first_sequence = record.place.sequence;
+        if record.place.sequence.is_some() {
+            self.first_sequence = self.first_sequence.or(record.place.sequence);
+            self.last_sequence = record.place.sequence;
         }
-        self.last_sequence = record.place.sequence.or(self.last_sequence);
         self.notable += u64::from(!heard.is_empty());
-        let known = |said: &Said| said.event.is_pciback() && !is_unknown(said) && said.author != Author::User;
-        self.recognised += u64::from(heard.iter().any(known));
-        for unknown in heard.iter().filter(|said| is_unknown(said)) {
-            self.unrecognised.1 += 1;
-            if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
-                self.unrecognised.0.push(Fact::of(record, unknown.clone()));
-            }
-        }
         let from_kernel = match record.author {
             Author::Kernel => true,
             Author::User => record.place.sequence.is_some(),
             Author::Unstated => {
-                record.identifier.as_deref() == Some(b"kernel") || record.stamp.uptime.is_some() || !heard.is_empty()
+                !heard.is_empty() || record.stamp.uptime.is_some() || record.identifier.as_deref() == Some(b"kernel")
             }
         };
         self.kernel_records += u64::from(from_kernel);
     }
 
-    /// The boot that a record belongs to; begins a new one where an event says so.
-    fn boot_of(&mut self, id: Option<BootId>, hostname: Option<&[u8]>, event: &Stamp, banner: bool) -> &mut Boot {
+    /// Which boot a record belongs to; begins a new one where an event, of this uptime, says so.
+    fn boot_of(&mut self, id: Option<&BootId>, hostname: Option<&[u8]>, event: Option<u64>, banner: bool) -> usize {
         let found = self.find(id, hostname);
         let fresh = |boot: &Boot| boot.records == 0 && !boot.has_gap();
         let follows = found.and_then(|at| self.boots.get(at)).is_some_and(|boot| {
-            let by_id = id.is_some() && boot.id == id;
+            let by_id = id.is_some() && boot.id.as_ref() == id;
             by_id || (!self.rebooted && boot.continues_with(event) && (!banner || fresh(boot)))
         });
         let at = match found {
             Some(at) if follows => at,
             _ => {
                 let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
-                self.boots.push(Boot::of(id, hostname, self.endless));
+                self.boots.push(Boot::of(id.copied(), hostname, self.endless));
                 self.boots.len() - 1
             }
         };
         self.rebooted = false;
         self.current = Some(at);
-        #[expect(clippy::indexing_slicing, reason = "the index was found or pushed just above")]
-        &mut self.boots[at]
+        at
     }
 
     /// The last boot that a record with this id and host name can be of.
-    fn find(&self, id: Option<BootId>, hostname: Option<&[u8]>) -> Option<usize> {
+    fn find(&self, id: Option<&BootId>, hostname: Option<&[u8]>) -> Option<usize> {
         if hostname.is_none() && id.is_none() {
             return self.current;
         }
@@ -276,7 +284,7 @@ impl Log {
         }
         let hostname = hostname.map(String::from_utf8_lossy);
         let differ = |a: Option<&str>, b: Option<&str>| matches!((a, b), (Some(a), Some(b)) if a != b);
-        let can_be = |boot: &Boot| match (id, boot.id) {
+        let can_be = |boot: &Boot| match (id, &boot.id) {
             (Some(id), Some(known)) => id == known,
             (Some(_), None) => boot.records == 0,
             (None, _) => !differ(hostname.as_deref(), boot.hostname.as_deref()),
