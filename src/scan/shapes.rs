@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter};
 use crate::pci::Address;
 
 /// Stands for an address in a text whose addresses are kept apart: thousands of devices give one text.
-const MARK: u8 = 1;
+pub(super) const MARK: u8 = 1;
 
 /// How many bytes of text are kept in all. What comes behind that is kept with each record.
 const MOST: usize = 4 << 20;
@@ -72,15 +72,13 @@ pub(super) fn take_out(text: &[u8], shape: &mut Vec<u8>, addresses: &mut Vec<Add
 /// Puts the addresses back.
 pub(super) fn put_back(shape: &[u8], addresses: &[Address], text: &mut Vec<u8>) {
     text.clear();
-    let mut addresses = addresses.iter();
-    for (number, piece) in shape.split(|byte| *byte == MARK).enumerate() {
-        if number > 0
-            && let Some(address) = addresses.next()
-        {
-            spell(*address, text);
-        }
-        text.extend_from_slice(piece);
+    let mut from = 0;
+    for (at, address) in memchr_iter(MARK, shape).zip(addresses) {
+        text.extend_from_slice(shape.get(from..at).unwrap_or_default());
+        spell(*address, text);
+        from = at + 1;
     }
+    text.extend_from_slice(shape.get(from..).unwrap_or_default());
 }
 
 /// Writes an address as the kernel does. The formatter takes ten times as long, and many are written.

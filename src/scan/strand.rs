@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset};
+use memchr::memchr_iter;
 
-use super::shapes::{Number, Shapes, put_back, take_out};
+use super::shapes::{MARK, Number, Shapes, put_back, take_out};
 use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Wall};
 
@@ -164,7 +165,7 @@ impl Strand {
 
     /// A text by its number, or where there is none, as it is.
     fn text(&mut self, text: &[u8], shapes: &mut Shapes) {
-        let (mut shape, mut addresses) = (Vec::new(), Vec::new());
+        let (mut shape, mut addresses) = (Vec::with_capacity(text.len()), Vec::new());
         let number = take_out(text, &mut shape, &mut addresses).then(|| shapes.number(&shape)).flatten();
         if let Some(number) = number {
             self.unsigned(u64::from(number) + 1);
@@ -306,7 +307,7 @@ impl<'a> Reader<'a> {
         if let Some(number) = self.number().checked_sub(1) {
             let shape = self.shapes.text(number);
             addresses.clear();
-            for _ in shape.iter().filter(|byte| **byte == 1) {
+            for _ in memchr_iter(MARK, shape) {
                 addresses.extend(self.address());
             }
             put_back(shape, addresses, text);
