@@ -10,6 +10,9 @@ use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Unparsed};
 /// A batch is handed on when it holds this many bytes or things.
 const FULL: (usize, usize) = (64 << 10, 512);
 
+/// What the kernel is called in a syslog.
+const KERNEL: &[u8] = b"kernel";
+
 /// One thing of a batch, in the order of the log.
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
@@ -56,6 +59,9 @@ enum Item {
 #[derive(Debug)]
 struct Head {
     host: Option<Range<u32>>,
+    /// Whether the kernel wrote them, by their program. Mostly it did, and no texts need be compared for that.
+    tagged: bool,
+    /// Another program.
     identifier: Option<Range<u32>>,
     boot_id: Option<BootId>,
 }
@@ -118,10 +124,12 @@ impl Batch {
     /// Makes the run that the next record goes into.
     fn run(&mut self, record: &Record<'_>) {
         let next = length(&self.kept);
-        let (host, identifier) = (record.hostname.as_deref(), record.identifier.as_deref());
+        let tagged = record.identifier.as_deref() == Some(KERNEL);
+        let (host, identifier) = (record.hostname.as_deref(), record.identifier.as_deref().filter(|_| !tagged));
         let is = |kept: &Option<Range<u32>>, text| kept.as_ref().map(|kept| part(&self.text, kept)) == text;
         if let Some(Item::Run(head, run)) = self.items.last_mut()
             && is(&head.host, host)
+            && head.tagged == tagged
             && is(&head.identifier, identifier)
             && head.boot_id == record.boot_id
         {
@@ -130,7 +138,7 @@ impl Batch {
         }
         let host = host.map(|host| self.keep(host));
         let identifier = identifier.map(|identifier| self.keep(identifier));
-        self.items.push(Item::Run(Head { host, identifier, boot_id: record.boot_id }, next..next + 1));
+        self.items.push(Item::Run(Head { host, tagged, identifier, boot_id: record.boot_id }, next..next + 1));
     }
 
     pub(super) fn gap(&mut self, gap: Gap, host: Option<&[u8]>) {
@@ -151,7 +159,8 @@ impl Batch {
         self.items.iter().map(|item| match item {
             Item::Run(head, run) => {
                 let text = |text: &Option<Range<u32>>| text.as_ref().map(|text| part(&self.text, text));
-                let (host, identifier) = (text(&head.host), text(&head.identifier));
+                let (host, identifier) =
+                    (text(&head.host), if head.tagged { Some(KERNEL) } else { text(&head.identifier) });
                 Piece::Run(Run { host, identifier, boot_id: head.boot_id, kept: part(&self.kept, run), batch: self })
             }
             Item::Gap(gap, host) => Piece::Gap(*gap, host.as_ref().map(|host| part(&self.text, host))),

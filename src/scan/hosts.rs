@@ -261,6 +261,7 @@ impl Thread {
     }
 
     /// Writes down a record, or has it taken by the log.
+    #[inline]
     fn take(&mut self, record: &mut Record<'_>, said: &[Said], year: u32, known: &mut Known<'_>) {
         let Some(log) = &mut self.live else {
             self.strand.record(record, year, known.shapes);

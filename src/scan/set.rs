@@ -73,6 +73,7 @@ impl SetState {
     }
 
     /// Gives the year to a record's time that was written without one. `day` is of the record before.
+    #[inline]
     pub(super) fn date(&self, record: &mut Record<'_>, year: u32, day: &mut Day) {
         let file = file_of(record.place.offset);
         let resolved = self.years.get(file).copied().unwrap_or(self.guessed);

@@ -73,7 +73,8 @@ impl Strand {
         self.bytes.len()
     }
 
-    /// Writes down a record of the file's year number `year`.
+    /// Writes down a record of the file's year number `year`. Not inlined, so that what has a log instead can be.
+    #[inline(never)]
     pub(super) fn record(&mut self, record: &Record<'_>, year: u32, shapes: &mut Shapes) {
         let mut flags = match record.author {
             Author::Kernel => 0,
