@@ -110,18 +110,16 @@ impl Boot {
             backwards = self.last_uptime.is_some_and(|before| now.saturating_add(JITTER) < before);
             self.last_uptime = Some(now);
         }
-        let has_time = record.stamp.uptime.is_some() || record.stamp.wall.is_some();
-        if has_time {
-            if !self.timed {
-                self.span.0 = record.stamp;
-            }
+        if !self.timed && (record.stamp.uptime.is_some() || record.stamp.wall.is_some()) {
             self.timed = true;
-            // Each clock for itself: a record without the kernel's time, of the same second, would hide the later ones.
-            let end = &mut self.span.1;
+            self.span.0 = record.stamp;
+        }
+        // Each clock for itself: a record without the kernel's time, of the same second, would hide the later ones.
+        let end = &mut self.span.1;
+        end.uptime = end.uptime.max(record.stamp.uptime);
+        if end.wall != record.stamp.wall {
             let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
-            end.uptime = end.uptime.max(record.stamp.uptime);
-            if end.wall != record.stamp.wall && between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0)
-            {
+            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0) {
                 end.wall = record.stamp.wall.or(end.wall);
             }
         }
