@@ -17,6 +17,15 @@ pub(super) struct Before {
     time: (Vec<u8>, Option<Wall>),
     /// The last origin, with the space behind it, and what it said.
     origin: (Vec<u8>, Option<Parts>),
+    /// The texts of both, where a line had them one behind the other.
+    both: Vec<u8>,
+}
+
+/// What stands before the text of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header<'a> {
+    pub(super) wall: Wall,
+    pub(super) origin: Origin<'a>,
 }
 
 /// Where the parts of an [`Origin`] stand in its text.
@@ -29,12 +38,11 @@ struct Parts {
 }
 
 impl Before {
-    /// What stands at the front of a line of syslog that begins as the one before did, and the text behind it.
-    pub(super) fn again<'a>(&self, line: &'a [u8]) -> Option<(Wall, Origin<'a>, &'a [u8])> {
-        let ((time, Some(wall)), (origin, Some(parts))) = (&self.time, &self.origin) else { return None };
-        let line = line.strip_prefix(time.as_slice())?;
-        let text = line.strip_prefix(origin.as_slice())?;
-        Some((*wall, parts.of(line), text))
+    /// The header of a line of syslog that begins as the one before did, and the text behind it.
+    pub(super) fn again<'a>(&self, line: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
+        let ((time, Some(wall)), (_, Some(parts))) = (&self.time, &self.origin) else { return None };
+        let text = line.strip_prefix(self.both.as_slice()).filter(|_| !self.both.is_empty())?;
+        Some((Header { wall: *wall, origin: parts.of(split(line, time.len()).1) }, text))
     }
 
     /// Reads the time at the front of a line of syslog; also returns what stands behind the space behind it.
@@ -47,22 +55,27 @@ impl Before {
         let rest = rest.strip_prefix(b" ")?;
         *wall = Some(read);
         keep(text, line, rest);
+        self.both.clear();
         Some((read, rest))
     }
 
     /// Reads where a line of syslog comes from, behind its time; also returns the text behind it.
     pub(super) fn origin<'a>(&mut self, line: &'a [u8]) -> (Origin<'a>, &'a [u8]) {
         let (text, parts) = &mut self.origin;
-        if let (Some(parts), Some(rest)) = (&*parts, line.strip_prefix(text.as_slice())) {
-            return (parts.of(line), rest);
-        }
-        let (origin, rest) = syslog::origin(line);
-        *parts = None;
-        keep(text, line, rest);
-        // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
-        let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
-        if alone && !text.iter().any(u8::is_ascii_control) {
-            *parts = Parts::within(&origin).filter(|parts| parts.of(line) == origin);
+        let known = parts.as_ref().zip(line.strip_prefix(text.as_slice())).map(|(parts, rest)| (parts.of(line), rest));
+        let (origin, rest) = known.unwrap_or_else(|| {
+            let (origin, rest) = syslog::origin(line);
+            keep(text, line, rest);
+            // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
+            let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
+            let parts_of = |origin| Parts::within(origin).filter(|parts| parts.of(line) == *origin);
+            *parts = if alone && !text.iter().any(u8::is_ascii_control) { parts_of(&origin) } else { None };
+            (origin, rest)
+        });
+        self.both.clear();
+        if parts.is_some() {
+            self.both.extend_from_slice(&self.time.0);
+            self.both.extend_from_slice(text);
         }
         (origin, rest)
     }
@@ -146,7 +159,7 @@ mod tests {
             for second in &lines {
                 let alone = read(&mut Before::default(), second);
                 let again = before.again(second.as_bytes());
-                let again = again.map(|(wall, origin, rest)| format!("{wall:?} {origin:?} {rest:?}"));
+                let again = again.map(|(Header { wall, origin }, rest)| format!("{wall:?} {origin:?} {rest:?}"));
                 assert!(again.is_none() || again == alone, "{first} / {second}");
                 assert_eq!(read(&mut before, second), alone, "{first} / {second}");
                 read(&mut before, first);
@@ -156,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_line_is_the_same_record_whatever_came_before_it() {
-        let read = |decoder: &mut Decoder, line: &str| {
+        type Feed = fn(&mut Decoder, &[u8], &mut dyn FnMut(Input<'_>));
+        let read = |decoder: &mut Decoder, line: &str, feed: Feed| {
             let mut read = Vec::new();
             let mut sink = |input: Input<'_>| {
                 if let Input::Record(mut record) = input {
@@ -164,19 +178,23 @@ mod tests {
                     read.push(record.into_owned());
                 }
             };
-            decoder.feed(format!("{line}\n").as_bytes(), &mut sink);
+            feed(decoder, format!("{line}\n").as_bytes(), &mut sink);
             read
         };
         let lines = lines();
         for first in &lines {
             for second in &lines {
                 let mut decoder = Decoder::new(0);
-                if read(&mut decoder, first).is_empty() {
+                if read(&mut decoder, first, Decoder::feed).is_empty() {
                     // What is no text has a say in what is text behind it.
                     continue;
                 }
-                let (found, alone) = (read(&mut decoder, second), read(&mut Decoder::new(0), second));
-                assert_eq!(found, alone, "{first:?} / {second:?}");
+                let alone = read(&mut Decoder::new(0), second, Decoder::feed);
+                assert_eq!(read(&mut decoder, second, Decoder::feed), alone, "{first:?} / {second:?}");
+                if !second.contains(['\u{1}', '\u{1b}', '\u{7f}']) {
+                    read(&mut decoder, first, Decoder::feed);
+                    assert_eq!(read(&mut decoder, second, Decoder::feed_line), alone, "{first:?} / {second:?}");
+                }
             }
         }
     }

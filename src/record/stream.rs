@@ -39,10 +39,20 @@ impl Stream {
 
     /// Passes on a record from any format but `/dev/kmsg`.
     pub(super) fn record(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.pass_on(Input::Record(record), sink);
+    }
+
+    /// The same, wrapped already: a record is large, and each function that moves it takes its time.
+    pub(super) fn pass_on(&mut self, mut input: Input<'_>, sink: &mut dyn FnMut(Input<'_>)) {
         self.kmsg = false;
         self.flawed = false;
         self.release(sink);
-        self.emit(record, sink);
+        if let Input::Record(record) = &mut input
+            && let Some(gap) = self.complete(record)
+        {
+            sink(Input::Gap(gap));
+        }
+        sink(input);
     }
 
     /// Passes on a line of which only the text is known.
@@ -140,6 +150,14 @@ impl Stream {
     }
 
     fn emit(&mut self, mut record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        if let Some(gap) = self.complete(&mut record) {
+            sink(Input::Gap(gap));
+        }
+        sink(Input::Record(record));
+    }
+
+    /// Adds to a record what those before it say. Returns what it says itself of others that are missing.
+    fn complete(&mut self, record: &mut Record<'_>) -> Option<Gap> {
         // journalctl writes no /dev/kmsg records: one behind its output is of a boot of its own.
         if record.place.sequence.is_none() {
             record.boot_id = record.boot_id.or(self.boot);
@@ -152,10 +170,7 @@ impl Stream {
             }
             self.stated = self.stated.saturating_add(1);
         }
-        if let Some(lost) = lost(&record) {
-            sink(Input::Gap(Gap { place: record.place, lost: Some(lost) }));
-        }
-        sink(Input::Record(record));
+        lost(record).map(|lost| Gap { place: record.place, lost: Some(lost) })
     }
 }
 

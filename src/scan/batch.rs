@@ -8,7 +8,7 @@ use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Unparsed};
 
 /// A batch is handed on when it holds this many bytes or things.
-const FULL: (usize, usize) = (64 << 10, 512);
+const FULL: (usize, usize) = (16 << 10, 128);
 
 /// What the kernel is called in a syslog.
 const KERNEL: &[u8] = b"kernel";

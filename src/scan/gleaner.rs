@@ -260,8 +260,11 @@ impl<'a> Gleaner<'a> {
         }
         seen.at = Some(record.place.offset);
         seen.uptime = record.stamp.uptime.or(seen.uptime);
-        let ends = self.ends();
         let seizing = kernels(&self.said).any(|event| matches!(event, Event::Seizing { .. }));
+        if self.open.is_empty() && !seizing {
+            return;
+        }
+        let ends = self.ends();
         let mut name = None;
         self.open.retain_mut(|open| {
             let done = open.host == host && (ends || open.is_settled_by(record));

@@ -137,7 +137,9 @@ impl<'a, 'b> Lines<'a, 'b> {
                     // What a host said before this is to be told before it.
                     self.follow_up(lines.split_at(from).0);
                 }
-                self.decode(lines.get(from..hit.end).unwrap_or_default(), self.at + from as u64);
+                self.decoder.skip_to(self.stretch.base + self.at + from as u64);
+                let line = lines.get(from..hit.end).unwrap_or_default();
+                self.decoder.feed_line(line, &mut |input| self.gleaner.take(&input));
                 done = self.end_record(lines, hit.end);
             }
         }

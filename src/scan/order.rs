@@ -12,7 +12,7 @@ use super::work::Failure;
 
 /// How many batches may wait for their turn: somewhat more than one part has where every line is ours, since whoever has the
 /// turn is slower.
-const WAITING: usize = 48;
+const WAITING: usize = 192;
 
 /// How many more there may be of the job whose turn it is, while another thread hands on what came before.
 const AHEAD: usize = 8;

@@ -146,7 +146,7 @@ impl Sieve {
 
 /// A control character that does not belong into a line of text.
 const fn is_strange(byte: u8) -> bool {
-    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
 /// Whether what has its key at `at` is there as a whole.

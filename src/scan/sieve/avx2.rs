@@ -5,8 +5,8 @@
 //! instructions look for up to sixteen texts in 32 places.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
-    _mm256_set1_epi8, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_subs_epu8, _mm256_testz_si256,
+    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_max_epi8, _mm256_min_epu8, _mm256_movemask_epi8,
+    _mm256_or_si256, _mm256_set1_epi8, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_subs_epu8, _mm256_testz_si256,
 };
 
 use super::{ROWS, SECOND, THIRD};
@@ -40,12 +40,12 @@ impl Avx2 {
 
 #[target_feature(enable = "avx2")]
 fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
-    let mut least = _mm256_set1_epi8(-1);
+    let mut controls = Controls { least: _mm256_set1_epi8(-1), most: _mm256_set1_epi8(0) };
     let mut at = 0;
     while let Some(window) = block.get(at..).and_then(<[u8]>::first_chunk) {
-        let [a, b, c, d] = look(window, &mut least);
+        let found @ [a, b, c, d] = look(window, &mut controls);
         if !is_zero(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d))) {
-            tell(window, at, candidate);
+            tell(found, at, candidate);
         }
         at += STEP;
     }
@@ -55,11 +55,20 @@ fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
     padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     for half in [0, STEP] {
         if let Some(window) = padded.get(half..).and_then(<[u8]>::first_chunk) {
-            look(window, &mut least);
-            tell(window, at + half, candidate);
+            tell(look(window, &mut controls), at + half, candidate);
         }
     }
-    !is_zero(_mm256_subs_epu8(_mm256_set1_epi8(b' '.cast_signed()), least))
+    let low = _mm256_subs_epu8(_mm256_set1_epi8(b' '.cast_signed()), controls.least);
+    let delete = _mm256_cmpeq_epi8(_mm256_set1_epi8(0x7f), controls.most);
+    !is_zero(_mm256_or_si256(low, delete))
+}
+
+/// What tells in the end whether there were control characters that no text holds.
+struct Controls {
+    /// The least byte of each place that is none of those a text holds.
+    least: __m256i,
+    /// The greatest ASCII character of each place: the last one of all is a control character, too.
+    most: __m256i,
 }
 
 #[inline]
@@ -68,11 +77,11 @@ fn is_zero(vector: __m256i) -> bool {
     _mm256_testz_si256(vector, vector) == 1
 }
 
-/// Hands on the positions in a window that stands at `at`. Looking once more is cheaper than keeping each time what was found.
+/// Hands on the positions that were found in a window that stands at `at`.
 #[cold]
 #[target_feature(enable = "avx2")]
-fn tell(window: &[u8; WINDOW], at: usize, candidate: &mut impl FnMut(usize)) {
-    for (from, found) in (at..).step_by(WIDTH).zip(look(window, &mut _mm256_set1_epi8(-1))) {
+fn tell(found: [__m256i; 4], at: usize, candidate: &mut impl FnMut(usize)) {
+    for (from, found) in (at..).step_by(WIDTH).zip(found) {
         let mut bits = _mm256_movemask_epi8(found).cast_unsigned();
         while bits != 0 {
             candidate(from + bits.trailing_zeros() as usize);
@@ -84,23 +93,23 @@ fn tell(window: &[u8; WINDOW], at: usize, candidate: &mut impl FnMut(usize)) {
 /// What there is at the first [`STEP`] positions of a window.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn look(window: &[u8; WINDOW], least: &mut __m256i) -> [__m256i; 4] {
+fn look(window: &[u8; WINDOW], controls: &mut Controls) -> [__m256i; 4] {
     [
-        triples::<0>(window, least),
-        triples::<WIDTH>(window, least),
-        triples::<{ 2 * WIDTH }>(window, least),
-        triples::<{ 3 * WIDTH }>(window, least),
+        triples::<0>(window, controls),
+        triples::<WIDTH>(window, controls),
+        triples::<{ 2 * WIDTH }>(window, controls),
+        triples::<{ 3 * WIDTH }>(window, controls),
     ]
 }
 
-/// Where there is a key with its second and its third byte. `least` becomes the least byte that no text has, or has always
-/// been.
+/// Where there is a key with its second and its third byte.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn triples<const FROM: usize>(window: &[u8; WINDOW], least: &mut __m256i) -> __m256i {
+fn triples<const FROM: usize>(window: &[u8; WINDOW], controls: &mut Controls) -> __m256i {
     let (keys, seconds, thirds) = (load(window, FROM), load(window, FROM + SECOND), load(window, FROM + THIRD));
     let text = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(TEXT), keys), keys);
-    *least = _mm256_min_epu8(*least, _mm256_or_si256(keys, text));
+    controls.least = _mm256_min_epu8(controls.least, _mm256_or_si256(keys, text));
+    controls.most = _mm256_max_epi8(controls.most, keys);
     let key = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(KEYS), keys), keys);
     let second = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(SECONDS), keys), seconds);
     let one = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(THIRDS), keys), thirds);
