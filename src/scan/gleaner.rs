@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::known::Known;
+use super::repeats::Repeats;
 use crate::event::{Event, Said};
 use crate::history::is_settled;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp};
@@ -112,7 +112,7 @@ pub(super) struct Gleaner<'a> {
     sink: &'a mut Sink<'a>,
     wanted: bool,
     said: Vec<Said>,
-    known: Known,
+    repeats: Repeats,
     hosts: Hosts,
     open: Vec<Open>,
     /// Missing records, until it is known whose they are: those of the host that the next record is of.
@@ -135,7 +135,7 @@ impl<'a> Gleaner<'a> {
             sink,
             wanted: true,
             said: Vec::new(),
-            known: Known::default(),
+            repeats: Repeats::default(),
             hosts: Hosts::default(),
             open: Vec::new(),
             gap: None,
@@ -194,7 +194,7 @@ impl<'a> Gleaner<'a> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        self.known.hear(record, &mut self.said);
+        self.repeats.hear(record, &mut self.said);
         self.heard = !self.said.is_empty();
         if self.look == Look::Found && is_no_line(record) {
             // What belongs to it, or stands before it by its number, was passed over.

@@ -14,7 +14,7 @@ const LONGEST: usize = 256;
 
 /// Messages that said one thing each, and what that was. One that says it again need not be recognised again.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Repeats {
     slots: Vec<Option<Message>>,
 }
 
@@ -25,7 +25,7 @@ struct Message {
     event: Event,
 }
 
-impl Known {
+impl Repeats {
     /// Fills `said` with what a record says.
     pub(super) fn hear(&mut self, record: &Record<'_>, said: &mut Vec<Said>) {
         said.clear();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_heard_again_is_the_same() {
-        let mut known = Known::default();
+        let mut repeats = Repeats::default();
         let quoted = "note: pciback 0000:00:1d.0: seizing device";
         let driver = "uhci_hcd 0000:00:1d.0: UHCI Host Controller";
         let two = "pciback 0000:00:1d.0: seizing device pciback 0000:00:1d.1: seizing device";
@@ -90,11 +90,11 @@ mod tests {
                     let record = Record { level, author, ..Record::bare(Place::default(), text.as_bytes()) };
                     let (mut said, mut expected) = (Vec::new(), Vec::new());
                     Recogniser::get().hear(&record, &mut |heard| expected.push(heard));
-                    known.hear(&record, &mut said);
+                    repeats.hear(&record, &mut said);
                     assert_eq!(said, expected, "{text}");
                 }
             }
         }
-        assert!(known.slots.iter().flatten().count() > texts.len() / 4);
+        assert!(repeats.slots.iter().flatten().count() > texts.len() / 4);
     }
 }
