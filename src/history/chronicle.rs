@@ -158,7 +158,7 @@ impl Chronicle {
         let trail = self.history.trails.entry(address).or_default();
         match heard.event {
             Event::Seizing { .. } => {
-                trail.seize(heard.fact(), order);
+                trail.seize(heard, order);
                 if !matches!(self.history.driver, Driver::Ready(_)) {
                     self.history.driver = Driver::Loading;
                 }

@@ -1,5 +1,6 @@
 //! What the records of this load say about one device.
 
+use super::heard::Heard;
 use crate::event::Fact;
 
 /// What the records of this load of the module say about one device.
@@ -50,12 +51,19 @@ impl Trail {
         self.replaced + u64::from(self.seizing.is_some()) + u64::from(self.trouble.is_some())
     }
 
-    pub(super) fn seize(&mut self, fact: Fact, order: usize) {
+    pub(super) fn seize(&mut self, heard: &Heard<'_>, order: usize) {
         self.replaced = self.records();
-        if let Some(before) = self.seizing.replace(fact) {
-            self.earlier = Some(before);
+        // A device may be seized again and again, and then the line before is the earlier one.
+        if self.seizing.is_some() {
+            std::mem::swap(&mut self.seizing, &mut self.earlier);
         }
-        (self.trouble, self.taken, self.held) = (None, None, None);
+        match &mut self.seizing {
+            Some(spare) => heard.replace(spare),
+            None => self.seizing = Some(heard.fact()),
+        }
+        self.trouble = None;
+        self.taken = None;
+        self.held = None;
         (self.doubtful, self.unsure, self.over) = (false, false, false);
         self.order = order;
     }
