@@ -119,6 +119,9 @@ pub(super) struct Gleaner<'a> {
     gap: Option<Gap>,
     /// Whether the last record said anything.
     heard: bool,
+    /// Whether the search found the line that is decoded. One that it passes over says nothing of its neighbours either, or
+    /// the outcome would hang on whether it is decoded.
+    found: bool,
 }
 
 impl std::fmt::Debug for Gleaner<'_> {
@@ -140,6 +143,7 @@ impl<'a> Gleaner<'a> {
             open: Vec::new(),
             gap: None,
             heard: false,
+            found: true,
         }
     }
 
@@ -157,6 +161,7 @@ impl<'a> Gleaner<'a> {
         match input {
             Input::Record(record) => self.record(record),
             _ if self.look == Look::Passed => {}
+            Input::Gap(_) if !self.found => {}
             Input::Gap(gap) => self.gap = Some(*gap),
             Input::Boot(place, id) => self.batch.boot(*place, *id),
             Input::Unparsed(unparsed) => self.batch.unparsed(*unparsed),
@@ -165,6 +170,11 @@ impl<'a> Gleaner<'a> {
             self.hand_on();
             self.batch.make_room();
         }
+    }
+
+    /// Says whether the search found the line that is decoded next.
+    pub(super) const fn found(&mut self, found: bool) {
+        self.found = found;
     }
 
     /// Looks at records in another way from now on.
@@ -196,7 +206,7 @@ impl<'a> Gleaner<'a> {
     fn record(&mut self, record: &Record<'_>) {
         self.repeats.hear(record, &mut self.said);
         self.heard = !self.said.is_empty();
-        if self.look == Look::Found && is_no_line(record) {
+        if self.look == Look::Found && (self.found || self.heard) && is_no_line(record) {
             // What belongs to it, or stands before it by its number, was passed over.
             self.batch.gap(Gap { place: record.place, lost: None }, None);
         }

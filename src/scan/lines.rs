@@ -6,7 +6,7 @@ use std::ops::Range;
 use memchr::{memchr, memmem, memrchr};
 
 use super::gleaner::{Gleaner, Look, Open};
-use super::sieve::Sieve;
+use super::sieve::{Sieve, is_strange};
 use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
 
 /// How much is read and searched at a time. What fits into the processor's nearer caches is searched while it is there.
@@ -33,7 +33,9 @@ pub(super) struct Stretch {
 
 /// Reads the lines of one stretch of a log.
 pub(super) struct Lines<'a, 'b> {
-    sieve: Option<&'a Sieve>,
+    sieve: &'a Sieve,
+    /// Whether every line is decoded all the same.
+    every: bool,
     stretch: Stretch,
     decoder: Decoder,
     gleaner: &'a mut Gleaner<'b>,
@@ -43,10 +45,9 @@ pub(super) struct Lines<'a, 'b> {
 }
 
 impl<'a, 'b> Lines<'a, 'b> {
-    /// Without a `sieve` every line is decoded.
-    pub(super) fn new(sieve: Option<&'a Sieve>, stretch: Stretch, gleaner: &'a mut Gleaner<'b>) -> Self {
+    pub(super) fn new(sieve: &'a Sieve, every: bool, stretch: Stretch, gleaner: &'a mut Gleaner<'b>) -> Self {
         let at = stretch.from.saturating_sub(1);
-        Self { sieve, stretch, decoder: Decoder::new(0), gleaner, hits: Vec::new(), at }
+        Self { sieve, every, stretch, decoder: Decoder::new(0), gleaner, hits: Vec::new(), at }
     }
 
     /// Reads the stretch. `reader` begins at its first byte, or one before where that is not the start of the log. Returns
@@ -122,11 +123,10 @@ impl<'a, 'b> Lines<'a, 'b> {
 
     /// Decodes the lines that can say something.
     fn search(&mut self, lines: &[u8]) {
-        let Some(sieve) = self.sieve else { return self.every(lines) };
         let mut hits = std::mem::take(&mut self.hits);
-        if sieve.search(lines, &mut hits) {
+        if self.sieve.search(lines, &mut hits) || self.every {
             // Bytes that no text has: the decoder says what they are.
-            self.every(lines);
+            self.every(lines, &hits);
         } else {
             let mut done = self.end_record(lines, 0);
             for hit in &hits {
@@ -146,14 +146,20 @@ impl<'a, 'b> Lines<'a, 'b> {
         self.hits = hits;
     }
 
-    /// Decodes every line.
-    fn every(&mut self, lines: &[u8]) {
+    /// Decodes every line, whether it was found or not.
+    fn every(&mut self, lines: &[u8], hits: &[Range<usize>]) {
+        let mut hits = hits.iter().peekable();
         let mut from = 0;
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             self.follow_up(lines.split_at(from).0);
+            let until = from + line.len();
+            // Colours may stand in the middle of what was looked for.
+            let found = hits.next_if(|hit| hit.start < until).is_some() || line.iter().any(|byte| is_strange(*byte));
+            self.gleaner.found(found);
             self.decode(line, self.at + from as u64);
-            from += line.len();
+            from = until;
         }
+        self.gleaner.found(true);
     }
 
     /// Decodes lines from `done` on until a record ends: where it has several, they belong to it whatever they say.

@@ -112,7 +112,8 @@ impl Scan {
         let total = sets.iter().flat_map(|set| &set.files).map(|file| file.bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
         let mut collector = Collector::new(self, &sets, sink);
-        let reading = Reading { sieve: (!self.every_line).then(sieve::Sieve::new), threads: self.threads, progress };
+        let reading =
+            Reading { sieve: sieve::Sieve::new(), every_line: self.every_line, threads: self.threads, progress };
         reading.run(&self.jobs(&sets), &mut collector);
         let Collector { mut told, hosts, mut scanned, mut failures, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);

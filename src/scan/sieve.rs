@@ -145,7 +145,7 @@ impl Sieve {
 }
 
 /// A control character that does not belong into a line of text.
-const fn is_strange(byte: u8) -> bool {
+pub(super) const fn is_strange(byte: u8) -> bool {
     byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 

@@ -94,8 +94,9 @@ pub(super) struct Failure {
 /// How logs are to be read.
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
-    /// Without it every line is decoded.
-    pub(super) sieve: Option<Sieve>,
+    pub(super) sieve: Sieve,
+    /// Whether every line is decoded, not only those that the search finds.
+    pub(super) every_line: bool,
     pub(super) threads: usize,
     pub(super) progress: &'a Progress,
 }
@@ -195,7 +196,7 @@ impl Reading<'_> {
         let file = job.open().map_err(|error| (stretch.from, words(&error)))?;
         let mut gleaner = Gleaner::new(Look::Found, sink);
         let mut reader = From { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
-        let lines = Lines::new(self.sieve.as_ref(), stretch, &mut gleaner);
+        let lines = Lines::new(&self.sieve, self.every_line, stretch, &mut gleaner);
         let (end, read) = lines.read(&mut reader, &|| !self.progress.is_stopped());
         let at = reader.at;
         let mut outcome = read.map_err(|error| (at, self.why(&error)));
@@ -235,7 +236,7 @@ impl Reading<'_> {
             Shape::Lines => {
                 let mut gleaner = Gleaner::new(Look::Found, sink);
                 let stretch = Stretch { from: 0, until: u64::MAX, base, is_stream: true };
-                let lines = Lines::new(self.sieve.as_ref(), stretch, &mut gleaner);
+                let lines = Lines::new(&self.sieve, self.every_line, stretch, &mut gleaner);
                 let (_, read) = lines.read(&mut rest, &|| !stopped());
                 gleaner.finish();
                 read
