@@ -155,13 +155,15 @@ impl<'a> Gleaner<'a> {
     /// Takes what the decoder found.
     pub(super) fn take(&mut self, input: &Input<'_>) {
         let host = if let Input::Record(record) = input { record.hostname.as_deref() } else { None };
-        if let Some(gap) = self.gap.take() {
+        if self.found
+            && let Some(gap) = self.gap.take()
+        {
             self.batch.gap(gap, host);
         }
         match input {
             Input::Record(record) => self.record(record),
             _ if self.look == Look::Passed => {}
-            Input::Gap(_) if !self.found => {}
+            _ if !self.found => {}
             Input::Gap(gap) => self.gap = Some(*gap),
             Input::Boot(place, id) => self.batch.boot(*place, *id),
             Input::Unparsed(unparsed) => self.batch.unparsed(*unparsed),

@@ -38,6 +38,9 @@ pub(super) struct Lines<'a, 'b> {
     every: bool,
     stretch: Stretch,
     decoder: Decoder,
+    /// For lines that the search passed over, and that are decoded all the same: what a line means can hang on those before it,
+    /// and must not hang on whether these were decoded.
+    other: Decoder,
     gleaner: &'a mut Gleaner<'b>,
     hits: Vec<Range<usize>>,
     /// Where the next byte stands in the file.
@@ -47,7 +50,7 @@ pub(super) struct Lines<'a, 'b> {
 impl<'a, 'b> Lines<'a, 'b> {
     pub(super) fn new(sieve: &'a Sieve, every: bool, stretch: Stretch, gleaner: &'a mut Gleaner<'b>) -> Self {
         let at = stretch.from.saturating_sub(1);
-        Self { sieve, every, stretch, decoder: Decoder::new(0), gleaner, hits: Vec::new(), at }
+        Self { sieve, every, stretch, decoder: Decoder::new(0), other: Decoder::new(0), gleaner, hits: Vec::new(), at }
     }
 
     /// Reads the stretch. `reader` begins at its first byte, or one before where that is not the start of the log. Returns
@@ -155,11 +158,16 @@ impl<'a, 'b> Lines<'a, 'b> {
             let until = from + line.len();
             // Colours may stand in the middle of what was looked for.
             let found = hits.next_if(|hit| hit.start < until).is_some() || line.iter().any(|byte| is_strange(*byte));
-            self.gleaner.found(found);
-            self.decode(line, self.at + from as u64);
+            if found || !self.decoder.is_at_rest() {
+                self.decode(line, self.at + from as u64);
+            } else {
+                self.gleaner.found(false);
+                self.other.skip_to(self.stretch.base + self.at + from as u64);
+                self.other.feed(line, &mut |input| self.gleaner.take(&input));
+                self.gleaner.found(true);
+            }
             from = until;
         }
-        self.gleaner.found(true);
     }
 
     /// Decodes lines from `done` on until a record ends: where it has several, they belong to it whatever they say.

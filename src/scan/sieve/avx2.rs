@@ -40,12 +40,12 @@ impl Avx2 {
 
 #[target_feature(enable = "avx2")]
 fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
-    let mut controls = Controls { least: _mm256_set1_epi8(-1), most: _mm256_set1_epi8(0) };
+    let mut controls = Controls::none();
     let mut at = 0;
     while let Some(window) = block.get(at..).and_then(<[u8]>::first_chunk) {
-        let found @ [a, b, c, d] = look(window, &mut controls);
+        let [a, b, c, d] = look(window, &mut controls);
         if !is_zero(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d))) {
-            tell(found, at, candidate);
+            tell(window, at, candidate);
         }
         at += STEP;
     }
@@ -55,7 +55,8 @@ fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
     padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     for half in [0, STEP] {
         if let Some(window) = padded.get(half..).and_then(<[u8]>::first_chunk) {
-            tell(look(window, &mut controls), at + half, candidate);
+            look(window, &mut controls);
+            tell(window, at + half, candidate);
         }
     }
     let low = _mm256_subs_epu8(_mm256_set1_epi8(b' '.cast_signed()), controls.least);
@@ -71,17 +72,25 @@ struct Controls {
     most: __m256i,
 }
 
+impl Controls {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn none() -> Self {
+        Self { least: _mm256_set1_epi8(-1), most: _mm256_set1_epi8(0) }
+    }
+}
+
 #[inline]
 #[target_feature(enable = "avx2")]
 fn is_zero(vector: __m256i) -> bool {
     _mm256_testz_si256(vector, vector) == 1
 }
 
-/// Hands on the positions that were found in a window that stands at `at`.
+/// Hands on the positions in a window that stands at `at`. Looking once more is cheaper than keeping each time what was found.
 #[cold]
 #[target_feature(enable = "avx2")]
-fn tell(found: [__m256i; 4], at: usize, candidate: &mut impl FnMut(usize)) {
-    for (from, found) in (at..).step_by(WIDTH).zip(found) {
+fn tell(window: &[u8; WINDOW], at: usize, candidate: &mut impl FnMut(usize)) {
+    for (from, found) in (at..).step_by(WIDTH).zip(look(window, &mut Controls::none())) {
         let mut bits = _mm256_movemask_epi8(found).cast_unsigned();
         while bits != 0 {
             candidate(from + bits.trailing_zeros() as usize);
