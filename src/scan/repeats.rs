@@ -38,8 +38,8 @@ impl Repeats {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
         }
-        let Some(slot) = self.slots.get_mut(place(text)) else { return };
-        if let Some(known) = slot
+        let at = place(text);
+        if let Some(Some(known)) = self.slots.get(at)
             && known.text == text
             && known.author == record.author
         {
@@ -49,6 +49,7 @@ impl Repeats {
         Recogniser::get().hear(record, &mut |heard| said.push(heard));
         if let [Said { event, author }] = said.as_slice()
             && *author == record.author
+            && let Some(slot) = self.slots.get_mut(at)
         {
             let mut kept = slot.take().map(|known| known.text).unwrap_or_default();
             kept.clear();
