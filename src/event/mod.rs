@@ -212,7 +212,7 @@ impl Fact {
             place: record.place,
             stamp: record.stamp,
             author: said.author,
-            program: program(record).map(|name| String::from_utf8_lossy(name).into()),
+            program: record.program().map(|name| String::from_utf8_lossy(name).into()),
             boot_id: record.boot_id,
             event: said.event,
             text: record.message.as_ref().into(),
@@ -226,8 +226,8 @@ impl Fact {
             Some(text) => text.copy_from_slice(&record.message),
             None => self.text = record.message.as_ref().into(),
         }
-        if self.program.is_some() || program(record).is_some() {
-            self.program = program(record).map(|name| String::from_utf8_lossy(name).into());
+        if self.program.is_some() || record.program().is_some() {
+            self.program = record.program().map(|name| String::from_utf8_lossy(name).into());
         }
         self.place = record.place;
         self.stamp = record.stamp;
@@ -235,11 +235,6 @@ impl Fact {
         self.author = said.author;
         self.event = said.event.clone();
     }
-}
-
-/// The program that wrote a record, where that is known and not the kernel.
-pub(crate) fn program<'a>(record: &'a Record<'_>) -> Option<&'a [u8]> {
-    record.identifier.as_deref().filter(|name| *name != b"kernel")
 }
 
 /// One message of the kernel: how to know it, and what it says.

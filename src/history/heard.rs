@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::{Event, Fact, Said, program};
+use crate::event::{Event, Fact, Said};
 use crate::record::{BootId, Place, Record, Stamp};
 
 /// What a record says, of which a fact is made only to keep it.
@@ -64,7 +64,7 @@ impl Last {
         self.place = record.place;
         self.stamp = record.stamp;
         self.boot_id = record.boot_id;
-        self.program = program(record).map(<[u8]>::to_vec);
+        self.program = record.program().map(<[u8]>::to_vec);
         self.text.clear();
         self.text.extend_from_slice(&record.message);
         self.said = Some(said.clone());

@@ -8,7 +8,8 @@ use super::syslog::{self, Origin};
 
 /// What the lines before a line tell about it.
 ///
-/// Lines of one second and one host begin with the same bytes, and these are not read twice: in the same place they say the same.
+/// Lines of one second and one host begin with the same bytes, and these are not read twice: in the same place they say the
+/// same.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     /// Host of `journalctl -o short-monotonic` lines, once one was seen.
@@ -17,8 +18,6 @@ pub(super) struct Before {
     time: (Vec<u8>, Option<Wall>),
     /// The last origin, with the space behind it, and what it said.
     origin: (Vec<u8>, Option<Parts>),
-    /// The texts of both, where a line had them one behind the other.
-    both: Vec<u8>,
 }
 
 /// What stands before the text of a line.
@@ -40,9 +39,10 @@ struct Parts {
 impl Before {
     /// The header of a line of syslog that begins as the one before did, and the text behind it.
     pub(super) fn again<'a>(&self, line: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
-        let ((time, Some(wall)), (_, Some(parts))) = (&self.time, &self.origin) else { return None };
-        let text = line.strip_prefix(self.both.as_slice()).filter(|_| !self.both.is_empty())?;
-        Some((Header { wall: *wall, origin: parts.of(split(line, time.len()).1) }, text))
+        let ((time, Some(wall)), (origin, Some(parts))) = (&self.time, &self.origin) else { return None };
+        let line = line.strip_prefix(time.as_slice())?;
+        let text = line.strip_prefix(origin.as_slice())?;
+        Some((Header { wall: *wall, origin: parts.of(line) }, text))
     }
 
     /// Reads the time at the front of a line of syslog; also returns what stands behind the space behind it.
@@ -55,27 +55,22 @@ impl Before {
         let rest = rest.strip_prefix(b" ")?;
         *wall = Some(read);
         keep(text, line, rest);
-        self.both.clear();
         Some((read, rest))
     }
 
     /// Reads where a line of syslog comes from, behind its time; also returns the text behind it.
     pub(super) fn origin<'a>(&mut self, line: &'a [u8]) -> (Origin<'a>, &'a [u8]) {
         let (text, parts) = &mut self.origin;
-        let known = parts.as_ref().zip(line.strip_prefix(text.as_slice())).map(|(parts, rest)| (parts.of(line), rest));
-        let (origin, rest) = known.unwrap_or_else(|| {
-            let (origin, rest) = syslog::origin(line);
-            keep(text, line, rest);
-            // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
-            let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
-            let parts_of = |origin| Parts::within(origin).filter(|parts| parts.of(line) == *origin);
-            *parts = if alone && !text.iter().any(u8::is_ascii_control) { parts_of(&origin) } else { None };
-            (origin, rest)
-        });
-        self.both.clear();
-        if parts.is_some() {
-            self.both.extend_from_slice(&self.time.0);
-            self.both.extend_from_slice(text);
+        if let (Some(parts), Some(rest)) = (&*parts, line.strip_prefix(text.as_slice())) {
+            return (parts.of(line), rest);
+        }
+        let (origin, rest) = syslog::origin(line);
+        keep(text, line, rest);
+        *parts = None;
+        // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
+        let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
+        if alone && !text.iter().any(u8::is_ascii_control) {
+            *parts = Parts::within(&origin).filter(|parts| parts.of(line) == origin);
         }
         (origin, rest)
     }

@@ -169,6 +169,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The program that wrote it, where the format says and it is not the kernel.
+    pub fn program(&self) -> Option<&[u8]> {
+        self.identifier.as_deref().filter(|name| *name != b"kernel")
+    }
+
     /// The same record, with its bytes copied where they were borrowed.
     pub fn into_owned(self) -> Record<'static> {
         let owned = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());

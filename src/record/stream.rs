@@ -179,7 +179,7 @@ impl Stream {
 /// systemd src/journal/journald-kmsg.c, `dev_kmsg_record`: `Missed %llu kernel messages`. rsyslog plugins/imuxsock and
 /// runtime/ratelimit.c: `imuxsock lost 5 messages from pid 12`, `imklog: 5 messages lost due to rate-limiting`.
 fn lost(record: &Record<'_>) -> Option<u64> {
-    let identifier = record.identifier.as_deref().filter(|name| *name != b"kernel")?;
+    let identifier = record.program()?;
     let message: &[u8] = match &record.message {
         Cow::Borrowed(message) => message,
         Cow::Owned(message) => message,

@@ -11,7 +11,7 @@ use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Unparsed};
 const FULL: (usize, usize) = (16 << 10, 128);
 
 /// What the kernel is called in a syslog.
-const KERNEL: &[u8] = b"kernel";
+pub(super) const KERNEL: &[u8] = b"kernel";
 
 /// One thing of a batch, in the order of the log.
 #[derive(Debug)]

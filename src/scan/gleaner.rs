@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::{Batch, KERNEL};
 use super::repeats::Repeats;
 use crate::event::{Event, Said};
 use crate::history::is_settled;
@@ -44,9 +44,6 @@ struct Seen {
     /// Where its last record began that was looked at.
     at: Option<u64>,
 }
-
-/// What the kernel is called in a syslog.
-const KERNEL: &[u8] = b"kernel";
 
 /// A record that says nothing but that it is there.
 #[derive(Clone, Copy, Debug)]
