@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::source::{Drained, Reader, Ring};
-use pciback_audit::timeline::{Log, LogKind};
+use pciback_audit::timeline::{Keeps, Log, LogKind};
 use rustix::io::Errno;
 
 const MILLION: u64 = 1_000_000;
@@ -86,7 +86,7 @@ fn main() -> Result<(), String> {
     let asked: Vec<_> = (0..31).filter_map(|slot| format!("0000:00:{slot:02x}.0").parse().ok()).collect();
     let mut reader = Reader::new(0, Played { sequence: 0, reads: 0 });
     let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
-    log.endless = true;
+    log.keeps = Keeps::Past;
     let (mut judged, mut after_first, mut last) = (0, None, 0);
     for million in 1..=millions {
         while log.records < million * MILLION {

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 use pciback_audit::source::{Drained, Kmsg, Reader, Ring, wait};
-use pciback_audit::timeline::{Log, LogKind};
+use pciback_audit::timeline::{Keeps, Log, LogKind};
 
 /// The device, and what it gave last.
 struct Overheard {
@@ -36,7 +36,7 @@ fn main() -> Result<(), String> {
     let last = Rc::default();
     let mut reader = Reader::new(0, Overheard { kmsg: Kmsg::open()?, last: Rc::clone(&last) });
     let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
-    log.endless = true;
+    log.keeps = Keeps::Past;
     let mut stdout = std::io::stdout().lock();
     loop {
         let before = log.notable;

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::report::Verdict;
 use pciback_audit::source::{Drained, Reader, Ring};
-use pciback_audit::timeline::{Log, LogKind};
+use pciback_audit::timeline::{Keeps, Log, LogKind};
 use pciback_audit::tree::Tree;
 use rustix::io::Errno;
 
@@ -260,7 +260,7 @@ impl World {
     fn read(&self, most: u64, endless: bool, look: &mut dyn FnMut(&Log, &Truth)) -> Log {
         let mut reader = Reader::new(0, Played(self.answers.clone()));
         let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
-        log.endless = endless;
+        log.keeps = if endless { Keeps::Past } else { Keeps::Facts };
         let mut truths = self.pauses.iter().chain([&self.truth]);
         loop {
             match reader.drain(most, &mut log) {

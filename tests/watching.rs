@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use pciback_audit::audit::{Asked, Case, Listening, Options, conclude};
 use pciback_audit::record::{Decoder, Stamp};
 use pciback_audit::report::{Change, Kind, Outlook, Report, Snapshot, changes, state};
-use pciback_audit::timeline::{Log, LogKind};
+use pciback_audit::timeline::{Keeps, Log, LogKind};
 use support::{captures, logs_of, read, tree};
 
 const A: &str = "0000:00:1d.0";
@@ -93,7 +93,7 @@ impl Dom0 {
 
     fn report(&self) -> Report {
         let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
-        log.endless = true;
+        log.keeps = Keeps::Past;
         let mut decoder = Decoder::new(0);
         decoder.feed(self.log.as_bytes(), &mut |input| log.take(input));
         decoder.finish(&mut |input| log.take(input));

@@ -8,7 +8,7 @@ use crate::pci::Address;
 use crate::record::{Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::Written;
-use crate::timeline::{LogKind, Moment};
+use crate::timeline::{Keeps, LogKind, Moment};
 use crate::tree::Obstacle;
 
 /// How many unknown messages are shown at most.
@@ -33,7 +33,7 @@ impl Scene<'_> {
     /// The first messages of pciback in this boot that this program does not know. A log that has no end keeps them apart from
     /// its boots.
     pub(super) fn unrecognised(&self) -> impl Iterator<Item = &Fact> {
-        let apart = self.case.logs.iter().filter(|log| log.endless).flat_map(|log| &log.unrecognised.0);
+        let apart = self.case.logs.iter().filter(|log| log.keeps != Keeps::Facts).flat_map(|log| &log.unrecognised.0);
         let facts = self.story.moments.iter().filter_map(|moment| match moment {
             Moment::Fact(fact) => Some(fact),
             Moment::Gap { .. } => None,

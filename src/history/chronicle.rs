@@ -28,8 +28,10 @@ pub struct Chronicle {
     ends: usize,
     /// Whether the log holds the start of the boot, so that there was no load before the first one seen.
     has_start: bool,
-    /// What was heard about pciback.
-    heard: Last,
+    /// How many records said something about pciback.
+    heard: u64,
+    /// The last of these, where somebody may ask for it.
+    last: Option<Last>,
     /// The device that was spoken of last: it has a trail, and many records say no more of it.
     spoken_of: Option<Address>,
 }
@@ -67,9 +69,16 @@ impl Chronicle {
         self
     }
 
-    /// What records said about pciback: how often, and the last of it.
+    /// The same, which keeps the last of what was heard about pciback.
+    #[must_use]
+    pub fn with_last(mut self) -> Self {
+        self.last = Some(Last::default());
+        self
+    }
+
+    /// What records said about pciback: how often, and the last of it where that is kept.
     pub fn heard(&self) -> (u64, Option<Fact>) {
-        (self.heard.number, self.heard.fact())
+        (self.heard, self.last.as_ref().and_then(Last::fact))
     }
 
     /// The kernel's command line, from its own record.
@@ -98,7 +107,10 @@ impl Chronicle {
     pub(crate) fn hear(&mut self, record: &Record<'_>, said: &Said) {
         self.tell(&Heard::said_by(record, said));
         if said.event.is_pciback() {
-            self.heard.note(record, said);
+            self.heard += 1;
+            if let Some(last) = &mut self.last {
+                last.note(record, said);
+            }
         }
     }
 

@@ -45,10 +45,9 @@ impl<'a> Heard<'a> {
     }
 }
 
-/// How often something was heard, and the last of it: what a fact is made of, if anybody asks for it.
+/// The last that was heard: what a fact is made of, if anybody asks for it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Last {
-    pub(super) number: u64,
     place: Place,
     stamp: Stamp,
     boot_id: Option<BootId>,
@@ -60,7 +59,6 @@ pub(super) struct Last {
 impl Last {
     /// Notes what a record says, in the place of the one before: a log without end says something all the time.
     pub(super) fn note(&mut self, record: &Record<'_>, said: &Said) {
-        self.number += 1;
         self.place = record.place;
         self.stamp = record.stamp;
         self.boot_id = record.boot_id;

@@ -18,6 +18,10 @@ pub(super) struct Before {
     time: (Vec<u8>, Option<Wall>),
     /// The last origin, with the space behind it, and what it said.
     origin: (Vec<u8>, Option<Parts>),
+    /// Both, as they stood in one line, unless one of them is of a later line.
+    header: Option<Vec<u8>>,
+    /// How many headers there were.
+    headers: u64,
 }
 
 /// What stands before the text of a line.
@@ -25,6 +29,8 @@ pub(super) struct Before {
 pub(super) struct Header<'a> {
     pub(super) wall: Wall,
     pub(super) origin: Origin<'a>,
+    /// Headers of one number, read one behind the other by one decoder, are the same.
+    pub(super) number: u64,
 }
 
 /// Where the parts of an [`Origin`] stand in its text.
@@ -39,10 +45,10 @@ struct Parts {
 impl Before {
     /// The header of a line of syslog that begins as the one before did, and the text behind it.
     pub(super) fn again<'a>(&self, line: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
-        let ((time, Some(wall)), (origin, Some(parts))) = (&self.time, &self.origin) else { return None };
-        let line = line.strip_prefix(time.as_slice())?;
-        let text = line.strip_prefix(origin.as_slice())?;
-        Some((Header { wall: *wall, origin: parts.of(line) }, text))
+        let text = line.strip_prefix(self.header.as_deref()?)?;
+        let ((time, Some(wall)), (_, Some(parts))) = (&self.time, &self.origin) else { return None };
+        let origin = parts.of(split(line, time.len()).1);
+        Some((Header { wall: *wall, origin, number: self.headers }, text))
     }
 
     /// Reads the time at the front of a line of syslog; also returns what stands behind the space behind it.
@@ -55,22 +61,30 @@ impl Before {
         let rest = rest.strip_prefix(b" ")?;
         *wall = Some(read);
         keep(text, line, rest);
+        self.header = None;
         Some((read, rest))
     }
 
     /// Reads where a line of syslog comes from, behind its time; also returns the text behind it.
     pub(super) fn origin<'a>(&mut self, line: &'a [u8]) -> (Origin<'a>, &'a [u8]) {
         let (text, parts) = &mut self.origin;
-        if let (Some(parts), Some(rest)) = (&*parts, line.strip_prefix(text.as_slice())) {
-            return (parts.of(line), rest);
-        }
-        let (origin, rest) = syslog::origin(line);
-        keep(text, line, rest);
-        *parts = None;
-        // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's name.
-        let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
-        if alone && !text.iter().any(u8::is_ascii_control) {
-            *parts = Parts::within(&origin).filter(|parts| parts.of(line) == origin);
+        let (origin, rest) = match &*parts {
+            Some(parts) if line.starts_with(text) => (parts.of(line), split(line, text.len()).1),
+            _ => {
+                let (origin, rest) = syslog::origin(line);
+                keep(text, line, rest);
+                self.header = None;
+                // Without colon and space at its end, what stands behind it had a say; and so it has where a host has the kernel's
+                // name.
+                let alone = text.ends_with(b": ") && origin.hostname != Some(b"kernel");
+                let known = Parts::within(&origin).filter(|parts| parts.of(line) == origin);
+                *parts = known.filter(|_| alone && !text.iter().any(u8::is_ascii_control));
+                (origin, rest)
+            }
+        };
+        if self.header.is_none() && parts.is_some() {
+            self.header = Some([self.time.0.as_slice(), text].concat());
+            self.headers += 1;
         }
         (origin, rest)
     }
@@ -154,7 +168,7 @@ mod tests {
             for second in &lines {
                 let alone = read(&mut Before::default(), second);
                 let again = before.again(second.as_bytes());
-                let again = again.map(|(Header { wall, origin }, rest)| format!("{wall:?} {origin:?} {rest:?}"));
+                let again = again.map(|(Header { wall, origin, .. }, rest)| format!("{wall:?} {origin:?} {rest:?}"));
                 assert!(again.is_none() || again == alone, "{first} / {second}");
                 assert_eq!(read(&mut before, second), alone, "{first} / {second}");
                 read(&mut before, first);

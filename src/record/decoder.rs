@@ -1,6 +1,7 @@
 //! Drives the formats over a stream of bytes: recognises a record, finds its end, decodes it, whatever the reads were.
 
-use super::before::Header;
+mod again;
+
 use super::dmesg_json::Array;
 use super::journal::NoRecord;
 use super::journal_short::Separator;
@@ -8,7 +9,7 @@ use super::line::Line;
 use super::peel::{chomp, run, split};
 use super::stream::Stream;
 use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
-use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, object, syslog};
+use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, object};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
 ///
@@ -117,20 +118,6 @@ impl Decoder {
         self.carry = buffer;
     }
 
-    /// The same for one whole line with its end, which holds no control characters but tabs and those at its end. That spares
-    /// looking for these again.
-    pub(crate) fn feed_line(&mut self, line: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
-        if self.carry.is_empty()
-            && line.len() <= Self::LONGEST
-            && let Some((header, text)) = self.header(line)
-            && text.ends_with(b"\n")
-        {
-            self.behind_header(header, chomp(text), line.len(), sink);
-        } else {
-            self.feed(line, sink);
-        }
-    }
-
     /// Ends the log: hands the last record to `sink`, or what is left of it as cut short.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
         let buffer = std::mem::take(&mut self.carry);
@@ -154,42 +141,12 @@ impl Decoder {
             if rest.is_empty() {
                 return used;
             }
-            let length = self.again(rest, sink).unwrap_or_else(|| self.step(rest, at_end, sink));
+            let length = self.next(rest, sink).unwrap_or_else(|| self.step(rest, at_end, sink));
             if length == 0 {
                 return used;
             }
             used += length;
         }
-    }
-
-    /// Decodes a line of syslog that begins as the one before did, as nearly all do. Returns its length, or nothing where it
-    /// has to be looked at more closely.
-    fn again(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<usize> {
-        let (header, text) = self.header(bytes)?;
-        let end = memchr::memchr(b'\n', text)?;
-        let length = bytes.len() - text.len() + end + 1;
-        let text = chomp(split(text, end).0);
-        if length > Self::LONGEST || line::has_controls(text) {
-            return None;
-        }
-        self.behind_header(header, text, length, sink);
-        Some(length)
-    }
-
-    /// The header that a line shares with the one before, and the text behind it.
-    fn header<'a>(&self, bytes: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
-        let between = self.open.is_none() && self.stream.array == Array::Outside;
-        self.stream.before.again(bytes).filter(|_| between)
-    }
-
-    /// Decodes a line of `length` bytes by its header and its text, which holds no control characters but tabs.
-    fn behind_header(&mut self, header: Header<'_>, text: &[u8], length: usize, sink: &mut dyn FnMut(Input<'_>)) {
-        let mut record = Record::bare(self.place, text);
-        record.stamp.wall = Some(header.wall);
-        syslog::body(&mut record, header.origin, text, None);
-        self.place.offset += length as u64;
-        self.place.line += u64::from(self.place.line > 0);
-        self.stream.pass_on(Input::Record(record), sink);
     }
 
     /// Takes one step over the front of `rest`, and returns its length, or 0 when more bytes are needed.

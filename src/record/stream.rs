@@ -38,21 +38,19 @@ impl Stream {
     }
 
     /// Passes on a record from any format but `/dev/kmsg`.
-    pub(super) fn record(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        self.pass_on(Input::Record(record), sink);
+    pub(super) fn record(&mut self, mut record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.prepare(&mut record, sink);
+        sink(Input::Record(record));
     }
 
-    /// The same, wrapped already: a record is large, and each function that moves it takes its time.
-    pub(super) fn pass_on(&mut self, mut input: Input<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+    /// The same for a record that stays where it is, since it is large: hands on what is before it.
+    pub(super) fn prepare(&mut self, record: &mut Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
         self.kmsg = false;
         self.flawed = false;
         self.release(sink);
-        if let Input::Record(record) = &mut input
-            && let Some(gap) = self.complete(record)
-        {
+        if let Some(gap) = self.complete(record) {
             sink(Input::Gap(gap));
         }
-        sink(input);
     }
 
     /// Passes on a line of which only the text is known.

@@ -104,9 +104,10 @@ impl Batch {
         self.text.len() >= FULL.0 || self.kept.len() >= FULL.1 || self.items.len() >= FULL.1
     }
 
-    /// Adds a record and what it says. Of one that says nothing the message is not kept.
-    pub(super) fn record(&mut self, record: &Record<'_>, said: &mut Vec<Said>) {
-        self.run(record);
+    /// Adds a record and what it says. Of one that says nothing the message is not kept. `same` says that it is of the run of the
+    /// record that was added last, if that is in this batch.
+    pub(super) fn record(&mut self, record: &Record<'_>, said: &mut Vec<Said>, same: bool) {
+        self.run(record, same);
         let message = self.keep(if said.is_empty() { &[] } else { &record.message });
         let from = length(&self.said);
         self.said.append(said);
@@ -122,8 +123,12 @@ impl Batch {
     }
 
     /// Makes the run that the next record goes into.
-    fn run(&mut self, record: &Record<'_>) {
+    fn run(&mut self, record: &Record<'_>, same: bool) {
         let next = length(&self.kept);
+        if let Some(Item::Run(_, run)) = self.items.last_mut().filter(|_| same) {
+            run.end = next + 1;
+            return;
+        }
         let tagged = record.identifier.as_deref() == Some(KERNEL);
         let (host, identifier) = (record.hostname.as_deref(), record.identifier.as_deref().filter(|_| !tagged));
         let is = |kept: &Option<Range<u32>>, text| kept.as_ref().map(|kept| part(&self.text, kept)) == text;

@@ -1,14 +1,11 @@
 //! Picks out of the records of a log those that matter.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use super::batch::{Batch, KERNEL};
+use super::batch::Batch;
 use super::repeats::Repeats;
+use super::seen::{Hosts, Mark, Seen};
 use crate::event::{Event, Said};
 use crate::history::is_settled;
-use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp};
+use crate::record::{Author, Gap, Input, Record, Stamp};
 use crate::timeline::JITTER;
 
 /// How many seizing lines are followed up at a time. On a log of nothing but seizing lines following costs the most, and
@@ -27,68 +24,6 @@ pub(super) enum Look {
     Found,
     /// Records that were passed over, for what they tell of their boots.
     Passed,
-}
-
-/// What was seen last of a host.
-#[derive(Debug, Default)]
-struct Seen {
-    /// The last record, while nobody was told of it.
-    last: Option<Mark>,
-    boot_id: Option<BootId>,
-    uptime: Option<u64>,
-    /// Whether anything was told of this boot, and that it holds records of level info.
-    told: bool,
-    info: bool,
-    /// Whether a record of the kernel was told of.
-    kernel: bool,
-    /// Where its last record began that was looked at.
-    at: Option<u64>,
-}
-
-/// A record that says nothing but that it is there.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    place: Place,
-    stamp: Stamp,
-    level: Option<u8>,
-    author: Author,
-    boot_id: Option<BootId>,
-    tagged: bool,
-}
-
-impl Mark {
-    pub(super) fn of(record: &Record<'_>) -> Self {
-        let Record { place, stamp, level, author, boot_id, .. } = *record;
-        Self { place, stamp, level, author, boot_id, tagged: record.identifier.as_deref() == Some(KERNEL) }
-    }
-
-    /// The same, with the kernel's clock of the one before where this one lacks it: how late it was by each clock is what counts.
-    fn behind(mut self, before: Option<Self>) -> Self {
-        if let Some(before) = before.filter(|_| self.stamp.uptime.is_none()) {
-            (self.stamp.uptime, self.author, self.tagged) = (before.stamp.uptime, before.author, before.tagged);
-        }
-        self
-    }
-
-    pub(super) const fn offset(&self) -> u64 {
-        self.place.offset
-    }
-
-    pub(super) fn record<'a>(&self, host: &'a [u8]) -> Record<'a> {
-        let Self { place, stamp, level, author, boot_id, tagged } = *self;
-        let hostname = (!host.is_empty()).then_some(Cow::Borrowed(host));
-        let identifier = tagged.then_some(Cow::Borrowed(KERNEL));
-        Record { stamp, level, author, hostname, identifier, boot_id, ..Record::bare(place, &[]) }
-    }
-
-    /// Whether the kernel may have written it: what has neither its name nor its clock is some daemon's.
-    fn is_kernels(&self) -> bool {
-        match self.author {
-            Author::Kernel => true,
-            Author::Unstated => self.tagged || self.stamp.uptime.is_some(),
-            Author::User => false,
-        }
-    }
 }
 
 /// A seizing line behind which its load has not come to its end yet.
@@ -116,6 +51,8 @@ pub(super) struct Gleaner<'a> {
     gap: Option<Gap>,
     /// Whether the last record said anything.
     heard: bool,
+    /// The header of the last record, where it was one that said something and nothing else came behind it.
+    header: Option<u64>,
     /// Whether the search found the line that is decoded. One that it passes over says nothing of its neighbours either, or
     /// the outcome would hang on whether it is decoded.
     found: bool,
@@ -140,6 +77,7 @@ impl<'a> Gleaner<'a> {
             open: Vec::new(),
             gap: None,
             heard: false,
+            header: None,
             found: true,
         }
     }
@@ -151,23 +89,51 @@ impl<'a> Gleaner<'a> {
 
     /// Takes what the decoder found.
     pub(super) fn take(&mut self, input: &Input<'_>) {
+        self.header = None;
         let host = if let Input::Record(record) = input { record.hostname.as_deref() } else { None };
-        if self.found
-            && let Some(gap) = self.gap.take()
-        {
-            self.batch.gap(gap, host);
+        if self.found {
+            self.end_gap(host);
         }
         match input {
-            Input::Record(record) => self.record(record),
+            Input::Record(record) => {
+                self.hear(record);
+                self.record(record);
+            }
             _ if self.look == Look::Passed => {}
             _ if !self.found => {}
             Input::Gap(gap) => self.gap = Some(*gap),
             Input::Boot(place, id) => self.batch.boot(*place, *id),
             Input::Unparsed(unparsed) => self.batch.unparsed(*unparsed),
         }
-        if self.batch.is_full() {
-            self.hand_on();
-            self.batch.make_room();
+        self.hand_on_if_full();
+    }
+
+    /// Takes a record if it says something, and says whether it does: then the search would have found it. If records of the
+    /// same `header` are offered one behind the other, they have the same host, program and time.
+    pub(super) fn offer(&mut self, record: &Record<'_>, header: u64) -> bool {
+        self.hear(record);
+        if self.heard {
+            let same = self.header == Some(header);
+            if !same {
+                self.end_gap(record.hostname.as_deref());
+            }
+            self.follow(record, same);
+            self.batch.record(record, &mut self.said, same);
+            self.header = Some(header);
+            self.hand_on_if_full();
+        }
+        self.heard
+    }
+
+    fn hear(&mut self, record: &Record<'_>) {
+        self.repeats.hear(record, &mut self.said);
+        self.heard = !self.said.is_empty();
+    }
+
+    /// Tells of the records that are missing before one of this host, if any are.
+    fn end_gap(&mut self, host: Option<&[u8]>) {
+        if let Some(gap) = self.gap.take() {
+            self.batch.gap(gap, host);
         }
     }
 
@@ -183,13 +149,11 @@ impl<'a> Gleaner<'a> {
 
     /// Hands on what is left. What was last seen of each host tells when its boot was still going on.
     pub(super) fn finish(mut self) {
-        if let Some(gap) = self.gap.take() {
-            self.batch.gap(gap, None);
-        }
+        self.end_gap(None);
         let Hosts { names, seen, .. } = std::mem::take(&mut self.hosts);
         for (host, at) in names {
             if let Some(last) = seen.get(at).and_then(|seen| seen.last) {
-                self.batch.record(&last.record(&host), &mut Vec::new());
+                self.batch.record(&last.record(&host), &mut Vec::new(), false);
             }
         }
         self.hand_on();
@@ -202,9 +166,14 @@ impl<'a> Gleaner<'a> {
         self.batch.clear();
     }
 
+    fn hand_on_if_full(&mut self) {
+        if self.batch.is_full() {
+            self.hand_on();
+            self.batch.make_room();
+        }
+    }
+
     fn record(&mut self, record: &Record<'_>) {
-        self.repeats.hear(record, &mut self.said);
-        self.heard = !self.said.is_empty();
         if self.look == Look::Found && (self.found || self.heard) && is_no_line(record) {
             // What belongs to it, or stands before it by its number, was passed over.
             self.batch.gap(Gap { place: record.place, lost: None }, None);
@@ -212,11 +181,11 @@ impl<'a> Gleaner<'a> {
         match self.look {
             Look::All => self.witness(record),
             Look::Passed if !self.heard => self.witness(record),
-            Look::Found if self.heard => self.follow(record),
+            Look::Found if self.heard => self.follow(record, false),
             Look::Found | Look::Passed => return,
         }
         if self.heard && self.look != Look::Passed {
-            self.batch.record(record, &mut self.said);
+            self.batch.record(record, &mut self.said, false);
         }
     }
 
@@ -237,7 +206,7 @@ impl<'a> Gleaner<'a> {
         let booted = kernels(&self.said).any(|event| matches!(event, Event::Booted { .. }));
         if booted || backwards || seen.boot_id != record.boot_id {
             if let Some(last) = seen.last.take() {
-                self.batch.record(&last.record(host), &mut Vec::new());
+                self.batch.record(&last.record(host), &mut Vec::new(), false);
             }
             *seen = Seen { boot_id: record.boot_id, at: seen.at, ..Seen::default() };
         }
@@ -250,7 +219,7 @@ impl<'a> Gleaner<'a> {
         if self.heard || !seen.told || (info && !seen.info) || (kernel && !seen.kernel) {
             (seen.told, seen.last) = (true, None);
             if !self.heard {
-                self.batch.record(&mark.record(host), &mut Vec::new());
+                self.batch.record(&mark.record(host), &mut Vec::new(), false);
             }
         } else {
             seen.last = Some(mark.behind(seen.last));
@@ -259,13 +228,14 @@ impl<'a> Gleaner<'a> {
         seen.kernel |= kernel;
     }
 
-    /// Keeps an eye on seizing lines until something of their host is heard a second later.
-    fn follow(&mut self, record: &Record<'_>) {
+    /// Keeps an eye on seizing lines until something of their host is heard a second later. `same` says that this is the last
+    /// record's host.
+    fn follow(&mut self, record: &Record<'_>, same: bool) {
         let Some(host) = record.hostname.as_deref() else { return };
-        let seen = self.hosts.of(host);
+        let seen = if same { self.hosts.same() } else { self.hosts.of(host) };
         // It may be the last of its boot.
         if let Some(last) = seen.last.take() {
-            self.batch.record(&last.record(host), &mut Vec::new());
+            self.batch.record(&last.record(host), &mut Vec::new(), false);
         }
         seen.at = Some(record.place.offset);
         seen.uptime = record.stamp.uptime.or(seen.uptime);
@@ -328,31 +298,6 @@ fn kernels(said: &[Said]) -> impl Iterator<Item = &Event> {
 fn is_no_line(record: &Record<'_>) -> bool {
     let field = record.stamp == Stamp::default() && record.message.trim_ascii_start().starts_with(b"MESSAGE=");
     record.place.sequence.is_some() || field
-}
-
-/// What was seen of each host.
-#[derive(Debug, Default)]
-struct Hosts {
-    names: BTreeMap<Arc<[u8]>, usize>,
-    seen: Vec<Seen>,
-    /// Who was asked for last, and mostly is again.
-    last: (Arc<[u8]>, usize),
-}
-
-impl Hosts {
-    fn of(&mut self, host: &[u8]) -> &mut Seen {
-        if *self.last.0 != *host || self.seen.is_empty() {
-            let known = self.names.get_key_value(host).map(|(name, at)| (Arc::clone(name), *at));
-            self.last = known.unwrap_or_else(|| {
-                let (name, at) = (Arc::from(host), self.seen.len());
-                self.names.insert(Arc::clone(&name), at);
-                self.seen.push(Seen::default());
-                (name, at)
-            });
-        }
-        #[expect(clippy::indexing_slicing, reason = "every name has its place")]
-        &mut self.seen[self.last.1]
-    }
 }
 
 impl Open {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::batch::{Batch, Piece, Run};
-use super::gleaner::Mark;
+use super::seen::Mark;
 use super::set::{Named, SetState, file_of};
 use super::shapes::Shapes;
 use super::strand::{Strand, Thing};
 use super::years::Day;
 use crate::event::Said;
 use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
-use crate::timeline::{Log, is_nameless};
+use crate::timeline::{Keeps, Log, is_nameless};
 
 /// From this length on, in bytes, what a strand holds is put into a log that keeps no more than the host has devices.
 const LONGEST: usize = 64 << 10;
@@ -285,7 +285,7 @@ impl Thread {
         }
         if self.strand.length() > LONGEST {
             let mut log = known.state.log(set);
-            log.endless = true;
+            log.keeps = Keeps::PastAlone;
             replay(&self.strand, known.state, known.shapes, known.until, &mut log);
             (self.strand, self.live) = (Strand::default(), Some(Box::new(log)));
         }

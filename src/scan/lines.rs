@@ -7,10 +7,11 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::gleaner::{Gleaner, Look, Open};
 use super::sieve::{Sieve, is_strange};
+use super::window::{BLOCK, FRONT, Window};
 use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
 
-/// How much is read and searched at a time. What fits into the processor's nearer caches is searched while it is there.
-pub(super) const BLOCK: usize = 64 << 10;
+/// Where one line in so many bytes says something, most do.
+const DENSE: usize = 256;
 
 /// How far behind a seizing line the next record of its host is looked for.
 const FAR: u64 = 1 << 20;
@@ -43,6 +44,8 @@ pub(super) struct Lines<'a, 'b> {
     other: Decoder,
     gleaner: &'a mut Gleaner<'b>,
     hits: Vec<Range<usize>>,
+    /// Whether most lines said something of late.
+    dense: bool,
     /// Where the next byte stands in the file.
     at: u64,
 }
@@ -50,7 +53,8 @@ pub(super) struct Lines<'a, 'b> {
 impl<'a, 'b> Lines<'a, 'b> {
     pub(super) fn new(sieve: &'a Sieve, every: bool, stretch: Stretch, gleaner: &'a mut Gleaner<'b>) -> Self {
         let at = stretch.from.saturating_sub(1);
-        Self { sieve, every, stretch, decoder: Decoder::new(0), other: Decoder::new(0), gleaner, hits: Vec::new(), at }
+        let (decoder, other) = (Decoder::new(0), Decoder::new(0));
+        Self { sieve, every, stretch, decoder, other, gleaner, hits: Vec::new(), dense: false, at }
     }
 
     /// Reads the stretch. `reader` begins at its first byte, or one before where that is not the start of the log. Returns
@@ -126,6 +130,47 @@ impl<'a, 'b> Lines<'a, 'b> {
 
     /// Decodes the lines that can say something.
     fn search(&mut self, lines: &[u8]) {
+        if self.dense && !self.every && !self.sieve.is_strange(lines) {
+            self.one_by_one(lines);
+        } else {
+            self.sift(lines);
+            self.dense = self.hits.len() * DENSE > lines.len();
+        }
+    }
+
+    /// Decodes one line after the other, as long as they begin as the one before and say something: then the search would have
+    /// found them. Where most do, it takes longer than decoding the others in vain.
+    fn one_by_one(&mut self, lines: &[u8]) {
+        let mut done = self.end_record(lines, 0);
+        let (mut heard, mut searched) = (false, 0);
+        while let Some(rest) = lines.get(done..).filter(|rest| !rest.is_empty()) {
+            if !heard {
+                self.follow_up(lines.split_at(done).0);
+            }
+            let line = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)).0;
+            self.decoder.skip_to(self.stretch.base + self.at + done as u64);
+            let mut lost = false;
+            let record = self.decoder.again(line, &mut |input| match input {
+                // It is told of when the line is decoded below.
+                Input::Gap(_) => lost = true,
+                Input::Record(_) | Input::Boot(..) | Input::Unparsed(_) => self.gleaner.take(&input),
+            });
+            heard = record.is_some_and(|(record, header)| !lost && self.gleaner.offer(&record, header));
+            if heard {
+                done += line.len();
+                continue;
+            }
+            self.at += done as u64;
+            self.sift(line);
+            self.at -= done as u64;
+            done = self.end_record(lines, done + line.len());
+            searched += 1;
+        }
+        self.dense = searched * 4 * DENSE < lines.len();
+    }
+
+    /// Looks for the lines that can say something, and decodes these.
+    fn sift(&mut self, lines: &[u8]) {
         let mut hits = std::mem::take(&mut self.hits);
         if self.sieve.search(lines, &mut hits) || self.every {
             // Bytes that no text has: the decoder says what they are.
@@ -250,116 +295,4 @@ pub(super) fn ask(gleaner: &mut Gleaner<'_>, lines: &[u8], offset: u64, first: b
     decoder.feed(lines.get(start..).unwrap_or_default(), &mut |input| gleaner.take(&input));
     decoder.finish(&mut |input| gleaner.take(&input));
     gleaner.look(Look::Found);
-}
-
-/// What was read and is not done with. A block is always read to the same place, with what was left of the one before it in
-/// front of it.
-struct Window {
-    bytes: Vec<u8>,
-    /// Where blocks are read to.
-    front: usize,
-    from: usize,
-    until: usize,
-    /// How much of a line that is too long was given up.
-    dropped: u64,
-    /// How much the last block was.
-    last: usize,
-}
-
-/// Room in front of a block, for what is left of the one before.
-const FRONT: usize = 4 << 10;
-
-/// Where in memory a block may begin. The kernel takes half as long again to copy a page to where a large allocation begins,
-/// 16 bytes behind such a place (benches/README.md).
-const ALIGNED: usize = 64;
-
-impl Window {
-    fn new() -> Self {
-        let (bytes, front) = Self::room(FRONT);
-        Self { bytes, front, from: front, until: front, dropped: 0, last: 0 }
-    }
-
-    /// Memory for a block and so many bytes before it.
-    fn room(before: usize) -> (Vec<u8>, usize) {
-        let bytes = vec![0; before + ALIGNED + BLOCK];
-        let front = before + bytes.as_ptr().wrapping_add(before).align_offset(ALIGNED);
-        // Where it cannot be told, any place will do.
-        let front = if front > before + ALIGNED { before } else { front };
-        (bytes, front)
-    }
-
-    /// Reads the next block, of `most` bytes, or as much of it as there is. 0 is the end.
-    fn fill(&mut self, reader: &mut dyn Read, most: usize) -> io::Result<usize> {
-        let left = self.until - self.from;
-        if left > self.front {
-            let (mut bytes, front) = Self::room(left * 2);
-            let line = self.bytes.get(self.from..self.until).unwrap_or_default();
-            bytes.iter_mut().skip(front - left).zip(line).for_each(|(to, byte)| *to = *byte);
-            (self.bytes, self.front) = (bytes, front);
-        } else {
-            self.bytes.copy_within(self.from..self.until, self.front - left);
-        }
-        (self.from, self.until) = (self.front - left, self.front);
-        let mut got = 0;
-        while got < most {
-            let room = self.bytes.get_mut(self.front + got..self.front + most);
-            match reader.read(room.unwrap_or_default()) {
-                Ok(0) => break,
-                Ok(length) => got += length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What came before the error is read first.
-                Err(_) if got > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        self.until += got;
-        if got > 0 {
-            self.last = got;
-        }
-        Ok(got)
-    }
-
-    /// What was read last, at the end of the log: the next block was not put in its place.
-    fn last_block(&self) -> &[u8] {
-        self.bytes.get(self.front..self.front + self.last).unwrap_or_default()
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.from..self.until).unwrap_or_default()
-    }
-
-    /// The whole lines, if there are any; at the end of the log the last one may lack its line feed.
-    fn lines(&self, at_end: bool) -> Option<&[u8]> {
-        if self.dropped > 0 {
-            return None;
-        }
-        let end = memrchr(b'\n', self.bytes()).map(|end| end + 1);
-        let end = if at_end { Some(self.bytes().len()) } else { end };
-        end.map(|end| self.bytes().split_at(end).0)
-    }
-
-    fn pass(&mut self, length: usize) {
-        self.from += length;
-    }
-
-    /// Passes over what is left of the first line. Returns whether its end was there.
-    fn skip_line(&mut self, at: &mut u64) -> bool {
-        let end = memchr(b'\n', self.bytes());
-        let length = end.map_or(self.bytes().len(), |end| end + 1);
-        self.pass(length);
-        *at += length as u64;
-        end.is_some()
-    }
-
-    /// Gives up what there is of a line, if it is too long to be a record. Returns its length once its end is reached.
-    fn give_up(&mut self, at_end: bool) -> Option<u64> {
-        if self.dropped == 0 && self.bytes().len() < Decoder::LONGEST {
-            return None;
-        }
-        let end = memchr(b'\n', self.bytes());
-        let length = end.map_or(self.bytes().len(), |end| end + 1);
-        self.dropped += length as u64;
-        self.pass(length);
-        (at_end || end.is_some()).then(|| std::mem::take(&mut self.dropped))
-    }
 }

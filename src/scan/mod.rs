@@ -19,12 +19,14 @@ mod lines;
 mod order;
 mod readers;
 mod repeats;
+mod seen;
 mod set;
 mod shapes;
 mod sieve;
 mod sniff;
 mod strand;
 mod told;
+mod window;
 mod work;
 mod years;
 

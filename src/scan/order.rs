@@ -193,7 +193,7 @@ mod tests {
     /// A batch of one record, whose line is the number.
     fn batch(number: usize) -> Batch {
         let mut batch = Batch::default();
-        batch.record(&Record::bare(Place { line: number as u64, ..Place::default() }, &[]), &mut Vec::new());
+        batch.record(&Record::bare(Place { line: number as u64, ..Place::default() }, &[]), &mut Vec::new(), false);
         batch
     }
 

@@ -4,7 +4,7 @@ use crate::event::{Event, Recogniser, Said};
 use crate::record::{Author, Record};
 
 /// How many messages are known at a time, a power of two: those of a few hosts.
-const SLOTS: usize = 1 << 8;
+const SLOTS: usize = 1 << 10;
 
 /// What of a hash tells the slot.
 const SHIFT: u32 = u64::BITS - SLOTS.trailing_zeros();

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use memchr::memchr;
 
-use super::lines::BLOCK;
+use super::window::BLOCK;
 use crate::record::{Decoder, Input, Record};
 use crate::source::Unpacked;
 

@@ -17,12 +17,13 @@ use rustix::fs::OFlags;
 use super::batch::Batch;
 use super::files::FileOf;
 use super::gleaner::{Gleaner, Look, Sink};
-use super::lines::{BLOCK, Lines, Stretch, ask};
+use super::lines::{Lines, Stretch, ask};
 use super::order::{Order, Word};
 use super::readers::{Counted, Failing, Followed, From, Patient};
 use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
 use super::sniff::{Looked, Shape, sniff};
+use super::window::BLOCK;
 use crate::record::Decoder;
 use crate::source::{Unpacked, words};
 

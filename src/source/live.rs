@@ -11,7 +11,7 @@ use super::log::Logs;
 use super::uevent::Uevents;
 use crate::audit::Listening;
 use crate::record::{Gap, Input, Place, Stamp};
-use crate::timeline::{Log, LogKind};
+use crate::timeline::{Keeps, Log, LogKind};
 
 /// Records read in one turn at the most: more than a ring holds (`CONFIG_LOG_BUF_SHIFT`), and some tenths of a second of
 /// work, so that a turn ends with an empty ring unless somebody writes faster than we read.
@@ -49,7 +49,7 @@ struct Numbered<R> {
 impl<R: kmsg::Ring> Numbered<R> {
     fn new(ring: R) -> Self {
         let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
-        log.endless = true;
+        log.keeps = Keeps::Past;
         Self { reader: Reader::new(0, ring), log, came: Drained::More }
     }
 

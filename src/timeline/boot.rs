@@ -77,8 +77,8 @@ fn is_info(event: &Event, record: &Record<'_>) -> bool {
 
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
-    pub(super) fn of(id: Option<BootId>, hostname: Option<String>, endless: bool) -> Self {
-        Self { id, hostname, past: endless.then(Chronicle::default), ..Self::default() }
+    pub(super) fn of(id: Option<BootId>, hostname: Option<String>, past: Option<Chronicle>) -> Self {
+        Self { id, hostname, past, ..Self::default() }
     }
 
     /// Whether records are missing somewhere.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::boot::{Boot, Moment};
 use crate::event::{Event, Fact, Recogniser, Said};
+use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Unparsed};
 
 /// What a log is read from.
@@ -13,6 +14,27 @@ pub enum LogKind {
     Ring,
     /// A file, standard input, or the journal.
     File,
+}
+
+/// What is kept of the boots of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Every fact, so that they can be laid over those of another log.
+    Facts,
+    /// What the facts come to: the log has no end.
+    Past,
+    /// The same, where each boot is judged for itself: no report tells of the last record of one that was left out.
+    PastAlone,
+}
+
+impl Keeps {
+    fn past(self) -> Option<Chronicle> {
+        match self {
+            Self::Facts => None,
+            Self::Past => Some(Chronicle::default().with_last()),
+            Self::PastAlone => Some(Chronicle::default()),
+        }
+    }
 }
 
 /// One log of a case.
@@ -30,8 +52,8 @@ pub struct Log {
     pub named: bool,
     /// Why it could not be read, or not to its end.
     pub failure: Option<String>,
-    /// Whether it has no end: then its facts are not kept one by one, and cannot be laid over those of another log.
-    pub endless: bool,
+    /// What is kept of its boots.
+    pub keeps: Keeps,
     /// Why a ring buffer was read without sequence numbers (syslog(2) in place of `/dev/kmsg`): then nobody knows whether
     /// records are missing.
     pub unnumbered: Option<String>,
@@ -85,7 +107,7 @@ impl Log {
             kind,
             named: false,
             failure: None,
-            endless: false,
+            keeps: Keeps::Facts,
             unnumbered: None,
             records: 0,
             kernel_records: 0,
@@ -263,7 +285,7 @@ impl Log {
             Some(at) if follows => at,
             _ => {
                 let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
-                self.boots.push(Boot::of(id.copied(), hostname, self.endless));
+                self.boots.push(Boot::of(id.copied(), hostname, self.keeps.past()));
                 self.boots.len() - 1
             }
         };

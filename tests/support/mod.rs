@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use pciback_audit::audit::{Asked, Case, Options};
 use pciback_audit::record::Decoder;
-use pciback_audit::timeline::{Log, LogKind};
+use pciback_audit::timeline::{Keeps, Log, LogKind};
 use pciback_audit::tree::Tree;
 
 pub fn testdata(name: &str) -> PathBuf {
@@ -45,7 +45,7 @@ pub fn log_of_reads(index: usize, name: &str, reads: &[&[u8]]) -> Log {
 /// The same, kept as a log that never ends is kept.
 pub fn endless_log(bytes: &[u8]) -> Log {
     let mut log = Log::new(0, "log".to_owned(), LogKind::File);
-    log.endless = true;
+    log.keeps = Keeps::Past;
     read_into(log, &[bytes])
 }
 

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm256_or_si256, _mm256_set1_epi8, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_subs_epu8, _mm256_testz_si256,
 };
 
-use super::{ROWS, SECOND, THIRD};
+use super::{ROWS, SECOND, THIRD, has_strange};
 
 const WIDTH: usize = 32;
 /// How many positions are looked at before the first branch.
@@ -36,6 +36,21 @@ impl Avx2 {
             search(block, candidate)
         }
     }
+
+    /// Whether there is a strange byte.
+    #[expect(clippy::unused_self, reason = "it is the proof")]
+    pub(super) fn is_strange(self, block: &[u8]) -> bool {
+        #[expect(unsafe_code, reason = "as above")]
+        // SAFETY: as above.
+        unsafe {
+            is_strange(block)
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn is_strange(block: &[u8]) -> bool {
+    has_strange(block)
 }
 
 #[target_feature(enable = "avx2")]

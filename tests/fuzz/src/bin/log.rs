@@ -7,11 +7,11 @@ use libfuzzer_sys::fuzz_target;
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::record::Decoder;
 use pciback_audit::report::{Report, Verdict};
-use pciback_audit::timeline::{Log, LogKind};
+use pciback_audit::timeline::{Keeps, Log, LogKind};
 
 fn report(reads: &[&[u8]], endless: bool) -> (Report, usize) {
     let mut log = Log::new(0, "log".to_owned(), LogKind::File);
-    log.endless = endless;
+    log.keeps = if endless { Keeps::Past } else { Keeps::Facts };
     let mut decoder = Decoder::new(0);
     for bytes in reads {
         decoder.feed(bytes, &mut |input| log.take(input));
