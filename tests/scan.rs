@@ -498,15 +498,21 @@ fn generated(dice: &mut Dice, hosts: usize, damaged: bool) -> Vec<u8> {
     let modern = dice.below(2) == 0;
     let mut booted = vec![0_usize; hosts];
     let mut log = Vec::new();
-    let mut now = 0;
+    let (mut now, mut host) = (0, 0);
+    // In some logs a host says much at a time, and most of it matters.
+    let (calm, kinds, daemons) = *dice.one_of(&[(1, 12, 14), (30, 8, 60)]);
     for number in 0..300 + dice.below(300) {
-        let host = dice.below(hosts);
-        now += dice.below(700_000);
+        if dice.below(calm) == 0 {
+            host = dice.below(hosts);
+            now += dice.below(if calm == 1 { 700_000 } else { 100_000 });
+        } else {
+            now += dice.below(3_000);
+        }
         let boots = dice.below(50) == 0;
         if boots {
             booted[host] = now;
         }
-        let text = match dice.below(12) {
+        let text = match dice.below(kinds) {
             _ if boots => "Linux version 6.1.0-56-amd64 (x) #1 SMP".to_owned(),
             1 => "Command line: root=/dev/sda xen-pciback.hide=(0000:00:1d.0)(0000:00:1d.1)".to_owned(),
             2..5 => format!("pciback 0000:00:1d.{}: xen_pciback: seizing device", dice.below(4)),
@@ -519,7 +525,7 @@ fn generated(dice: &mut Dice, hosts: usize, damaged: bool) -> Vec<u8> {
         let time = if modern { format!("2026-11-22T{clock}.5+00:00") } else { format!("Nov 22 {clock}") };
         let uptime = now - booted[host];
         let (seconds, micros) = (uptime / 1_000_000, uptime % 1_000_000);
-        let line = match dice.below(14) {
+        let line = match dice.below(daemons) {
             _ if boots => format!("{time} h{host} kernel: [{seconds:5}.{micros:06}] {text}"),
             0 => format!("{time} h{host} sshd[12]: {text}"),
             1 => format!("{time} h{host} systemd-journald[88]: Missed {number} kernel messages"),
@@ -528,6 +534,12 @@ fn generated(dice: &mut Dice, hosts: usize, damaged: bool) -> Vec<u8> {
             _ => format!("{time} h{host} kernel: [{seconds:5}.{micros:06}] {text}"),
         };
         log.extend_from_slice(line.as_bytes());
+        if damaged && !boots && line.ends_with(&text) && dice.below(25) == 0 {
+            let text = dice.below(text.len() + 1);
+            let at = log.len() - text;
+            let inside: &&[u8] = dice.one_of(&[b"\x1b[0m", b"\x07", b"\t", b"\r"]);
+            log.splice(at..at, inside.iter().copied());
+        }
         log.extend_from_slice(if dice.below(9) == 0 { b"\r\n" } else { b"\n" });
         if damaged && dice.below(40) == 0 {
             let junk: &[&[u8]] = &[
@@ -536,13 +548,14 @@ fn generated(dice: &mut Dice, hosts: usize, damaged: bool) -> Vec<u8> {
                 b"\x01\x02\x03\x04\x05\n",
                 b"\x1b[31mred\x1b[0m\n",
                 b"a\0b\n",
+                b"** 3 printk messages dropped **\n",
                 b"\n\n",
             ];
             log.extend_from_slice(junk[dice.below(junk.len())]);
         }
     }
     if dice.below(4) == 0 {
-        log.truncate(log.len() - dice.below(60));
+        log.truncate(log.len() - dice.below(10));
     }
     log
 }
@@ -555,6 +568,44 @@ fn on_generated_logs_the_search_misses_nothing() {
         let hosts = 1 + dice.below(4);
         let log = generated(&mut dice, hosts, round % 2 == 0);
         folder.file("syslog", &log);
+        let base = scan(&[folder.at("syslog")]);
+        let expected = all(&Scan { every_line: true, ..base.clone() });
+        similar(&format!("round {round}"), &all(&base), &expected);
+    }
+}
+
+/// A log in which nearly every line says something, and begins as the one before did.
+fn crowded(dice: &mut Dice, strange: bool) -> Vec<u8> {
+    let messages: Vec<String> = messages().into_iter().filter(|text| !text.contains('\n')).collect();
+    let (mut second, mut host) = (0, 0);
+    let mut log = Vec::new();
+    for number in 0..400 {
+        second += usize::from(dice.below(60) == 0);
+        host = if dice.below(40) == 0 { dice.below(3) } else { host };
+        let header = format!("Nov 22 00:00:{second:02} h{host} kernel: [{second:5}.{number:06}] ");
+        let line = match dice.below(150) {
+            0 => format!("Nov 22 00:00:{second:02} h{} kernel: [{:5}.{number:06}] audit: x", dice.below(3), second + 1),
+            1 => "** 3 printk messages dropped **".to_owned(),
+            2 => format!("Nov 22 00:00:{second:02} h{host} rsyslogd: imuxsock lost 5 messages from pid 12"),
+            3 => "MESSAGE=pciback 0000:00:1d.0: seizing device".to_owned(),
+            4 if strange => format!("{header}uhci_hcd 0000:00:1d.1: {}", "\u{1}".repeat(99)),
+            5 if strange => format!("{header}pciback 0000:00:1d.0: \u{1b}[1mseizing device\u{1b}[0m"),
+            6 => format!("{header}audit: type=1400"),
+            7..30 => format!("{header}{}", dice.one_of(&messages)),
+            _ => format!("{header}pciback 0000:00:1d.{}: seizing device", dice.below(3)),
+        };
+        log.extend_from_slice(line.as_bytes());
+        log.push(b'\n');
+    }
+    log
+}
+
+#[test]
+fn where_nearly_every_line_says_something_none_is_missed_and_none_is_of_another_host() {
+    let folder = Folder::new();
+    let mut dice = Dice(0x1234_5678_9abc_def1);
+    for round in 0..100 {
+        folder.file("syslog", &crowded(&mut dice, round % 3 == 0));
         let base = scan(&[folder.at("syslog")]);
         let expected = all(&Scan { every_line: true, ..base.clone() });
         similar(&format!("round {round}"), &all(&base), &expected);

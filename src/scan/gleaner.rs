@@ -91,7 +91,8 @@ impl<'a> Gleaner<'a> {
     pub(super) fn take(&mut self, input: &Input<'_>) {
         self.header = None;
         let host = if let Input::Record(record) = input { record.hostname.as_deref() } else { None };
-        if self.found {
+        // What was passed over may stand before what is missing.
+        if self.found && self.look != Look::Passed {
             self.end_gap(host);
         }
         match input {

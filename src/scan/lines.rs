@@ -13,6 +13,9 @@ use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
 /// Where one line in so many bytes says something, most do.
 const DENSE: usize = 256;
 
+/// Where one line in so many bytes says nothing, it is not worth while to decode them for the others.
+const SPARSE: usize = 512;
+
 /// How far behind a seizing line the next record of its host is looked for.
 const FAR: u64 = 1 << 20;
 
@@ -54,7 +57,7 @@ impl<'a, 'b> Lines<'a, 'b> {
     pub(super) fn new(sieve: &'a Sieve, every: bool, stretch: Stretch, gleaner: &'a mut Gleaner<'b>) -> Self {
         let at = stretch.from.saturating_sub(1);
         let (decoder, other) = (Decoder::new(0), Decoder::new(0));
-        Self { sieve, every, stretch, decoder, other, gleaner, hits: Vec::new(), dense: false, at }
+        Self { sieve, every, stretch, decoder, other, gleaner, hits: Vec::new(), dense: true, at }
     }
 
     /// Reads the stretch. `reader` begins at its first byte, or one before where that is not the start of the log. Returns
@@ -142,7 +145,7 @@ impl<'a, 'b> Lines<'a, 'b> {
     /// found them. Where most do, it takes longer than decoding the others in vain.
     fn one_by_one(&mut self, lines: &[u8]) {
         let mut done = self.end_record(lines, 0);
-        let (mut heard, mut searched) = (false, 0);
+        let (mut heard, mut missed) = (false, 0);
         while let Some(rest) = lines.get(done..).filter(|rest| !rest.is_empty()) {
             if !heard {
                 self.follow_up(lines.split_at(done).0);
@@ -160,13 +163,14 @@ impl<'a, 'b> Lines<'a, 'b> {
                 done += line.len();
                 continue;
             }
+            missed += SPARSE;
+            self.dense = missed < done + 4 * SPARSE;
+            let searched = if self.dense { line } else { rest };
             self.at += done as u64;
-            self.sift(line);
+            self.sift(searched);
             self.at -= done as u64;
-            done = self.end_record(lines, done + line.len());
-            searched += 1;
+            done = self.end_record(lines, done + searched.len());
         }
-        self.dense = searched * 4 * DENSE < lines.len();
     }
 
     /// Looks for the lines that can say something, and decodes these.
