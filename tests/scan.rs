@@ -491,6 +491,17 @@ fn messages() -> Vec<String> {
     known.chain(more.map(str::to_owned)).collect()
 }
 
+/// What stands between the lines of a damaged log.
+const JUNK: &[&[u8]] = &[
+    b"\0\0\0\0",
+    b"\xff\xfe\xfd\n",
+    b"\x01\x02\x03\x04\x05\n",
+    b"\x1b[31mred\x1b[0m\n",
+    b"a\0b\n",
+    b"** 3 printk messages dropped **\n",
+    b"\n\n",
+];
+
 /// A log of so many hosts, with boots, loads, daemons, losses and damage. Times go forward, as in a real one. That of one
 /// host has the kernel's clock on all its records: by whole seconds alone, it would hang on single records what is settled.
 fn generated(dice: &mut Dice, hosts: usize, damaged: bool) -> Vec<u8> {
@@ -542,16 +553,8 @@ fn generated(dice: &mut Dice, hosts: usize, damaged: bool) -> Vec<u8> {
         }
         log.extend_from_slice(if dice.below(9) == 0 { b"\r\n" } else { b"\n" });
         if damaged && dice.below(40) == 0 {
-            let junk: &[&[u8]] = &[
-                b"\0\0\0\0",
-                b"\xff\xfe\xfd\n",
-                b"\x01\x02\x03\x04\x05\n",
-                b"\x1b[31mred\x1b[0m\n",
-                b"a\0b\n",
-                b"** 3 printk messages dropped **\n",
-                b"\n\n",
-            ];
-            log.extend_from_slice(junk[dice.below(junk.len())]);
+            let junk: &&[u8] = dice.one_of(JUNK);
+            log.extend_from_slice(junk);
         }
     }
     if dice.below(4) == 0 {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::event::Said;
 use crate::pci::Address;
-use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Unparsed};
+use crate::record::{Author, BootId, Gap, Place, Record, Stamp, Unparsed, Wall};
 
 /// A batch is handed on when it holds this many bytes or things.
 const FULL: (usize, usize) = (16 << 10, 128);
@@ -26,12 +26,12 @@ pub(super) enum Piece<'a> {
     Unparsed(Unparsed),
 }
 
-/// Records one behind the other of the same host, program and boot: what is to be found of these is looked up once.
+/// Records one behind the other of the same host, program, boot and time: what is to be found of these is looked up once.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     pub(super) host: Option<&'a [u8]>,
     identifier: Option<&'a [u8]>,
-    boot_id: Option<BootId>,
+    common: Common,
     kept: &'a [Kept],
     batch: &'a Batch,
 }
@@ -59,23 +59,41 @@ enum Item {
 #[derive(Debug)]
 struct Head {
     host: Option<Range<u32>>,
+    /// A program other than the kernel.
+    identifier: Option<Range<u32>>,
+    common: Common,
+}
+
+/// The part of it that is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Common {
     /// Whether the kernel wrote them, by their program. Mostly it did, and no texts need be compared for that.
     tagged: bool,
-    /// Another program.
-    identifier: Option<Range<u32>>,
     boot_id: Option<BootId>,
+    wall: Option<Wall>,
+    level: Option<u8>,
+    author: Author,
+    device: Option<Address>,
+    line: u64,
+    sequence: Option<u64>,
 }
 
 /// The rest of a record.
 #[derive(Debug)]
 struct Kept {
-    place: Place,
-    stamp: Stamp,
-    level: Option<u8>,
-    author: Author,
-    device: Option<Address>,
+    offset: u64,
+    uptime: Option<u64>,
     message: Range<u32>,
     said: Range<u32>,
+}
+
+impl Common {
+    fn of(record: &Record<'_>) -> Self {
+        let Record { boot_id, level, author, device, .. } = *record;
+        let Place { line, sequence, .. } = record.place;
+        let tagged = record.identifier.as_deref() == Some(KERNEL);
+        Self { tagged, boot_id, wall: record.stamp.wall, level, author, device, line, sequence }
+    }
 }
 
 impl Batch {
@@ -111,15 +129,8 @@ impl Batch {
         let message = self.keep(if said.is_empty() { &[] } else { &record.message });
         let from = length(&self.said);
         self.said.append(said);
-        self.kept.push(Kept {
-            place: record.place,
-            stamp: record.stamp,
-            level: record.level,
-            author: record.author,
-            device: record.device,
-            message,
-            said: from..length(&self.said),
-        });
+        let (offset, uptime) = (record.place.offset, record.stamp.uptime);
+        self.kept.push(Kept { offset, uptime, message, said: from..length(&self.said) });
     }
 
     /// Makes the run that the next record goes into.
@@ -129,21 +140,20 @@ impl Batch {
             run.end = next + 1;
             return;
         }
-        let tagged = record.identifier.as_deref() == Some(KERNEL);
-        let (host, identifier) = (record.hostname.as_deref(), record.identifier.as_deref().filter(|_| !tagged));
+        let common = Common::of(record);
+        let (host, identifier) = (record.hostname.as_deref(), record.identifier.as_deref().filter(|_| !common.tagged));
         let is = |kept: &Option<Range<u32>>, text| kept.as_ref().map(|kept| part(&self.text, kept)) == text;
         if let Some(Item::Run(head, run)) = self.items.last_mut()
             && is(&head.host, host)
-            && head.tagged == tagged
             && is(&head.identifier, identifier)
-            && head.boot_id == record.boot_id
+            && head.common == common
         {
             run.end = next + 1;
             return;
         }
         let host = host.map(|host| self.keep(host));
         let identifier = identifier.map(|identifier| self.keep(identifier));
-        self.items.push(Item::Run(Head { host, tagged, identifier, boot_id: record.boot_id }, next..next + 1));
+        self.items.push(Item::Run(Head { host, identifier, common }, next..next + 1));
     }
 
     pub(super) fn gap(&mut self, gap: Gap, host: Option<&[u8]>) {
@@ -165,8 +175,8 @@ impl Batch {
             Item::Run(head, run) => {
                 let text = |text: &Option<Range<u32>>| text.as_ref().map(|text| part(&self.text, text));
                 let (host, identifier) =
-                    (text(&head.host), if head.tagged { Some(KERNEL) } else { text(&head.identifier) });
-                Piece::Run(Run { host, identifier, boot_id: head.boot_id, kept: part(&self.kept, run), batch: self })
+                    (text(&head.host), if head.common.tagged { Some(KERNEL) } else { text(&head.identifier) });
+                Piece::Run(Run { host, identifier, common: head.common, kept: part(&self.kept, run), batch: self })
             }
             Item::Gap(gap, host) => Piece::Gap(*gap, host.as_ref().map(|host| part(&self.text, host))),
             Item::Boot(place, id) => Piece::Boot(*place, *id),
@@ -182,19 +192,25 @@ impl Batch {
     }
 }
 
-impl Run<'_> {
-    /// Hands out each record, without its host, and what it says; without anything said, it only shows that its host went on.
-    pub(super) fn each(&self, mut sink: impl FnMut(&mut Record<'_>, &[Said])) {
-        let Self { boot_id, batch: Batch { text, said, .. }, .. } = self;
+impl<'a> Run<'a> {
+    /// What its records are by what they have in common: without their host, in the first one's place.
+    pub(super) fn common(&self) -> Record<'a> {
+        let Common { boot_id, wall, level, author, device, line, sequence, .. } = self.common;
         let identifier = self.identifier.map(Cow::Borrowed);
-        let mut record = Record { identifier, ..Record::bare(Place::default(), &[]) };
+        let offset = self.kept.first().map_or(0, |first| first.offset);
+        let place = Place { line, sequence, offset, log: 0 };
+        let stamp = Stamp { uptime: None, wall };
+        Record { stamp, level, author, identifier, boot_id, device, ..Record::bare(place, &[]) }
+    }
+
+    /// Hands out each record, made from what they have in common, and what it says; without anything said, it only shows that its
+    /// host went on.
+    pub(super) fn each(&self, common: Record<'a>, mut sink: impl FnMut(&mut Record<'a>, &'a [Said])) {
+        let Batch { text, said, .. } = self.batch;
+        let mut record = common;
         for kept in self.kept {
-            record.place = kept.place;
-            record.stamp = kept.stamp;
-            record.level = kept.level;
-            record.author = kept.author;
-            record.boot_id = *boot_id;
-            record.device = kept.device;
+            record.place.offset = kept.offset;
+            record.stamp.uptime = kept.uptime;
             record.message = Cow::Borrowed(part(text, &kept.message));
             sink(&mut record, part(said, &kept.said));
         }

@@ -11,7 +11,7 @@ use super::shapes::Shapes;
 use super::strand::{Strand, Thing};
 use super::years::Day;
 use crate::event::Said;
-use crate::record::{BootId, Gap, Input, Place, Record, Unparsed};
+use crate::record::{BootId, Gap, Input, Place, Record, Stamp, Unparsed, Wall};
 use crate::timeline::{Keeps, Log, is_nameless};
 
 /// From this length on, in bytes, what a strand holds is put into a log that keeps no more than the host has devices.
@@ -150,24 +150,28 @@ impl Hosts {
         let mut counting = state.counting;
         let mut thread = host.and_then(|host| Some((host, some_thread(threads.get_mut(host)?, set)?)));
         let mut known = Known::new(state, shapes, *until);
-        run.each(|record, said| {
-            let year = record.stamp.wall.as_ref().map_or(0, |wall| counting.note(wall));
+        let mut common = run.common();
+        common.place.log = set;
+        if known.state.boot.is_some() && common.place.sequence.is_none() {
+            common.boot_id = common.boot_id.or(known.state.boot);
+        }
+        let year = common.stamp.wall.as_ref().map_or(0, |wall| counting.note(wall));
+        let written = common.stamp.wall;
+        let dated = known.date(&common, year);
+        run.each(common, |record, said| {
             let Some((host, thread)) = &mut thread else {
                 *unattributed += u64::from(!said.is_empty());
                 return;
             };
-            record.place.log = set;
-            if known.state.boot.is_some() && record.place.sequence.is_none() {
-                record.boot_id = record.boot_id.or(known.state.boot);
-            }
             if said.is_empty() {
+                record.stamp.wall = written;
                 thread.wait(Mark::of(record), year, &mut known);
                 return;
             }
             if !thread.waiting.is_empty() {
                 thread.catch_up(record.place.offset, &mut known);
             }
-            thread.take(record, said, year, &mut known);
+            thread.take(record, said, dated, &mut known);
             if let Some(log) = thread.bound(set, alone, &known) {
                 finished.push((*host, log));
             }
@@ -256,19 +260,21 @@ impl Thread {
     fn catch_up(&mut self, to: u64, known: &mut Known<'_>) {
         while self.waiting.first().is_some_and(|(mark, _)| mark.offset() < to) {
             let (mark, year) = self.waiting.remove(0);
-            self.take(&mut mark.record(&[]), &[], year, known);
+            let mut record = mark.record(&[]);
+            let dated = known.date(&record, year);
+            self.take(&mut record, &[], dated, known);
         }
     }
 
     /// Writes down a record, or has it taken by the log.
     #[inline]
-    fn take(&mut self, record: &mut Record<'_>, said: &[Said], year: u32, known: &mut Known<'_>) {
+    fn take(&mut self, record: &mut Record<'_>, said: &[Said], dated: Dated, known: &mut Known<'_>) {
         let Some(log) = &mut self.live else {
-            self.strand.record(record, year, known.shapes);
+            self.strand.record(record, dated.year, known.shapes);
             return;
         };
-        known.state.date(record, year, &mut known.day);
-        if !known.until.is_some_and(|until| is_later(record, until)) {
+        if !dated.is_too_late {
+            record.stamp.wall = dated.wall;
             log.hear(record, said);
         }
     }
@@ -304,8 +310,8 @@ impl Thread {
         let mut day = Day::default();
         for (mark, year) in &self.waiting {
             let mut record = mark.record(&[]);
-            state.date(&mut record, *year, &mut day);
-            if !until.is_some_and(|until| is_later(&record, until)) {
+            record.stamp.wall = state.date(&record, *year, &mut day);
+            if !is_later(&record.stamp, until) {
                 log.hear(&record, &[]);
             }
         }
@@ -326,6 +332,22 @@ impl<'a> Known<'a> {
     fn new(state: &'a SetState, shapes: &'a mut Shapes, until: Option<DateTime<Utc>>) -> Self {
         Self { state, shapes, until, day: Day::default() }
     }
+
+    /// Gives the year to a record's time.
+    fn date(&mut self, record: &Record<'_>, year: u32) -> Dated {
+        let wall = self.state.date(record, year, &mut self.day);
+        Dated { year, wall, is_too_late: is_later(&Stamp { wall, uptime: None }, self.until) }
+    }
+}
+
+/// The time of a record, with its year.
+#[derive(Clone, Copy, Debug)]
+struct Dated {
+    /// Which year of its file it is of, where that was inferred.
+    year: u32,
+    wall: Option<Wall>,
+    /// Whether it is behind all that is asked for.
+    is_too_late: bool,
 }
 
 fn thread_of(threads: &mut [(usize, Thread)], set: usize) -> Option<&mut Thread> {
@@ -342,8 +364,8 @@ fn some_thread(threads: &mut Vec<(usize, Thread)>, set: usize) -> Option<&mut Th
     thread_of(threads, set)
 }
 
-fn is_later(record: &Record<'_>, than: DateTime<Utc>) -> bool {
-    record.stamp.wall.is_some_and(|wall| wall.utc() > than.naive_utc())
+fn is_later(stamp: &Stamp, until: Option<DateTime<Utc>>) -> bool {
+    until.is_some_and(|until| stamp.wall.is_some_and(|wall| wall.utc() > until.naive_utc()))
 }
 
 /// Has a log take what a strand holds, with the places between where something could not be read.
@@ -370,9 +392,9 @@ pub(super) fn replay(strand: &Strand, state: &SetState, shapes: &Shapes, until: 
             Thing::Boot(place, id) => log.take(Input::Boot(place, id)),
             Thing::Gap(gap) => log.take(Input::Gap(gap)),
             Thing::Record(mut record, year) => {
-                state.date(&mut record, year, &mut day);
+                record.stamp.wall = state.date(&record, year, &mut day);
                 record.place.log = index;
-                over = until.is_some_and(|until| is_later(&record, until));
+                over = is_later(&record.stamp, until);
                 match record.message.is_empty() {
                     _ if over => {}
                     true => log.hear(&record, &[]),

@@ -200,7 +200,7 @@ mod tests {
     fn line(batch: &Batch) -> Option<u64> {
         let run = batch.pieces().find_map(|piece| if let Piece::Run(run) = piece { Some(run) } else { None })?;
         let mut line = None;
-        run.each(|record, _| line = Some(record.place.line));
+        run.each(run.common(), |record, _| line = Some(record.place.line));
         line
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::years::{Day, Resolved, Years};
-use crate::record::{BootId, Record};
+use crate::record::{BootId, Record, Wall};
 use crate::timeline::{Log, LogKind};
 
 /// Files of a set are this far apart in the places of its records, so that a place tells the file.
@@ -72,14 +72,12 @@ impl SetState {
         matches!(self.named, Named::Several)
     }
 
-    /// Gives the year to a record's time that was written without one. `day` is of the record before.
-    #[inline]
-    pub(super) fn date(&self, record: &mut Record<'_>, year: u32, day: &mut Day) {
+    /// A record's time, with its year where it was written without one. `day` is of the record before.
+    pub(super) fn date(&self, record: &Record<'_>, year: u32, day: &mut Day) -> Option<Wall> {
+        let wall = record.stamp.wall?;
         let file = file_of(record.place.offset);
         let resolved = self.years.get(file).copied().unwrap_or(self.guessed);
-        if let (Some(wall), Some(resolved)) = (&mut record.stamp.wall, resolved) {
-            *wall = resolved.date(wall, year, day).unwrap_or(*wall);
-        }
+        resolved.and_then(|resolved| resolved.date(&wall, year, day)).or(Some(wall))
     }
 
     /// The years of the file that is being read, as if what was read so far were all of it.
