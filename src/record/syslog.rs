@@ -150,13 +150,11 @@ pub(super) fn body<'a>(record: &mut Record<'a>, origin: Origin<'a>, text: &'a [u
     record.identifier = origin.identifier.map(Cow::Borrowed);
     record.level = priority.map(super::level);
     // Any user can log as "kernel" (logger -t kernel), so the name proves nothing; another name does.
-    record.author = match origin.identifier {
-        _ if priority.is_some_and(|priority| priority >= 8) => Author::User,
-        Some(b"kernel") | None => Author::Unstated,
-        Some(_) => Author::User,
-    };
+    let is_kernel = origin.identifier == Some(b"kernel");
+    let is_user = priority.is_some_and(|priority| priority >= 8) || (!is_kernel && origin.identifier.is_some());
+    record.author = if is_user { Author::User } else { Author::Unstated };
     let mut text = text;
-    if origin.identifier == Some(b"kernel") {
+    if is_kernel {
         // Forwarded twice, the tag is there twice.
         while let Some(rest) = text.strip_prefix(b"kernel: ") {
             text = rest;

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::Scan;
-use super::hosts::{Hosts, Thread};
+use super::hosts::Hosts;
 use super::set::SetState;
+use super::thread::Thread;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::Stamp;

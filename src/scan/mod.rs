@@ -25,6 +25,7 @@ mod shapes;
 mod sieve;
 mod sniff;
 mod strand;
+mod thread;
 mod told;
 mod window;
 mod work;

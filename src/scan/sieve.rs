@@ -148,7 +148,8 @@ impl Sieve {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
             Way::Avx2(avx2) => avx2.is_strange(block),
-            Way::Portable => has_strange(block),
+            // Without a way out of the loop the compiler makes vectors of it.
+            Way::Portable => block.iter().fold(false, |any, byte| any | is_strange(*byte)),
         }
     }
 }
@@ -156,12 +157,6 @@ impl Sieve {
 /// A control character that does not belong into a line of text.
 pub(super) const fn is_strange(byte: u8) -> bool {
     byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')
-}
-
-/// The same of any byte of a block. Without a way out of the loop the compiler makes vectors of it.
-#[inline]
-fn has_strange(block: &[u8]) -> bool {
-    block.iter().fold(false, |any, byte| any | is_strange(*byte))
 }
 
 /// Whether what has its key at `at` is there as a whole.

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm256_or_si256, _mm256_set1_epi8, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_subs_epu8, _mm256_testz_si256,
 };
 
-use super::{ROWS, SECOND, THIRD, has_strange};
+use super::{ROWS, SECOND, THIRD};
 
 const WIDTH: usize = 32;
 /// How many positions are looked at before the first branch.
@@ -50,7 +50,12 @@ impl Avx2 {
 
 #[target_feature(enable = "avx2")]
 fn is_strange(block: &[u8]) -> bool {
-    has_strange(block)
+    let mut controls = Controls::none();
+    let (vectors, rest) = block.as_chunks();
+    let mut last = [b'\n'; WIDTH];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    vectors.iter().chain([&last]).for_each(|vector| controls.note(load(vector, 0)));
+    controls.any()
 }
 
 #[target_feature(enable = "avx2")]
@@ -74,9 +79,7 @@ fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
             tell(window, at + half, candidate);
         }
     }
-    let low = _mm256_subs_epu8(_mm256_set1_epi8(b' '.cast_signed()), controls.least);
-    let delete = _mm256_cmpeq_epi8(_mm256_set1_epi8(0x7f), controls.most);
-    !is_zero(_mm256_or_si256(low, delete))
+    controls.any()
 }
 
 /// What tells in the end whether there were control characters that no text holds.
@@ -92,6 +95,22 @@ impl Controls {
     #[target_feature(enable = "avx2")]
     fn none() -> Self {
         Self { least: _mm256_set1_epi8(-1), most: _mm256_set1_epi8(0) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn note(&mut self, bytes: __m256i) {
+        let text = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(TEXT), bytes), bytes);
+        self.least = _mm256_min_epu8(self.least, _mm256_or_si256(bytes, text));
+        self.most = _mm256_max_epi8(self.most, bytes);
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn any(&self) -> bool {
+        let low = _mm256_subs_epu8(_mm256_set1_epi8(b' '.cast_signed()), self.least);
+        let delete = _mm256_cmpeq_epi8(_mm256_set1_epi8(0x7f), self.most);
+        !is_zero(_mm256_or_si256(low, delete))
     }
 }
 
@@ -131,9 +150,7 @@ fn look(window: &[u8; WINDOW], controls: &mut Controls) -> [__m256i; 4] {
 #[target_feature(enable = "avx2")]
 fn triples<const FROM: usize>(window: &[u8; WINDOW], controls: &mut Controls) -> __m256i {
     let (keys, seconds, thirds) = (load(window, FROM), load(window, FROM + SECOND), load(window, FROM + THIRD));
-    let text = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(TEXT), keys), keys);
-    controls.least = _mm256_min_epu8(controls.least, _mm256_or_si256(keys, text));
-    controls.most = _mm256_max_epi8(controls.most, keys);
+    controls.note(keys);
     let key = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(KEYS), keys), keys);
     let second = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(SECONDS), keys), seconds);
     let one = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(twice(THIRDS), keys), thirds);
@@ -144,7 +161,7 @@ fn triples<const FROM: usize>(window: &[u8; WINDOW], controls: &mut Controls) ->
 /// 32 bytes of the window, by one instruction: all is known when this is compiled.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(window: &[u8; WINDOW], from: usize) -> __m256i {
+fn load<const LENGTH: usize>(window: &[u8; LENGTH], from: usize) -> __m256i {
     let word = |at: usize| {
         let bytes = window.get(from + at..).and_then(<[u8]>::first_chunk);
         bytes.map_or(0, |bytes| i64::from_le_bytes(*bytes))

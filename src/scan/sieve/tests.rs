@@ -89,6 +89,7 @@ fn agree(ways: &[Sieve], block: &[u8]) -> (Vec<Range<usize>>, bool) {
     for way in ways {
         let strange = way.search(block, &mut hits);
         assert_eq!((&hits, strange), (&expected.0, expected.1), "{way:?}\n{}", block.escape_ascii());
+        assert_eq!(way.is_strange(block), strange, "{way:?}\n{}", block.escape_ascii());
     }
     expected
 }
