@@ -20,7 +20,7 @@ pub(super) struct Before {
     origin: (Vec<u8>, Option<Parts>),
     /// Both, as they stood in one line, unless one of them is of a later line.
     header: Option<Vec<u8>>,
-    /// How many headers there were.
+    /// How many headers were read, and not known from the line before.
     headers: u64,
 }
 
@@ -43,7 +43,17 @@ struct Parts {
 }
 
 impl Before {
-    /// The header of a line of syslog that begins as the one before did, and the text behind it.
+    /// The header of a line of syslog, and the text behind it.
+    pub(super) fn header<'a>(&mut self, line: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
+        if let Some(known) = self.again(line) {
+            return Some(known);
+        }
+        let (wall, rest) = self.time(line)?;
+        let (origin, text) = self.origin(rest);
+        Some((Header { wall, origin, number: self.headers }, text))
+    }
+
+    /// The same, where the line begins as the one before did.
     pub(super) fn again<'a>(&self, line: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
         let text = line.strip_prefix(self.header.as_deref()?)?;
         let ((time, Some(wall)), (_, Some(parts))) = (&self.time, &self.origin) else { return None };
@@ -82,9 +92,9 @@ impl Before {
                 (origin, rest)
             }
         };
+        self.headers += 1;
         if self.header.is_none() && parts.is_some() {
             self.header = Some([self.time.0.as_slice(), text].concat());
-            self.headers += 1;
         }
         (origin, rest)
     }

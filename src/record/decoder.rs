@@ -1,6 +1,6 @@
 //! Drives the formats over a stream of bytes: recognises a record, finds its end, decodes it, whatever the reads were.
 
-mod again;
+mod syslog;
 
 use super::dmesg_json::Array;
 use super::journal::NoRecord;

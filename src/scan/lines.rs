@@ -141,8 +141,8 @@ impl<'a, 'b> Lines<'a, 'b> {
         }
     }
 
-    /// Decodes one line after the other, as long as they begin as the one before and say something: then the search would have
-    /// found them. Where most do, it takes longer than decoding the others in vain.
+    /// Decodes one line after the other, as long as they are syslog's and say something: then the search would have found them.
+    /// Where most do, it takes longer than decoding the others in vain.
     fn one_by_one(&mut self, lines: &[u8]) {
         let mut done = self.end_record(lines, 0);
         let (mut heard, mut missed) = (false, 0);
@@ -153,7 +153,7 @@ impl<'a, 'b> Lines<'a, 'b> {
             let line = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)).0;
             self.decoder.skip_to(self.stretch.base + self.at + done as u64);
             let mut lost = false;
-            let record = self.decoder.again(line, &mut |input| match input {
+            let record = self.decoder.syslog(line, &mut |input| match input {
                 // It is told of when the line is decoded below.
                 Input::Gap(_) => lost = true,
                 Input::Record(_) | Input::Boot(..) | Input::Unparsed(_) => self.gleaner.take(&input),

@@ -1,33 +1,36 @@
-//! Lines of syslog that begin as the one before did: nearly all of a syslog do.
+//! Lines of syslog, of which nearly all begin as the one before did.
 
 use super::Decoder;
 use crate::record::before::Header;
 use crate::record::dmesg_json::Array;
 use crate::record::peel::{chomp, split};
-use crate::record::{Input, Record, line, syslog};
+use crate::record::syslog::body;
+use crate::record::{Input, Record, line};
 
 impl Decoder {
     /// Takes one whole line with its end, as [`Self::feed`] does, which holds no control characters but tabs and those at its
     /// end. That spares looking for these again.
     pub(crate) fn feed_line(&mut self, line: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
-        match self.again(line, sink) {
+        match self.syslog(line, sink) {
             Some((record, _)) => sink(Input::Record(record)),
             None => self.feed(line, sink),
         }
     }
 
-    /// The record of such a line, if the line begins as the one before did: otherwise it is not taken. What is known to be before
-    /// it is handed to `sink`. Lines with the same number, one behind the other, have the same host, program and time.
-    pub(crate) fn again<'a>(&mut self, line: &'a [u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<(Record<'a>, u64)> {
-        let (header, text) =
-            self.header(line).filter(|(_, text)| text.ends_with(b"\n") && line.len() <= Self::LONGEST)?;
-        Some((self.behind_header(header, chomp(text), line.len(), sink), header.number))
+    /// The record of such a line, if it is one of syslog: otherwise it is not taken. What is known to be before it is handed to
+    /// `sink`. Lines with the same number, one behind the other, have the same host, program and time.
+    pub(crate) fn syslog<'a>(&mut self, line: &'a [u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<(Record<'a>, u64)> {
+        if !self.is_between() || line.len() > Self::LONGEST || !line.ends_with(b"\n") {
+            return None;
+        }
+        let (header, text) = self.stream.before.header(chomp(line))?;
+        Some((self.behind_header(header, text, line.len(), sink), header.number))
     }
 
     /// Decodes a line of syslog that begins as the one before did, as nearly all do. Returns its length, or nothing where it
     /// has to be looked at more closely.
     pub(super) fn next(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<usize> {
-        let (header, text) = self.header(bytes)?;
+        let (header, text) = self.stream.before.again(bytes).filter(|_| self.is_between())?;
         let end = memchr::memchr(b'\n', text)?;
         let length = bytes.len() - text.len() + end + 1;
         let text = chomp(split(text, end).0);
@@ -39,10 +42,9 @@ impl Decoder {
         Some(length)
     }
 
-    /// The header that a line shares with the one before, and the text behind it.
-    fn header<'a>(&self, bytes: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
-        let between = self.is_at_rest() && self.stream.array == Array::Outside;
-        self.stream.before.again(bytes).filter(|_| between)
+    /// Whether a line can begin here.
+    fn is_between(&self) -> bool {
+        self.is_at_rest() && self.stream.array == Array::Outside
     }
 
     /// The record of a line of `length` bytes, by its header and its text, which holds no control characters but tabs. Hands what
@@ -57,7 +59,7 @@ impl Decoder {
     ) -> Record<'a> {
         let mut record = Record::bare(self.place, text);
         record.stamp.wall = Some(header.wall);
-        syslog::body(&mut record, header.origin, text, None);
+        body(&mut record, header.origin, text, None);
         self.place.offset += length as u64;
         self.place.line += u64::from(self.place.line > 0);
         self.stream.prepare(&mut record, sink);
