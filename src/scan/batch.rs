@@ -83,6 +83,12 @@ struct Common {
 struct Kept {
     offset: u64,
     uptime: Option<u64>,
+    words: Words,
+}
+
+/// Where the message of a record stands in its batch, and what it says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
     message: Range<u32>,
     said: Range<u32>,
 }
@@ -122,15 +128,18 @@ impl Batch {
         self.text.len() >= FULL.0 || self.kept.len() >= FULL.1 || self.items.len() >= FULL.1
     }
 
-    /// Adds a record and what it says. Of one that says nothing the message is not kept. `same` says that it is of the run of the
-    /// record that was added last, if that is in this batch.
-    pub(super) fn record(&mut self, record: &Record<'_>, said: &mut Vec<Said>, same: bool) {
-        self.run(record, same);
-        let message = self.keep(if said.is_empty() { &[] } else { &record.message });
+    /// Adds a message and what it says.
+    pub(super) fn words(&mut self, message: &[u8], said: &mut Vec<Said>) -> Words {
         let from = length(&self.said);
         self.said.append(said);
-        let (offset, uptime) = (record.place.offset, record.stamp.uptime);
-        self.kept.push(Kept { offset, uptime, message, said: from..length(&self.said) });
+        Words { message: self.keep(message), said: from..length(&self.said) }
+    }
+
+    /// Adds a record, of which this batch has the words; of one that says nothing there are none. `same` says that it is of the run
+    /// of the record that was added last, if that is in this batch.
+    pub(super) fn record(&mut self, record: &Record<'_>, words: Words, same: bool) {
+        self.run(record, same);
+        self.kept.push(Kept { offset: record.place.offset, uptime: record.stamp.uptime, words });
     }
 
     /// Makes the run that the next record goes into.
@@ -211,8 +220,8 @@ impl<'a> Run<'a> {
         for kept in self.kept {
             record.place.offset = kept.offset;
             record.stamp.uptime = kept.uptime;
-            record.message = Cow::Borrowed(part(text, &kept.message));
-            sink(&mut record, part(said, &kept.said));
+            record.message = Cow::Borrowed(part(text, &kept.words.message));
+            sink(&mut record, part(said, &kept.words.said));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Picks out of the records of a log those that matter.
 
-use super::batch::Batch;
-use super::repeats::Repeats;
+use super::batch::{Batch, Words};
+use super::repeats::{Repeats, Sign};
 use super::seen::{Hosts, Mark, Seen};
-use crate::event::{Event, Said};
 use crate::history::is_settled;
 use crate::record::{Author, Gap, Input, Record, Stamp};
 use crate::timeline::JITTER;
@@ -43,14 +42,13 @@ pub(super) struct Gleaner<'a> {
     batch: Batch,
     sink: &'a mut Sink<'a>,
     wanted: bool,
-    said: Vec<Said>,
     repeats: Repeats,
     hosts: Hosts,
     open: Vec<Open>,
     /// Missing records, until it is known whose they are: those of the host that the next record is of.
     gap: Option<Gap>,
-    /// Whether the last record said anything.
-    heard: bool,
+    /// What the last record said.
+    sign: Sign,
     /// The header of the last record, where it was one that said something and nothing else came behind it.
     header: Option<u64>,
     /// Whether the search found the line that is decoded. One that it passes over says nothing of its neighbours either, or
@@ -71,12 +69,11 @@ impl<'a> Gleaner<'a> {
             batch: Batch::default(),
             sink,
             wanted: true,
-            said: Vec::new(),
             repeats: Repeats::default(),
             hosts: Hosts::default(),
             open: Vec::new(),
             gap: None,
-            heard: false,
+            sign: Sign::Nothing,
             header: None,
             found: true,
         }
@@ -97,7 +94,7 @@ impl<'a> Gleaner<'a> {
         }
         match input {
             Input::Record(record) => {
-                self.hear(record);
+                self.sign = self.repeats.hear(record);
                 self.record(record);
             }
             _ if self.look == Look::Passed => {}
@@ -112,23 +109,18 @@ impl<'a> Gleaner<'a> {
     /// Takes a record if it says something, and says whether it does: then the search would have found it. If records of the
     /// same `header` are offered one behind the other, they have the same host, program and time.
     pub(super) fn offer(&mut self, record: &Record<'_>, header: u64) -> bool {
-        self.hear(record);
-        if self.heard {
+        self.sign = self.repeats.hear(record);
+        if self.heard() {
             let same = self.header == Some(header);
             if !same {
                 self.end_gap(record.hostname.as_deref());
             }
             self.follow(record, same);
-            self.batch.record(record, &mut self.said, same);
+            self.repeats.tell(record, &mut self.batch, same);
             self.header = Some(header);
             self.hand_on_if_full();
         }
-        self.heard
-    }
-
-    fn hear(&mut self, record: &Record<'_>) {
-        self.repeats.hear(record, &mut self.said);
-        self.heard = !self.said.is_empty();
+        self.heard()
     }
 
     /// Tells of the records that are missing before one of this host, if any are.
@@ -154,7 +146,7 @@ impl<'a> Gleaner<'a> {
         let Hosts { names, seen, .. } = std::mem::take(&mut self.hosts);
         for (host, at) in names {
             if let Some(last) = seen.get(at).and_then(|seen| seen.last) {
-                self.batch.record(&last.record(&host), &mut Vec::new(), false);
+                self.batch.record(&last.record(&host), Words::default(), false);
             }
         }
         self.hand_on();
@@ -165,6 +157,7 @@ impl<'a> Gleaner<'a> {
             self.wanted = (self.sink)(&mut self.batch);
         }
         self.batch.clear();
+        self.repeats.forget_batch();
     }
 
     fn hand_on_if_full(&mut self) {
@@ -175,23 +168,24 @@ impl<'a> Gleaner<'a> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        if self.look == Look::Found && (self.found || self.heard) && is_no_line(record) {
+        if self.look == Look::Found && (self.found || self.heard()) && is_no_line(record) {
             // What belongs to it, or stands before it by its number, was passed over.
             self.batch.gap(Gap { place: record.place, lost: None }, None);
         }
         match self.look {
             Look::All => self.witness(record),
-            Look::Passed if !self.heard => self.witness(record),
-            Look::Found if self.heard => self.follow(record, false),
+            Look::Passed if !self.heard() => self.witness(record),
+            Look::Found if self.heard() => self.follow(record, false),
             Look::Found | Look::Passed => return,
         }
-        if self.heard && self.look != Look::Passed {
-            self.batch.record(record, &mut self.said, false);
+        if self.heard() && self.look != Look::Passed {
+            self.repeats.tell(record, &mut self.batch, false);
         }
     }
 
     /// Notes that a record was there, and tells of it where that says more than the records with something to say do.
     fn witness(&mut self, record: &Record<'_>) {
+        let heard = self.heard();
         let host = record.hostname.as_deref().unwrap_or_default();
         let seen = self.hosts.of(host);
         if self.look == Look::Passed {
@@ -204,10 +198,9 @@ impl<'a> Gleaner<'a> {
         let own = record.author != Author::User;
         let clocks = seen.uptime.zip(record.stamp.uptime).filter(|_| own);
         let backwards = clocks.is_some_and(|(before, now)| now.saturating_add(JITTER) < before);
-        let booted = kernels(&self.said).any(|event| matches!(event, Event::Booted { .. }));
-        if booted || backwards || seen.boot_id != record.boot_id {
+        if self.sign == Sign::Booted || backwards || seen.boot_id != record.boot_id {
             if let Some(last) = seen.last.take() {
-                self.batch.record(&last.record(host), &mut Vec::new(), false);
+                self.batch.record(&last.record(host), Words::default(), false);
             }
             *seen = Seen { boot_id: record.boot_id, at: seen.at, ..Seen::default() };
         }
@@ -217,10 +210,10 @@ impl<'a> Gleaner<'a> {
         let info = own && record.level.is_some_and(|level| level >= 6);
         let mark = Mark::of(record);
         let kernel = mark.is_kernels();
-        if self.heard || !seen.told || (info && !seen.info) || (kernel && !seen.kernel) {
+        if heard || !seen.told || (info && !seen.info) || (kernel && !seen.kernel) {
             (seen.told, seen.last) = (true, None);
-            if !self.heard {
-                self.batch.record(&mark.record(host), &mut Vec::new(), false);
+            if !heard {
+                self.batch.record(&mark.record(host), Words::default(), false);
             }
         } else {
             seen.last = Some(mark.behind(seen.last));
@@ -236,11 +229,11 @@ impl<'a> Gleaner<'a> {
         let seen = if same { self.hosts.same() } else { self.hosts.of(host) };
         // It may be the last of its boot.
         if let Some(last) = seen.last.take() {
-            self.batch.record(&last.record(host), &mut Vec::new(), false);
+            self.batch.record(&last.record(host), Words::default(), false);
         }
         seen.at = Some(record.place.offset);
         seen.uptime = record.stamp.uptime.or(seen.uptime);
-        let seizing = kernels(&self.said).any(|event| matches!(event, Event::Seizing { .. }));
+        let seizing = self.sign == Sign::Seizing;
         if self.open.is_empty() && !seizing {
             return;
         }
@@ -264,14 +257,13 @@ impl<'a> Gleaner<'a> {
     }
 
     /// Whether the last record said anything.
-    pub(super) const fn heard(&self) -> bool {
-        self.heard
+    pub(super) fn heard(&self) -> bool {
+        self.sign != Sign::Nothing
     }
 
     /// Whether the last record ends what its host's seizing line before it left open.
     pub(super) fn ends(&self) -> bool {
-        let ends = |event: &Event| matches!(event, Event::Seizing { .. } | Event::Booted { .. } | Event::BackendReady);
-        kernels(&self.said).any(ends)
+        self.sign >= Sign::Ready
     }
 
     /// Whether any seizing line is followed up.
@@ -288,11 +280,6 @@ impl<'a> Gleaner<'a> {
     pub(super) fn keep_open(&mut self, open: Vec<Open>) {
         self.open = open;
     }
-}
-
-/// What the kernel says, or may.
-fn kernels(said: &[Said]) -> impl Iterator<Item = &Event> {
-    said.iter().filter(|said| said.author != Author::User).map(|said| &said.event)
 }
 
 /// Whether a record, met among lines, is one of those that must all be read: it has a number, or is a field of a journal entry.

@@ -186,14 +186,14 @@ impl Drop for Guard<'_, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::Piece;
+    use super::super::batch::{Piece, Words};
     use super::*;
     use crate::record::{Place, Record};
 
     /// A batch of one record, whose line is the number.
     fn batch(number: usize) -> Batch {
         let mut batch = Batch::default();
-        batch.record(&Record::bare(Place { line: number as u64, ..Place::default() }, &[]), &mut Vec::new(), false);
+        batch.record(&Record::bare(Place { line: number as u64, ..Place::default() }, &[]), Words::default(), false);
         batch
     }
 
