@@ -9,25 +9,29 @@ from programs import run
 TEXT = "seizing device"
 MIB = 1 << 20
 
+# So much `scan` reads at a time.
+BLOCK = 64 << 10
+
 # What resident memory may be: for everything, and for each host and boot.
 MEMORY = 32 * MIB
 MEMORY_EACH = 256
 
 
 class Row:
-    """Ours and theirs, what the ratio of wall time (and of processor time) is to be, and what the log holds."""
+    """Ours and theirs, what the ratio of wall time (and of processor time) is to be, and what the log holds. `least` only gets at
+    the text, by the same means, and does nothing with it."""
 
-    def __init__(self, name, ours, theirs, target, about, cpu=None, counted="seizing"):
-        self.name, self.ours, self.theirs = name, ours, theirs
+    def __init__(self, name, ours, theirs, target, about, cpu=None, counted="seizing", least=None):
+        self.name, self.ours, self.theirs, self.least = name, ours, theirs, least
         self.target, self.cpu, self.about, self.counted = target, cpu, about, counted
 
     def measure(self, rounds):
-        """The runs of both, by turns, after one of each that does not count."""
-        commands = [self.ours, self.theirs]
+        """The runs of each, by turns, after one of each that does not count."""
+        commands = [self.ours, self.theirs, *([self.least] if self.least else [])]
         warming = 1 if rounds > 1 else 0
-        runs = [[], []]
+        runs = [[], [], []]
         for number in range(rounds + warming):
-            for which in [0, 1] if number % 2 else [1, 0]:
+            for which in range(len(commands)) if number % 2 else reversed(range(len(commands))):
                 one = run(commands[which])
                 if number >= warming:
                     runs[which].append(one)
@@ -76,7 +80,10 @@ def seven(programs, logs):
     def plain(threads, target):
         def row(name):
             log, about = logs.log()
-            return Row(name, [*audit, "--threads", str(threads), log], [*rg, log], target, about)
+            part = -(-about["bytes"] // threads // BLOCK)
+            read = f"dd if='{log}' of=/dev/null bs={BLOCK} count={part} status=none skip="
+            least = " & ".join(f"{read}{number * part}" for number in range(threads)) + " & wait"
+            return Row(name, [*audit, "--threads", str(threads), log], [*rg, log], target, about, least=least)
 
         return row
 
@@ -84,7 +91,8 @@ def seven(programs, logs):
         def row(name):
             log, about = logs.log()
             log = logs.packed(log, tool, suffix)
-            return Row(name, [*audit, log], f"{cat} '{log}' | {count}", target, about, cpu)
+            theirs = f"{cat} '{log}' | {count}"
+            return Row(name, [*audit, log], theirs, target, about, cpu, least=[tool, "-t", "-q", log])
 
         return row
 
@@ -116,19 +124,23 @@ def seven(programs, logs):
 
 
 def work(programs, logs, rounds, only):
-    print("| work | ours s | CPU s | MiB | theirs s | CPU s | wall, ours : theirs | to be | CPU, ours : theirs | to be |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print(
+        "| work | ours s | CPU s | MiB | theirs s | CPU s | wall, ours : theirs | to be | least : theirs |"
+        " CPU, ours : theirs | to be |"
+    )
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     faults = []
     for name, (make, needs_ripgrep) in seven(programs, logs).items():
         if only not in name or (needs_ripgrep and not programs.rg):
             continue
         row = make(name)
-        ours, theirs = row.measure(rounds)
+        ours, theirs, least = row.measure(rounds)
+        limit = f"{ratio(least, theirs, 'wall'):.2f}" if least else ""
         wall, cpu = ratio(ours, theirs, "wall"), ratio(ours, theirs, "cpu")
         print(
             f"| {name} | {middle([one.wall for one in ours]):.3f} | {middle([one.cpu for one in ours]):.3f} |"
             f" {max(one.rss for one in ours) / MIB:.1f} | {middle([one.wall for one in theirs]):.3f} |"
-            f" {middle([one.cpu for one in theirs]):.3f} | **{wall:.2f}** | {row.target} | {cpu:.2f} | {row.cpu or ''} |",
+            f" {middle([one.cpu for one in theirs]):.3f} | **{wall:.2f}** | {row.target} | {limit} | {cpu:.2f} | {row.cpu or ''} |",
             flush=True,
         )
         faults += row.faults(ours, theirs)
