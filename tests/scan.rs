@@ -338,6 +338,41 @@ fn the_same_records_in_several_logs_are_there_once() {
 }
 
 #[test]
+fn a_year_that_went_by_between_two_boots_is_counted() {
+    let boot = |day: &str| {
+        let line =
+            |micros: u32, message: &str| format!("{day} 06:00:00 gaia kernel: [    0.00000{micros}] {message}\n");
+        let seized = line(3, "pciback 0000:00:1d.0: xen_pciback: seizing device");
+        line(0, "Linux version 6.1.0 x") + &seized + &line(4, "xen_pciback: backend is vpci")
+    };
+    let quiet = |host: &str| {
+        let mut text = String::new();
+        for month in ["Apr", "Jul", "Oct", "Dec", "Jan", "Feb"] {
+            for number in 0..2000 {
+                // A switch that does not know what day it is.
+                writeln!(text, "Jan  1 00:{:02}:00 switch portd: link up", number % 60).unwrap();
+                writeln!(text, "{month} 20 12:{:02}:00 {host} sshd[812]: Connection closed", number % 60).unwrap();
+            }
+        }
+        text
+    };
+    let folder = Folder::new();
+    for (between, years) in [(quiet("gaia"), 1), (quiet("switch"), 0), (String::new(), 0)] {
+        folder.file("syslog", (boot("Mar 10") + &between + &boot("Mar 12")).as_bytes());
+        for part in [None, NonZeroU64::new(1), NonZeroU64::new(200_000)] {
+            let (reports, _) = run(&Scan { part, asked: hide("(0000:00:1d.0)"), ..scan(&[folder.at("syslog")]) });
+            let seized = |back| {
+                let (report, _) = reports.iter().find(|(_, run)| run.back == back).unwrap();
+                report.devices[0].seizing.unwrap().wall.unwrap().local.format("%Y %b %d").to_string()
+            };
+            let year = |text: String| text[..4].parse::<i32>().unwrap();
+            assert_eq!((&seized(1)[5..], &seized(0)[5..]), ("Mar 10", "Mar 12"));
+            assert_eq!(year(seized(0)) - year(seized(1)), years, "{part:?}");
+        }
+    }
+}
+
+#[test]
 fn what_daemons_alone_wrote_is_no_boot() {
     let folder = Folder::new();
     let text = syslog(&read("captures/all-seized/kmsg.raw"), "dom0-a", true).concat();

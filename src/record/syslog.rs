@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use chrono::Datelike as _;
 use memchr::memchr;
 
 use super::before::Before;
@@ -37,6 +38,12 @@ pub(super) fn read<'a>(
     record.stamp.wall = Some(wall);
     body(record, origin, rest, priority);
     Some(())
+}
+
+/// The time of a line and its host, if the time is one without a year.
+pub(crate) fn undated(line: &[u8]) -> Option<(Wall, &[u8])> {
+    let (wall, rest) = time(line).filter(|(wall, _)| wall.local.year() == Wall::NO_YEAR)?;
+    Some((wall, origin(rest.strip_prefix(b" ")?).0.hostname?))
 }
 
 /// The time at the front of a line.

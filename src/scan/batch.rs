@@ -24,6 +24,8 @@ pub(super) enum Piece<'a> {
     Boot(Place, Option<BootId>),
     /// Bytes that are no record.
     Unparsed(Unparsed),
+    /// When a line of this host was written, without its year.
+    Time(Wall, &'a [u8]),
 }
 
 /// Records one behind the other of the same host, program, boot and time: what is to be found of these is looked up once.
@@ -53,6 +55,7 @@ enum Item {
     Gap(Gap, Option<Range<u32>>),
     Boot(Place, Option<BootId>),
     Unparsed(Unparsed),
+    Time(Wall, Range<u32>),
 }
 
 /// What the records of a run have in common.
@@ -178,6 +181,11 @@ impl Batch {
         self.items.push(Item::Unparsed(unparsed));
     }
 
+    pub(super) fn time(&mut self, wall: Wall, host: &[u8]) {
+        let host = self.keep(host);
+        self.items.push(Item::Time(wall, host));
+    }
+
     /// Everything in it, in order.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         self.items.iter().map(|item| match item {
@@ -190,6 +198,7 @@ impl Batch {
             Item::Gap(gap, host) => Piece::Gap(*gap, host.as_ref().map(|host| part(&self.text, host))),
             Item::Boot(place, id) => Piece::Boot(*place, *id),
             Item::Unparsed(unparsed) => Piece::Unparsed(*unparsed),
+            Item::Time(wall, host) => Piece::Time(*wall, part(&self.text, host)),
         })
     }
 
@@ -210,6 +219,11 @@ impl<'a> Run<'a> {
         let place = Place { line, sequence, offset, log: 0 };
         let stamp = Stamp { uptime: None, wall };
         Record { stamp, level, author, identifier, boot_id, device, ..Record::bare(place, &[]) }
+    }
+
+    /// Whether any of its records says anything.
+    pub(super) fn says_something(&self) -> bool {
+        self.kept.iter().any(|kept| !kept.words.said.is_empty())
     }
 
     /// Hands out each record, made from what they have in common, and what it says; without anything said, it only shows that its

@@ -4,7 +4,7 @@ use super::batch::{Batch, Words};
 use super::repeats::{Repeats, Sign};
 use super::seen::{Hosts, Mark, Seen};
 use crate::history::is_settled;
-use crate::record::{Author, Gap, Input, Record, Stamp};
+use crate::record::{Author, Gap, Input, Record, Stamp, Wall};
 use crate::timeline::JITTER;
 
 /// How many seizing lines are followed up at a time. On a log of nothing but seizing lines following costs the most, and
@@ -128,6 +128,12 @@ impl<'a> Gleaner<'a> {
         if let Some(gap) = self.gap.take() {
             self.batch.gap(gap, host);
         }
+    }
+
+    /// Notes when a line of a host was written, without its year: by these the years are counted.
+    pub(super) fn time(&mut self, wall: Wall, host: &[u8]) {
+        self.batch.time(wall, host);
+        self.hand_on_if_full();
     }
 
     /// Says whether the search found the line that is decoded next.

@@ -9,7 +9,7 @@ use super::seen::Mark;
 use super::set::{Named, SetState, file_of};
 use super::shapes::Shapes;
 use super::thread::{Known, Thread};
-use crate::record::{BootId, Gap, Input, Place, Unparsed};
+use crate::record::{BootId, Gap, Input, Place, Unparsed, Wall};
 use crate::timeline::{Log, is_nameless};
 
 /// How many places of a set are kept at which something could not be read. Behind these, up to the last one of all, every
@@ -65,7 +65,16 @@ impl Hosts {
                 Piece::Gap(gap, None) => self.flaw(set, gap.place.offset, "records are missing"),
                 Piece::Boot(place, id) => self.boot(set, place, id),
                 Piece::Unparsed(Unparsed { place, why, .. }) => self.flaw(set, place.offset, why.words()),
+                Piece::Time(wall, host) => self.time(set, wall, host),
             }
+        }
+    }
+
+    /// Counts the years by a line that may have been passed over. In a central log there are hosts whose clock was never set, so
+    /// only those count that said something of ours before.
+    fn time(&mut self, set: usize, wall: Wall, host: &[u8]) {
+        if let Some(state) = self.sets.get_mut(set).filter(|_| self.names.contains_key(host)) {
+            state.counting.note(&wall);
         }
     }
 
@@ -135,7 +144,10 @@ impl Hosts {
         if known.state.boot.is_some() && common.place.sequence.is_none() {
             common.boot_id = common.boot_id.or(known.state.boot);
         }
-        let year = common.stamp.wall.as_ref().map_or(0, |wall| counting.note(wall));
+        // What only shows that its host went on may come out of order.
+        let counts = run.says_something();
+        let number = |wall| if counts { counting.note(wall) } else { counting.clone().note(wall) };
+        let year = common.stamp.wall.as_ref().map_or(0, number);
         let written = common.stamp.wall;
         let dated = known.date(&common, year);
         run.each(common, |record, said| {

@@ -8,7 +8,7 @@ use memchr::{memchr, memmem, memrchr};
 use super::gleaner::{Gleaner, Look, Open};
 use super::sieve::{Sieve, is_strange};
 use super::window::{BLOCK, FRONT, Window};
-use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
+use crate::record::{Decoder, Flaw, Input, Place, Unparsed, undated};
 
 /// Where one line in so many bytes says something, most do.
 const DENSE: usize = 256;
@@ -51,13 +51,15 @@ pub(super) struct Lines<'a, 'b> {
     dense: bool,
     /// Where the next byte stands in the file.
     at: u64,
+    /// From here on the next line is asked for its time.
+    sample: u64,
 }
 
 impl<'a, 'b> Lines<'a, 'b> {
     pub(super) fn new(sieve: &'a Sieve, every: bool, stretch: Stretch, gleaner: &'a mut Gleaner<'b>) -> Self {
         let at = stretch.from.saturating_sub(1);
         let (decoder, other) = (Decoder::new(0), Decoder::new(0));
-        Self { sieve, every, stretch, decoder, other, gleaner, hits: Vec::new(), dense: true, at }
+        Self { sieve, every, stretch, decoder, other, gleaner, hits: Vec::new(), dense: true, at, sample: stretch.from }
     }
 
     /// Reads the stretch. `reader` begins at its first byte, or one before where that is not the start of the log. Returns
@@ -116,10 +118,29 @@ impl<'a, 'b> Lines<'a, 'b> {
             Some(rest) if own > 0 => lines.split_at(memchr(b'\n', rest).map_or(lines.len(), |end| own + end)).0,
             _ => &[],
         };
+        self.sample(mine);
         self.search(mine);
         self.end_record(lines, mine.len());
         self.follow_up(lines);
         more || self.gleaner.has_open()
+    }
+
+    /// Takes the time of a line of each [`BLOCK`] of the file, whatever the line says: between two that say something years can
+    /// have gone by. Which ones does not hang on how the file is parted.
+    fn sample(&mut self, lines: &[u8]) {
+        let from = usize::try_from(self.sample.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let start = match from.checked_sub(1) {
+            None => Some(0),
+            Some(before) => lines.get(before..).and_then(|rest| Some(from + memchr(b'\n', rest)?)),
+        };
+        if let Some(start) = start
+            && let Some(line) = lines.get(start..).filter(|line| !line.is_empty())
+        {
+            self.sample = (self.at + start as u64).next_multiple_of(BLOCK as u64) + 1;
+            if let Some((wall, host)) = undated(line) {
+                self.gleaner.time(wall, host);
+            }
+        }
     }
 
     /// Looks for what became of the seizing lines that are followed up, up to the end of these lines.

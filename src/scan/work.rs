@@ -112,7 +112,7 @@ pub(super) trait Taker {
 pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZeroU64>) -> Vec<Job> {
     // A file of terabytes would make millions of parts.
     let least = (of.bytes / MOST_PARTS).next_multiple_of(BLOCK as u64);
-    let size = part.unwrap_or(PART).get().max(2 * BLOCK as u64).max(least);
+    let size = part.unwrap_or(PART).get().next_multiple_of(BLOCK as u64).max(2 * BLOCK as u64).max(least);
     let (path, bytes) = (&of.path, of.bytes);
     let parts = if bytes >= size * 2 && is_lines(path) { bytes / size } else { 1 };
     let (identity, length) = (of.identity, (bytes > 0).then_some(bytes));
