@@ -138,8 +138,8 @@ impl Batch {
         Words { message: self.keep(message), said: from..length(&self.said) }
     }
 
-    /// Adds a record, of which this batch has the words; of one that says nothing there are none. `same` says that it is of the run
-    /// of the record that was added last, if that is in this batch.
+    /// Adds a record, of which this batch has the words; of one that says nothing there are none. `same` says that its line begins
+    /// as that of the record that was added last.
     pub(super) fn record(&mut self, record: &Record<'_>, words: Words, same: bool) {
         self.run(record, same);
         self.kept.push(Kept { offset: record.place.offset, uptime: record.stamp.uptime, words });
@@ -148,7 +148,10 @@ impl Batch {
     /// Makes the run that the next record goes into.
     fn run(&mut self, record: &Record<'_>, same: bool) {
         let next = length(&self.kept);
-        if let Some(Item::Run(_, run)) = self.items.last_mut().filter(|_| same) {
+        // What its line begins with says nothing of its level: that can stand behind it (`kernel: <6>[    5.721955] text`).
+        if let Some(Item::Run(head, run)) = self.items.last_mut().filter(|_| same)
+            && head.common.level == record.level
+        {
             run.end = next + 1;
             return;
         }
