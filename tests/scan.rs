@@ -357,8 +357,15 @@ fn a_year_that_went_by_between_two_boots_is_counted() {
         text
     };
     let folder = Folder::new();
-    for (between, years) in [(quiet("gaia"), 1), (quiet("switch"), 0), (String::new(), 0)] {
-        folder.file("syslog", (boot("Mar 10") + &between + &boot("Mar 12")).as_bytes());
+    let log = |between: String| boot("Mar 10") + &between + &boot("Mar 12");
+    // Without hosts, every record is looked at.
+    let own = log(quiet("gaia"))
+        .lines()
+        .filter(|line| line.contains(" gaia "))
+        .fold(String::new(), |own, line| own + line + "\n");
+    let nameless = own.replace(" gaia ", " ");
+    for (log, years) in [(log(quiet("gaia")), 1), (log(quiet("switch")), 0), (log(String::new()), 0), (nameless, 1)] {
+        folder.file("syslog", log.as_bytes());
         for part in [None, NonZeroU64::new(1), NonZeroU64::new(200_000)] {
             let (reports, _) = run(&Scan { part, asked: hide("(0000:00:1d.0)"), ..scan(&[folder.at("syslog")]) });
             let seized = |back| {

@@ -3,6 +3,7 @@
 use super::batch::{Batch, Words};
 use super::repeats::{Repeats, Sign};
 use super::seen::{Hosts, Mark, Seen};
+use super::window::BLOCK;
 use crate::history::is_settled;
 use crate::record::{Author, Gap, Input, Record, Stamp, Wall};
 use crate::timeline::JITTER;
@@ -51,6 +52,8 @@ pub(super) struct Gleaner<'a> {
     sign: Sign,
     /// The header of the last record, where it was one that said something and nothing else came behind it.
     header: Option<u64>,
+    /// From here on the next record is asked for its time, where every one is looked at.
+    sample: u64,
     /// Whether the search found the line that is decoded. One that it passes over says nothing of its neighbours either, or
     /// the outcome would hang on whether it is decoded.
     found: bool,
@@ -75,6 +78,7 @@ impl<'a> Gleaner<'a> {
             gap: None,
             sign: Sign::Nothing,
             header: None,
+            sample: 0,
             found: true,
         }
     }
@@ -179,13 +183,26 @@ impl<'a> Gleaner<'a> {
             self.batch.gap(Gap { place: record.place, lost: None }, None);
         }
         match self.look {
-            Look::All => self.witness(record),
+            Look::All => {
+                self.sample(record);
+                self.witness(record);
+            }
             Look::Passed if !self.heard() => self.witness(record),
             Look::Found if self.heard() => self.follow(record, false),
             Look::Found | Look::Passed => return,
         }
         if self.heard() && self.look != Look::Passed {
             self.repeats.tell(record, &mut self.batch, false);
+        }
+    }
+
+    /// Where every record is looked at, one of each [`BLOCK`] tells its time, as one line of each does elsewhere.
+    fn sample(&mut self, record: &Record<'_>) {
+        if record.place.offset >= self.sample
+            && let Some(wall) = record.stamp.wall
+        {
+            self.sample = record.place.offset + BLOCK as u64;
+            self.batch.time(wall, record.hostname.as_deref().unwrap_or_default());
         }
     }
 

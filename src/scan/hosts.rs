@@ -73,7 +73,9 @@ impl Hosts {
     /// Counts the years by a line that may have been passed over. In a central log there are hosts whose clock was never set, so
     /// only those count that said something of ours before.
     fn time(&mut self, set: usize, wall: Wall, host: &[u8]) {
-        if let Some(state) = self.sets.get_mut(set).filter(|_| self.names.contains_key(host)) {
+        let nameless = host.is_empty() || is_nameless(host);
+        let known = if nameless { self.nameless.contains_key(&set) } else { self.names.contains_key(host) };
+        if let Some(state) = self.sets.get_mut(set).filter(|_| known) {
             state.counting.note(&wall);
         }
     }
