@@ -116,6 +116,41 @@ pub enum Event {
         /// The driver.
         driver: String,
     },
+    /// A message that the driver core prefixes with `pciback` and the address: the device is bound to pciback at that moment,
+    /// whatever the text says (drivers/base/core.c, `dev_driver_string`).
+    Bound {
+        /// The device.
+        address: Address,
+    },
+    /// A message that pciback prints only while it lets the device go (`pcistub_device_release`).
+    Released {
+        /// The device.
+        address: Address,
+    },
+    /// A message that is printed both when pciback lets the device go and when a guest gives it back.
+    MaybeReleased {
+        /// The device.
+        address: Address,
+    },
+    /// The hypervisor did not register the device (drivers/xen/pci.c, `xen_add_device`).
+    XenRefused {
+        /// The device.
+        address: Address,
+    },
+    /// The kernel does not run as dom0: its log says nothing about pciback in dom0.
+    NotDom0 {
+        /// What shows it.
+        mark: Mark,
+    },
+    /// The boot ends: `reboot: Restarting system`, `reboot: Power down`, kexec.
+    BootEnds,
+    /// User space says that the system is up.
+    UserSpaceUp,
+    /// A record that names pciback and cannot be read: cut, wrapped or merged with another.
+    Damaged {
+        /// The device, where that much is left of the record.
+        address: Option<Address>,
+    },
     /// A record that has a seizing line somewhere inside it, and is none.
     Quoted {
         /// The device in the quotation.
@@ -127,7 +162,20 @@ pub enum Event {
     Unrecognised {
         /// The device, where the message names it in front.
         address: Option<Address>,
+        /// Whether it is pciback's own text (it has the second prefix) and reads like a failure.
+        failing: bool,
     },
+}
+
+/// What shows that a kernel does not run as dom0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Only an unprivileged guest prints it.
+    Guest,
+    /// pcifront is set up: a guest, unless the kernel found PCI devices of its own.
+    Frontend,
+    /// The kernel runs on bare hardware or on another hypervisor.
+    NoXen,
 }
 
 /// When a set-up failed, which decides whether the device stays bound.
@@ -152,13 +200,23 @@ impl Event {
             | Self::Assigned { address, .. }
             | Self::Noted { address }
             | Self::RemovedInUse { address }
+            | Self::Bound { address }
+            | Self::Released { address }
+            | Self::MaybeReleased { address }
+            | Self::XenRefused { address }
             | Self::HeldBy { address, .. } => Some(*address),
-            Self::AssignFailed { address, .. } | Self::Quoted { address } | Self::Unrecognised { address } => *address,
+            Self::AssignFailed { address, .. }
+            | Self::Quoted { address }
+            | Self::Damaged { address }
+            | Self::Unrecognised { address, .. } => *address,
             Self::Booted { .. }
             | Self::CommandLine { .. }
             | Self::ListRefused { .. }
             | Self::ParameterRefused { .. }
             | Self::BackendReady
+            | Self::NotDom0 { .. }
+            | Self::BootEnds
+            | Self::UserSpaceUp
             | Self::Remark => None,
         }
     }
@@ -172,6 +230,10 @@ impl Event {
                 | Self::Found { .. }
                 | Self::Bridge { .. }
                 | Self::HeldBy { .. }
+                | Self::XenRefused { .. }
+                | Self::NotDom0 { .. }
+                | Self::BootEnds
+                | Self::UserSpaceUp
                 | Self::Quoted { .. }
         )
     }

@@ -166,7 +166,7 @@ impl Recogniser {
         // Debug messages are many, change with every version, and carry no state.
         if is_ours(message) && record.author != Author::User && record.level != Some(7) {
             let device = message.strip_prefix(b"pciback ").and_then(Address::peel);
-            return Some(Event::Unrecognised { address: device.map(|(address, _)| address) });
+            return Some(Event::Unrecognised { address: device.map(|(address, _)| address), failing: true });
         }
         let at = self.seizing.find(message)?;
         let before = message.get(..at)?;
@@ -321,7 +321,7 @@ mod tests {
     fn new_wording_is_noticed_and_debug_messages_are_not() {
         assert_eq!(
             events("pciback 0000:00:1d.0: xen_pciback: grabbing gadget"),
-            [Event::Unrecognised { address: "00:1d.0".parse().ok() }]
+            [Event::Unrecognised { address: "00:1d.0".parse().ok(), failing: true }]
         );
         assert_eq!(events("pciback 0000:00:1d.0: xen_pciback: probing..."), [Event::Remark]);
         assert!(facts(Some(7), Author::Kernel, "pciback 0000:00:1d.0: xen_pciback: mumbling...").is_empty());

@@ -156,7 +156,17 @@ impl Chronicle {
             }
             // Other drivers speak whenever they like: that breaks no run. Unknown words of pciback may say that it lost it.
             Event::HeldBy { .. } | Event::Unrecognised { .. } => self.device(heard, order),
-            Event::Noted { .. } | Event::Quoted { .. } | Event::Remark => {}
+            Event::Bound { .. }
+            | Event::Released { .. }
+            | Event::MaybeReleased { .. }
+            | Event::XenRefused { .. }
+            | Event::NotDom0 { .. }
+            | Event::BootEnds
+            | Event::UserSpaceUp
+            | Event::Damaged { .. }
+            | Event::Noted { .. }
+            | Event::Quoted { .. }
+            | Event::Remark => {}
         }
     }
 
@@ -207,6 +217,14 @@ impl Chronicle {
             | Event::ListRefused { .. }
             | Event::ParameterRefused { .. }
             | Event::BackendReady
+            | Event::Bound { .. }
+            | Event::Released { .. }
+            | Event::MaybeReleased { .. }
+            | Event::XenRefused { .. }
+            | Event::NotDom0 { .. }
+            | Event::BootEnds
+            | Event::UserSpaceUp
+            | Event::Damaged { .. }
             | Event::Noted { .. }
             | Event::Quoted { .. }
             | Event::Remark => {}
