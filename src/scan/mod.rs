@@ -1,41 +1,31 @@
 //! Saved logs of any size, at the speed of a search: which host, in which boot, did not get which device?
 //!
 //! ```text
-//! files ─► work: parts of files, in threads ─► lines: sieve ─► decoder ─► gleaner ─batches─► hosts: a strand for each
-//!                                                                                               │ when all is read
-//!           reports, host after host ◄── told: audit::conclude, boot after boot, in threads ◄── a log for each host
+//! files ─► work: parts of files, in threads ─► picker: sieve, witnesses ─selections─► set: record ─► timeline::Log
+//!                                                                                        │ when all is read
+//!                    reports, host after host ◄── judge: audit::conclude, in threads ◄── timeline::hosts
 //! ```
 //!
-//! Only lines that hold one of a few texts are decoded (`sieve`), by the code that `check` uses, and only records that say
-//! something are kept, in some ten bytes each (`strand`). When the last file was read, a host's records are laid out as
-//! the logs that `check --log` would have made of them, and judged boot by boot.
+//! A search (`sieve`) finds the lines that can say something, `picker` adds a few witnesses, and all of them go through the
+//! decoder, the timeline and the judge of `check`. Nothing here knows what a line means.
 
-mod batch;
-mod conclude;
-mod files;
-mod gleaner;
-mod hosts;
+mod breaks;
+mod judge;
 mod lines;
 mod order;
+mod picker;
 mod readers;
-mod repeats;
-mod seen;
+mod selection;
 mod set;
-mod shapes;
 mod sieve;
 mod sniff;
-mod strand;
-mod thread;
-mod told;
 mod window;
 mod work;
-mod years;
 
-pub use conclude::Silent;
-pub use told::Sink;
+pub use judge::{Silent, Sink};
 pub use work::Progress;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -43,12 +33,12 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 
 use crate::audit::{Asked, Options};
-use crate::report::Report;
-use batch::Batch;
-use files::{Obstacle, Set};
-use hosts::Hosts;
-use set::SetState;
-use told::Told;
+use crate::report::{Report, Run};
+use crate::source::saved::{Obstacle, Set, find};
+use crate::timeline::hosts;
+use judge::{Logs, judge, logs_of};
+use selection::Selection;
+use set::{HostLog, file_of};
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
@@ -97,13 +87,11 @@ pub struct Scanned {
 }
 
 /// Takes what the jobs find.
-struct Collector<'a, 'b> {
-    told: Told<'a, 'b>,
-    hosts: Hosts,
-    /// The names of hosts of which boots were over early: each has thousands of them, and is looked for once.
-    names: BTreeMap<usize, Option<Box<[u8]>>>,
-    named: BTreeSet<&'a PathBuf>,
+struct Collector<'a> {
     sets: &'a [Set],
+    logs: Vec<HostLog>,
+    /// The paths that were named, not found.
+    named: BTreeSet<&'a PathBuf>,
     scanned: Scanned,
     failures: Vec<(usize, u64, String)>,
 }
@@ -111,30 +99,34 @@ struct Collector<'a, 'b> {
 impl Scan {
     /// Reads everything, and hands the report of each boot to `sink`.
     pub fn run(&self, progress: &Progress, sink: &mut Sink<'_>) -> Scanned {
-        let (sets, obstacles) = files::find(&self.paths);
+        let (sets, obstacles) = find(&self.paths);
         let total = sets.iter().flat_map(|set| &set.files).map(|file| file.bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
-        let mut collector = Collector::new(self, &sets, sink);
+        let mut collector = Collector::new(self, &sets);
         let reading =
             Reading { sieve: sieve::Sieve::new(), every_line: self.every_line, threads: self.threads, progress };
         reading.run(&self.jobs(&sets), &mut collector);
-        let Collector { mut told, hosts, mut scanned, mut failures, .. } = collector;
+        let Collector { logs, mut scanned, mut failures, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
         // Where parts meet, some bytes are read twice.
         let done = progress.done.load(Ordering::Relaxed);
         scanned.bytes = if scanned.stopped || total == 0 { done } else { total };
-        scanned.unattributed = hosts.unattributed;
         failures.sort();
         // A scan that is stopped leaves many parts of a file unread.
-        failures.dedup_by_key(|(set, offset, _)| (*set, set::file_of(*offset)));
-        let unread = unreadable(&hosts, &failures, &obstacles);
+        failures.dedup_by_key(|(set, offset, _)| (*set, file_of(*offset)));
+        let unread = unreadable(&logs, &failures, &obstacles);
         scanned.unreadable = unread.len();
         scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();
+        let mut wanted = true;
         for why in unread {
-            told.tell(&Report::unreadable(why, self.now));
+            wanted = wanted && sink(&Report::unreadable(why, self.now), &Run::default());
         }
-        told.all(&hosts);
-        scanned.silent = told.silent;
+        let (logs, breaks) = logs_of(logs);
+        let told = hosts(&logs);
+        scanned.unattributed = told.unattributed;
+        if wanted {
+            scanned.silent = judge(self, Logs { logs: &logs, breaks: &breaks }, &told.hosts, sink);
+        }
         scanned
     }
 
@@ -142,7 +134,7 @@ impl Scan {
         let mut jobs = Vec::new();
         for (set, of) in sets.iter().enumerate() {
             for (number, file) in of.files.iter().enumerate() {
-                jobs.append(&mut jobs_of(set, number, file, self.part));
+                jobs.append(&mut jobs_of(set, number, file, self.part.filter(|_| !self.every_line), self.every_line));
             }
         }
         jobs
@@ -150,10 +142,9 @@ impl Scan {
 }
 
 /// Everything that could not be read, in words: which file, where, and why.
-fn unreadable(hosts: &Hosts, failures: &[(usize, u64, String)], obstacles: &[Obstacle]) -> Vec<String> {
+fn unreadable(logs: &[HostLog], failures: &[(usize, u64, String)], obstacles: &[Obstacle]) -> Vec<String> {
     let mut unread: Vec<String> = obstacles.iter().filter(|obstacle| obstacle.counts).map(in_words).collect();
-    for (set, state) in hosts.sets.iter().enumerate() {
-        let log = state.log(set);
+    for (set, HostLog { log, reading, .. }) in logs.iter().enumerate() {
         let failed = failures.iter().filter(|(of, ..)| *of == set).map(|(_, offset, why)| {
             let (file, at) = log.file_at(*offset);
             if at == 0 {
@@ -163,7 +154,7 @@ fn unreadable(hosts: &Hosts, failures: &[(usize, u64, String)], obstacles: &[Obs
             }
         });
         unread.extend(failed);
-        unread.extend(state.flaws.values().map(|(offset, what, count)| {
+        unread.extend(reading.flaws.values().map(|(offset, what, count)| {
             let (file, at) = log.file_at(*offset);
             let more = if *count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
             format!("{file} has a piece that cannot be read at byte {at} ({what}){more}")
@@ -176,53 +167,38 @@ fn in_words(obstacle: &Obstacle) -> String {
     format!("{} {}", obstacle.path.to_string_lossy(), obstacle.why)
 }
 
-impl<'a, 'b> Collector<'a, 'b> {
-    fn new(scan: &'a Scan, sets: &'a [Set], sink: &'a mut Sink<'b>) -> Self {
-        let state = |set: &Set| {
-            let files = set.files.iter().map(|file| (file.path.to_string_lossy().into_owned(), file.modified));
-            SetState::new(set.name.clone(), set.host.clone(), files.collect())
-        };
+impl<'a> Collector<'a> {
+    fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
         Self {
-            told: Told::new(scan, sink),
-            hosts: Hosts::new(sets.iter().map(state).collect(), scan.until),
-            names: BTreeMap::new(),
-            named: scan.paths.iter().collect(),
             sets,
+            logs: sets.iter().enumerate().map(|(index, set)| HostLog::new(index, set, scan.until)).collect(),
+            named: scan.paths.iter().collect(),
             scanned: Scanned::default(),
             failures: Vec::new(),
         }
     }
 }
 
-impl Taker for Collector<'_, '_> {
-    fn batch(&mut self, job: &Job, batch: &Batch) {
-        self.hosts.take(job.set, batch);
-        for (host, log) in std::mem::take(&mut self.hosts.finished) {
-            if !self.names.contains_key(&host) {
-                let found = self.hosts.all().find(|(_, at)| *at == host);
-                self.names.extend(found.map(|(name, at)| (at, name.map(Box::from))));
-            }
-            if let Some(name) = self.names.get(&host) {
-                self.told.early(name.as_deref(), host, &log);
-            }
+impl Taker for Collector<'_> {
+    fn selection(&mut self, job: &Job, selection: &Selection) {
+        if let Some(log) = self.logs.get_mut(job.set) {
+            log.take(selection, job.end());
         }
     }
 
     fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {
         let file = self.sets.get(job.set).and_then(|set| set.files.get(job.file));
         let no_log = matches!(&outcome, Err(failure) if failure.why == NO_LOG);
+        let Some(log) = self.logs.get_mut(job.set) else { return };
         if no_log && file.is_some_and(|file| !self.named.contains(&file.path)) {
             self.scanned.passed_over += 1;
         } else if let Err(Failure { offset, why }) = outcome {
-            self.hosts.miss(job.set, offset);
+            log.miss(offset);
             self.failures.push((job.set, offset, why));
         }
         if job.is_last {
             self.scanned.files += usize::from(!no_log);
-            self.hosts.end_file(job.set);
-            if self.sets.get(job.set).is_some_and(|set| set.files.len() == job.file + 1) {
-                self.hosts.end_set(job.set);
-            }
+            log.end_file(job.file);
         }
     }
 }

@@ -1,26 +1,24 @@
 //! Brings together what several threads find, in the order of the jobs, and never much of it at a time.
 //!
-//! There is no thread for that alone. Whoever does the job whose turn it is hands on at once what it finds; the others put
-//! theirs by, and whoever ends a job hands on what was put by of those behind it. So of two threads none has to wait for the
-//! other as long as there is work, and half of all that is found never leaves the processor that found it.
+//! No thread only collects. The thread that works on the current job passes its results on directly; the others queue theirs,
+//! and the thread that ends a job passes on what is queued of the next ones. So no thread waits as long as there is work.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::batch::Batch;
+use super::selection::Selection;
 use super::work::Failure;
 
-/// How many batches may wait for their turn: somewhat more than one part has where every line is ours, since whoever has the
-/// turn is slower.
-const WAITING: usize = 192;
+/// How many selections may wait for their turn.
+const WAITING: usize = 16;
 
 /// How many more there may be of the job whose turn it is, while another thread hands on what came before.
-const AHEAD: usize = 8;
+const AHEAD: usize = 2;
 
 /// What comes out of a job.
 #[derive(Debug)]
 pub(super) enum Word<'a> {
-    Batch(&'a Batch),
+    Selection(&'a Selection),
     End(Result<(), Failure>),
 }
 
@@ -44,17 +42,17 @@ struct State {
     /// Whether a thread has the taker. Otherwise nothing waits of the job whose turn it is.
     taking: bool,
     waiting: BTreeMap<usize, VecDeque<Waiting>>,
-    /// How many batches there are in `waiting`.
-    batches: usize,
-    /// Batches that were taken and are empty.
-    used: Vec<Batch>,
+    /// How many selections there are in `waiting`.
+    selections: usize,
+    /// Selections that were taken and are empty.
+    used: Vec<Selection>,
     closed: bool,
 }
 
 /// A word that waits for its turn.
 #[derive(Debug)]
 enum Waiting {
-    Batch(Batch),
+    Selection(Selection),
     End(Result<(), Failure>),
 }
 
@@ -73,9 +71,9 @@ impl<'a, 'b> Order<'a, 'b> {
         state.next - 1
     }
 
-    /// Hands on what is in a batch of a job, at once or when there is room for it, and leaves an empty one in its place. Says
+    /// Hands on what is in a selection of a job, at once or when there is room for it, and leaves an empty one in its place. Says
     /// whether more is wanted.
-    pub(super) fn hand_on(&self, job: usize, batch: &mut Batch) -> bool {
+    pub(super) fn hand_on(&self, job: usize, selection: &mut Selection) -> bool {
         let mut state = self.lock();
         while !state.may_take(job) && !state.has_room(job) {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -83,14 +81,14 @@ impl<'a, 'b> Order<'a, 'b> {
         if state.may_take(job) {
             state.taking = true;
             drop(state);
-            self.take(job, Word::Batch(batch));
-            batch.clear();
+            self.take(job, Word::Selection(selection));
+            selection.clear();
             state = self.lock();
             state.taking = false;
         } else {
             let empty = state.used.pop().unwrap_or_default();
-            state.batches += 1;
-            state.put_by(job, Waiting::Batch(std::mem::replace(batch, empty)));
+            state.selections += 1;
+            state.put_by(job, Waiting::Selection(std::mem::replace(selection, empty)));
         }
         !state.closed
     }
@@ -112,11 +110,11 @@ impl<'a, 'b> Order<'a, 'b> {
         while let Some((job, word)) = state.next_word() {
             drop(state);
             match word {
-                Waiting::Batch(mut batch) => {
-                    self.take(job, Word::Batch(&batch));
-                    batch.clear();
+                Waiting::Selection(mut selection) => {
+                    self.take(job, Word::Selection(&selection));
+                    selection.clear();
                     state = self.lock();
-                    state.used.push(batch);
+                    state.used.push(selection);
                 }
                 Waiting::End(outcome) => {
                     self.take(job, Word::End(outcome));
@@ -153,7 +151,7 @@ impl State {
 
     fn has_room(&self, job: usize) -> bool {
         let its = self.waiting.get(&job).map_or(0, VecDeque::len);
-        self.closed || self.batches < WAITING || (job == self.turn && its < AHEAD)
+        self.closed || self.selections < WAITING || (job == self.turn && its < AHEAD)
     }
 
     fn put_by(&mut self, job: usize, word: Waiting) {
@@ -165,7 +163,7 @@ impl State {
         let job = self.turn;
         let word = self.waiting.get_mut(&job)?.pop_front()?;
         match &word {
-            Waiting::Batch(_) => self.batches -= 1,
+            Waiting::Selection(_) => self.selections -= 1,
             Waiting::End(_) => {
                 self.waiting.remove(&job);
                 self.turn += 1;
@@ -186,22 +184,12 @@ impl Drop for Guard<'_, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::{Piece, Words};
     use super::*;
-    use crate::record::{Place, Record};
 
-    /// A batch of one record, whose line is the number.
-    fn batch(number: usize) -> Batch {
-        let mut batch = Batch::default();
-        batch.record(&Record::bare(Place { line: number as u64, ..Place::default() }, &[]), Words::default(), false);
-        batch
-    }
-
-    fn line(batch: &Batch) -> Option<u64> {
-        let run = batch.pieces().find_map(|piece| if let Piece::Run(run) = piece { Some(run) } else { None })?;
-        let mut line = None;
-        run.each(run.common(), |record, _| line = Some(record.place.line));
-        line
+    fn selection(number: usize) -> Selection {
+        let mut selection = Selection::default();
+        selection.push(number as u64, b"x");
+        selection
     }
 
     #[test]
@@ -210,7 +198,7 @@ mod tests {
         const EACH: usize = 100;
         let mut heard = Vec::new();
         let mut taker = |job: usize, word: Word<'_>| {
-            heard.push(if let Word::Batch(batch) = word { line(batch) } else { None }.ok_or(job));
+            heard.push(if let Word::Selection(selection) = word { selection.pieces().next().map(|(at, _)| at) } else { None }.ok_or(job));
         };
         let order = Order::new(&mut taker);
         std::thread::scope(|scope| {
@@ -219,8 +207,8 @@ mod tests {
                     let _guard = order.guard();
                     while let job @ ..JOBS = order.claim() {
                         for number in 0..EACH {
-                            assert!(order.hand_on(job, &mut batch(job * EACH + number)));
-                            assert!(order.lock().batches <= WAITING + AHEAD);
+                            assert!(order.hand_on(job, &mut selection(job * EACH + number)));
+                            assert!(order.lock().selections <= WAITING + AHEAD);
                         }
                         order.end(job, Ok(()));
                     }
@@ -243,6 +231,6 @@ mod tests {
             failing.join().is_err()
         });
         assert!(failed);
-        assert!(!order.hand_on(5, &mut batch(0)), "nothing more is wanted");
+        assert!(!order.hand_on(5, &mut selection(0)), "nothing more is wanted");
     }
 }

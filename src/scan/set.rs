@@ -1,16 +1,23 @@
-//! What is known of a set of files, besides what it holds of each host.
+//! One set of files: its bytes go through one decoder after the other into one log.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::years::{Day, Resolved, Years};
-use crate::record::{BootId, Record, Wall};
-use crate::timeline::{Log, LogKind};
+use super::selection::{Selected, Selection};
+use crate::record::{Decoder, Flaw, Gap, Input, Place, Record, Stamp, Unparsed};
+use crate::source::saved::Set;
+use crate::timeline::{Dates, Log, LogKind, is_nameless};
 
 /// Files of a set are this far apart in the places of its records, so that a place tells the file.
 pub(super) const FILE_SHIFT: u32 = 40;
+
+/// How many places of a set are kept at which something could not be read. Behind these, up to the last one of all, every
+/// boot counts as one of which something is missing.
+const MOST_BREAKS: usize = 1024;
+
+/// How many hosts of a set are known to have said something. Of the others no line tells the year.
+const MOST_SPEAKERS: usize = 1 << 16;
 
 /// Which file of its set a place is in.
 pub(super) fn file_of(offset: u64) -> usize {
@@ -19,88 +26,198 @@ pub(super) fn file_of(offset: u64) -> usize {
 
 /// What is known of a set of files.
 #[derive(Debug)]
-pub(super) struct SetState {
-    pub(super) name: String,
-    pub(super) host: Option<Box<[u8]>>,
-    pub(super) files: Arc<[(u64, String)]>,
-    pub(super) modified: Vec<Option<DateTime<Utc>>>,
-    pub(super) years: Vec<Option<Resolved>>,
-    guessed: Option<Resolved>,
-    pub(super) counting: Years,
-    /// The hosts that its records named so far: none, the one, or several.
-    pub(super) named: Named,
-    /// The boot that journalctl named last between its lines.
-    pub(super) boot: Option<BootId>,
+pub(super) struct HostLog {
+    pub(super) log: Log,
+    /// The host by the path, for a log whose records name none.
+    host: Option<String>,
+    modified: Vec<Option<DateTime<Utc>>>,
+    until: Option<DateTime<Utc>>,
+    decoder: Decoder,
+    /// Where the byte behind the last one stands that the decoder has.
+    next: u64,
+    /// Lines of the next part, which the part before it selected.
+    late: Selection,
+    pub(super) reading: Reading,
+}
+
+/// What is noted while the records are read.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    dates: Dates,
+    /// The hosts of which a record said something.
+    speakers: BTreeSet<Box<[u8]>>,
     /// Where something could not be read.
-    pub(super) breaks: Vec<u64>,
-    /// The last of them, where there were too many to keep.
-    pub(super) broken_until: Option<u64>,
-    /// What could not be read, file by file: the first place, what it was, and how often.
+    pub(super) breaks: Breaks,
+    /// What could not be read, file by file: the first place, the reason, and how often.
     pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(super) enum Named {
-    #[default]
-    None,
-    One(Box<[u8]>),
-    Several,
+/// Places where something could not be read.
+#[derive(Debug, Default)]
+pub(super) struct Breaks {
+    pub(super) places: Vec<u64>,
+    /// The last one, where there were too many to keep.
+    pub(super) last: Option<u64>,
 }
 
-impl SetState {
-    pub(super) fn new(name: String, host: Option<String>, files: Vec<(String, Option<DateTime<Utc>>)>) -> Self {
-        let modified = files.iter().map(|(_, modified)| *modified).collect();
-        let begins = |(number, (name, _)): (usize, (String, _))| ((number as u64) << FILE_SHIFT, name);
+impl HostLog {
+    pub(super) fn new(index: usize, set: &Set, until: Option<DateTime<Utc>>) -> Self {
+        let mut log = Log::new(index, set.name.clone(), LogKind::File);
+        let name = |(number, file): (usize, &crate::source::saved::FileOf)| {
+            ((number as u64) << FILE_SHIFT, file.path.to_string_lossy().into_owned())
+        };
+        log.files = set.files.iter().enumerate().map(name).collect();
         Self {
-            name,
-            host: host.map(|host| host.into_bytes().into()),
-            files: files.into_iter().enumerate().map(begins).collect(),
-            modified,
-            years: Vec::new(),
-            guessed: None,
-            counting: Years::default(),
-            named: Named::None,
-            boot: None,
-            breaks: Vec::new(),
-            broken_until: None,
-            flaws: BTreeMap::new(),
+            log,
+            host: set.host.clone(),
+            modified: set.files.iter().map(|file| file.modified).collect(),
+            until,
+            decoder: Decoder::behind(0),
+            next: 0,
+            late: Selection::default(),
+            reading: Reading::default(),
         }
     }
 
-    /// Whether its records name more than one host.
-    pub(super) const fn has_several(&self) -> bool {
-        matches!(self.named, Named::Several)
+    /// Takes a selection of a part that ends at `end`.
+    pub(super) fn take(&mut self, selection: &Selection, end: u64) {
+        let mut late = std::mem::take(&mut self.late);
+        if late.is_empty() {
+            selection.pieces().take_while(|(offset, _)| *offset < end).for_each(|piece| self.piece(piece));
+        } else {
+            late.push_from(selection, 0);
+            late.sort();
+            late.pieces().take_while(|(offset, _)| *offset < end).for_each(|piece| self.piece(piece));
+        }
+        let rest = if late.is_empty() { selection } else { &late };
+        self.late.push_from(rest, end);
     }
 
-    /// A record's time, with its year where it was written without one. `day` is of the record before.
-    pub(super) fn date(&self, record: &Record<'_>, year: u32, day: &mut Day) -> Option<Wall> {
-        let wall = record.stamp.wall?;
-        let file = file_of(record.place.offset);
-        let resolved = self.years.get(file).copied().unwrap_or(self.guessed);
-        resolved.and_then(|resolved| resolved.date(&wall, year, day)).or(Some(wall))
+    fn piece(&mut self, (offset, piece): (u64, Selected<'_>)) {
+        let Self { log, decoder, reading, next, until, modified, .. } = self;
+        let modified = modified.get(file_of(offset)).copied().flatten();
+        let mut sink = |input: Input<'_>| reading.take(input, log, *until, modified);
+        if offset != *next {
+            // The rest of a record that goes on behind its line was passed over.
+            if !decoder.is_at_rest() {
+                decoder.finish(&mut sink);
+            }
+            decoder.skip_to(offset);
+        }
+        match piece {
+            Selected::Bytes(bytes) => {
+                decoder.feed(bytes, &mut sink);
+                *next = offset + bytes.len() as u64;
+            }
+            Selected::TooLong(length) => {
+                let place = Place { offset, ..Place::default() };
+                sink(Input::Unparsed(Unparsed { place, length, why: Flaw::TooLong }));
+            }
+        }
     }
 
-    /// The years of the file that is being read, as if what was read so far were all of it.
-    fn so_far(&self) -> Option<Resolved> {
-        self.counting.resolve((*self.modified.get(self.years.len())?)?)
+    /// Notes that a file could not be read from a place on.
+    pub(super) fn miss(&mut self, offset: u64) {
+        self.reading.breaks.note(offset);
+        let place = Place { offset, log: self.log.index, ..Place::default() };
+        self.log.take(Input::Gap(Gap { place, lost: None }));
     }
 
-    /// Guesses the years of the file that is being read, for records that cannot wait for its end.
-    pub(super) fn guess(&mut self) {
-        self.guessed = self.so_far();
+    /// Ends a file.
+    pub(super) fn end_file(&mut self, number: usize) {
+        let late = std::mem::take(&mut self.late);
+        late.pieces().for_each(|piece| self.piece(piece));
+        let Self { log, decoder, reading, until, .. } = self;
+        let modified = self.modified.get(number).copied().flatten();
+        decoder.finish(&mut |input| reading.take(input, log, *until, modified));
+        reading.dates.end_file(modified);
+        self.next = (number as u64 + 1) << FILE_SHIFT;
+        self.decoder = Decoder::behind(self.next);
     }
 
-    /// Ends a file, of which all years are known now.
-    pub(super) fn end_file(&mut self) {
-        self.years.push(self.so_far());
-        self.counting = Years::default();
-        (self.boot, self.guessed) = (None, None);
+    /// Ends the set. If none of its records named a host, its path does.
+    pub(super) fn end(&mut self) {
+        self.log.end();
+        self.log.date(&self.reading.dates);
+        let named = self.log.boots.iter().any(|boot| boot.hostname.is_some());
+        if let Some(host) = self.host.as_ref().filter(|_| !named) {
+            self.log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
+        }
+        self.reading.speakers.clear();
+    }
+}
+
+impl Reading {
+    fn take(
+        &mut self,
+        mut input: Input<'_>,
+        log: &mut Log,
+        until: Option<DateTime<Utc>>,
+        modified: Option<DateTime<Utc>>,
+    ) {
+        match &mut input {
+            Input::Record(record) => {
+                record.place.log = log.index;
+                // Where lines were passed over, they are counted no longer.
+                if record.place.line == 0 && is_no_line(record) {
+                    self.flaw(record.place.offset, "records are missing");
+                    log.take(Input::Gap(Gap { place: record.place, lost: None }));
+                }
+                let (known, wall, offset) = (self.counts(record), record.stamp.wall, record.place.offset);
+                if let Some(wall) = wall.filter(|_| known) {
+                    self.dates.note(&wall, offset);
+                }
+                let late = |until: DateTime<Utc>| {
+                    wall.is_some_and(|wall| self.dates.so_far(wall, modified).utc() > until.naive_utc())
+                };
+                if until.is_some_and(late) {
+                    return;
+                }
+                let host = record.hostname.as_deref().filter(|_| !known).map(Box::from);
+                let before = log.notable;
+                log.take(input);
+                if let Some(host) = host.filter(|_| log.notable > before && self.speakers.len() < MOST_SPEAKERS) {
+                    self.speakers.insert(host);
+                    if let Some(wall) = wall { self.dates.note(&wall, offset); }
+                }
+            }
+            Input::Unparsed(unparsed) => {
+                unparsed.place.log = log.index;
+                self.flaw(unparsed.place.offset, unparsed.why.words());
+                log.take(input);
+            }
+            Input::Gap(gap) => {
+                gap.place.log = log.index;
+                log.take(input);
+            }
+            Input::Boot(..) => log.take(input),
+        }
     }
 
-    /// An empty log of its name.
-    pub(super) fn log(&self, set: usize) -> Log {
-        let mut log = Log::new(set, self.name.clone(), LogKind::File);
-        log.files = Arc::clone(&self.files);
-        log
+    /// Whether the time of a record tells the year. In a central log there are hosts whose clock was never set, so only those
+    /// count that said something before.
+    fn counts(&self, record: &Record<'_>) -> bool {
+        record.hostname.as_deref().is_none_or(|host| is_nameless(host) || self.speakers.contains(host))
     }
+
+    fn flaw(&mut self, offset: u64, why: &str) {
+        self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
+        self.breaks.note(offset);
+    }
+}
+
+impl Breaks {
+    fn note(&mut self, offset: u64) {
+        if self.places.len() < MOST_BREAKS {
+            self.places.push(offset);
+        } else {
+            self.last = Some(offset);
+        }
+    }
+}
+
+/// Whether a record, met among lines, is one of those that must all be read: it has a number, or is a field of a journal entry.
+fn is_no_line(record: &Record<'_>) -> bool {
+    let field = record.stamp == Stamp::default() && record.message.trim_ascii_start().starts_with(b"MESSAGE=");
+    record.place.sequence.is_some() || field
 }

@@ -57,7 +57,16 @@ enum Row {
     Literal(&'static Literal),
     /// The colon before the slot: `0000:00:1d.0`, followed by one of [`AFTER`].
     Address,
+    /// The last letter of [`EARLY`].
+    Early,
 }
+
+/// What stands before a time of the kernel's clock of less than ten seconds, of which the digit and the dot follow: a boot may
+/// have begun, whatever the line says.
+const EARLY: &[u8] = b"kernel: [    ";
+
+/// Where in it the key stands. `l..[. `.
+const EARLY_KEY: usize = 5;
 
 /// What a driver's message goes on with behind its device.
 const AFTER: [u8; 2] = [b':', b' '];
@@ -66,6 +75,7 @@ const AFTER: [u8; 2] = [b':', b' '];
 const ROWS: [Row; 16] = {
     let mut rows = [Row::Nothing; 16];
     put(&mut rows, b':', Row::Address);
+    put(&mut rows, byte(EARLY, EARLY_KEY), Row::Early);
     let mut left: &'static [Literal] = &LITERALS;
     while let [literal, rest @ ..] = left {
         put(&mut rows, byte(literal.text, literal.key), Row::Literal(literal));
@@ -96,6 +106,10 @@ impl Row {
                 Some([byte(text, *key), byte(text, *key + SECOND), third, third])
             }
             Self::Address => Some([b':', b'.', AFTER[0], AFTER[1]]),
+            Self::Early => {
+                let third = byte(EARLY, EARLY_KEY + THIRD);
+                Some([byte(EARLY, EARLY_KEY), byte(EARLY, EARLY_KEY + SECOND), third, third])
+            }
         }
     }
 }
@@ -124,34 +138,38 @@ impl Sieve {
     /// Fills `hits` with the lines of `block` that can matter, in ascending order: each from a place in it to its end.
     /// `block` is whole lines.
     ///
-    /// Returns whether some line must be looked at whatever it says: it holds a control character that no text log holds. It
-    /// may be no text, or have a colour in the middle of what was looked for.
-    pub(super) fn search(&self, block: &[u8], hits: &mut Vec<Range<usize>>) -> bool {
+    /// Returns what else there is in it.
+    pub(super) fn search(&self, block: &[u8], hits: &mut Vec<Range<usize>>) -> Signs {
         hits.clear();
-        let mut done = 0;
+        let (mut done, mut early) = (0, false);
         let mut candidate = |at: usize| {
-            if at >= done && matters(block, at) {
+            if at < done {
+                return;
+            }
+            if matches!(row(block, at), Row::Early) {
+                early = early || is_early(block, at);
+            } else if matters(block, at) {
                 let line = block.get(at..).unwrap_or_default();
                 done = at + memchr(b'\n', line).map_or(line.len(), |end| end + 1);
                 hits.push(at..done);
             }
         };
-        match &self.0 {
+        let strange = match &self.0 {
             #[cfg(target_arch = "x86_64")]
             Way::Avx2(avx2) => avx2.search(block, &mut candidate),
             Way::Portable => portable::search(block, &mut candidate),
-        }
+        };
+        Signs { strange, early }
     }
+}
 
-    /// Whether there is a control character that no text log holds.
-    pub(super) fn is_strange(&self, block: &[u8]) -> bool {
-        match &self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Way::Avx2(avx2) => avx2.is_strange(block),
-            // Without a way out of the loop the compiler makes vectors of it.
-            Way::Portable => block.iter().fold(false, |any, byte| any | is_strange(*byte)),
-        }
-    }
+/// What a block holds besides lines that can matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Signs {
+    /// A control character that no text log holds: it may be no text, or have a colour in the middle of what was looked for.
+    pub(super) strange: bool,
+    /// A line of the kernel's first ten seconds.
+    pub(super) early: bool,
 }
 
 /// A control character that does not belong into a line of text.
@@ -159,16 +177,27 @@ pub(super) const fn is_strange(byte: u8) -> bool {
     byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
-/// Whether what has its key at `at` is there as a whole.
+/// What can have its key at `at`.
+fn row(block: &[u8], at: usize) -> Row {
+    block.get(at).and_then(|key| ROWS.get(usize::from(key & 15))).copied().unwrap_or(Row::Nothing)
+}
+
+/// Whether a time of the kernel's clock of less than ten seconds has its key at `at`.
+fn is_early(block: &[u8], at: usize) -> bool {
+    let text = at.checked_sub(EARLY_KEY).and_then(|start| block.get(start..));
+    let time = text.and_then(|text| text.strip_prefix(EARLY));
+    matches!(time, Some([b'0'..=b'9', b'.', ..]))
+}
+
+/// Whether a text that matters has its key at `at`, and is there as a whole.
 fn matters(block: &[u8], at: usize) -> bool {
-    let row = block.get(at).and_then(|key| ROWS.get(usize::from(key & 15)));
-    match row {
-        Some(Row::Literal(literal)) => {
+    match row(block, at) {
+        Row::Literal(literal) => {
             let text = at.checked_sub(literal.key).and_then(|start| block.get(start..));
             text.is_some_and(|text| text.starts_with(literal.text))
         }
-        Some(Row::Address) => is_address(block, at),
-        Some(Row::Nothing) | None => false,
+        Row::Address => is_address(block, at),
+        Row::Early | Row::Nothing => false,
     }
 }
 

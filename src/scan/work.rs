@@ -14,17 +14,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::OFlags;
 
-use super::batch::Batch;
-use super::files::FileOf;
-use super::gleaner::{Gleaner, Look, Sink};
-use super::lines::{Lines, Stretch, ask};
+use super::lines::{self, Stretch};
 use super::order::{Order, Word};
+use super::picker::{Picker, Sink};
 use super::readers::{Counted, Failing, Followed, From, Patient};
+use super::selection::Selection;
 use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
 use super::sniff::{Looked, Shape, sniff};
 use super::window::BLOCK;
-use crate::record::Decoder;
+use crate::source::saved::FileOf;
 use crate::source::{Unpacked, words};
 
 /// How large a part of a file is, unless another size is asked for. Its last part has the rest as well, so that none is
@@ -66,7 +65,27 @@ pub(super) struct Job {
     pub(super) is_last: bool,
 }
 
+impl Part {
+    /// Where it ends among the bytes of the file.
+    const fn end(self) -> u64 {
+        match self {
+            Self::Bytes(_, until) => until,
+            Self::Whole => u64::MAX,
+        }
+    }
+}
+
 impl Job {
+    /// Where the file begins among the bytes of its set.
+    pub(super) const fn base(&self) -> u64 {
+        (self.file as u64) << FILE_SHIFT
+    }
+
+    /// Where the next part begins among the bytes of the set. Lines behind it are selected to settle those before it.
+    pub(super) const fn end(&self) -> u64 {
+        self.base().saturating_add(self.part.end())
+    }
+
     /// Opens the file that was found. When logs are rotated, the oldest one has no name any more, or that of another one.
     fn open(&self) -> io::Result<File> {
         let file = open(&self.path)?;
@@ -102,19 +121,19 @@ pub(super) struct Reading<'a> {
     pub(super) progress: &'a Progress,
 }
 
-/// Takes what the jobs find, in their order: a batch of a job, or its end.
+/// Takes the results of the jobs, in their order: selections of a job, and its end.
 pub(super) trait Taker {
-    fn batch(&mut self, job: &Job, batch: &Batch);
+    fn selection(&mut self, job: &Job, selection: &Selection);
     fn end(&mut self, job: &Job, outcome: Result<(), Failure>);
 }
 
 /// The jobs that a file makes.
-pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZeroU64>) -> Vec<Job> {
+pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZeroU64>, whole: bool) -> Vec<Job> {
     // A file of terabytes would make millions of parts.
     let least = (of.bytes / MOST_PARTS).next_multiple_of(BLOCK as u64);
     let size = part.unwrap_or(PART).get().next_multiple_of(BLOCK as u64).max(2 * BLOCK as u64).max(least);
     let (path, bytes) = (&of.path, of.bytes);
-    let parts = if bytes >= size * 2 && is_lines(path) { bytes / size } else { 1 };
+    let parts = if bytes >= size * 2 && !whole && is_lines(path) { bytes / size } else { 1 };
     let (identity, length) = (of.identity, (bytes > 0).then_some(bytes));
     let job = |part, is_last| Job { set, file, path: path.clone(), identity, part, bytes: length, is_last };
     if parts == 1 {
@@ -135,7 +154,7 @@ impl Reading<'_> {
     /// Does all jobs, and hands what they find to `taker`.
     pub(super) fn run(&self, jobs: &[Job], taker: &mut (dyn Taker + Send)) {
         let mut take = |number: usize, word: Word<'_>| match (jobs.get(number), word) {
-            (Some(job), Word::Batch(batch)) => taker.batch(job, batch),
+            (Some(job), Word::Selection(selection)) => taker.selection(job, selection),
             (Some(job), Word::End(outcome)) => taker.end(job, outcome),
             (None, _) => {}
         };
@@ -156,21 +175,20 @@ impl Reading<'_> {
     fn next(&self, jobs: &[Job], order: &Order<'_, '_>) -> bool {
         let number = order.claim();
         let Some(job) = jobs.get(number) else { return false };
-        let outcome = self.job(job, &mut |batch| order.hand_on(number, batch));
+        let outcome = self.job(job, &mut |selection| order.hand_on(number, selection));
         order.end(number, outcome)
     }
 
     fn job(&self, job: &Job, sink: &mut Sink<'_>) -> Result<(), Failure> {
-        let base = (job.file as u64) << FILE_SHIFT;
-        let failed = |offset: u64, why: String| Failure { offset: base + offset, why };
+        let failed = |offset: u64, why: String| Failure { offset: job.base() + offset, why };
         if self.progress.is_stopped() {
             return Err(failed(0, "it was not read: the scan was stopped".to_owned()));
         }
         let outcome = match job.part {
-            Part::Bytes(from, until) => self.part(job, Stretch { from, until, base, is_stream: false }, sink),
-            Part::Whole if job.path.as_os_str() == "-" => self.pipe(&io::stdin(), base, sink),
+            Part::Bytes(from, until) => self.part(job, Stretch { from, until, is_stream: false }, sink),
+            Part::Whole if job.path.as_os_str() == "-" => self.pipe(job, &io::stdin(), sink),
             Part::Whole => match job.open() {
-                Ok(file) => self.whole(job, &file, base, sink),
+                Ok(file) => self.whole(job, &file, sink),
                 Err(error) => Err((0, words(&error))),
             },
         };
@@ -178,15 +196,15 @@ impl Reading<'_> {
     }
 
     /// A file that is not read in parts.
-    fn whole(&self, job: &Job, file: &File, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+    fn whole(&self, job: &Job, file: &File, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
         if !file.metadata().is_ok_and(|about| about.is_file()) {
-            return self.pipe(file, base, sink);
+            return self.pipe(job, file, sink);
         }
         let looked = Looked::at(file).map_err(|error| (0, words(&error)))?;
-        if looked == Looked::Lines {
-            return self.part(job, Stretch { from: 0, until: u64::MAX, base, is_stream: false }, sink);
+        if looked == Looked::Lines && !self.every_line {
+            return self.part(job, Stretch { from: 0, until: u64::MAX, is_stream: false }, sink);
         }
-        self.stream(file, looked == Looked::Mixed, base, sink)?;
+        self.stream(job, file, looked == Looked::Mixed || (looked == Looked::Lines && self.every_line), sink)?;
         // Packed, it would not have come to its end.
         let now = file.metadata().map_err(|error| (0, words(&error)))?.len();
         if job.bytes.is_some_and(|bytes| now < bytes) { Err((now, SHORTER.to_owned())) } else { Ok(()) }
@@ -195,10 +213,9 @@ impl Reading<'_> {
     /// Lines of a plain file.
     fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
         let file = job.open().map_err(|error| (stretch.from, words(&error)))?;
-        let mut gleaner = Gleaner::new(Look::Found, sink);
+        let mut picker = Picker::new(&self.sieve, job.base(), sink);
         let mut reader = From { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
-        let lines = Lines::new(&self.sieve, self.every_line, stretch, &mut gleaner);
-        let (end, read) = lines.read(&mut reader, &|| !self.progress.is_stopped());
+        let (end, read) = lines::read(&mut reader, stretch, &mut picker, &|| !self.progress.is_stopped());
         let at = reader.at;
         let mut outcome = read.map_err(|error| (at, self.why(&error)));
         if let Some(end) = end.filter(|_| outcome.is_ok() && job.is_last) {
@@ -206,49 +223,42 @@ impl Reading<'_> {
             let from = end - tail.len() as u64;
             let whole = file.read_exact_at(&mut tail, from).is_ok();
             if whole {
-                ask(&mut gleaner, &tail, stretch.base + from, from == 0);
+                lines::last(&mut picker, &tail, from);
             }
             if !whole || job.bytes.is_some_and(|bytes| end < bytes) {
                 outcome = Err((end, SHORTER.to_owned()));
             }
         }
-        gleaner.finish();
+        picker.finish();
         outcome
     }
 
     /// A pipe. Whoever writes into it may take his time, and the scan can be stopped meanwhile.
-    fn pipe(&self, from: &impl AsFd, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
-        self.stream(Patient { from: from.as_fd(), progress: self.progress }, false, base, sink)
+    fn pipe(&self, job: &Job, from: &impl AsFd, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+        self.stream(job, Patient { from: from.as_fd(), progress: self.progress }, false, sink)
     }
 
     /// A packed file, a pipe, or a log whose records are no lines.
-    fn stream(&self, reader: impl Read, mixed: bool, base: u64, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+    fn stream(&self, job: &Job, reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
         let counted = Counted { reader, progress: self.progress };
         let mut unpacked = Unpacked::new(counted).map_err(|why| (0, why))?;
         let (head, error) = fill(&mut unpacked);
         let shape = if mixed { Shape::Records } else { sniff(&head) };
         let at = head.len() as u64;
         let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), length: 0 };
-        let stopped = || self.progress.is_stopped();
+        let go_on = || !self.progress.is_stopped();
+        let mut picker = Picker::new(&self.sieve, job.base(), sink);
         let read = match shape {
             // Nothing, or what is cut before its first byte could be unpacked.
             Shape::NoLog if at == 0 => io::copy(&mut rest, &mut io::sink()).map(drop),
             Shape::NoLog => return Err((0, NO_LOG.to_owned())),
-            Shape::Lines => {
-                let mut gleaner = Gleaner::new(Look::Found, sink);
-                let stretch = Stretch { from: 0, until: u64::MAX, base, is_stream: true };
-                let lines = Lines::new(&self.sieve, self.every_line, stretch, &mut gleaner);
-                let (_, read) = lines.read(&mut rest, &|| !stopped());
-                gleaner.finish();
-                read
+            Shape::Lines if !self.every_line => {
+                let stretch = Stretch { from: 0, until: u64::MAX, is_stream: true };
+                lines::read(&mut rest, stretch, &mut picker, &go_on).1
             }
-            Shape::Records => {
-                let mut gleaner = Gleaner::new(Look::All, sink);
-                let read = records(&mut rest, base, &mut gleaner, &stopped);
-                gleaner.finish();
-                read
-            }
+            Shape::Lines | Shape::Records => records(&mut rest, &mut picker, &go_on),
         };
+        picker.finish();
         read.map_err(|error| (rest.length, self.why(&error)))
     }
 
@@ -266,21 +276,22 @@ const REPLACED: &str = "another file has its name now: it was rotated while the 
 /// Why a file of bytes that are no log is not read.
 pub(super) const NO_LOG: &str = "is no log: it is not text";
 
-/// Decodes every record.
-fn records(reader: &mut dyn Read, base: u64, gleaner: &mut Gleaner<'_>, stopped: &dyn Fn() -> bool) -> io::Result<()> {
-    let mut decoder = Decoder::behind(base);
+/// Hands on everything.
+fn records(reader: &mut dyn Read, picker: &mut Picker<'_>, go_on: &dyn Fn() -> bool) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
-    let outcome = loop {
+    let mut at = 0;
+    loop {
         match reader.read(&mut block) {
-            Ok(0) => break Ok(()),
-            Ok(_) if stopped() => break Err(io::Error::from(io::ErrorKind::Interrupted)),
-            Ok(length) => decoder.feed(block.get(..length).unwrap_or_default(), &mut |input| gleaner.take(&input)),
+            Ok(0) => return Ok(()),
+            Ok(_) if !(go_on() && picker.is_wanted()) => return Err(io::Error::from(io::ErrorKind::Interrupted)),
+            Ok(length) => {
+                picker.whole(block.get(..length).unwrap_or_default(), at);
+                at += length as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => break Err(error),
+            Err(error) => return Err(error),
         }
-    };
-    decoder.finish(&mut |input| gleaner.take(&input));
-    outcome
+    }
 }
 
 /// The first block, and what kept it from being whole.

@@ -13,6 +13,7 @@ mod live;
 mod log;
 mod memory;
 mod output;
+pub(crate) mod saved;
 mod uevent;
 mod unpack;
 

@@ -8,11 +8,13 @@ mod boot;
 mod forged;
 mod log;
 mod story;
+mod years;
 
 pub use boot::{Boot, Moment};
 pub use forged::{Forged, Imitation};
 pub use log::{Keeps, Log, LogKind, is_nameless};
-pub use story::{BootChoice, Running, Story, together};
+pub use story::{BootChoice, Host, Hosts, Running, Story, hosts};
+pub use years::Dates;
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of
 /// several processors are stamped before they are put in order (kernel/printk/printk.c, `vprintk_store`).

@@ -163,36 +163,83 @@ impl Running<'_> {
     }
 }
 
-/// Every boot that `logs` tell of, oldest first where they say when: its part in each log, by the log's number.
-pub fn together(logs: &[Log]) -> Vec<Vec<(usize, &Boot)>> {
-    let mut boots: Vec<Vec<(usize, &Boot)>> = Vec::new();
-    for log in in_time(logs) {
+/// The hosts of logs.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts<'a> {
+    /// Each host once.
+    pub hosts: Vec<Host<'a>>,
+    /// Records about pciback of which nobody knows the host.
+    pub unattributed: u64,
+}
+
+/// The boots of one host.
+#[derive(Clone, Debug, Default)]
+pub struct Host<'a> {
+    /// Its name, where a record has it.
+    pub name: Option<String>,
+    /// Every boot once, oldest first: its parts by the number of the log.
+    pub boots: Vec<Vec<(usize, &'a Boot)>>,
+}
+
+/// The boots of several logs, host by host.
+pub fn hosts(logs: &[Log]) -> Hosts<'_> {
+    let mut names: std::collections::BTreeMap<(Option<&str>, usize), Vec<(usize, Vec<&Boot>)>> =
+        std::collections::BTreeMap::new();
+    let mut unattributed = 0;
+    for log in logs {
+        let named: std::collections::BTreeSet<&str> =
+            log.boots.iter().filter_map(|boot| boot.hostname.as_deref()).collect();
+        let only = named.first().copied().filter(|_| named.len() == 1);
         for boot in &log.boots {
-            match boots
-                .iter()
-                .rposition(|known| known.iter().any(|(index, other)| same(other, boot, *index != log.index)))
-            {
-                Some(at) => boots.get_mut(at).into_iter().for_each(|known| known.push((log.index, boot))),
-                None => boots.push(vec![(log.index, boot)]),
+            let name = boot.hostname.as_deref().or(only);
+            if name.is_none() && named.len() > 1 {
+                unattributed += boot.notable;
+                continue;
+            }
+            let host = names.entry((name, name.map_or(log.index, |_| 0))).or_default();
+            match host.last_mut() {
+                Some((index, boots)) if *index == log.index => boots.push(boot),
+                _ => host.push((log.index, vec![boot])),
+            }
+        }
+    }
+    let hosts = names
+        .into_iter()
+        .map(|((name, _), logs)| Host { name: name.map(str::to_owned), boots: joined(logs) })
+        .collect();
+    Hosts { hosts, unattributed }
+}
+
+/// Every boot that `logs` tell of, oldest first where they say when: its part in each log, by the log's number.
+fn together(logs: &[Log]) -> Vec<Vec<(usize, &Boot)>> {
+    joined(logs.iter().map(|log| (log.index, log.boots.iter().collect())).collect())
+}
+
+fn joined(mut logs: Vec<(usize, Vec<&Boot>)>) -> Vec<Vec<(usize, &Boot)>> {
+    let mut boots: Vec<Vec<(usize, &Boot)>> = Vec::new();
+    in_time(&mut logs);
+    for (index, log) in logs {
+        for boot in log {
+            match boots.iter().rposition(|known| known.iter().any(|(other, known)| same(known, boot, *other != index))) {
+                Some(at) => boots.get_mut(at).into_iter().for_each(|known| known.push((index, boot))),
+                None => boots.push(vec![(index, boot)]),
             }
         }
     }
     boots
 }
 
-/// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
-fn in_time(logs: &[Log]) -> Vec<&Log> {
-    let mut ordered: Vec<&Log> = logs.iter().collect();
+/// Puts the logs in the order of their times, where all have them: a rotated set is rarely named oldest first.
+fn in_time(logs: &mut [(usize, Vec<&Boot>)]) {
     let wall = |stamp: &Stamp| stamp.wall.map(|wall| Stamp { uptime: None, wall: Some(wall) });
-    let span = |log: &Log| Some((wall(&log.boots.first()?.span.0)?, wall(&log.boots.last()?.span.1)?));
-    if ordered.iter().all(|log| span(log).is_some()) {
+    let span = |boots: &[&Boot]| Some((wall(&boots.first()?.span.0)?, wall(&boots.last()?.span.1)?));
+    if logs.iter().all(|(_, boots)| span(boots).is_some()) {
         let order = |one: &Stamp, other: &Stamp| 0.cmp(&between(one, other).unwrap_or(0));
-        ordered.sort_by(|one, other| match (span(one), span(other)) {
+        logs.sort_by(|(_, one), (_, other)| match (span(one), span(other)) {
             (Some(one), Some(other)) => order(&one.0, &other.0).then(order(&one.1, &other.1)),
             _ => std::cmp::Ordering::Equal,
         });
     }
-    ordered
 }
 
 /// Whether two logs tell of the same boot: by its id, by an event that both hold, or because one goes on where the

@@ -36,26 +36,6 @@ impl Avx2 {
             search(block, candidate)
         }
     }
-
-    /// Whether there is a strange byte.
-    #[expect(clippy::unused_self, reason = "it is the proof")]
-    pub(super) fn is_strange(self, block: &[u8]) -> bool {
-        #[expect(unsafe_code, reason = "as above")]
-        // SAFETY: as above.
-        unsafe {
-            is_strange(block)
-        }
-    }
-}
-
-#[target_feature(enable = "avx2")]
-fn is_strange(block: &[u8]) -> bool {
-    let mut controls = Controls::none();
-    let (vectors, rest) = block.as_chunks();
-    let mut last = [b'\n'; WIDTH];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    vectors.iter().chain([&last]).for_each(|vector| controls.note(load(vector, 0)));
-    controls.any()
 }
 
 #[target_feature(enable = "avx2")]

@@ -36,15 +36,15 @@ fn may_hold(window: &[u8; WINDOW]) -> bool {
             let third = if third == other { *c == third } else { *c == third || *c == other };
             u8::from(*a == key) & u8::from(*b == second) & u8::from(third)
         };
-        let [r0, r1, r2, r3, r4, r5, r6, r7, r8] = BYTES;
-        any | is(r0) | is(r1) | is(r2) | is(r3) | is(r4) | is(r5) | is(r6) | is(r7) | is(r8)
+        let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9] = BYTES;
+        any | is(r0) | is(r1) | is(r2) | is(r3) | is(r4) | is(r5) | is(r6) | is(r7) | is(r8) | is(r9)
     }) != 0
 }
 
 /// The bytes of all rows that there are.
 #[expect(clippy::indexing_slicing, reason = "runs while compiling, and fails there")]
-const BYTES: [[u8; 4]; LITERALS.len() + 1] = {
-    let mut all = [[0; 4]; LITERALS.len() + 1];
+const BYTES: [[u8; 4]; LITERALS.len() + 2] = {
+    let mut all = [[0; 4]; LITERALS.len() + 2];
     let (mut row, mut to) = (0, 0);
     while row < ROWS.len() {
         if let Some(bytes) = ROWS[row].bytes() {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rustix::fs::OFlags;
 
-use crate::source::words;
+use super::words;
 
 /// File systems that the kernel makes up (include/uapi/linux/magic.h, and xenfs in drivers/xen/xenfs/super.c). pstore is
 /// not among them: it holds logs.
@@ -53,43 +53,43 @@ const JOURNAL: [u8; 8] = *b"LPKSHHRH";
 
 /// A set of log files that one writer rotated: read in this order, oldest first, they are one log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Set {
+pub(crate) struct Set {
     /// For reports: the path of the only file as it was given or found, or that of the part which is not rotated, with
     /// `*` for dates.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The host by the path, for records that name none.
-    pub(super) host: Option<String>,
+    pub(crate) host: Option<String>,
     /// At least one.
-    pub(super) files: Vec<FileOf>,
+    pub(crate) files: Vec<FileOf>,
 }
 
 /// One file of a set.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FileOf {
+pub(crate) struct FileOf {
     /// As given or found; `-` for standard input.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How long it was when it was looked at. 0 for a stream.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// When it was last written; none for a stream.
-    pub(super) modified: Option<DateTime<Utc>>,
+    pub(crate) modified: Option<DateTime<Utc>>,
     /// Device and inode: what is behind the path may be another file by the time it is read. None for a stream.
-    pub(super) identity: Option<(u64, u64)>,
+    pub(crate) identity: Option<(u64, u64)>,
 }
 
 /// What stood in the way of a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Obstacle {
+pub(crate) struct Obstacle {
     /// As given or found.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// In words.
-    pub(super) why: String,
+    pub(crate) why: String,
     /// Whether something that was asked for is not read. Where it is not set, this is worth a note only.
-    pub(super) counts: bool,
+    pub(crate) counts: bool,
 }
 
 /// Every log that is meant by `paths`: files, directories with all that is below them, and `-`. A file that is named or
 /// found twice, or linked, is there once.
-pub(super) fn find(paths: &[PathBuf]) -> (Vec<Set>, Vec<Obstacle>) {
+pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Set>, Vec<Obstacle>) {
     let mut finder = Finder::default();
     for path in paths {
         finder.named(path);

@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-use crate::record::Wall;
+use super::boot::{Boot, Moment};
+use super::log::Log;
+use crate::record::{Stamp, Wall};
 
 /// A step back that is longer begins a new year. A shorter one is a clock that was set, or a record that was delivered
 /// late. Where the records are those of a year's few boots, they may be months apart, and so is the step back.
@@ -23,7 +25,7 @@ const FIRST: u32 = 1;
 
 /// Counts the years of one log, record by record. A log that several hosts write into needs one for each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Years {
+struct Years {
     /// The last record that was not late over New Year, and the number of its year.
     last: Option<(NaiveDateTime, u32)>,
     /// The latest time of that year.
@@ -36,23 +38,106 @@ pub(super) struct Years {
 
 /// The years, found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Resolved {
+struct Resolved {
     /// The year of number 0.
     zero: i32,
 }
 
-/// A day as it was written, and in a year: most records are of the same day as the one before.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Day {
-    written: NaiveDate,
-    year: i32,
-    dated: NaiveDate,
+/// How many times the number of the year may change in a file. A log in which it changes more often has no order.
+const MOST_TURNS: usize = 1024;
+
+/// The years of the files of one log, found out while it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Dates {
+    counting: Years,
+    /// Where the number of the year changes in the file that is being read, and to which.
+    turns: Vec<(u64, u32)>,
+    /// The same of the files before, with their years.
+    files: Vec<(Vec<(u64, u32)>, Option<Resolved>)>,
+}
+
+impl Dates {
+    /// Notes the time of the next record, which stands at `offset`.
+    pub fn note(&mut self, wall: &Wall, offset: u64) {
+        let number = self.counting.note(wall);
+        if wall.local.year() != Wall::NO_YEAR || self.turns.last().is_some_and(|(_, last)| *last == number) {
+            return;
+        }
+        if self.turns.len() < MOST_TURNS {
+            self.turns.push((offset, number));
+        } else {
+            self.counting.contradicts = true;
+        }
+    }
+
+    /// Ends a file, which was last written at `modified`.
+    pub fn end_file(&mut self, modified: Option<DateTime<Utc>>) {
+        let resolved = modified.and_then(|modified| self.counting.resolve(modified));
+        self.files.push((std::mem::take(&mut self.turns), resolved));
+        self.counting = Years::default();
+    }
+
+    /// The time of the record that was noted last, with its year, if the file ended behind it.
+    pub fn so_far(&self, wall: Wall, modified: Option<DateTime<Utc>>) -> Wall {
+        let resolved = modified.and_then(|modified| self.counting.resolve(modified));
+        let number = self.turns.last().map_or(0, |(_, number)| *number);
+        resolved.and_then(|resolved| resolved.date(&wall, number)).unwrap_or(wall)
+    }
+
+    /// The time of a record that stands at `offset`, with its year.
+    fn date(&self, wall: &Wall, offset: u64) -> Option<Wall> {
+        let begins = |turns: &Vec<(u64, u32)>| turns.first().is_some_and(|(from, _)| *from <= offset);
+        let (turns, resolved) = self.files.iter().rfind(|(turns, _)| begins(turns))?;
+        let at = turns.partition_point(|(from, _)| *from <= offset);
+        let (_, number) = turns.get(at.checked_sub(1)?)?;
+        resolved.as_ref()?.date(wall, *number)
+    }
+}
+
+impl Log {
+    /// Gives the times of its boots their years, when all its files were read.
+    pub fn date(&mut self, dates: &Dates) {
+        if dates.files.iter().all(|(_, resolved)| resolved.is_none()) {
+            return;
+        }
+        self.boots.iter_mut().for_each(|boot| date_boot(boot, dates));
+    }
+}
+
+fn date_boot(boot: &mut Boot, dates: &Dates) {
+    let mut ends: Option<(Wall, Wall)> = None;
+    for moment in &mut boot.moments {
+        let (stamp, offset) = match moment {
+            Moment::Fact(fact) => {
+                let offset = fact.place.offset;
+                (&mut fact.stamp, offset)
+            }
+            Moment::Gap { gap, stamp } => (stamp, gap.place.offset),
+        };
+        let Some(dated) = stamp.wall.as_ref().and_then(|wall| dates.date(wall, offset)) else { continue };
+        stamp.wall = Some(dated);
+        ends = Some((ends.map_or(dated, |(first, _)| first), dated));
+    }
+    // The first and the last record of the boot stand before and behind these.
+    let Some((first, last)) = ends else { return };
+    let (from, to) = &mut boot.span;
+    near(from, first, |wall| wall.local <= first.local + AHEAD, -1);
+    near(to, last, |wall| wall.local >= last.local - AHEAD, 1);
+}
+
+/// Gives a time the year of another one, or the one beside it, so that `fits` holds.
+fn near(stamp: &mut Stamp, other: Wall, fits: impl Fn(&Wall) -> bool, step: i32) {
+    let Some(wall) = stamp.wall.filter(|wall| wall.local.year() == Wall::NO_YEAR) else { return };
+    let year = other.local.year();
+    let in_year = |year| Some(Wall { local: wall.local.with_year(year)?, ..wall });
+    let dated = in_year(year).filter(&fits).or_else(|| in_year(year + step));
+    stamp.wall = dated.or(stamp.wall);
 }
 
 impl Years {
     /// Notes the next record's time, and hands back the number of its year within the log. Times that have a year are
     /// none of our business: they are 0.
-    pub(super) fn note(&mut self, wall: &Wall) -> u32 {
+    fn note(&mut self, wall: &Wall) -> u32 {
         let now = wall.local;
         // Many are of the same second.
         if let Some((last, number)) = self.last
@@ -98,7 +183,7 @@ impl Years {
 
     /// Finds out the years of a file that was last written at `modified`: the latest ones in which its last record is not
     /// of the future, and which have their 29th of February. None where there is no such year.
-    pub(super) fn resolve(self, modified: DateTime<Utc>) -> Option<Resolved> {
+    fn resolve(self, modified: DateTime<Utc>) -> Option<Resolved> {
         let (_, number) = self.last.filter(|_| !self.contradicts)?;
         let most = modified.naive_utc().checked_add_signed(AHEAD)?;
         let number = i32::try_from(number).ok()?;
@@ -118,16 +203,12 @@ impl Years {
 
 impl Resolved {
     /// The time with its year; as it is where it has one.
-    pub(super) fn date(self, wall: &Wall, number: u32, day: &mut Day) -> Option<Wall> {
+    fn date(self, wall: &Wall, number: u32) -> Option<Wall> {
         if wall.local.year() != Wall::NO_YEAR {
             return Some(*wall);
         }
         let year = self.zero.checked_add(i32::try_from(number).ok()?)?;
-        let written = wall.local.date();
-        if (day.written, day.year) != (written, year) {
-            *day = Day { written, year, dated: written.with_year(year)? };
-        }
-        Some(Wall { local: day.dated.and_time(wall.local.time()), offset: wall.offset })
+        Some(Wall { local: wall.local.with_year(year)?, offset: wall.offset })
     }
 }
 
@@ -146,9 +227,8 @@ mod tests {
         let numbers: Vec<_> = times.iter().map(|time| years.note(&wall(time))).collect();
         let modified = format!("{modified}T12:00:00Z").parse().unwrap();
         let Some(resolved) = years.resolve(modified) else { return vec!["none".to_owned()] };
-        let mut day = Day::default();
         let date = |(time, number): (&&str, &u32)| {
-            let date = resolved.date(&wall(time), *number, &mut day);
+            let date = resolved.date(&wall(time), *number);
             date.map_or("none".to_owned(), |wall| wall.local.format("%Y-%m-%d").to_string())
         };
         times.iter().zip(&numbers).map(date).collect()
@@ -203,9 +283,9 @@ mod tests {
         assert_eq!(Years::default().resolve("2026-11-22T06:00:00Z".parse().unwrap()), None);
         assert_eq!(dates("1970-06-01", &["Nov 22 06:00"]), ["none"], "a clock that was never set");
         let resolved = Resolved { zero: 2025 };
-        assert_eq!(resolved.date(&wall("Feb 29 10:00"), 1, &mut Day::default()), None);
+        assert_eq!(resolved.date(&wall("Feb 29 10:00"), 1), None);
         let dated = Wall { local: "2001-02-03T04:05:06".parse().unwrap(), offset: None };
-        let with_year = resolved.date(&dated, 0, &mut Day::default());
+        let with_year = resolved.date(&dated, 0);
         assert_eq!((Years::default().note(&dated), with_year), (0, Some(dated)));
     }
 }

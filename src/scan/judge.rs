@@ -1,0 +1,227 @@
+//! Judges every boot of every host when everything was read, and hands on the reports in the order of the hosts' names.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use chrono::{DateTime, Utc};
+
+use super::Scan;
+use super::breaks::with_breaks;
+use super::set::{Breaks, HostLog};
+use crate::audit::{Asked, Case, Options, conclude};
+use crate::event::{Event, Fact};
+use crate::record::Stamp;
+use crate::report::{Report, Run};
+use crate::timeline::{Boot, BootChoice, Host, Log, Moment};
+
+/// How many reports of a thread may wait for those of the hosts before.
+const WAITING: usize = 16;
+
+/// Fewer hosts than this are judged before threads would be there.
+const FEW: usize = 16;
+
+/// Takes a report, and which boot of its host it is about. Says whether more are wanted.
+pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + Send + 'a;
+
+/// Takes one report of a host. Says whether more are wanted.
+type Tell<'a> = dyn FnMut(Report, Run) -> bool + 'a;
+
+/// The parts of one boot, by the number of the log that has them.
+type Parts<'a> = [(usize, &'a Boot)];
+
+/// What there was besides the boots that were reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Silent {
+    /// Hosts of which no boot says anything of pciback.
+    pub hosts: usize,
+    /// Boots that say nothing of it, and were not reported.
+    pub boots: usize,
+}
+
+/// The logs, in ascending order of their numbers, with the places where something could not be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Logs<'a> {
+    pub(super) logs: &'a [Log],
+    pub(super) breaks: &'a [Breaks],
+}
+
+/// What a thread that judges hands on.
+enum Judged {
+    Report(Box<(Report, Run)>),
+    /// That was all of a host.
+    End(Silent),
+}
+
+impl Silent {
+    const fn add(&mut self, more: Self) {
+        self.hosts += more.hosts;
+        self.boots += more.boots;
+    }
+}
+
+/// Ends the sets. Returns their logs; those that daemons alone wrote tell of no boot.
+pub(super) fn logs_of(sets: Vec<HostLog>) -> (Vec<Log>, Vec<Breaks>) {
+    let ended = sets.into_iter().map(|mut set| {
+        set.end();
+        (set.log, set.reading.breaks)
+    });
+    ended.filter(|(log, _)| log.kernel_records > 0).unzip()
+}
+
+/// Judges the hosts, in so many threads as the scan has. Returns what was not reported.
+pub(super) fn judge(scan: &Scan, logs: Logs<'_>, hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
+    let mut silent = Silent::default();
+    if scan.threads > 1 && hosts.len() >= FEW {
+        return in_threads(scan, logs, hosts, sink);
+    }
+    let mut judge = Judge::new(scan, logs);
+    let mut wanted = true;
+    for host in hosts {
+        silent.add(judge.host(host, &mut |report, run| {
+            wanted = wanted && sink(&report, &run);
+            wanted
+        }));
+        if !wanted {
+            break;
+        }
+    }
+    silent
+}
+
+/// Of n threads, each judges every n-th host: so the next one is known, and the threads that are ahead wait.
+fn in_threads(scan: &Scan, logs: Logs<'_>, hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
+    std::thread::scope(|scope| {
+        let start = |number: usize| {
+            let (sender, receiver) = sync_channel(WAITING);
+            scope.spawn(move || {
+                let mut judge = Judge::new(scan, logs);
+                let mut tell = |report, run| sender.send(Judged::Report(Box::new((report, run)))).is_ok();
+                for host in hosts.iter().skip(number).step_by(scan.threads) {
+                    let silent = judge.host(host, &mut tell);
+                    if sender.send(Judged::End(silent)).is_err() {
+                        return;
+                    }
+                }
+            });
+            receiver
+        };
+        // They end when nobody receives any more: the receivers go before the threads are waited for.
+        let threads: Vec<Receiver<Judged>> = (0..scan.threads).map(start).collect();
+        let mut silent = Silent::default();
+        for thread in threads.iter().cycle().take(hosts.len()) {
+            for judged in thread {
+                match judged {
+                    Judged::Report(report) if sink(&report.0, &report.1) => {}
+                    Judged::Report(_) => return silent,
+                    Judged::End(more) => {
+                        silent.add(more);
+                        break;
+                    }
+                }
+            }
+        }
+        silent
+    })
+}
+
+/// Judges the boots of hosts, one at a time.
+struct Judge<'a> {
+    scan: &'a Scan,
+    logs: Logs<'a>,
+    /// What all boots have in common, and the logs of the one that is judged: a policy is long.
+    case: Case,
+}
+
+impl<'a> Judge<'a> {
+    fn new(scan: &'a Scan, logs: Logs<'a>) -> Self {
+        let options = Options { boot: BootChoice::default(), ..scan.options.clone() };
+        let case = Case { asked: scan.asked.clone(), options, now: scan.now, ..Case::default() };
+        Self { scan, logs, case }
+    }
+
+    /// Judges every boot of a host. Those from before pciback is spoken of for the first time are not reported.
+    fn host(&mut self, host: &Host<'_>, tell: &mut Tell<'_>) -> Silent {
+        let speaks = |test: fn(&Boot) -> bool| {
+            move |parts: &&Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| test(boot))
+        };
+        let boots: Vec<&Vec<(usize, &Boot)>> = host.boots.iter().filter(speaks(is_boot)).collect();
+        // By the witnesses alone no host is there, or it would be for where its lines happen to stand.
+        if !boots.iter().any(speaks(is_notable)) {
+            return Silent::default();
+        }
+        let asks = !matches!(self.scan.asked, Asked::Found { .. });
+        let first = if asks { Some(0) } else { boots.iter().position(|parts| speaks(speaks_of_pciback)(parts)) };
+        let Some(first) = first else {
+            return Silent { hosts: 1, boots: boots.len() };
+        };
+        let numbered = (0..boots.len()).rev().zip(&boots).enumerate();
+        for (number, (back, parts)) in numbered.skip(first) {
+            let run = Run { back, first: first_of(parts), last: last_of(parts) };
+            if self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since))) {
+                continue;
+            }
+            let next = boots.get(number + 1).map(|parts| parts.as_slice()).unwrap_or_default();
+            self.case.logs = self.logs.alone(parts, next);
+            let mut report = conclude(&self.case);
+            report.host = host.name.clone().or(report.host);
+            if !tell(report, run) {
+                break;
+            }
+        }
+        Silent { hosts: 0, boots: first }
+    }
+}
+
+impl Logs<'_> {
+    /// What the logs say of one boot, which `next` follows, as logs of their own.
+    fn alone(&self, parts: &Parts<'_>, next: &Parts<'_>) -> Vec<Log> {
+        let mut alone: Vec<Log> = Vec::new();
+        for (index, boot) in parts {
+            let Ok(at) = self.logs.binary_search_by_key(index, |log| log.index) else { continue };
+            let (Some(log), Some(breaks)) = (self.logs.get(at), self.breaks.get(at)) else { continue };
+            let next = next.iter().find(|(other, _)| other == index).map(|(_, boot)| *boot);
+            let broken = with_breaks(boot, next, breaks);
+            let boot = broken.as_ref().unwrap_or(boot);
+            match alone.iter_mut().find(|log| log.index == *index) {
+                Some(log) => log.boots.push(boot.clone()),
+                None => alone.push(log.only(boot)),
+            }
+        }
+        alone
+    }
+}
+
+/// Whether a boot says anything, be it that it began, or that its kernel went on.
+fn is_boot(boot: &Boot) -> bool {
+    is_notable(boot) || boot.span.1.uptime.is_some()
+}
+
+fn is_notable(boot: &Boot) -> bool {
+    boot.notable > 0 || boot.id.is_some()
+}
+
+/// Whether anything in a boot is about pciback: a record of it, one that looks like that, or a list on the command line.
+fn speaks_of_pciback(boot: &Boot) -> bool {
+    let lists = |text: &[u8]| memchr::memmem::find(text, b"pciback").is_some();
+    let speaks = |fact: &Fact| {
+        let asks = if let Event::CommandLine { text } = &fact.event { lists(text) } else { false };
+        asks || fact.event.is_pciback()
+    };
+    let past = boot.past.as_ref().is_some_and(|past| past.heard().0 > 0 || past.command_line().is_some_and(speaks));
+    let now = boot.moments.iter().any(|moment| matches!(moment, Moment::Fact(fact) if speaks(fact)));
+    past || now || boot.forged.pretended().next().is_some()
+}
+
+fn first_of(parts: &Parts<'_>) -> Option<Stamp> {
+    parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.0).next()
+}
+
+fn last_of(parts: &Parts<'_>) -> Option<Stamp> {
+    let ends = parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.1);
+    ends.reduce(
+        |one, other| if crate::record::between(&one, &other).is_some_and(|ahead| ahead > 0) { other } else { one },
+    )
+}
+
+fn is_before(stamp: &Stamp, time: DateTime<Utc>) -> bool {
+    stamp.wall.is_some_and(|wall| wall.utc() < time.naive_utc())
+}

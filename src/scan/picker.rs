@@ -1,0 +1,365 @@
+//! Picks the lines of a log that the judge must see: those that the search finds, and a few witnesses.
+//!
+//! A witness says nothing of pciback. It shows that its host went on: behind a line of pciback until that settles, before a
+//! line with which something new begins, at the end of the log, and now and then between. Too many witnesses cost time and
+//! change nothing; what they mean is decided by `timeline`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter, memmem};
+
+use super::selection::Selection;
+use super::sieve::{Sieve, is_strange};
+use super::window::BLOCK;
+use crate::history::is_settled;
+use crate::record::{Decoder, Input, Stamp, undated};
+
+/// In lines that are passed over, one of so many bytes is looked at.
+const SAMPLE: u64 = 4 << 10;
+
+/// So much of the log, or more, lies between two moments at which the last lines of each host are selected.
+const SEGMENT: u64 = 2 << 20;
+
+/// How far behind a line of pciback the next lines of its host are looked for.
+const FAR: u64 = 1 << 20;
+
+/// The kernel's time stands in this many bytes of a line, or nowhere.
+const FRONT: usize = 160;
+
+/// Takes a selection, and leaves an empty one in its place. Says whether more is wanted.
+pub(super) type Sink<'a> = dyn FnMut(&mut Selection) -> bool + 'a;
+
+/// Picks lines of one stretch of a log.
+pub(super) struct Picker<'a> {
+    sieve: &'a Sieve,
+    sink: &'a mut Sink<'a>,
+    wanted: bool,
+    selection: Selection,
+    /// Where the file begins among the bytes of its set.
+    base: u64,
+    hosts: BTreeMap<Box<[u8]>, HostState>,
+    hits: Vec<Range<usize>>,
+    /// How many hosts have a line of pciback that is not settled, and how far the lines behind it are looked at.
+    open: usize,
+    open_until: u64,
+    /// Whether the next line tells whose the line without a header before it may be.
+    takes_next: bool,
+    /// Which [`BLOCK`] of the file the last line began in.
+    block: Option<u64>,
+    segment: u64,
+    decoder: Decoder,
+}
+
+/// What a host said last in this segment.
+#[derive(Debug, Default)]
+struct HostState {
+    /// The kernel's clock.
+    uptime: Option<u64>,
+    /// The last line with the kernel's time, and the last one of all, while these are not selected.
+    held: [Held; 2],
+    /// The last line of pciback that is not settled: its time, and where it stands.
+    open: Option<(Stamp, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    offset: u64,
+    /// Empty where there is none.
+    line: Vec<u8>,
+}
+
+/// What the front of a line says, as far as it takes to choose witnesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header<'a> {
+    host: &'a [u8],
+    uptime: Option<u64>,
+}
+
+/// Which lines are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Found,
+    Passed,
+    /// Lines of the next stretch: they only settle what came before.
+    Beyond,
+}
+
+impl<'a> Picker<'a> {
+    pub(super) fn new(sieve: &'a Sieve, base: u64, sink: &'a mut Sink<'a>) -> Self {
+        Self {
+            sieve,
+            sink,
+            wanted: true,
+            selection: Selection::default(),
+            base,
+            hosts: BTreeMap::new(),
+            hits: Vec::new(),
+            open: 0,
+            open_until: 0,
+            takes_next: false,
+            block: None,
+            segment: 0,
+            decoder: Decoder::new(0),
+        }
+    }
+
+    /// Whether anybody still wants what is found.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Takes whole lines that stand at `at` in the file.
+    pub(super) fn block(&mut self, lines: &[u8], at: u64) {
+        let mut hits = std::mem::take(&mut self.hits);
+        let signs = self.sieve.search(lines, &mut hits);
+        if hits.is_empty() && !signs.strange && !signs.early && !self.is_open(at) && !self.takes_next {
+            self.sample(lines, at);
+        } else {
+            let mut hits = hits.iter().peekable();
+            each_line(lines, at, |line, from| {
+                let until = from - at + line.len() as u64;
+                let hit = hits.next_if(|hit| (hit.start as u64) < until).is_some();
+                // Colours may stand in the middle of the text that is searched for.
+                let found = hit || (signs.strange && line.iter().any(|byte| is_strange(*byte)));
+                self.line(line, from, if found { Look::Found } else { Look::Passed });
+            });
+        }
+        self.hits = hits;
+        let end = at + lines.len() as u64;
+        if self.segment == 0 {
+            self.segment = at;
+        }
+        if self.selection.is_full() || end >= self.segment + SEGMENT {
+            self.end_segment();
+            self.segment = end;
+        }
+    }
+
+    /// Takes lines of the next stretch. Returns whether more of them are wanted.
+    pub(super) fn beyond(&mut self, lines: &[u8], at: u64) -> bool {
+        if self.is_open(at) || self.takes_next {
+            each_line(lines, at, |line, from| self.line(line, from, Look::Beyond));
+        }
+        self.is_open(at + lines.len() as u64) || self.takes_next
+    }
+
+    /// Takes the last lines of the log: they tell how long its boots went on.
+    pub(super) fn tail(&mut self, lines: &[u8], at: u64) {
+        self.end_segment();
+        each_line(lines, at, |line, from| self.line(line, from, Look::Passed));
+    }
+
+    /// Passes over a line that is longer than any record.
+    pub(super) fn too_long(&mut self, at: u64, length: u64) {
+        self.selection.push_too_long(self.base + at, length);
+        self.takes_next = true;
+    }
+
+    /// Takes bytes of a log that is read whole.
+    pub(super) fn whole(&mut self, bytes: &[u8], at: u64) {
+        self.selection.push(self.base + at, bytes);
+        self.hand_on();
+    }
+
+    /// Hands on what is left.
+    pub(super) fn finish(mut self) {
+        self.end_segment();
+    }
+
+    /// Looks at a few lines of those that say nothing.
+    fn sample(&mut self, lines: &[u8], at: u64) {
+        let end = at + lines.len() as u64;
+        let mut next = at.next_multiple_of(SAMPLE);
+        while next < end {
+            // The first line that begins there or later.
+            let place = usize::try_from(next - at).unwrap_or(usize::MAX);
+            let start = match place.checked_sub(1) {
+                None => Some(0),
+                Some(before) => lines.get(before..).and_then(|rest| Some(place + memchr(b'\n', rest)?)),
+            };
+            let Some(rest) = start.and_then(|start| lines.get(start..)).filter(|rest| !rest.is_empty()) else { return };
+            let line = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)).0;
+            let from = end - rest.len() as u64;
+            self.line(line, from, Look::Passed);
+            next = (from + 1).next_multiple_of(SAMPLE);
+        }
+    }
+
+    fn line(&mut self, line: &[u8], at: u64, look: Look) {
+        let Some(Header { host, uptime }) = header(line) else {
+            if look == Look::Found || self.takes_next {
+                self.selection.push(self.base + at, line);
+            }
+            self.takes_next = look == Look::Found;
+            return;
+        };
+        let takes_next = std::mem::take(&mut self.takes_next);
+        let year = look != Look::Beyond && self.begins_block(at) && undated(line).is_some();
+        let Self { hosts, selection, base, .. } = self;
+        if look != Look::Beyond && !hosts.contains_key(host) {
+            hosts.insert(host.into(), HostState::default());
+        }
+        let Some(state) = hosts.get_mut(host) else {
+            if takes_next {
+                selection.push(*base + at, line);
+            }
+            return;
+        };
+        let backwards = state.uptime.zip(uptime).is_some_and(|(before, now)| now < before);
+        let open = state.open.filter(|(_, since)| at < since.saturating_add(FAR));
+        let found = look == Look::Found;
+        let begins = backwards || (found && memmem::find(line, b"Linux version ").is_some());
+        if begins {
+            state.held.iter_mut().for_each(|held| held.select(selection));
+        }
+        let selected = found || takes_next || year || backwards || open.is_some();
+        if selected {
+            selection.push(*base + at, line);
+        }
+        if look != Look::Beyond {
+            state.note(uptime, *base + at, line, selected);
+        }
+        let speaks = found && memmem::find(line, b"pciback").is_some();
+        if speaks || open.is_some() {
+            self.follow(host, line, at, speaks, open);
+        }
+    }
+
+    /// Follows up a line of pciback until its host says something so much later that it is settled.
+    fn follow(&mut self, host: &[u8], line: &[u8], at: u64, speaks: bool, open: Option<(Stamp, u64)>) {
+        let mut stamp = None;
+        let mut sink = |input: Input<'_>| {
+            if let Input::Record(record) = input {
+                stamp = Some(record.stamp);
+            }
+        };
+        self.decoder.feed(line, &mut sink);
+        self.decoder.finish(&mut sink);
+        let open = match (speaks, stamp, open) {
+            (true, Some(stamp), _) => Some((stamp, at)),
+            (false, Some(stamp), Some((seizing, _))) if is_settled(&seizing, &stamp) => None,
+            _ => open,
+        };
+        if speaks {
+            self.open_until = at.saturating_add(FAR);
+        }
+        if let Some(state) = self.hosts.get_mut(host) {
+            self.open -= usize::from(state.open.is_some());
+            self.open += usize::from(open.is_some());
+            state.open = open;
+        }
+    }
+
+    /// Whether the lines at `at` are looked at for what follows a line of pciback.
+    fn is_open(&mut self, at: u64) -> bool {
+        if self.open > 0 && at >= self.open_until {
+            self.open = 0;
+            self.hosts.values_mut().for_each(|host| host.open = None);
+        }
+        self.open > 0
+    }
+
+    /// Whether the line at `at` is the first of its [`BLOCK`].
+    fn begins_block(&mut self, at: u64) -> bool {
+        let block = Some(at / BLOCK as u64);
+        std::mem::replace(&mut self.block, block) != block
+    }
+
+    /// Selects the last lines of every host, and hands on everything so far.
+    fn end_segment(&mut self) {
+        for state in self.hosts.values_mut() {
+            state.held.iter_mut().for_each(|held| held.select(&mut self.selection));
+            state.uptime = None;
+        }
+        self.hosts.retain(|_, state| state.open.is_some());
+        self.hand_on();
+    }
+
+    fn hand_on(&mut self) {
+        if !self.selection.is_empty() && self.wanted {
+            self.selection.sort();
+            self.wanted = (self.sink)(&mut self.selection);
+        }
+        self.selection.clear();
+    }
+}
+
+impl HostState {
+    /// Notes a line. One that is selected stands for those that were held.
+    fn note(&mut self, uptime: Option<u64>, offset: u64, line: &[u8], selected: bool) {
+        let [kernel, any] = &mut self.held;
+        any.keep(offset, line, selected || uptime.is_some());
+        if uptime.is_some() {
+            kernel.keep(offset, line, selected);
+            self.uptime = uptime;
+        }
+    }
+}
+
+impl Held {
+    fn keep(&mut self, offset: u64, line: &[u8], stands_elsewhere: bool) {
+        self.line.clear();
+        self.offset = offset;
+        if !stands_elsewhere {
+            self.line.extend_from_slice(line);
+        }
+    }
+
+    fn select(&mut self, selection: &mut Selection) {
+        if !self.line.is_empty() {
+            selection.push(self.offset, &self.line);
+            self.line.clear();
+        }
+    }
+}
+
+/// Hands out every line with its end, and where it stands; the first one stands at `at`.
+fn each_line(lines: &[u8], at: u64, mut take: impl FnMut(&[u8], u64)) {
+    let mut from = 0;
+    for end in memchr_iter(b'\n', lines).map(|end| end + 1).chain([lines.len()]) {
+        if let Some(line) = lines.get(from..end).filter(|line| !line.is_empty()) {
+            take(line, at + from as u64);
+        }
+        from = end;
+    }
+}
+
+/// The host of a line of syslog (RFC 3164, RFC 3339, RFC 5424), and the kernel's time in it.
+fn header(line: &[u8]) -> Option<Header<'_>> {
+    let rest = match line {
+        [b'<', rest @ ..] => {
+            let end = rest.iter().take(4).position(|byte| *byte == b'>')?;
+            let rest = rest.get(end + 1..)?;
+            rest.strip_prefix(b"1 ").unwrap_or(rest)
+        }
+        _ => line,
+    };
+    let words = match rest.first()? {
+        b'0'..=b'9' => 1,
+        b'A'..=b'Z' => 3,
+        _ => return None,
+    };
+    let rest = (0..words).try_fold(rest, |rest, _| {
+        let rest = rest.get(memchr(b' ', rest)?..)?;
+        Some(rest.trim_ascii_start())
+    })?;
+    let (host, rest) = rest.split_at(memchr(b' ', rest)?);
+    Some(Header { host, uptime: uptime(rest) })
+}
+
+/// The kernel's time, in microseconds: `[    5.721955]`.
+fn uptime(text: &[u8]) -> Option<u64> {
+    let front = text.get(..FRONT).unwrap_or(text);
+    memchr_iter(b'[', front).find_map(|at| {
+        let text = front.get(at + 1..)?.trim_ascii_start();
+        let dot = text.iter().take(13).position(|byte| *byte == b'.')?;
+        let (seconds, rest) = text.split_at(dot);
+        let [b'.', micros @ .., b']'] = rest.get(..8)? else { return None };
+        let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+        number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?)
+    })
+}
+
+#[cfg(test)]
+mod tests;
