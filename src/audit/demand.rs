@@ -12,7 +12,8 @@ use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
 use crate::request::{Location, Said, Source, Written, argument, find, logged, slots};
-use crate::tree::{Known, Tree};
+use crate::timeline::LONGEST_LINE;
+use crate::tree::{Known, Obstacle, Tree};
 
 /// What is asked for.
 pub(super) struct Demand {
@@ -239,8 +240,15 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
         _ => {}
     }
     let mut by_log = Said { source: Source::Log, written: Vec::new(), obstacles: Vec::new() };
-    if let Some(Event::CommandLine { text }) = history.command_line.as_ref().map(|fact| &fact.event) {
-        by_log.written = logged::written(text);
+    if let Some(fact) = &history.command_line
+        && let Event::CommandLine { text } = &fact.event
+    {
+        if fact.text.len() < LONGEST_LINE {
+            by_log.written = logged::written(text);
+        } else {
+            let why = "printk may have cut the \"Command line:\" record, which is as long as its limit".to_owned();
+            by_log.obstacles.push(Obstacle { path: "the log".to_owned(), why });
+        }
     }
     places.extend([by_slots, by_log]);
     places

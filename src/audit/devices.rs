@@ -7,6 +7,7 @@ use crate::event::{Event, Fact, Stage};
 use crate::history::Trail;
 use crate::host::Device;
 use crate::pci::Address;
+use crate::record::Author;
 use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
 use crate::tree::{Known, Obstacle};
 
@@ -30,6 +31,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
             Status::Seized(_) | Status::Bridge => None,
         });
     }
+    findings.extend(devices.iter().filter_map(|judged| xen_refused(scene, judged)));
     findings.extend(remains(scene));
     findings.extend(visible(scene, devices));
 }
@@ -62,6 +64,14 @@ impl Subject<'_> {
         fact.map(|fact| self.scene.shown(fact))
     }
 
+    /// Says of an alarm that rests on a single record whether anybody else could have written that.
+    fn name_hand(&self, found: &mut Finding, fact: Option<&Fact>) {
+        let unstated = fact.is_some_and(|fact| fact.author == Author::Unstated);
+        if unstated && self.basis == Basis::Log && !self.scene.case.options.trust_log {
+            found.message.push_str("; the log does not say who wrote that line: any local user could have");
+        }
+    }
+
     fn take(&self) -> Vec<String> {
         remedy::take(self.scene.host.as_ref(), self.address, self.device)
     }
@@ -77,8 +87,9 @@ impl Subject<'_> {
             .held
             .as_ref()
             .filter(|fact| matches!(&fact.event, Event::HeldBy { driver: said, .. } if said == driver));
-        found.evidence.extend(self.record(since));
-        found.evidence.extend(self.record(self.trail.earlier.as_ref()));
+        found.evidence.extend(self.record(since.map(AsRef::as_ref)));
+        found.evidence.extend(self.record(self.trail.earlier.as_deref()));
+        self.name_hand(&mut found, since.map(AsRef::as_ref));
         if self.trail.earlier.is_some() {
             found.message.push_str("; an earlier load of the module had seized it");
         }
@@ -122,7 +133,7 @@ impl Subject<'_> {
         };
         let mut found = about(self.address, Code::Absent, Severity::Critical, message);
         found.evidence.push(file(format!("sys/bus/pci/devices/{}", self.address), None));
-        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
+        found.evidence.extend(self.record(self.trail.seizing.as_deref()));
         found
     }
 
@@ -149,8 +160,9 @@ impl Subject<'_> {
         if handlers.is_some_and(|page| page.lists(self.address) == Some(false)) {
             found.evidence.push(file("sys/bus/pci/drivers/pciback/irq_handlers", Some("does not list it")));
         }
-        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
-        found.evidence.extend(self.record(self.trail.trouble.as_ref()));
+        found.evidence.extend(self.record(self.trail.seizing.as_deref()));
+        found.evidence.extend(self.record(self.trail.trouble.as_deref()));
+        self.name_hand(&mut found, self.trail.trouble.as_deref());
         found.remedy = if code == Code::Refused {
             vec!["# take it off the list".to_owned()]
         } else {
@@ -174,8 +186,9 @@ impl Subject<'_> {
             about(self.address, Code::LostAfterSeize, Severity::Critical, message)
         };
         found.evidence.extend(self.driver_link());
-        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
-        found.evidence.extend(self.record(self.trail.taken.as_ref()));
+        found.evidence.extend(self.record(self.trail.seizing.as_deref()));
+        found.evidence.extend(self.record(self.trail.taken.as_deref()));
+        self.name_hand(&mut found, self.trail.taken.as_deref());
         if !by_hand {
             let unbound = self.device.filter(|device| device.driver.is().is_none());
             found.remedy = unbound.map_or_else(
@@ -198,7 +211,7 @@ impl Subject<'_> {
         }
         let message = "the log is complete, and does not say that pciback took it";
         let mut finding = about(self.address, Code::Missing, Severity::Critical, message);
-        finding.evidence.extend(self.record(self.trail.earlier.as_ref()));
+        finding.evidence.extend(self.record(self.trail.earlier.as_deref()));
         if self.trail.earlier.is_some() {
             finding.message.push_str("; an earlier load of the module had seized it");
         }
@@ -214,21 +227,42 @@ impl Subject<'_> {
             found.evidence.push(unread(obstacle));
             return Some(found);
         }
-        let seizing = self.trail.seizing.as_ref()?;
-        let message = if self.trail.doubtful {
-            "its seizing line may belong to an earlier load of the module"
-        } else if self.scene.history.gaps.any() {
-            "a record that contradicts its seizing line may be among those that are missing"
-        } else if self.trail.unsure {
-            "a later record may mean that it is not pciback's"
-        } else {
-            "the log ends too soon behind its seizing line to show that its set-up went well"
-        };
+        if self.scene.story.doubt.is_some() {
+            return None;
+        }
+        let (message, record) = self.why_unsettled()?;
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
-        found.evidence.push(self.scene.shown(seizing));
+        found.evidence.extend(self.record(record));
         let unknown = self.unknown.iter().filter(|fact| fact.event.address() == Some(self.address));
         found.evidence.extend(unknown.map(|fact| self.scene.shown(fact)));
         Some(found)
+    }
+
+    /// Why the log does not settle it, and the record that it is about.
+    fn why_unsettled(&self) -> Option<(&'static str, Option<&Fact>)> {
+        let trail = self.trail;
+        if let Some(damaged) = &trail.damaged {
+            return Some(("a record of pciback about it cannot be read: it is cut, or damaged", Some(damaged)));
+        }
+        if let Some(proof) = trail.proof() {
+            let message = if trail.doubtful {
+                "its seizing line may belong to an earlier load of the module"
+            } else if trail.lossy {
+                "a record that contradicts its seizing line may be among those that are missing"
+            } else if trail.unsure {
+                "a later record may mean that it is not pciback's"
+            } else if self.scene.history.damaged.is_some() {
+                "a record of pciback that cannot be read may be about it"
+            } else {
+                "the log ends too soon behind its seizing line to show that its set-up went well"
+            };
+            return Some((message, Some(proof)));
+        }
+        if let Some(bound) = &trail.bound {
+            return Some(("pciback is bound to it, and the log does not say that its set-up went well", Some(bound)));
+        }
+        let message = "the log ends before pciback's load came to its end: that no record is about it proves nothing";
+        self.scene.is_complete.then_some((message, None))
     }
 
     /// The file about this device that could not be read.
@@ -247,9 +281,24 @@ impl Subject<'_> {
         let severity = if explained { Severity::Info } else { Severity::Warning };
         let mut found = about(self.address, Code::Unrequested, severity, message);
         found.evidence.extend(self.driver_link().filter(|_| self.device.is_some()));
-        found.evidence.extend(self.record(self.trail.seizing.as_ref()));
+        found.evidence.extend(self.record(self.trail.seizing.as_deref()));
         found
     }
+}
+
+/// A requested device that the hypervisor does not know: pciback may have it, and no guest can.
+fn xen_refused(scene: &Scene<'_>, judged: &Judged<'_>) -> Option<Finding> {
+    judged.want?;
+    let fact = scene.history.trails.get(&judged.address)?.xen_refused.as_deref()?;
+    let message = "the hypervisor did not register it, so that no guest can have it: Failed to add - passthrough or MSI/MSI-X might fail";
+    let mut found = about(judged.address, Code::XenRefused, Severity::Critical, message);
+    found.stamp = fact.stamp;
+    found.time = scene.date(&fact.stamp);
+    found.evidence.push(scene.shown(fact));
+    found.remedy = vec![
+        "# the hypervisor's own log says why: xl dmesg; its IOMMU is off or does not know the device's PCI segment".to_owned(),
+    ];
+    Some(found)
 }
 
 /// Addresses that only `slots` names and that do not exist.

@@ -1,6 +1,7 @@
 //! Findings about the evidence itself: what is missing, old, forged, or of an unknown hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Scene;
 use super::facts::{about, count, finding, unread};
@@ -9,12 +10,13 @@ use crate::event::{Event, Fact};
 use crate::pci::Address;
 use crate::record::between;
 use crate::report::{Code, Finding, Severity, Status};
-use crate::timeline::{Imitation, Log, LogKind};
+use crate::timeline::{Doubt, Imitation, Log, LogKind};
 use crate::tree::Known;
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let unsettled = devices.iter().any(|judged| judged.status == Status::Unconfirmed) || scene.demand.open;
     let severity = if unsettled { Severity::Unknown } else { Severity::Info };
+    findings.extend(doubt(scene));
     findings.extend(unreadable_host(scene, devices));
     findings.extend(scene.case.logs.iter().filter_map(|log| unreadable(log, severity)));
     findings.extend(no_log(scene, severity));
@@ -23,6 +25,41 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
     findings.extend(forged(scene, devices));
     findings.extend(stale(scene));
     findings.extend(quoted(scene));
+}
+
+/// Why the logs say nothing of the boot that is meant: then that alone counts, unless a host is audited.
+fn doubt(scene: &Scene<'_>) -> Option<Finding> {
+    let named = |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
+    let (code, message) = match scene.story.doubt.as_ref()? {
+        Doubt::SeveralHosts(number, names) => (
+            Code::SeveralHosts,
+            format!("{number} hosts speak in the log{}: --log-host NAME chooses one, `scan` audits all of them", named(names)),
+        ),
+        Doubt::NoSuchHost(names) => {
+            (Code::SeveralHosts, format!("no host of the name that was chosen speaks in the log{}", named(names)))
+        }
+        Doubt::LastBoot => (
+            Code::OrderUnknown,
+            "the logs tell of several boots, and have no times that would say which of them is the last".to_owned(),
+        ),
+        Doubt::OutOfOrder => (
+            Code::OrderUnknown,
+            "the kernel's clock jumps back and forth in the log: its records are out of order".to_owned(),
+        ),
+        Doubt::NotDom0(fact) => (
+            Code::NotDom0,
+            format!(
+                "this is the log of a guest, or of a kernel without Xen (`{}`): it says nothing of pciback in dom0; for a guest there is `pciback-audit guest`",
+                String::from_utf8_lossy(&fact.text)
+            ),
+        ),
+    };
+    let severity = if scene.host.is_none() { Severity::Unknown } else { Severity::Info };
+    let mut found = finding(code, severity, message);
+    if let Some(Doubt::NotDom0(fact)) = &scene.story.doubt {
+        found.evidence.push(scene.shown(fact));
+    }
+    Some(found)
 }
 
 /// The host's own files could not be read: every device is unconfirmed for that.
@@ -61,7 +98,7 @@ fn no_log(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     let gaps = scene.history.gaps;
     if !gaps.any() {
-        return filtered(scene, severity);
+        return beyond(scene).or_else(|| damaged(scene, severity)).or_else(|| filtered(scene, severity));
     }
     let places = count(gaps.places, "place");
     let flaws: Vec<String> =
@@ -81,22 +118,44 @@ fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     Some(finding(Code::RecordsLost, severity, message))
 }
 
+/// More devices than are told apart.
+fn beyond(scene: &Scene<'_>) -> Option<Finding> {
+    let number = scene.history.beyond;
+    let message = format!("the log names more devices than any machine has: {} about further ones not kept", count(number, "record"));
+    (number > 0).then(|| finding(Code::RecordsLost, Severity::Unknown, message))
+}
+
+/// Records of pciback that are there and cannot be read.
+fn damaged(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+    let of_devices = scene.history.trails.values().filter_map(|trail| trail.damaged.as_ref());
+    let facts: Vec<&Arc<Fact>> = scene.history.damaged.iter().chain(of_devices).collect();
+    let message = format!("{} of pciback cut or damaged, and cannot be read", count_are(facts.len() as u64));
+    let mut found = finding(Code::RecordsLost, severity, message);
+    found.evidence = facts.iter().take(3).map(|fact| scene.shown(fact)).collect();
+    (!facts.is_empty()).then_some(found)
+}
+
 fn count_are(number: u64) -> String {
     if number == 1 { "1 record is".to_owned() } else { format!("{number} records are") }
 }
 
 /// A log that was filtered by level holds the banner, and none of the seizing lines.
 fn filtered(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let info = scene.story.parts.iter().any(|(_, boot)| boot.info);
+    let info = scene.story.parts.iter().any(|(_, boot)| boot.has_info());
+    let quiet = scene.story.parts.iter().any(|(_, boot)| boot.quiet);
     (scene.story.has_banner() && !info).then(|| {
-        let message = "the log holds no record of level info, as a console at loglevel 6 prints it: seizing lines would be missing";
+        let message = if quiet {
+            "the kernel's command line silences the console, and the log holds no record of level info behind it: seizing lines would be missing"
+        } else {
+            "the log holds no record of level info, as a console at loglevel 6 prints it: seizing lines would be missing"
+        };
         finding(Code::RecordsLost, severity, message)
     })
 }
 
 fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     let anything = scene.case.logs.iter().any(|log| log.kernel_records > 0);
-    if !anything || scene.story.has_banner() {
+    if !anything || scene.story.has_banner() || scene.story.doubt.is_some() {
         return None;
     }
     if scene.story.parts.is_empty() {
@@ -173,7 +232,7 @@ fn stale(scene: &Scene<'_>) -> Vec<Finding> {
         (Code::StaleBoot, &scene.story.left_out, "of another boot"),
         (Code::StaleLoad, &scene.history.stale, "of an earlier load of the module"),
     ];
-    let finding = |(code, (number, last), of): (Code, &(u64, Option<Fact>), &str)| {
+    let finding = |(code, (number, last), of): (Code, &(u64, Option<Arc<Fact>>), &str)| {
         let message = match number {
             1 => format!("1 record {of} was left out"),
             number => format!("{number} records {of} were left out"),

@@ -93,7 +93,7 @@ fn only_next_load_reads(scene: &Scene<'_>, place: &Written) -> bool {
 fn record_of<'a>(scene: &'a Scene<'_>, code: Code) -> Option<&'a Fact> {
     match (code, &scene.history.driver) {
         (Code::ListMalformed, Driver::Refused(fact)) => Some(fact),
-        (Code::ListTooLong, _) => scene.history.parameters.iter().rfind(|fact| is_too_long(fact)),
+        (Code::ListTooLong, _) => scene.history.parameters.iter().rfind(|fact| is_too_long(fact)).map(AsRef::as_ref),
         _ => None,
     }
 }

@@ -111,6 +111,8 @@ pub struct Options {
     pub verbose: bool,
     /// How long events count.
     pub event_window: Duration,
+    /// The host that is meant, in logs of several.
+    pub log_host: Option<String>,
 }
 
 impl Default for Options {
@@ -124,6 +126,7 @@ impl Default for Options {
             fail_on: FailOn::Warning,
             verbose: false,
             event_window: Duration::from_secs(24 * 60 * 60),
+            log_host: None,
         }
     }
 }
@@ -185,9 +188,12 @@ pub fn conclude(case: &Case) -> Report {
     let running = Running {
         id: host.as_ref().and_then(|host| host.boot_id.is().copied()),
         release: host.as_ref().and_then(|host| host.release.is().map(String::as_str)),
+        hostname: host.as_ref().and_then(|host| host.hostname.is().map(String::as_str)),
+        chosen: case.options.log_host.as_deref(),
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
-    let (history, is_complete) = (story.history(), story.is_complete());
+    let history = story.history();
+    let is_complete = story.is_complete() && history.is_whole();
     let grammar = grammar(case, &story, host.as_ref());
     let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
@@ -221,7 +227,7 @@ impl Scene<'_> {
     /// What was read of each log.
     fn logs(&self) -> Vec<LogReport> {
         let complete =
-            |log: &Log| self.story.parts.iter().any(|(index, boot)| *index == log.index && boot.is_complete());
+            |log: &Log| self.history.is_whole() && self.story.parts.iter().any(|(index, boot)| *index == log.index && boot.is_complete());
         let trusted = |log: &Log| {
             let seen: Vec<(bool, bool)> = log.boots.iter().map(|boot| boot.trusted).collect();
             seen.iter().any(|(kernel, _)| *kernel) && !seen.iter().any(|(_, unstated)| *unstated)

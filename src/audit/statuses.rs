@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::demand::Want;
-use crate::history::Trail;
+use crate::history::{Driver, Trail, is_settled};
 use crate::host::{Device as HostDevice, Host, PCIBACK};
 use crate::pci::Address;
 use crate::record::Author;
@@ -40,7 +40,7 @@ fn requested<'a>(scene: &Scene<'_>, address: Address, want: &'a Want) -> Judged<
     };
     // Where the host proved it without the log, nothing rests on the log.
     let log_needed = scene.host.as_ref().is_none_or(|host| proof_by_host(host, address).is_none());
-    let unstated = trail.seizing.as_ref().is_some_and(|fact| fact.author == Author::Unstated);
+    let unstated = trail.proof().is_some_and(|fact| fact.author == Author::Unstated);
     let on_unstated = matches!(status, Status::Seized(_)) && log_needed && unstated;
     Judged { address, want: Some(want), status, basis, on_unstated }
 }
@@ -59,7 +59,7 @@ fn by_host(host: &Host, address: Address, trail: &Trail) -> Status {
         // 4
         _ if trail.trouble.is_some() => Status::Failed,
         // 5
-        _ if trail.was_seized() && !trail.unsure => Status::Lost { by_hand: released_by_hand(host, address) },
+        _ if trail.was_seized() && !trail.unsure && !trail.lossy => Status::Lost { by_hand: released_by_hand(host, address) },
         // 6
         Known::Is(_) => Status::Held,
         // 7
@@ -93,26 +93,44 @@ fn released_by_hand(host: &Host, address: Address) -> bool {
 
 /// Lines 8 to 11: the log alone.
 fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
+    if scene.story.doubt.is_some() {
+        return Status::Unconfirmed;
+    }
+    // A record that cannot be read, and may be about any device.
+    let settled = Proof::by_log(trail).filter(|_| scene.history.damaged.is_none());
     // 8
-    if let Some(proof) = Proof::by_log(trail) {
+    if let Some(proof) = settled {
         return Status::Seized(proof);
     }
     // 9
     if trail.trouble.is_some() {
         return Status::Failed;
     }
-    if trail.was_seized() && trail.taken.is_some() {
+    if trail.is_lost() {
         return Status::Lost { by_hand: false };
     }
     if trail.seizing.is_none() && scene.demand.bridges.contains(&address) {
         return Status::Bridge;
     }
     // 10
-    if trail.seizing.is_none() && scene.is_complete {
+    let silent = trail.proof().is_none() && trail.bound.is_none() && trail.damaged.is_none();
+    if silent && scene.is_complete && is_past_load(scene) {
         return Status::Missing;
     }
     // 11
     Status::Unconfirmed
+}
+
+/// Whether the log goes on past the module's load, so that what it does not say did not happen.
+fn is_past_load(scene: &Scene<'_>) -> bool {
+    match &scene.history.driver {
+        Driver::Ready(_) | Driver::Refused(_) => true,
+        Driver::Loading => {
+            let last = scene.history.last_seizing;
+            last.is_some_and(|last| is_settled(&last, &scene.story.end) || !scene.story.timed)
+        }
+        Driver::Unheard => scene.story.is_long(),
+    }
 }
 
 /// What pciback holds without being asked.
@@ -126,6 +144,9 @@ fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
     };
     let asked = |address: &Address| scene.demand.wanted.contains_key(address);
     let Some(host) = &scene.host else {
+        if scene.story.doubt.is_some() {
+            return Vec::new();
+        }
         let trails = scene.history.trails.iter().filter(|(address, _)| !asked(address));
         // Where nobody knows what was asked for, what failed was, as surely as what was seized.
         let unknown = scene.demand.list.is_none() && scene.demand.wanted.is_empty();

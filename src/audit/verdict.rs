@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::finding;
 use super::statuses::Judged;
 use super::{FailOn, Scene};
-use crate::event::Fact;
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::Author;
@@ -90,7 +89,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
 /// Whether no place holds a list, and every place could be read.
 fn nothing_is_requested(scene: &Scene<'_>, findings: &[Finding]) -> bool {
     let nothing = findings.iter().any(|finding| finding.code == Code::NothingRequested);
-    nothing && scene.demand.places.iter().all(|said| said.obstacles.is_empty())
+    nothing && scene.story.doubt.is_none() && scene.demand.places.iter().all(|said| said.obstacles.is_empty())
 }
 
 /// An ok that rests on a log of unknown hand is a warning; elsewhere it is worth knowing.
@@ -127,7 +126,7 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
         scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&judged.address));
     let trail = scene.history.trails.get(&judged.address);
     let seizing = trail.and_then(|trail| trail.seizing.as_ref()).filter(|fact| fact.author != Author::User);
-    let held = trail.and_then(|trail| trail.held.as_ref()).map(|fact: &Fact| &fact.event);
+    let held = trail.and_then(|trail| trail.held.as_ref()).map(|fact| &fact.event);
     let driver = match (judged.basis, held) {
         (Basis::Host, _) => known.and_then(|device| device.driver.is().cloned()),
         (Basis::Log, _) if matches!(judged.status, Status::Seized(_)) => Some(crate::host::PCIBACK.to_owned()),

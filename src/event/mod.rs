@@ -270,6 +270,11 @@ pub struct Fact {
 impl Fact {
     /// What `record` was heard to say.
     pub fn of(record: &Record<'_>, said: Said) -> Self {
+        Self::with_text(record, said, record.message.as_ref().into())
+    }
+
+    /// The same, with the record's text where that is shared with other facts of it.
+    pub fn with_text(record: &Record<'_>, said: Said, text: Arc<[u8]>) -> Self {
         Self {
             place: record.place,
             stamp: record.stamp,
@@ -277,25 +282,8 @@ impl Fact {
             program: record.program().map(|name| String::from_utf8_lossy(name).into()),
             boot_id: record.boot_id,
             event: said.event,
-            text: record.message.as_ref().into(),
+            text,
         }
-    }
-
-    /// Becomes what `record` was heard to say, in the same memory where its text fits: a guest's device is handed to the
-    /// next one all the time.
-    pub(crate) fn renew(&mut self, record: &Record<'_>, said: &Said) {
-        match Arc::get_mut(&mut self.text).filter(|text| text.len() == record.message.len()) {
-            Some(text) => text.copy_from_slice(&record.message),
-            None => self.text = record.message.as_ref().into(),
-        }
-        if self.program.is_some() || record.program().is_some() {
-            self.program = record.program().map(|name| String::from_utf8_lossy(name).into());
-        }
-        self.place = record.place;
-        self.stamp = record.stamp;
-        self.boot_id = record.boot_id;
-        self.author = said.author;
-        self.event = said.event.clone();
     }
 }
 

@@ -1,5 +1,8 @@
 //! The one pass over the facts of a boot.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::heard::{Heard, Last};
 use super::{Driver, Gaps, History};
 use crate::event::{Event, Fact, Said};
@@ -12,6 +15,9 @@ const RUN: i64 = 1_000_000;
 
 /// How many refused parameters are kept; only the last one is ever shown.
 const PARAMETERS_KEPT: usize = 8;
+
+/// How many devices of a boot are told apart: as many as one PCI segment has. The rest is counted.
+const MOST_DEVICES: usize = 1 << 16;
 
 /// What the facts of one boot come to so far: takes each once, in order, and keeps no more than the host has devices,
 /// however many come.
@@ -32,8 +38,8 @@ pub struct Chronicle {
     heard: u64,
     /// The last of these, where somebody may ask for it.
     last: Option<Last>,
-    /// The device that was spoken of last: it has a trail, and many records say no more of it.
-    spoken_of: Option<Address>,
+    /// The devices that records of pciback since the last load's beginning are about.
+    live: BTreeSet<Address>,
 }
 
 /// Seizing lines of which each follows the one before it as those of one load do.
@@ -50,15 +56,17 @@ struct Run {
     broken: bool,
 }
 
-/// Whether `later` is so long behind a seizing line, by either clock, that its set-up would have failed by then, if it did.
-/// Of times in whole seconds one second apart is no proof: they may be a moment apart.
+/// Whether `later` is so long behind a seizing line that its set-up would have failed by then, if it did: by the kernel's
+/// clock where both have it, else by the wall clock, which may have been set in between. Of times in whole seconds one second
+/// apart is no proof: they may be a moment apart.
 pub fn is_settled(seizing: &Stamp, later: &Stamp) -> bool {
-    let apart = |needed: i64, one: Stamp, other: Stamp| between(&one, &other).is_some_and(|apart| apart >= needed);
-    let uptime = |stamp: &Stamp| Stamp { uptime: stamp.uptime, wall: None };
+    if let (Some(seizing), Some(later)) = (seizing.uptime, later.uptime) {
+        return later.checked_sub(seizing).is_some_and(|apart| apart >= RUN.unsigned_abs());
+    }
     let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
     let is_exact = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.and_utc().timestamp_subsec_nanos() > 0);
     let needed = if is_exact(seizing) && is_exact(later) { RUN } else { 2 * RUN };
-    apart(RUN, uptime(seizing), uptime(later)) || apart(needed, wall(seizing), wall(later))
+    between(&wall(seizing), &wall(later)).is_some_and(|apart| apart >= needed)
 }
 
 impl Chronicle {
@@ -77,13 +85,13 @@ impl Chronicle {
     }
 
     /// What records said about pciback: how often, and the last of it where that is kept.
-    pub fn heard(&self) -> (u64, Option<Fact>) {
+    pub fn heard(&self) -> (u64, Option<Arc<Fact>>) {
         (self.heard, self.last.as_ref().and_then(Last::fact))
     }
 
     /// The kernel's command line, from its own record.
-    pub const fn command_line(&self) -> Option<&Fact> {
-        self.history.command_line.as_ref()
+    pub fn command_line(&self) -> Option<&Fact> {
+        self.history.command_line.as_deref()
     }
 
     /// The places where records are missing.
@@ -99,7 +107,7 @@ impl Chronicle {
     }
 
     /// Takes the next fact.
-    pub fn fact(&mut self, fact: &Fact) {
+    pub fn fact(&mut self, fact: &Arc<Fact>) {
         self.tell(&Heard::fact_of(fact));
     }
 
@@ -129,7 +137,9 @@ impl Chronicle {
                 self.history.parameters.push(heard.fact());
             }
             Event::Bridge { address, buses } => {
-                self.history.bridges.insert(*address, *buses);
+                if self.history.bridges.len() < MOST_DEVICES {
+                    self.history.bridges.insert(*address, *buses);
+                }
             }
             Event::Found { address } => self.found(*address),
             Event::BackendReady => self.ready(heard),
@@ -147,6 +157,8 @@ impl Chronicle {
             | Event::SettingUp { .. }
             | Event::Assigned { .. }
             | Event::AssignFailed { .. }
+            | Event::Released { .. }
+            | Event::MaybeReleased { .. }
             | Event::RemovedInUse { .. } => {
                 self.device(heard, order);
                 if let Some(run) = &mut self.run {
@@ -154,17 +166,21 @@ impl Chronicle {
                 }
                 self.order = Some(order);
             }
-            // Other drivers speak whenever they like: that breaks no run. Unknown words of pciback may say that it lost it.
-            Event::HeldBy { .. } | Event::Unrecognised { .. } => self.device(heard, order),
-            Event::Bound { .. }
-            | Event::Released { .. }
-            | Event::MaybeReleased { .. }
+            // These break no run: other drivers and the PCI core speak whenever they like.
+            Event::HeldBy { .. }
+            | Event::Bound { .. }
+            | Event::Noted { .. }
             | Event::XenRefused { .. }
-            | Event::NotDom0 { .. }
+            | Event::Unrecognised { .. } => self.device(heard, order),
+            Event::Damaged { address } => {
+                if address.is_none() {
+                    self.history.damaged.get_or_insert_with(|| heard.fact());
+                }
+                self.device(heard, order);
+            }
+            Event::NotDom0 { .. }
             | Event::BootEnds
             | Event::UserSpaceUp
-            | Event::Damaged { .. }
-            | Event::Noted { .. }
             | Event::Quoted { .. }
             | Event::Remark => {}
         }
@@ -172,17 +188,22 @@ impl Chronicle {
 
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
         let Some(address) = heard.event.address() else { return };
-        let is_mention = matches!(heard.event, Event::SettingUp { .. } | Event::Assigned { domid: None, .. });
-        if is_mention && self.spoken_of == Some(address) {
+        let Self { history, live, .. } = self;
+        if history.trails.len() >= MOST_DEVICES && !history.trails.contains_key(&address) {
+            history.beyond += 1;
             return;
         }
-        self.spoken_of = Some(address);
-        let trail = self.history.trails.entry(address).or_default();
+        let gaps = history.gaps.places;
+        let trail = history.trails.entry(address).or_default();
+        if heard.event.is_pciback() {
+            live.insert(address);
+        }
         match heard.event {
             Event::Seizing { .. } => {
-                trail.seize(heard, order);
-                if !matches!(self.history.driver, Driver::Ready(_)) {
-                    self.history.driver = Driver::Loading;
+                trail.seize(heard, order, gaps);
+                history.last_seizing = Some(*heard.stamp);
+                if !matches!(history.driver, Driver::Ready(_)) {
+                    history.driver = Driver::Loading;
                 }
             }
             Event::Failed { .. } | Event::Refused { .. } => {
@@ -191,41 +212,36 @@ impl Chronicle {
                 }
                 trail.trouble = Some(heard.fact());
             }
-            Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
+            Event::Released { .. } | Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
             Event::HeldBy { .. } => {
                 trail.held = Some(heard.fact());
-                if trail.seizing.is_some() {
+                if trail.proof().is_some() {
                     trail.taken = Some(heard.fact());
                 }
             }
-            Event::Assigned { domid: Some(domid), .. } => match &mut trail.guest {
-                Some((guest, fact)) => {
-                    *guest = *domid;
-                    heard.replace(fact);
+            Event::Assigned { domid, .. } => {
+                trail.export(heard, order, gaps);
+                if let Some(domid) = domid {
+                    trail.guest = Some((*domid, heard.fact()));
                 }
-                None => trail.guest = Some((*domid, heard.fact())),
-            },
-            // pciback does not have it, or another guest does: the record cannot tell which.
-            Event::AssignFailed { .. } => trail.unsure |= trail.guest.is_none(),
-            Event::Unrecognised { .. } => trail.unsure = true,
-            Event::SettingUp { .. }
-            | Event::Assigned { domid: None, .. }
-            | Event::Booted { .. }
+            }
+            // pciback does not have it, or it was named twice, or another guest has it.
+            Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
+            Event::MaybeReleased { .. } => trail.unsure = true,
+            Event::Unrecognised { failing, .. } => trail.unsure |= failing,
+            Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
+            Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
+            Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } => trail.bind(heard, gaps),
+            Event::Booted { .. }
             | Event::CommandLine { .. }
             | Event::Found { .. }
             | Event::Bridge { .. }
             | Event::ListRefused { .. }
             | Event::ParameterRefused { .. }
             | Event::BackendReady
-            | Event::Bound { .. }
-            | Event::Released { .. }
-            | Event::MaybeReleased { .. }
-            | Event::XenRefused { .. }
             | Event::NotDom0 { .. }
             | Event::BootEnds
             | Event::UserSpaceUp
-            | Event::Damaged { .. }
-            | Event::Noted { .. }
             | Event::Quoted { .. }
             | Event::Remark => {}
         }
@@ -233,7 +249,11 @@ impl Chronicle {
 
     /// A device that the PCI core finds again was unplugged in between: what held it then holds it no more.
     fn found(&mut self, address: Address) {
-        self.history.found.insert(address);
+        if self.history.found.len() < MOST_DEVICES {
+            self.history.found.insert(address);
+        } else if !self.history.found.contains(&address) {
+            self.history.beyond += 1;
+        }
         if let Some(trail) = self.history.trails.get_mut(&address) {
             trail.unsure = true;
         }
@@ -248,9 +268,6 @@ impl Chronicle {
         self.has_start = false;
         // The end of a load may be among what is missing.
         self.ends += 1;
-        for trail in self.history.trails.values_mut() {
-            trail.unsure = true;
-        }
     }
 
     /// Puts a seizing line behind the run that it continues, or begins a new one.
@@ -278,9 +295,14 @@ impl Chronicle {
         if !first {
             self.outdate();
         }
-        for trail in self.history.trails.values_mut().filter(|trail| trail.seizing.is_some()) {
-            trail.doubtful |= doubtful;
-            trail.over = true;
+        let gaps = self.history.gaps.places;
+        for address in &self.live {
+            let Some(trail) = self.history.trails.get_mut(address) else { continue };
+            if trail.seizing.is_some() {
+                trail.doubtful |= doubtful;
+                trail.over = true;
+                trail.sound |= trail.gaps == gaps && !doubtful;
+            }
         }
         self.history.driver = Driver::Ready(heard.fact());
     }
@@ -295,30 +317,28 @@ impl Chronicle {
 
     /// Ends the load before the fact number `from`.
     fn end_load(&mut self, from: usize) {
-        let mut last = None;
-        for trail in self.history.trails.values_mut().filter(|trail| trail.order < from) {
-            let stale = trail.age();
-            if stale > 0 {
-                self.history.stale.0 += stale;
-                last = Some(&trail.earlier);
+        let History { trails, stale, .. } = &mut self.history;
+        self.live.retain(|address| {
+            let Some(trail) = trails.get_mut(address).filter(|trail| trail.order < from) else { return true };
+            let records = trail.age();
+            if records > 0 {
+                stale.0 += records;
+                stale.1.clone_from(&trail.earlier);
             }
-        }
-        if let Some(last) = last {
-            self.history.stale.1.clone_from(last);
-        }
+            false
+        });
         self.ends += 1;
         (self.run, self.seized, self.order) = (None, false, None);
     }
 
     /// What a device's records said before this load seized it again was of an earlier one.
     fn outdate(&mut self) {
-        let mut last = None;
-        for trail in self.history.trails.values_mut().filter(|trail| trail.replaced > 0) {
-            self.history.stale.0 += std::mem::take(&mut trail.replaced);
-            last = Some(&trail.earlier);
-        }
-        if let Some(last) = last {
-            self.history.stale.1.clone_from(last);
+        let History { trails, stale, .. } = &mut self.history;
+        for address in &self.live {
+            if let Some(trail) = trails.get_mut(address).filter(|trail| trail.replaced > 0) {
+                stale.0 += std::mem::take(&mut trail.replaced);
+                stale.1.clone_from(&trail.earlier);
+            }
         }
     }
 
@@ -328,7 +348,9 @@ impl Chronicle {
             None => !timed,
         };
         let mut fresh: Option<usize> = None;
+        let gaps = self.history.gaps.places;
         for trail in self.history.trails.values_mut() {
+            trail.lossy = trail.gaps < gaps;
             if let Some(seizing) = &trail.seizing
                 && !trail.over
             {

@@ -1,6 +1,7 @@
 //! What records say, before anything is kept of it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::event::{Event, Fact, Said};
 use crate::record::{BootId, Place, Record, Stamp};
@@ -16,12 +17,12 @@ pub(super) struct Heard<'a> {
 /// What a fact is made of.
 #[derive(Debug)]
 enum From<'a> {
-    Fact(&'a Fact),
+    Fact(&'a Arc<Fact>),
     Said(&'a Record<'a>, &'a Said),
 }
 
 impl<'a> Heard<'a> {
-    pub(super) const fn fact_of(fact: &'a Fact) -> Self {
+    pub(super) fn fact_of(fact: &'a Arc<Fact>) -> Self {
         Self { event: &fact.event, stamp: &fact.stamp, from: From::Fact(fact) }
     }
 
@@ -29,18 +30,10 @@ impl<'a> Heard<'a> {
         Self { event: &said.event, stamp: &record.stamp, from: From::Said(record, said) }
     }
 
-    pub(super) fn fact(&self) -> Fact {
+    pub(super) fn fact(&self) -> Arc<Fact> {
         match self.from {
-            From::Fact(fact) => fact.clone(),
-            From::Said(record, said) => Fact::of(record, said.clone()),
-        }
-    }
-
-    /// Makes a fact that is not needed any more the one of this.
-    pub(super) fn replace(&self, fact: &mut Fact) {
-        match self.from {
-            From::Fact(newer) => fact.clone_from(newer),
-            From::Said(record, said) => fact.renew(record, said),
+            From::Fact(fact) => Arc::clone(fact),
+            From::Said(record, said) => Arc::new(Fact::of(record, said.clone())),
         }
     }
 }
@@ -68,10 +61,10 @@ impl Last {
         self.said = Some(said.clone());
     }
 
-    pub(super) fn fact(&self) -> Option<Fact> {
+    pub(super) fn fact(&self) -> Option<Arc<Fact>> {
         let identifier = self.program.as_deref().map(Cow::Borrowed);
         let Self { place, stamp, boot_id, .. } = *self;
         let record = Record { stamp, identifier, boot_id, ..Record::bare(place, &self.text) };
-        self.said.clone().map(|said| Fact::of(&record, said))
+        self.said.clone().map(|said| Arc::new(Fact::of(&record, said)))
     }
 }

@@ -11,9 +11,11 @@ pub use chronicle::{Chronicle, is_settled};
 pub use trail::Trail;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::event::Fact;
 use crate::pci::Address;
+use crate::record::Stamp;
 
 /// What the log says about pciback as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,9 +26,9 @@ pub enum Driver {
     /// Seizing lines, and no end of the load yet.
     Loading,
     /// A load came to its end.
-    Ready(Fact),
+    Ready(Arc<Fact>),
     /// The last load was refused for its list.
-    Refused(Fact),
+    Refused(Arc<Fact>),
 }
 
 /// One boot's history of pciback.
@@ -35,7 +37,7 @@ pub struct History {
     /// The driver, after the last event about it.
     pub driver: Driver,
     /// The kernel's command line, from its own record.
-    pub command_line: Option<Fact>,
+    pub command_line: Option<Arc<Fact>>,
     /// Every device that a record speaks about.
     pub trails: BTreeMap<Address, Trail>,
     /// Every device that the PCI core found.
@@ -43,13 +45,19 @@ pub struct History {
     /// Every bridge that the PCI core set up, and the buses behind it.
     pub bridges: BTreeMap<Address, (u8, u8)>,
     /// Records of earlier loads that were left out: how many, and the last of them.
-    pub stale: (u64, Option<Fact>),
+    pub stale: (u64, Option<Arc<Fact>>),
     /// Parameters that the kernel refused, the last ones.
-    pub parameters: Vec<Fact>,
+    pub parameters: Vec<Arc<Fact>>,
     /// Where records are missing.
     pub gaps: Gaps,
     /// Whether a device was seized behind the end of the last load: bound at run time, or another load is running.
     pub seizing: bool,
+    /// The last seizing line since the last load ended.
+    pub last_seizing: Option<Stamp>,
+    /// Records of pciback that cannot be read and name no device: any device may be meant. The first of them.
+    pub damaged: Option<Arc<Fact>>,
+    /// Records about devices beyond the number that is kept.
+    pub beyond: u64,
 }
 
 /// The places in a boot where records are missing.
@@ -71,6 +79,11 @@ impl Gaps {
 }
 
 impl History {
+    /// Whether every record of pciback could be read, and was kept.
+    pub fn is_whole(&self) -> bool {
+        self.damaged.is_none() && self.beyond == 0 && self.trails.values().all(|trail| trail.damaged.is_none())
+    }
+
     /// Whether `address` is behind `bridge`, by what the log says of the buses.
     pub fn is_behind(&self, address: Address, bridge: Address) -> bool {
         let buses = self.bridges.get(&bridge);

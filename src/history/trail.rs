@@ -1,29 +1,45 @@
 //! What the records of this load say about one device.
 
+use std::sync::Arc;
+
 use super::heard::Heard;
-use crate::event::Fact;
+use crate::event::{Event, Fact};
 
 /// What the records of this load of the module say about one device.
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
     /// Its last seizing line of this load.
-    pub seizing: Option<Fact>,
+    pub seizing: Option<Arc<Fact>>,
+    /// The last record of this load that hands it to a guest: pciback has it then, set up.
+    pub exported: Option<Arc<Fact>>,
     /// What went wrong with it since: a failure, or a refusal.
-    pub trouble: Option<Fact>,
-    /// What shows that it was lost since: another driver speaks, or pciback was unbound.
-    pub taken: Option<Fact>,
+    pub trouble: Option<Arc<Fact>>,
+    /// What shows that it was lost since: another driver speaks, or pciback let it go.
+    pub taken: Option<Arc<Fact>>,
     /// Its last seizing line of an earlier load.
-    pub earlier: Option<Fact>,
+    pub earlier: Option<Arc<Fact>>,
     /// The first record of the driver that spoke about it last.
-    pub held: Option<Fact>,
+    pub held: Option<Arc<Fact>>,
+    /// The last record that names pciback as its driver, other than the seizing line.
+    pub bound: Option<Arc<Fact>>,
+    /// The hypervisor did not register it.
+    pub xen_refused: Option<Arc<Fact>>,
     /// The last guest it was given to, and the record that says so.
-    pub guest: Option<(u32, Fact)>,
+    pub guest: Option<(u32, Arc<Fact>)>,
     /// Whether the seizing line may belong to an earlier load instead.
     pub doubtful: bool,
-    /// Whether a record that contradicts the seizing line may be missing.
+    /// Whether a later record may mean that it is not pciback's.
     pub unsure: bool,
+    /// A record of pciback about it cannot be read.
+    pub damaged: Option<Arc<Fact>>,
     /// Whether its set-up had the time to fail: the load came to its end behind it, or a second went by.
     pub over: bool,
+    /// Whether the load came to its end behind it with no record missing between.
+    pub(super) sound: bool,
+    /// Whether records are missing behind the last one that proves its state. Known when the history is closed.
+    pub lossy: bool,
+    /// How many places of missing records were known when its state was last proved.
+    pub(super) gaps: u64,
     /// How many records before its last seizing line were about it: of this load, or of the one before.
     pub(super) replaced: u64,
     /// Position of the seizing line among the facts, to tell which load it belongs to.
@@ -33,17 +49,33 @@ pub struct Trail {
 impl Trail {
     /// Whether the records prove that the device was seized by this load, and has not been lost since.
     pub const fn is_settled(&self) -> bool {
-        self.seizing.is_some()
+        self.proof().is_some()
             && self.trouble.is_none()
             && self.taken.is_none()
+            && self.damaged.is_none()
             && self.over
             && !self.doubtful
             && !self.unsure
+            && !self.lossy
+    }
+
+    /// The record that a settled device rests on.
+    pub const fn proof(&self) -> Option<&Arc<Fact>> {
+        match &self.seizing {
+            Some(seizing) => Some(seizing),
+            None => self.exported.as_ref(),
+        }
     }
 
     /// Whether this load seized it beyond doubt, whatever happened then.
     pub const fn was_seized(&self) -> bool {
-        self.seizing.is_some() && self.trouble.is_none() && !self.doubtful
+        self.proof().is_some() && self.trouble.is_none() && !self.doubtful
+    }
+
+    /// Whether the records show that pciback had it and has it no more.
+    pub fn is_lost(&self) -> bool {
+        let let_go = |fact: &Arc<Fact>| matches!(fact.event, Event::Released { .. } | Event::RemovedInUse { .. });
+        self.taken.as_ref().is_some_and(|taken| self.was_seized() || let_go(taken))
     }
 
     /// How many records say what became of it, those that a newer seizing line outdated included.
@@ -51,21 +83,39 @@ impl Trail {
         self.replaced + u64::from(self.seizing.is_some()) + u64::from(self.trouble.is_some())
     }
 
-    pub(super) fn seize(&mut self, heard: &Heard<'_>, order: usize) {
+    pub(super) fn seize(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
         self.replaced = self.records();
-        // A device may be seized again and again, and then the line before is the earlier one.
         if self.seizing.is_some() {
-            std::mem::swap(&mut self.seizing, &mut self.earlier);
+            self.earlier = self.seizing.take();
         }
-        match &mut self.seizing {
-            Some(spare) => heard.replace(spare),
-            None => self.seizing = Some(heard.fact()),
-        }
-        self.trouble = None;
-        self.taken = None;
+        self.seizing = Some(heard.fact());
         self.held = None;
-        (self.doubtful, self.unsure, self.over) = (false, false, false);
+        self.clear();
+        self.gaps = gaps;
         self.order = order;
+    }
+
+    /// Handed to a guest: whatever may be missing before this, pciback has it now.
+    pub(super) fn export(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+        if self.proof().is_none() {
+            self.order = order;
+        }
+        self.exported = Some(heard.fact());
+        (self.trouble, self.taken, self.damaged) = (None, None, None);
+        (self.doubtful, self.unsure, self.over, self.sound) = (false, false, true, true);
+        self.gaps = gaps;
+    }
+
+    /// pciback is bound. That heals a gap if the set-up was known to have gone well before it.
+    pub(super) fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
+        self.bound = Some(heard.fact());
+        // Another driver had it in between: how pciback came by it again is not in the log.
+        if self.taken.as_ref().is_some_and(|taken| matches!(taken.event, Event::HeldBy { .. })) {
+            (self.taken, self.unsure) = (None, true);
+        }
+        if self.sound {
+            self.gaps = gaps;
+        }
     }
 
     /// Moves what this load was said to have done to an earlier one. Returns how many records that puts aside.
@@ -75,9 +125,12 @@ impl Trail {
         if let Some(fact) = self.seizing.take() {
             self.earlier = Some(fact);
         }
-        self.trouble = None;
-        self.taken = None;
-        (self.doubtful, self.unsure, self.over) = (false, false, false);
+        self.clear();
         stale
+    }
+
+    fn clear(&mut self) {
+        (self.exported, self.trouble, self.taken, self.damaged, self.bound) = (None, None, None, None, None);
+        (self.doubtful, self.unsure, self.over, self.sound) = (false, false, false, false);
     }
 }

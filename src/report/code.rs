@@ -50,6 +50,9 @@ codes! {
     LostAfterSeize = "lost-after-seize": "pciback had the device, and has lost it.",
     Unrequested = "unrequested": "pciback has a device that the list does not name.",
     VisibleByDesign = "visible-by-design": "Seized devices stay visible in dom0's lspci.",
+    XenRefused = "xen-refused": "The hypervisor did not register the device, so that no guest can have it.",
+    SeveralHosts = "several-hosts": "Several hosts speak in the log, and none was chosen.",
+    OrderUnknown = "order-unknown": "Which records, or which boot, came last cannot be told.",
     RecordsLost = "records-lost": "Log records are missing.",
     LogBeginsLate = "log-begins-late": "The log does not reach back to the start of the boot.",
     LogUnreadable = "log-unreadable": "A log could not be read, or has nothing of a kernel in it.",
@@ -75,6 +78,8 @@ impl Code {
                 | Self::PolicyUnreadable
                 | Self::NothingRequested
                 | Self::NotDom0
+                | Self::SeveralHosts
+                | Self::OrderUnknown
                 | Self::DriverAbsent
         )
     }

@@ -1,12 +1,12 @@
 //! Judges every boot of every host when everything was read, and hands on the reports in the order of the hosts' names.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use chrono::{DateTime, Utc};
 
 use super::Scan;
-use super::breaks::with_breaks;
-use super::set::{Breaks, HostLog};
+use super::set::HostLog;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::Stamp;
@@ -37,13 +37,6 @@ pub struct Silent {
     pub boots: usize,
 }
 
-/// The logs, in ascending order of their numbers, with the places where something could not be read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Logs<'a> {
-    pub(super) logs: &'a [Log],
-    pub(super) breaks: &'a [Breaks],
-}
-
 /// What a thread that judges hands on.
 enum Judged {
     Report(Box<(Report, Run)>),
@@ -58,17 +51,14 @@ impl Silent {
     }
 }
 
-/// Ends the sets. Returns their logs; those that daemons alone wrote tell of no boot.
-pub(super) fn logs_of(sets: Vec<HostLog>) -> (Vec<Log>, Vec<Breaks>) {
-    let ended = sets.into_iter().map(|mut set| {
-        set.end();
-        (set.log, set.reading.breaks)
-    });
-    ended.filter(|(log, _)| log.kernel_records > 0).unzip()
+/// Ends the sets. Returns their logs, in ascending order of their numbers; those that daemons alone wrote tell of no boot.
+pub(super) fn logs_of(sets: Vec<HostLog>) -> Vec<Log> {
+    let ended = sets.into_iter().map(HostLog::end);
+    ended.filter(|log| log.kernel_records > 0).collect()
 }
 
 /// Judges the hosts, in so many threads as the scan has. Returns what was not reported.
-pub(super) fn judge(scan: &Scan, logs: Logs<'_>, hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
+pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
     let mut silent = Silent::default();
     if scan.threads > 1 && hosts.len() >= FEW {
         return in_threads(scan, logs, hosts, sink);
@@ -88,7 +78,7 @@ pub(super) fn judge(scan: &Scan, logs: Logs<'_>, hosts: &[Host<'_>], sink: &mut 
 }
 
 /// Of n threads, each judges every n-th host: so the next one is known, and the threads that are ahead wait.
-fn in_threads(scan: &Scan, logs: Logs<'_>, hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
+fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
     std::thread::scope(|scope| {
         let start = |number: usize| {
             let (sender, receiver) = sync_channel(WAITING);
@@ -126,13 +116,13 @@ fn in_threads(scan: &Scan, logs: Logs<'_>, hosts: &[Host<'_>], sink: &mut Sink<'
 /// Judges the boots of hosts, one at a time.
 struct Judge<'a> {
     scan: &'a Scan,
-    logs: Logs<'a>,
+    logs: &'a [Log],
     /// What all boots have in common, and the logs of the one that is judged: a policy is long.
     case: Case,
 }
 
 impl<'a> Judge<'a> {
-    fn new(scan: &'a Scan, logs: Logs<'a>) -> Self {
+    fn new(scan: &'a Scan, logs: &'a [Log]) -> Self {
         let options = Options { boot: BootChoice::default(), ..scan.options.clone() };
         let case = Case { asked: scan.asked.clone(), options, now: scan.now, ..Case::default() };
         Self { scan, logs, case }
@@ -143,7 +133,12 @@ impl<'a> Judge<'a> {
         let speaks = |test: fn(&Boot) -> bool| {
             move |parts: &&Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| test(boot))
         };
-        let boots: Vec<&Vec<(usize, &Boot)>> = host.boots.iter().filter(speaks(is_boot)).collect();
+        let mut boots: Vec<&Vec<(usize, &Boot)>> = host.boots.iter().filter(speaks(is_boot)).collect();
+        // A guest's log in the same file is none of dom0's boots.
+        let is_dom0 = speaks(|boot| boot.not_dom0.proof().is_none());
+        if boots.iter().any(&is_dom0) {
+            boots.retain(&is_dom0);
+        }
         // By the witnesses alone no host is there, or it would be for where its lines happen to stand.
         if !boots.iter().any(speaks(is_notable)) {
             return Silent::default();
@@ -153,14 +148,12 @@ impl<'a> Judge<'a> {
         let Some(first) = first else {
             return Silent { hosts: 1, boots: boots.len() };
         };
-        let numbered = (0..boots.len()).rev().zip(&boots).enumerate();
-        for (number, (back, parts)) in numbered.skip(first) {
+        for (back, parts) in (0..boots.len()).rev().zip(&boots).skip(first) {
             let run = Run { back, first: first_of(parts), last: last_of(parts) };
             if self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since))) {
                 continue;
             }
-            let next = boots.get(number + 1).map(|parts| parts.as_slice()).unwrap_or_default();
-            self.case.logs = self.logs.alone(parts, next);
+            self.case.logs = if back == 0 && !host.last_is_known { self.lasts(&boots) } else { self.alone(parts) };
             let mut report = conclude(&self.case);
             report.host = host.name.clone().or(report.host);
             if !tell(report, run) {
@@ -169,30 +162,31 @@ impl<'a> Judge<'a> {
         }
         Silent { hosts: 0, boots: first }
     }
-}
 
-impl Logs<'_> {
-    /// What the logs say of one boot, which `next` follows, as logs of their own.
-    fn alone(&self, parts: &Parts<'_>, next: &Parts<'_>) -> Vec<Log> {
+    /// What the logs say of one boot, as logs of their own.
+    fn alone(&self, parts: &Parts<'_>) -> Vec<Log> {
         let mut alone: Vec<Log> = Vec::new();
         for (index, boot) in parts {
-            let Ok(at) = self.logs.binary_search_by_key(index, |log| log.index) else { continue };
-            let (Some(log), Some(breaks)) = (self.logs.get(at), self.breaks.get(at)) else { continue };
-            let next = next.iter().find(|(other, _)| other == index).map(|(_, boot)| *boot);
-            let broken = with_breaks(boot, next, breaks);
-            let boot = broken.as_ref().unwrap_or(boot);
-            match alone.iter_mut().find(|log| log.index == *index) {
-                Some(log) => log.boots.push(boot.clone()),
-                None => alone.push(log.only(boot)),
+            let at = self.logs.binary_search_by_key(index, |log| log.index).ok();
+            match (alone.iter_mut().find(|log| log.index == *index), at.and_then(|at| self.logs.get(at))) {
+                (Some(log), _) => log.boots.push((*boot).clone()),
+                (None, Some(log)) => alone.push(log.only(boot)),
+                (None, None) => {}
             }
         }
         alone
+    }
+
+    /// The last boot of each log, where nobody knows which of them is the last of all.
+    fn lasts(&self, boots: &[&Vec<(usize, &Boot)>]) -> Vec<Log> {
+        let lasts: BTreeMap<usize, &Boot> = boots.iter().flat_map(|parts| parts.iter().copied()).collect();
+        self.alone(&lasts.into_iter().collect::<Vec<_>>())
     }
 }
 
 /// Whether a boot says anything, be it that it began, or that its kernel went on.
 fn is_boot(boot: &Boot) -> bool {
-    is_notable(boot) || boot.span.1.uptime.is_some()
+    is_notable(boot) || boot.kernel_records > 0
 }
 
 fn is_notable(boot: &Boot) -> bool {

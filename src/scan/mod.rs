@@ -9,7 +9,6 @@
 //! A search (`sieve`) finds the lines that can say something, `picker` adds a few witnesses, and all of them go through the
 //! decoder, the timeline and the judge of `check`. Nothing here knows what a line means.
 
-mod breaks;
 mod judge;
 mod lines;
 mod order;
@@ -36,7 +35,7 @@ use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
 use crate::timeline::hosts;
-use judge::{Logs, judge, logs_of};
+use judge::{judge, logs_of};
 use selection::Selection;
 use set::{HostLog, file_of};
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
@@ -121,11 +120,11 @@ impl Scan {
         for why in unread {
             wanted = wanted && sink(&Report::unreadable(why, self.now), &Run::default());
         }
-        let (logs, breaks) = logs_of(logs);
+        let logs = logs_of(logs);
         let told = hosts(&logs);
         scanned.unattributed = told.unattributed;
         if wanted {
-            scanned.silent = judge(self, Logs { logs: &logs, breaks: &breaks }, &told.hosts, sink);
+            scanned.silent = judge(self, &logs, &told.hosts, sink);
         }
         scanned
     }

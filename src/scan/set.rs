@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 
 use super::selection::{Selected, Selection};
-use crate::record::{Decoder, Flaw, Gap, Input, Place, Record, Stamp, Unparsed};
+use crate::event::Recogniser;
+use crate::record::{Decoder, Flaw, Input, Place, Record, Stamp, Unparsed, Wall};
 use crate::source::saved::Set;
 use crate::timeline::{Dates, Log, LogKind, is_nameless};
 
 /// Files of a set are this far apart in the places of its records, so that a place tells the file.
 pub(super) const FILE_SHIFT: u32 = 40;
-
-/// How many places of a set are kept at which something could not be read. Behind these, up to the last one of all, every
-/// boot counts as one of which something is missing.
-const MOST_BREAKS: usize = 1024;
 
 /// How many hosts of a set are known to have said something. Of the others no line tells the year.
 const MOST_SPEAKERS: usize = 1 << 16;
@@ -46,18 +43,8 @@ pub(super) struct Reading {
     dates: Dates,
     /// The hosts of which a record said something.
     speakers: BTreeSet<Box<[u8]>>,
-    /// Where something could not be read.
-    pub(super) breaks: Breaks,
     /// What could not be read, file by file: the first place, the reason, and how often.
     pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
-}
-
-/// Places where something could not be read.
-#[derive(Debug, Default)]
-pub(super) struct Breaks {
-    pub(super) places: Vec<u64>,
-    /// The last one, where there were too many to keep.
-    pub(super) last: Option<u64>,
 }
 
 impl HostLog {
@@ -118,9 +105,8 @@ impl HostLog {
 
     /// Notes that a file could not be read from a place on.
     pub(super) fn miss(&mut self, offset: u64) {
-        self.reading.breaks.note(offset);
         let place = Place { offset, log: self.log.index, ..Place::default() };
-        self.log.take(Input::Gap(Gap { place, lost: None }));
+        self.log.take(Input::Unparsed(Unparsed { place, length: 0, why: Flaw::CutShort }));
     }
 
     /// Ends a file.
@@ -136,14 +122,14 @@ impl HostLog {
     }
 
     /// Ends the set. If none of its records named a host, its path does.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(mut self) -> Log {
         self.log.end();
         self.log.date(&self.reading.dates);
         let named = self.log.boots.iter().any(|boot| boot.hostname.is_some());
-        if let Some(host) = self.host.as_ref().filter(|_| !named) {
+        if let Some(host) = self.host.filter(|_| !named) {
             self.log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
         }
-        self.reading.speakers.clear();
+        self.log
     }
 }
 
@@ -161,58 +147,48 @@ impl Reading {
                 // Where lines were passed over, they are counted no longer.
                 if record.place.line == 0 && is_no_line(record) {
                     self.flaw(record.place.offset, "records are missing");
-                    log.take(Input::Gap(Gap { place: record.place, lost: None }));
+                    log.take(Input::Unparsed(Unparsed { place: record.place, length: 0, why: Flaw::Damaged }));
                 }
-                let (known, wall, offset) = (self.counts(record), record.stamp.wall, record.place.offset);
-                if let Some(wall) = wall.filter(|_| known) {
-                    self.dates.note(&wall, offset);
-                }
-                let late = |until: DateTime<Utc>| {
-                    wall.is_some_and(|wall| self.dates.so_far(wall, modified).utc() > until.naive_utc())
-                };
-                if until.is_some_and(late) {
+                if self.is_late(record, until, modified) {
                     return;
-                }
-                let host = record.hostname.as_deref().filter(|_| !known).map(Box::from);
-                let before = log.notable;
-                log.take(input);
-                if let Some(host) = host.filter(|_| log.notable > before && self.speakers.len() < MOST_SPEAKERS) {
-                    self.speakers.insert(host);
-                    if let Some(wall) = wall { self.dates.note(&wall, offset); }
                 }
             }
             Input::Unparsed(unparsed) => {
                 unparsed.place.log = log.index;
                 self.flaw(unparsed.place.offset, unparsed.why.words());
-                log.take(input);
             }
-            Input::Gap(gap) => {
-                gap.place.log = log.index;
-                log.take(input);
-            }
-            Input::Boot(..) => log.take(input),
+            Input::Gap(gap) => gap.place.log = log.index,
+            Input::Boot(..) => {}
         }
+        log.take(input);
+    }
+
+    /// Notes the time of a record. Returns whether it is later than all that is asked for.
+    fn is_late(&mut self, record: &Record<'_>, until: Option<DateTime<Utc>>, modified: Option<DateTime<Utc>>) -> bool {
+        let Some(wall) = record.stamp.wall else { return false };
+        if wall.local.year() == Wall::NO_YEAR && self.counts(record) {
+            self.dates.note(&wall, record.place.offset);
+        }
+        until.is_some_and(|until| self.dates.so_far(wall, modified).utc() > until.naive_utc())
     }
 
     /// Whether the time of a record tells the year. In a central log there are hosts whose clock was never set, so only those
-    /// count that said something before.
-    fn counts(&self, record: &Record<'_>) -> bool {
-        record.hostname.as_deref().is_none_or(|host| is_nameless(host) || self.speakers.contains(host))
+    /// count that said something so far.
+    fn counts(&mut self, record: &Record<'_>) -> bool {
+        let Some(host) = record.hostname.as_deref().filter(|host| !is_nameless(host)) else { return true };
+        if self.speakers.contains(host) {
+            return true;
+        }
+        let mut speaks = false;
+        Recogniser::get().hear(record, &mut |_| speaks = true);
+        if speaks && self.speakers.len() < MOST_SPEAKERS {
+            self.speakers.insert(host.into());
+        }
+        speaks
     }
 
     fn flaw(&mut self, offset: u64, why: &str) {
         self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
-        self.breaks.note(offset);
-    }
-}
-
-impl Breaks {
-    fn note(&mut self, offset: u64) {
-        if self.places.len() < MOST_BREAKS {
-            self.places.push(offset);
-        } else {
-            self.last = Some(offset);
-        }
     }
 }
 

@@ -1,19 +1,22 @@
 //! One boot, as one log tells it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::JITTER;
 use super::forged::Forged;
-use crate::event::{Event, Fact, Said};
+use super::identity::Identity;
+use super::repeats::Repeats;
+use crate::event::{Event, Fact, Mark, Said};
 use crate::history::Chronicle;
+use crate::host::PCIBACK;
 use crate::pci::Address;
-use crate::record::{Author, BootId, Gap, Record, Stamp, between};
+use crate::record::{Author, BootId, Gap, Place, Record, Stamp, between};
 
 /// A fact, or a place where facts may be missing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Moment {
     /// Something happened.
-    Fact(Fact),
+    Fact(Arc<Fact>),
     /// Records are missing, or could not be read.
     Gap {
         /// Where, and how many.
@@ -32,9 +35,38 @@ impl Moment {
     }
 }
 
+/// What shows that the kernel of a boot does not run as dom0.
+#[derive(Clone, Debug, Default)]
+pub struct NotDom0 {
+    /// It is a guest's, or one without Xen.
+    sure: Option<Arc<Fact>>,
+    /// It sets pcifront up, as a guest does that has no PCI device of its own.
+    frontend: Option<Arc<Fact>>,
+    /// The PCI core found a device.
+    has_devices: bool,
+}
+
+impl NotDom0 {
+    fn note(&mut self, event: &Event, fact: impl FnOnce() -> Arc<Fact>) {
+        match event {
+            Event::NotDom0 { mark: Mark::Frontend } => self.frontend = self.frontend.take().or_else(|| Some(fact())),
+            Event::NotDom0 { mark: Mark::Guest | Mark::NoXen } => self.sure = self.sure.take().or_else(|| Some(fact())),
+            Event::Found { .. } | Event::Bridge { .. } => self.has_devices = true,
+            _ => {}
+        }
+    }
+
+    /// The record that shows it.
+    pub fn proof(&self) -> Option<&Fact> {
+        self.sure.as_deref().or(self.frontend.as_deref().filter(|_| !self.has_devices))
+    }
+}
+
 /// One boot, as one log tells it.
 #[derive(Clone, Debug, Default)]
 pub struct Boot {
+    /// What tells it from other boots.
+    pub identity: Identity,
     /// Its id, where the format has one.
     pub id: Option<BootId>,
     /// The host, where the format names it.
@@ -45,27 +77,51 @@ pub struct Boot {
     pub banner: bool,
     /// Whether the log holds a record of level info or below of this boot: then the seizing lines were not filtered out.
     pub info: bool,
+    /// The same, by a record that a console with `quiet` would not have printed.
+    pub info_later: bool,
+    /// Whether the kernel's command line silences the console.
+    pub quiet: bool,
     /// Whether any record has a time.
     pub timed: bool,
+    /// Whether the kernel's clock jumps back and forth: the records are in no order that is known.
+    pub disordered: bool,
+    /// Whether user space said that the system is up.
+    pub is_up: bool,
+    /// What shows that this is no dom0.
+    pub not_dom0: NotDom0,
     /// Records, of any kind.
     pub records: u64,
+    /// Records that the kernel may have written.
+    pub kernel_records: u64,
     /// Records that say something.
     pub notable: u64,
     /// Whether a record was seen of which the format says who wrote it, and one of ours of which it does not.
     pub trusted: (bool, bool),
     /// The first and the last record's time.
     pub span: (Stamp, Stamp),
-    /// In a log that has no end, what its facts and gaps come to: there they are not kept one by one.
-    pub past: Option<Chronicle>,
+    /// In a log that has no end, or holds very many facts, what they come to: there they are not kept one by one.
+    pub past: Option<Box<Chronicle>>,
     /// The facts that can decide something, and the gaps, in the order of the log.
     pub moments: Vec<Moment>,
     /// Facts that user space wrote.
     pub forged: Forged,
+    /// Whether the kernel said that the boot ends.
+    pub(super) ended: bool,
+    pub(super) repeats: Repeats,
+    /// Whether a record stands behind a later one.
+    unsorted: bool,
     speakers: BTreeMap<Address, String>,
-    /// The kernel's clock at the last event.
-    last_event: Option<u64>,
-    last_uptime: Option<u64>,
+    /// The last clock of a record of the kernel.
+    pub(super) last_uptime: Option<u64>,
+    /// How often the clock fell and rose from record to record.
+    falls: (u64, u64),
 }
+
+/// How many facts of a boot are kept one by one. A boot that is not forged has some hundreds.
+const MOST_MOMENTS: usize = 1 << 15;
+
+/// A wall clock that is set back by more than this, in microseconds, was set; less is a record that came late.
+const SET_BACK: i64 = 60_000_000;
 
 /// Whether the kernel prints such a record at level info, so that a log which holds it was not filtered above that.
 fn is_info(event: &Event, record: &Record<'_>) -> bool {
@@ -75,10 +131,30 @@ fn is_info(event: &Event, record: &Record<'_>) -> bool {
     always || (matches!(event, Event::CommandLine { .. }) && record.message.starts_with(b"Command line: "))
 }
 
+/// Whether a kernel's command line makes its console drop records of level info (init/main.c, `quiet_kernel`, `loglevel`;
+/// kernel/printk/printk.c, `ignore_loglevel`).
+fn silences(command_line: &[u8]) -> bool {
+    let mut quiet = false;
+    for word in command_line.split(u8::is_ascii_whitespace) {
+        match word {
+            b"quiet" => quiet = true,
+            b"debug" => quiet = false,
+            b"ignore_loglevel" => return false,
+            _ => {
+                if let Some(level) = word.strip_prefix(b"loglevel=").and_then(|level| level.first()) {
+                    quiet = level.is_ascii_digit() && *level < b'7';
+                }
+            }
+        }
+    }
+    quiet
+}
+
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
     pub(super) fn of(id: Option<BootId>, hostname: Option<String>, past: Option<Chronicle>) -> Self {
-        Self { id, hostname, past, ..Self::default() }
+        let identity = Identity::of(id);
+        Self { identity, id, hostname, past: past.map(Box::new), ..Self::default() }
     }
 
     /// Whether records are missing somewhere.
@@ -87,27 +163,31 @@ impl Boot {
         past || self.moments.iter().any(|moment| matches!(moment, Moment::Gap { .. }))
     }
 
+    /// Whether records of level info were printed throughout.
+    pub const fn has_info(&self) -> bool {
+        if self.quiet { self.info_later } else { self.info }
+    }
+
     /// Whether the log holds all that the kernel said at level info and above since this boot began.
     pub fn is_complete(&self) -> bool {
-        self.banner && self.info && !self.has_gap()
+        self.banner && self.has_info() && !self.disordered && !self.has_gap()
     }
 
-    /// Whether this event can belong to the boot, or the clock says that it is of a later one.
-    pub(super) const fn continues_with(&self, uptime: Option<u64>) -> bool {
-        match (self.last_event, uptime) {
-            (Some(before), Some(now)) => now.saturating_add(JITTER) >= before,
-            _ => true,
-        }
-    }
-
-    /// Notes a record, whatever it says. Returns whether its clock ran backwards, as it does when a new boot's first
-    /// records went by without an event among them.
-    pub(super) fn note(&mut self, record: &Record<'_>) -> bool {
-        // Only the kernel's own clock is compared, and a boot id needs no clock.
-        let own = record.author != Author::User && record.boot_id.is_none();
-        let mut backwards = false;
+    /// Notes a record, whatever it says. `own` says whether the kernel may have written it.
+    pub(super) fn note(&mut self, record: &Record<'_>, own: bool) {
         if let Some(now) = record.stamp.uptime.filter(|_| own) {
-            backwards = self.last_uptime.is_some_and(|before| now.saturating_add(JITTER) < before);
+            match self.last_uptime {
+                Some(before) if now + super::JITTER < before => {
+                    self.unsorted = true;
+                    self.falls.0 += 1;
+                    self.disordered |= self.id.is_none() && self.falls.0 > 8 && self.falls.0 * 4 > self.falls.1;
+                }
+                Some(before) => {
+                    self.unsorted |= now < before;
+                    self.falls.1 += u64::from(now > before);
+                }
+                None => {}
+            }
             self.last_uptime = Some(now);
         }
         if !self.timed && (record.stamp.uptime.is_some() || record.stamp.wall.is_some()) {
@@ -119,62 +199,193 @@ impl Boot {
         end.uptime = end.uptime.max(record.stamp.uptime);
         if end.wall != record.stamp.wall {
             let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
-            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0) {
+            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0 || ahead < -SET_BACK) {
                 end.wall = record.stamp.wall.or(end.wall);
             }
         }
         self.records += 1;
+        self.kernel_records += u64::from(own);
         if self.id.is_none() {
             self.id = record.boot_id;
+            self.identity.id = record.boot_id;
         }
         if self.hostname.is_none() {
-            self.hostname = record.hostname.as_deref().map(|name| String::from_utf8_lossy(name).into_owned());
+            let name = record.hostname.as_deref().filter(|name| !super::is_nameless(name));
+            self.hostname = name.map(|name| String::from_utf8_lossy(name).into_owned());
         }
-        if !self.info && record.author != Author::User {
-            self.info = record.level.is_some_and(|level| level >= 6);
+        if own {
+            let info = record.level.is_some_and(|level| level >= 6);
+            self.info |= info;
+            self.info_later |= info;
+            self.identity.note(record);
         }
         // A numbered record is one of /dev/kmsg, which says of every record whose it is.
         self.trusted.0 |= record.author == Author::Kernel || record.place.sequence.is_some();
-        backwards
     }
 
     /// Keeps what a record says, if it can decide anything.
-    pub(super) fn keep(&mut self, record: &Record<'_>, said: &Said) {
+    pub(super) fn keep(&mut self, record: &Record<'_>, said: &Said, text: &mut Text) {
         let event = &said.event;
+        if matches!(event, Event::UserSpaceUp) {
+            self.is_up = true;
+            return;
+        }
         if said.author == Author::User {
             self.keep_forged(record, said);
             return;
         }
         self.trusted.1 |= said.author == Author::Unstated && event.is_pciback();
-        self.last_event = record.stamp.uptime;
-        self.info = self.info || is_info(event, record);
-        if let Event::Booted { release } = event {
-            self.banner = true;
-            self.release = Some(release.clone());
+        let info = is_info(event, record);
+        self.info |= info;
+        self.info_later |= info && !matches!(event, Event::CommandLine { .. });
+        self.not_dom0.note(event, || Arc::new(Fact::of(record, said.clone())));
+        match event {
+            Event::Booted { release } => {
+                self.banner = true;
+                self.release = Some(release.clone());
+                self.identity.begin(text.of(record), &record.stamp);
+            }
+            Event::CommandLine { text: line } => {
+                self.quiet |= silences(line);
+                let cut = record.message.len() >= LONGEST_LINE;
+                self.identity.command_line.get_or_insert_with(|| (line.as_slice().into(), cut));
+            }
+            Event::BootEnds => self.ended = true,
+            _ => {}
         }
-        if matches!(event, Event::Noted { .. } | Event::Remark | Event::Quoted { .. }) {
+        if matches!(event, Event::Remark | Event::Quoted { .. } | Event::NotDom0 { .. } | Event::BootEnds) {
             return;
         }
-        if let Event::Seizing { address } = event {
-            self.speakers.remove(address);
-        }
-        // A driver says much about its device; that it has it is said once.
-        if let Event::HeldBy { address, driver } = event {
-            if self.speakers.get(address) == Some(driver) {
-                return;
-            }
-            self.speakers.insert(*address, driver.clone());
+        if self.says_nothing_new(event) {
+            return;
         }
         match &mut self.past {
             Some(past) => past.hear(record, said),
-            None => self.moments.push(Moment::Fact(Fact::of(record, said.clone()))),
+            None => self.push(Moment::Fact(Arc::new(Fact::with_text(record, said.clone(), text.of(record))))),
         }
     }
 
+    /// Takes a record that was told before: of two equal ones the one counts of which it is known better who wrote it.
+    pub(super) fn repeat(&mut self, record: &Record<'_>, heard: &[Said]) {
+        if record.author != Author::Kernel {
+            return;
+        }
+        let same = |moment: &&mut Moment| match moment {
+            Moment::Fact(fact) => fact.stamp.uptime == record.stamp.uptime && *fact.text == *record.message,
+            Moment::Gap { .. } => false,
+        };
+        for moment in self.moments.iter_mut().rev().take(heard.len() + 64).filter(same) {
+            if let Moment::Fact(fact) = moment {
+                Arc::make_mut(fact).author = Author::Kernel;
+            }
+        }
+    }
+
+    /// A driver says much about its device; that it has it is said once.
+    fn says_nothing_new(&mut self, event: &Event) -> bool {
+        match event {
+            Event::HeldBy { address, driver } => {
+                if self.speakers.get(address) == Some(driver) {
+                    return true;
+                }
+                if self.speakers.len() < MOST_MOMENTS {
+                    self.speakers.insert(*address, driver.clone());
+                }
+            }
+            Event::Bound { address } | Event::Noted { address } | Event::SettingUp { address } => {
+                if self.speakers.get(address).is_some_and(|driver| driver == PCIBACK) {
+                    return true;
+                }
+                if self.speakers.len() < MOST_MOMENTS {
+                    self.speakers.insert(*address, PCIBACK.to_owned());
+                }
+            }
+            _ => {
+                if let Some(address) = event.address() {
+                    self.speakers.remove(&address);
+                }
+            }
+        }
+        false
+    }
+
     pub(super) fn keep_gap(&mut self, gap: Gap, stamp: Stamp) {
+        // Behind a gap, what was said before is worth saying again.
+        self.speakers.clear();
         match &mut self.past {
             Some(past) => past.gap(&gap),
-            None => self.moments.push(Moment::Gap { gap, stamp }),
+            None => self.push(Moment::Gap { gap, stamp }),
+        }
+    }
+
+    fn push(&mut self, moment: Moment) {
+        if self.moments.len() < MOST_MOMENTS {
+            self.moments.push(moment);
+            return;
+        }
+        self.sort();
+        let mut past = Chronicle::default().with_last();
+        for moment in self.moments.drain(..).chain([moment]) {
+            tell(&mut past, &moment);
+        }
+        self.moments.shrink_to_fit();
+        self.past = Some(Box::new(past));
+    }
+
+    /// Another boot of the host begins behind it.
+    pub(super) fn end(&mut self) {
+        self.identity.end();
+        self.repeats = Repeats::default();
+        self.speakers = BTreeMap::new();
+        self.moments.shrink_to_fit();
+    }
+
+    /// Puts the facts into the order of their own times, where a record stood behind a later one.
+    pub(super) fn sort(&mut self) {
+        if self.unsorted && self.moments.iter().all(|moment| moment.stamp().uptime.is_some()) {
+            self.moments.sort_by_key(|moment| moment.stamp().uptime);
+        }
+        self.unsorted = false;
+    }
+
+    /// Takes in what the same log says of the same boot further on, under the host's name.
+    pub(super) fn join(&mut self, later: Self) {
+        self.identity.join(&later.identity);
+        self.id = self.id.or(later.id);
+        self.hostname = later.hostname.or(self.hostname.take());
+        self.release = self.release.take().or(later.release);
+        self.banner |= later.banner;
+        self.info |= later.info;
+        self.info_later |= later.info_later;
+        self.quiet |= later.quiet;
+        self.disordered |= later.disordered;
+        self.is_up |= later.is_up;
+        self.not_dom0.sure = self.not_dom0.sure.take().or(later.not_dom0.sure);
+        self.not_dom0.frontend = self.not_dom0.frontend.take().or(later.not_dom0.frontend);
+        self.not_dom0.has_devices |= later.not_dom0.has_devices;
+        self.records += later.records;
+        self.kernel_records += later.kernel_records;
+        self.notable += later.notable;
+        self.trusted = (self.trusted.0 | later.trusted.0, self.trusted.1 | later.trusted.1);
+        if later.timed {
+            if !self.timed {
+                self.span.0 = later.span.0;
+            }
+            self.timed = true;
+            self.span.1 = later.span.1;
+        }
+        self.ended = later.ended;
+        self.forged.join(later.forged);
+        if let Some(past) = later.past {
+            // What two of them come to cannot be laid over each other: what came before is a gap.
+            self.past = Some(past);
+            self.keep_gap(Gap { place: Place::default(), lost: None }, later.span.0);
+        }
+        for moment in later.moments {
+            match &mut self.past {
+                Some(past) => tell(past, &moment),
+                None => self.push(moment),
+            }
         }
     }
 
@@ -186,10 +397,33 @@ impl Boot {
                 | Event::Refused { .. }
                 | Event::ListRefused { .. }
                 | Event::BackendReady
+                | Event::Released { .. }
                 | Event::Quoted { .. }
         );
         if pretends {
             self.forged.take(Fact::of(record, said.clone()));
         }
+    }
+}
+
+/// Has a chronicle take a fact or a gap.
+pub(super) fn tell(past: &mut Chronicle, moment: &Moment) {
+    match moment {
+        Moment::Fact(fact) => past.fact(fact),
+        Moment::Gap { gap, .. } => past.gap(gap),
+    }
+}
+
+/// A command line record of this length, in bytes, may have been cut by printk: it keeps at most 1,024 bytes less its own
+/// prefix, which takes up to 51 (kernel/printk/printk.c, `LOG_LINE_MAX`, and `PRINTKRB_RECORD_MAX` from 6.3).
+pub(crate) const LONGEST_LINE: usize = 1024 - 54;
+
+/// The text of a record, made once for all facts of it.
+#[derive(Debug, Default)]
+pub(super) struct Text(Option<Arc<[u8]>>);
+
+impl Text {
+    pub(super) fn of(&mut self, record: &Record<'_>) -> Arc<[u8]> {
+        Arc::clone(self.0.get_or_insert_with(|| record.message.as_ref().into()))
     }
 }

@@ -49,6 +49,14 @@ impl Forged {
             .map(|((_, device), found)| (*device, found))
     }
 
+    pub(super) fn join(&mut self, other: Self) {
+        for found in other.devices.into_values() {
+            for fact in found.first {
+                self.take(fact);
+            }
+        }
+    }
+
     pub(super) fn take(&mut self, fact: Fact) {
         let quotes = fact.program.is_some() || matches!(fact.event, Event::Quoted { .. });
         let mut key = (quotes, fact.event.address());

@@ -1,8 +1,11 @@
 //! One log: its records counted, its facts cut into boots.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::boot::{Boot, Moment};
+use super::JITTER;
+use super::boot::{Boot, Moment, Text};
+use super::direction::Direction;
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Unparsed};
@@ -64,7 +67,7 @@ pub struct Log {
     /// Records of pciback that are known.
     pub recognised: u64,
     /// Records of pciback that are not known: the first of them, and how many.
-    pub unrecognised: (Vec<Fact>, u64),
+    pub unrecognised: (Vec<Arc<Fact>>, u64),
     /// Records with facts, gaps and pieces that could not be read: when this grows, a report may change.
     pub notable: u64,
     /// Sequence number of the first record.
@@ -77,9 +80,28 @@ pub struct Log {
     pub unparsed: (Vec<Unparsed>, u64),
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
+    direction: Direction,
+    /// What is read of each host, by its name; of lines without one, by the empty name.
+    lanes: BTreeMap<Box<[u8]>, Lane>,
+    ids: BTreeMap<BootId, usize>,
+    /// The boot of the last record.
     current: Option<usize>,
-    rebooted: bool,
+    /// How often journalctl said that another boot begins, without its id.
+    reboots: u64,
+    /// Pieces that could not be read, whose host is not known: how many, and the last.
+    pieces: (u64, Place),
     waiting: Option<Gap>,
+}
+
+/// What is read of one host.
+#[derive(Clone, Debug)]
+struct Lane {
+    /// Its boot.
+    boot: usize,
+    /// Whether its lines of the kernel carry the kernel's clock: those that name the program, and bare ones.
+    clocked: (bool, bool),
+    reboots: u64,
+    pieces: u64,
 }
 
 /// How many unknown messages are kept for the report; the rest is counted.
@@ -119,10 +141,22 @@ impl Log {
             lost: 0,
             unparsed: (Vec::new(), 0),
             boots: Vec::new(),
+            direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
+            lanes: BTreeMap::new(),
+            ids: BTreeMap::new(),
             current: None,
-            rebooted: false,
+            reboots: 0,
+            pieces: (0, Place::default()),
             waiting: None,
         }
+    }
+
+    /// Takes a log as it comes, of which boots are not laid over those of another one.
+    #[must_use]
+    pub fn endless(mut self) -> Self {
+        self.keeps = Keeps::Past;
+        self.direction = Direction::forwards();
+        self
     }
 
     /// What this log says of one of its boots, as a log of its own, in which only records count that say something.
@@ -131,7 +165,7 @@ impl Log {
         let mut alone = Self::new(self.index, self.name.clone(), self.kind);
         let facts =
             || boot.moments.iter().filter_map(|moment| if let Moment::Fact(fact) = moment { Some(fact) } else { None });
-        let unknown = |fact: &&Fact| matches!(fact.event, Event::Unrecognised { .. });
+        let unknown = |fact: &&Arc<Fact>| matches!(fact.event, Event::Unrecognised { .. });
         let lost =
             boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
         alone.files = Arc::clone(&self.files);
@@ -147,10 +181,12 @@ impl Log {
     /// Takes out the boots that are over: another one of the host began behind them. What has an id may come back.
     pub fn take_finished(&mut self) -> Vec<Boot> {
         let last = self.boots.len().saturating_sub(1);
-        if last == 0 || self.current != Some(last) || self.boots.iter().any(|boot| boot.id.is_some()) {
+        let ids = self.boots.iter().any(|boot| boot.id.is_some());
+        if last == 0 || self.current != Some(last) || ids || self.lanes.len() > 1 {
             return Vec::new();
         }
         self.current = Some(0);
+        self.lanes.values_mut().for_each(|lane| lane.boot = 0);
         self.boots.drain(..last).collect()
     }
 
@@ -169,6 +205,49 @@ impl Log {
 
     /// Takes what the decoder found next.
     pub fn take(&mut self, input: Input<'_>) {
+        if self.direction.is_forwards() || self.keeps != Keeps::Facts {
+            self.take_next(input);
+            return;
+        }
+        let matters = if let Input::Record(record) = &input { says_something(record) } else { true };
+        self.direction.hold(input, matters);
+        self.release(false);
+    }
+
+    /// Ends the log: a gap behind its last record counts as well, and lines without a host go to theirs.
+    pub fn end(&mut self) {
+        self.release(true);
+        // Without numbers nobody can see whether records are missing.
+        if self.unnumbered.is_some() && self.records > 0 {
+            self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });
+        }
+        if let Some(gap) = self.waiting.take() {
+            self.take_gap(gap);
+        }
+        let (pieces, place) = self.pieces;
+        for lane in self.lanes.values_mut().filter(|lane| lane.pieces < pieces) {
+            lane.pieces = pieces;
+            if let Some(boot) = self.boots.get_mut(lane.boot) {
+                boot.keep_gap(Gap { place, lost: None }, boot.span.1);
+            }
+        }
+        if self.keeps == Keeps::Facts {
+            super::hosts::attribute(&mut self.boots);
+            self.boots.iter_mut().for_each(Boot::sort);
+            // The places of boots have changed: nothing more can be taken.
+            self.lanes.clear();
+            self.ids.clear();
+            self.current = None;
+        }
+    }
+
+    fn release(&mut self, at_end: bool) {
+        for held in self.direction.release(at_end) {
+            self.take_next(held);
+        }
+    }
+
+    fn take_next(&mut self, input: Input<'_>) {
         match input {
             Input::Record(record) => self.take_record(&record),
             Input::Gap(gap) => {
@@ -177,18 +256,7 @@ impl Log {
                 self.waiting = Some(gap);
             }
             Input::Unparsed(unparsed) => self.take_unparsed(unparsed),
-            Input::Boot(_, id) => self.rebooted |= id.is_none(),
-        }
-    }
-
-    /// Ends the log: a gap behind its last record counts as well.
-    pub fn end(&mut self) {
-        // Without numbers nobody can see whether records are missing.
-        if self.unnumbered.is_some() && self.records > 0 {
-            self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });
-        }
-        if let Some(gap) = self.waiting.take() {
-            self.take_gap(gap);
+            Input::Boot(_, id) => self.reboots += u64::from(id.is_none()),
         }
     }
 
@@ -198,8 +266,8 @@ impl Log {
         if !self.unparsed.0.iter().any(|known| known.why == unparsed.why) {
             self.unparsed.0.push(unparsed);
         }
-        // What could not be read may have been the record that contradicts.
-        self.waiting.get_or_insert(Gap { place: unparsed.place, lost: None });
+        // What could not be read may have been the record that contradicts, of whichever host.
+        self.pieces = (self.pieces.0 + 1, unparsed.place);
     }
 
     /// A gap behind the last record so far.
@@ -217,46 +285,70 @@ impl Log {
 
     /// Takes a record of which is known already what it says.
     pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
-        self.count(record, heard);
-        let (mut cuts, mut banner, mut recognised) = (false, false, false);
+        let from_kernel = self.count(record, heard);
+        let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
+        let clocked = self.clocked(name, record, from_kernel);
+        let unclocked = clocked && record.stamp.uptime.is_none() && record.author == Author::Unstated;
+        // Where the kernel's lines carry its clock, a line without it is not the kernel's.
+        let by_user: Vec<Said>;
+        let heard = if unclocked {
+            by_user = heard.iter().map(|said| Said { author: Author::User, ..said.clone() }).collect();
+            by_user.as_slice()
+        } else {
+            heard
+        };
+        let own = record.author != Author::User && !unclocked && from_kernel;
+        self.note_unknown(record, heard);
+        let at = self.boot_of(name, record, heard, own);
+        let Some(boot) = self.boots.get_mut(at) else { return };
+        boot.notable += u64::from(!heard.is_empty());
+        boot.note(record, own);
+        if let Some(gap) = self.waiting.take() {
+            boot.keep_gap(gap, record.stamp);
+        }
+        if let Some(lane) = self.lanes.get_mut(name)
+            && lane.pieces < self.pieces.0
+        {
+            lane.pieces = self.pieces.0;
+            boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
+        }
+        if boot.repeats.holds(record, heard) && is_same_moment(boot, record) {
+            boot.repeat(record, heard);
+            return;
+        }
+        boot.repeats.remember(record, heard);
+        let mut text = Text::default();
+        for said in heard {
+            boot.keep(record, said, &mut text);
+        }
+    }
+
+    /// Whether the kernel's lines of this host and form are known to carry the kernel's clock.
+    fn clocked(&mut self, name: &[u8], record: &Record<'_>, from_kernel: bool) -> bool {
+        let Some(lane) = self.lanes.get_mut(name) else { return false };
+        let form = if record.identifier.is_some() { &mut lane.clocked.0 } else { &mut lane.clocked.1 };
+        *form |= from_kernel && record.stamp.uptime.is_some() && record.author != Author::User;
+        *form
+    }
+
+    /// Counts messages of pciback that are known, and keeps the first ones that are not.
+    fn note_unknown(&mut self, record: &Record<'_>, heard: &[Said]) {
+        let mut recognised = false;
         for said in heard {
             let unknown = is_unknown(said);
-            if said.author != Author::User {
-                cuts = true;
-                banner |= matches!(said.event, Event::Booted { .. });
-                recognised |= !unknown && said.event.is_pciback();
-            }
+            recognised |= said.author != Author::User && !unknown && said.event.is_pciback();
             if unknown {
-                self.take_unknown(record, said);
+                self.unrecognised.1 += 1;
+                if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
+                    self.unrecognised.0.push(Arc::new(Fact::of(record, said.clone())));
+                }
             }
         }
         self.recognised += u64::from(recognised);
-        let hostname = record.hostname.as_deref().filter(|name| !is_nameless(name));
-        // What is missing before a banner is missing from the boot before it.
-        if banner && let Some(gap) = self.waiting.take() {
-            self.take_gap(gap);
-        }
-        let at = self.boot_of(record.boot_id.as_ref(), hostname, record.stamp.uptime.filter(|_| cuts), banner);
-        let Some(boot) = self.boots.get_mut(at) else { return };
-        boot.notable += u64::from(!heard.is_empty());
-        let backwards = boot.note(record);
-        if self.waiting.is_some() || backwards {
-            let gap = self.waiting.take().unwrap_or(Gap { place: record.place, lost: None });
-            boot.keep_gap(gap, record.stamp);
-        }
-        for said in heard {
-            boot.keep(record, said);
-        }
     }
 
-    fn take_unknown(&mut self, record: &Record<'_>, said: &Said) {
-        self.unrecognised.1 += 1;
-        if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
-            self.unrecognised.0.push(Fact::of(record, said.clone()));
-        }
-    }
-
-    fn count(&mut self, record: &Record<'_>, heard: &[Said]) {
+    /// Counts a record. Returns whether it stands in a kernel's log.
+    fn count(&mut self, record: &Record<'_>, heard: &[Said]) -> bool {
         self.records += 1;
         if record.place.sequence.is_some() {
             self.first_sequence = self.first_sequence.or(record.place.sequence);
@@ -271,46 +363,94 @@ impl Log {
             }
         };
         self.kernel_records += u64::from(from_kernel);
+        from_kernel
     }
 
-    /// Which boot a record belongs to; begins a new one where an event, of this uptime, says so.
-    fn boot_of(&mut self, id: Option<&BootId>, hostname: Option<&[u8]>, event: Option<u64>, banner: bool) -> usize {
-        let found = self.find(id, hostname);
-        let fresh = |boot: &Boot| boot.records == 0 && !boot.has_gap();
-        let follows = found.and_then(|at| self.boots.get(at)).is_some_and(|boot| {
-            let by_id = id.is_some() && boot.id.as_ref() == id;
-            by_id || (!self.rebooted && boot.continues_with(event) && (!banner || fresh(boot)))
-        });
-        let at = match found {
-            Some(at) if follows => at,
-            _ => {
-                let hostname = hostname.map(|name| String::from_utf8_lossy(name).into_owned());
-                self.boots.push(Boot::of(id.copied(), hostname, self.keeps.past()));
-                self.boots.len() - 1
+    /// Which boot a record belongs to; begins a new one where the record says so.
+    fn boot_of(&mut self, name: &[u8], record: &Record<'_>, heard: &[Said], own: bool) -> usize {
+        let banner = heard.iter().any(|said| said.author != Author::User && matches!(said.event, Event::Booted { .. }));
+        // What is missing before a banner is missing from the boot before it.
+        if banner && let Some(gap) = self.waiting.take() {
+            self.take_gap(gap);
+        }
+        if let Some(id) = record.boot_id {
+            if let Some(at) = self.ids.get(&id).copied() {
+                self.enter(name, at);
+                return at;
             }
-        };
-        self.rebooted = false;
-        self.current = Some(at);
+            // A boot of which only records without an id were seen is another one.
+            let at = self.begin(name, Some(id));
+            self.ids.insert(id, at);
+            return at;
+        }
+        let lane = self.lanes.get(name).filter(|lane| lane.reboots == self.reboots);
+        let known = lane.and_then(|lane| Some((lane.boot, self.boots.get(lane.boot)?)));
+        match known {
+            Some((at, boot)) if goes_on(boot, record, heard, banner, own) => {
+                self.current = Some(at);
+                at
+            }
+            _ => self.begin(name, None),
+        }
+    }
+
+    fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
+        let at = self.boots.len();
+        let hostname = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
+        self.boots.push(Boot::of(id, hostname, self.keeps.past()));
+        if id.is_none()
+            && let Some(lane) = self.lanes.get(name)
+            && let Some(boot) = self.boots.get_mut(lane.boot)
+        {
+            boot.end();
+        }
+        self.enter(name, at);
         at
     }
 
-    /// The last boot that a record with this id and host name can be of.
-    fn find(&self, id: Option<&BootId>, hostname: Option<&[u8]>) -> Option<usize> {
-        if hostname.is_none() && id.is_none() {
-            return self.current;
+    /// Goes on with the boot at this place.
+    fn enter(&mut self, name: &[u8], at: usize) {
+        self.current = Some(at);
+        let (reboots, pieces) = (self.reboots, self.pieces.0);
+        match self.lanes.get_mut(name) {
+            Some(lane) => (lane.boot, lane.reboots) = (at, reboots),
+            None => {
+                self.lanes.insert(name.into(), Lane { boot: at, clocked: (false, false), reboots, pieces });
+            }
         }
-        // Nearly always it is the last of all.
-        let last = self.boots.last().and_then(|boot| boot.hostname.as_deref());
-        if id.is_none() && hostname == last.map(str::as_bytes) {
-            return self.boots.len().checked_sub(1);
-        }
-        let hostname = hostname.map(String::from_utf8_lossy);
-        let differ = |a: Option<&str>, b: Option<&str>| matches!((a, b), (Some(a), Some(b)) if a != b);
-        let can_be = |boot: &Boot| match (id, &boot.id) {
-            (Some(id), Some(known)) => id == known,
-            (Some(_), None) => boot.records == 0,
-            (None, _) => !differ(hostname.as_deref(), boot.hostname.as_deref()),
-        };
-        self.boots.iter().rposition(can_be)
+    }
+}
+
+fn says_something(record: &Record<'_>) -> bool {
+    let mut any = false;
+    Recogniser::get().hear(record, &mut |_| any = true);
+    any
+}
+
+/// Whether a record goes on with a boot of its host, by its clock; the form has no boot ids.
+fn goes_on(boot: &Boot, record: &Record<'_>, heard: &[Said], banner: bool, own: bool) -> bool {
+    if boot.id.is_some() {
+        return false;
+    }
+    if banner {
+        let fresh = boot.records == 0 && !boot.has_gap();
+        return fresh || (boot.repeats.holds(record, heard) && is_same_moment(boot, record));
+    }
+    let fell = match (boot.last_uptime, record.stamp.uptime) {
+        (Some(before), Some(now)) => own && now.saturating_add(JITTER) < before,
+        (_, None) => own && boot.ended,
+        (None, Some(_)) => false,
+    };
+    // Both clocks say that the record is late, not that its boot is another one.
+    !fell || boot.identity.holds_instant(&record.stamp)
+}
+
+/// Whether a record that was there before can be the same one: by both clocks, or else because no other record with a later
+/// clock stands between.
+fn is_same_moment(boot: &Boot, record: &Record<'_>) -> bool {
+    match (record.stamp.uptime, &record.stamp.wall) {
+        (Some(_), Some(_)) => boot.identity.holds_instant(&record.stamp),
+        (Some(now), None) => boot.last_uptime.is_none_or(|before| now.saturating_add(JITTER) >= before),
+        (None, _) => true,
     }
 }

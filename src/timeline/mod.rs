@@ -1,19 +1,27 @@
 //! Which boot, of which host, each fact of each log belongs to.
 //!
-//! A [`Log`] takes the records of one log as they come, keeps the facts, and cuts them into boots; only events cut
-//! (banners, boot ids, uptime going backwards from one event to the next), so that a search that skips all other records
-//! would cut at the same places. [`Story`] then lays the logs of a case over each other and picks the asked boot.
+//! A [`Log`] takes the records of one log as they come, in the order of their own times, keeps the facts, and cuts them into
+//! boots. [`Identity`] answers whether two stretches are of one boot; [`hosts()`] lays logs over each other by it, and
+//! [`Story`] picks the boot that is asked for.
 
 mod boot;
+mod direction;
 mod forged;
+mod hosts;
+mod identity;
 mod log;
+mod merge;
+mod repeats;
 mod story;
 mod years;
 
-pub use boot::{Boot, Moment};
+pub(crate) use boot::LONGEST_LINE;
+pub use boot::{Boot, Moment, NotDom0};
 pub use forged::{Forged, Imitation};
+pub use hosts::{Host, Hosts, Parts, hosts, is_same_name};
+pub use identity::{Identity, Sameness};
 pub use log::{Keeps, Log, LogKind, is_nameless};
-pub use story::{BootChoice, Host, Hosts, Running, Story, hosts};
+pub use story::{BootChoice, Doubt, Running, Story, together};
 pub use years::Dates;
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of

@@ -1,6 +1,8 @@
 //! Finds out the years of times that were written without one (RFC 3164): from their order, and from when the file was
 //! last written.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 use super::boot::{Boot, Moment};
@@ -110,7 +112,10 @@ fn date_boot(boot: &mut Boot, dates: &Dates) {
         let (stamp, offset) = match moment {
             Moment::Fact(fact) => {
                 let offset = fact.place.offset;
-                (&mut fact.stamp, offset)
+                if fact.stamp.wall.is_none_or(|wall| wall.local.year() != Wall::NO_YEAR) {
+                    continue;
+                }
+                (&mut Arc::make_mut(fact).stamp, offset)
             }
             Moment::Gap { gap, stamp } => (stamp, gap.place.offset),
         };

@@ -1,0 +1,330 @@
+//! Whose boot each stretch of a log is, and which stretches of several logs are one boot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::JITTER;
+use super::boot::Boot;
+use super::identity::{Print, Sameness};
+use super::log::{Log, LogKind};
+use crate::record::{BootId, Stamp, between};
+
+/// A boot as each log tells it: the log's number and the boot.
+pub type Parts<'a> = Vec<(usize, &'a Boot)>;
+
+/// One host, and its boots.
+#[derive(Clone, Debug, Default)]
+pub struct Host<'a> {
+    /// Its name, where a log gives one.
+    pub name: Option<String>,
+    /// Its boots, oldest first, each once however many logs tell of it.
+    pub boots: Vec<Parts<'a>>,
+    /// Whether the last of them is known to be the last: of two logs without common times nobody can say.
+    pub last_is_known: bool,
+}
+
+/// Every host that logs tell of.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts<'a> {
+    /// The hosts, by name; those without a name first.
+    pub hosts: Vec<Host<'a>>,
+    /// Records with something to say that stand in a log of several hosts without saying of which they are.
+    pub unattributed: u64,
+}
+
+/// How many hosts are asked whether they go on with a stretch that names none.
+const MOST_ASKED: usize = 64;
+
+/// How far the starts of two boots are apart that are compared, in microseconds.
+const NEAR: i64 = 60_000_000;
+
+/// How many boots that started at about the same time are compared.
+const MOST_NEAR: usize = 8;
+
+/// Gives stretches without a host's name to the host that goes on with the same boot, and joins those of a host that was
+/// renamed to its full name.
+pub(super) fn attribute(boots: &mut Vec<Boot>) {
+    if boots.len() < 2 {
+        return;
+    }
+    let mut joins = renamed(boots);
+    let names: BTreeSet<&str> = boots.iter().filter_map(|boot| boot.hostname.as_deref()).collect();
+    let only = names.first().filter(|_| names.len() == 1).map(|name| (*name).to_owned());
+    if !names.is_empty() {
+        joins.extend(nameless(boots, only.is_some()));
+    }
+    let mut taken: Vec<Option<Boot>> = boots.drain(..).map(Some).collect();
+    // From the end, so that what goes on twice is joined to the first.
+    joins.sort_unstable();
+    for (to, from) in joins.into_iter().rev() {
+        let Some(later) = taken.get_mut(from).and_then(Option::take) else { continue };
+        match taken.get_mut(to) {
+            Some(Some(boot)) => boot.join(later),
+            Some(empty) => *empty = Some(later),
+            None => {}
+        }
+    }
+    boots.extend(taken.into_iter().flatten());
+    // A log in which one host has a name is that host's, as far as nothing else is known.
+    if let Some(only) = only {
+        boots.iter_mut().filter(|boot| boot.hostname.is_none()).for_each(|boot| boot.hostname = Some(only.clone()));
+    }
+}
+
+/// The part of a name before its domain.
+fn short(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(short, _)| short)
+}
+
+/// Whether both names can be those of one host: one is the other with its domain.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    one == other || (short(one) == short(other) && (short(one) == one || short(other) == other))
+}
+
+/// Stretches of a host that goes on under its full or its short name: the earlier and the later one.
+fn renamed(boots: &[Boot]) -> Vec<(usize, usize)> {
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut joins = Vec::new();
+    for (at, boot) in boots.iter().enumerate() {
+        let Some(name) = boot.hostname.as_deref() else { continue };
+        if let Some(before) = last.insert(short(name), at)
+            && let Some(known) = boots.get(before)
+            && known.hostname.as_deref().is_some_and(|known| known != name && is_same_name(known, name))
+            && goes_on(known, boot, false)
+        {
+            joins.push((before, at));
+        }
+    }
+    joins
+}
+
+/// Stretches without a name, and the stretch of the one host that goes on with the same boot.
+fn nameless(boots: &[Boot], only: bool) -> Vec<(usize, usize)> {
+    let mut joins = Vec::new();
+    for (at, boot) in boots.iter().enumerate().filter(|(_, boot)| boot.hostname.is_none() && boot.id.is_none()) {
+        let mut asked: BTreeSet<&str> = BTreeSet::new();
+        let mut found: Option<usize> = None;
+        let mut several = false;
+        for (next, later) in boots.iter().enumerate().skip(at + 1) {
+            let Some(name) = later.hostname.as_deref() else { continue };
+            if asked.len() == MOST_ASKED {
+                several = true;
+                break;
+            }
+            if asked.insert(name) && goes_on(boot, later, only) {
+                several |= found.is_some();
+                found = found.or(Some(next));
+            }
+        }
+        joins.extend(found.filter(|_| !several).map(|next| (at, next)));
+    }
+    joins
+}
+
+/// Whether `later` can be what follows in the same boot. Where no other host could be meant, the kernel's clock says enough.
+fn goes_on(earlier: &Boot, later: &Boot, only: bool) -> bool {
+    let clock = match (earlier.span.1.uptime, later.span.0.uptime) {
+        (Some(end), Some(start)) => start.saturating_add(JITTER) >= end,
+        _ => true,
+    };
+    !later.banner
+        && later.id.is_none()
+        && clock
+        && (only || earlier.identity.compare(&later.identity) != Sameness::Different)
+}
+
+/// Every host that `logs` tell of, with its boots. Logs that name no host are each of a host of their own, unless one of
+/// their boots is another host's.
+pub fn hosts(logs: &[Log]) -> Hosts<'_> {
+    group(logs, false)
+}
+
+/// The same, where all logs were named as those of one host: what names no host is that of the only one that is named.
+pub(super) fn hosts_of_case(logs: &[Log]) -> Hosts<'_> {
+    group(logs, true)
+}
+
+fn group(logs: &[Log], together: bool) -> Hosts<'_> {
+    let ordered = in_time(logs);
+    let mut named: BTreeMap<&str, Vec<(usize, &Boot)>> = BTreeMap::new();
+    let mut unnamed: BTreeMap<usize, Vec<(usize, &Boot)>> = BTreeMap::new();
+    for (log, boot) in ordered.iter().flat_map(|log| log.boots.iter().map(|boot| (log.index, boot))) {
+        match &boot.hostname {
+            Some(name) => named.entry(name).or_default().push((log, boot)),
+            None => unnamed.entry(if together { 0 } else { log }).or_default().push((log, boot)),
+        }
+    }
+    let mut unattributed = 0;
+    let names: BTreeSet<&str> = named.keys().copied().collect();
+    let several: BTreeSet<usize> = ordered.iter().filter(|log| names_several(log)).map(|log| log.index).collect();
+    let mut hosts = Vec::new();
+    for (_, boots) in unnamed {
+        let mut own = Vec::new();
+        for (log, boot) in boots {
+            let owner = match names.first() {
+                Some(only) if together && names.len() == 1 => Some(*only),
+                _ => owner(&named, boot),
+            };
+            match owner.and_then(|name| named.get_mut(name)) {
+                Some(known) => known.push((log, boot)),
+                None if several.contains(&log) => unattributed += boot.notable,
+                None => own.push((log, boot)),
+            }
+        }
+        if !own.is_empty() {
+            hosts.push(Host::of(None, own, logs));
+        }
+    }
+    hosts.extend(full_names(named).into_iter().map(|(name, boots)| Host::of(Some(name), boots, logs)));
+    Hosts { hosts, unattributed }
+}
+
+/// Whether a log names more than one host.
+fn names_several(log: &Log) -> bool {
+    let mut names = log.boots.iter().filter_map(|boot| boot.hostname.as_deref());
+    names.next().is_some_and(|first| names.any(|name| name != first))
+}
+
+/// The host of which this boot of a log without names is.
+fn owner<'n>(named: &BTreeMap<&'n str, Vec<(usize, &Boot)>>, boot: &Boot) -> Option<&'n str> {
+    // In logs of many hosts nobody asks whose a nameless file is.
+    let mut same = named.iter().take(MOST_ASKED).filter(|(_, boots)| {
+        boots.iter().rev().take(MOST_ASKED).any(|(_, known)| known.identity.compare(&boot.identity) == Sameness::Same)
+    });
+    let first = same.next()?;
+    same.next().is_none().then_some(*first.0)
+}
+
+/// Joins a host's short name and its full one, where one boot is told under both.
+fn full_names<'a>(named: BTreeMap<&'a str, Vec<(usize, &'a Boot)>>) -> BTreeMap<String, Vec<(usize, &'a Boot)>> {
+    let mut full: BTreeMap<String, Vec<(usize, &Boot)>> = BTreeMap::new();
+    // A short name comes before its full ones.
+    for (name, boots) in named {
+        let shorter = full.get(short(name)).filter(|_| short(name) != name).is_some_and(|known| {
+            let last = |boots: &[(usize, &'a Boot)]| boots.iter().rev().take(MOST_NEAR).map(|(_, boot)| *boot).collect();
+            let (known, boots): (Vec<&Boot>, Vec<&Boot>) = (last(known), last(&boots));
+            let same = |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
+            boots.iter().any(same)
+        });
+        let mut all = if shorter { full.remove(short(name)).unwrap_or_default() } else { Vec::new() };
+        all.extend(boots);
+        full.insert(name.to_owned(), all);
+    }
+    full
+}
+
+impl<'a> Host<'a> {
+    fn of(name: Option<String>, stretches: Vec<(usize, &'a Boot)>, logs: &[Log]) -> Self {
+        let mut known = Known::default();
+        for (log, boot) in stretches {
+            known.take(log, boot);
+        }
+        let ring = |log: usize| logs.iter().any(|known| known.index == log && known.kind == LogKind::Ring);
+        let (boots, last_is_known) = known.in_order(&ring);
+        Self { name, boots, last_is_known }
+    }
+
+    /// Records of it that the kernel may have written.
+    pub fn kernel_records(&self) -> u64 {
+        self.boots.iter().flatten().map(|(_, boot)| boot.kernel_records).sum()
+    }
+}
+
+/// The boots of a host that are known so far, and by what a further part of one is found.
+#[derive(Default)]
+struct Known<'a> {
+    boots: Vec<Parts<'a>>,
+    ids: BTreeMap<BootId, usize>,
+    prints: BTreeMap<Print, usize>,
+    starts: BTreeMap<i64, Vec<usize>>,
+    /// The last boot of each log.
+    last: BTreeMap<usize, usize>,
+}
+
+impl<'a> Known<'a> {
+    fn take(&mut self, log: usize, boot: &'a Boot) {
+        let at = self.find(boot).unwrap_or_else(|| {
+            self.boots.push(Vec::new());
+            self.boots.len() - 1
+        });
+        if let Some(parts) = self.boots.get_mut(at) {
+            parts.push((log, boot));
+        }
+        self.ids.extend(boot.id.map(|id| (id, at)));
+        self.prints.extend(boot.identity.prints().map(|print| (*print, at)));
+        if let Some(start) = boot.identity.start() {
+            let near = self.starts.entry(start).or_default();
+            if near.last() != Some(&at) {
+                near.push(at);
+            }
+        }
+        self.last.insert(log, at);
+    }
+
+    /// The boot that another part is of.
+    fn find(&self, boot: &Boot) -> Option<usize> {
+        if let Some(at) = boot.id.and_then(|id| self.ids.get(&id)) {
+            return Some(*at);
+        }
+        let shared: BTreeSet<usize> =
+            boot.identity.prints().filter_map(|print| self.prints.get(print)).copied().collect();
+        let start = boot.identity.start();
+        let near = start.into_iter().flat_map(|start| self.starts.range(start - NEAR..=start + NEAR));
+        let near = near.flat_map(|(_, boots)| boots.iter().rev().take(MOST_NEAR)).take(MOST_NEAR).copied();
+        shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(self.boots.len().checked_sub(1)).find(|at| {
+            let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
+            let answers = || parts.iter().map(|(_, known)| known.identity.compare(&boot.identity));
+            answers().any(|answer| answer == Sameness::Same) && answers().all(|answer| answer != Sameness::Different)
+        })
+    }
+
+    /// The boots, the last one behind all others, and whether it is known which that is.
+    fn in_order(mut self, ring: &dyn Fn(usize) -> bool) -> (Vec<Parts<'a>>, bool) {
+        let lasts: BTreeSet<usize> = self.last.values().copied().collect();
+        // The ring buffer is of the running boot, whatever order the logs were named in.
+        let rings = self.last.iter().filter(|(log, _)| ring(**log)).map(|(_, at)| *at).max();
+        let end = |at: usize| {
+            let parts = self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
+            parts.iter().map(|(_, boot)| wall(&boot.span.1)).find(|stamp| stamp.wall.is_some())
+        };
+        let mut known = true;
+        let mut last: Option<usize> = rings;
+        if rings.is_none() {
+            for at in lasts {
+                let later = match last.map(|last| (end(last), end(at))) {
+                    None => true,
+                    Some((Some(one), Some(other))) => between(&one, &other).is_none_or(|ahead| ahead >= 0),
+                    Some(_) => {
+                        known = false;
+                        true
+                    }
+                };
+                last = if later { Some(at) } else { last };
+            }
+        }
+        if let Some(last) = last.filter(|last| last + 1 < self.boots.len()) {
+            let parts = self.boots.remove(last);
+            self.boots.push(parts);
+        }
+        (self.boots, known)
+    }
+}
+
+const fn wall(stamp: &Stamp) -> Stamp {
+    Stamp { uptime: None, wall: stamp.wall }
+}
+
+/// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
+fn in_time(logs: &[Log]) -> Vec<&Log> {
+    let mut ordered: Vec<&Log> = Vec::with_capacity(logs.len());
+    let start = |log: &Log| log.boots.iter().map(|boot| wall(&boot.span.0)).find(|stamp| stamp.wall.is_some());
+    for log in logs {
+        // Times without years are in no order that a sort could rely on.
+        let later = |known: &&&Log| match (start(known), start(log)) {
+            (Some(known), Some(own)) => between(&own, &known).is_some_and(|ahead| ahead > 0),
+            _ => false,
+        };
+        let behind = ordered.iter().rev().take_while(later).count();
+        ordered.insert(ordered.len() - behind, log);
+    }
+    ordered
+}

@@ -1,0 +1,297 @@
+//! One boot: whether two stretches of log belong to the same boot of the same machine.
+//!
+//! Everything that cuts a log into boots, lays logs over each other, gives lines to a host or compares a log with the running
+//! machine asks here. What identifies a boot, strongest first: its id; the banner and the command line; the boot instant
+//! (wall clock minus kernel clock); records that both hold.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike as _};
+
+use crate::record::{BootId, Record, Stamp, Wall};
+
+/// The answer to "do these two belong to the same boot?"
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sameness {
+    /// They do.
+    Same,
+    /// They do not.
+    Different,
+    /// Nothing decides it.
+    CannotTell,
+}
+
+/// What identifies the boot that a stretch of log is of.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// The kernel's or journald's boot id.
+    pub id: Option<BootId>,
+    /// The banner, whole.
+    pub banner: Option<Arc<[u8]>>,
+    /// The kernel's command line, and whether printk may have cut it.
+    pub command_line: Option<(Arc<[u8]>, bool)>,
+    /// Wall clock at the banner.
+    began: Option<Wall>,
+    instants: Option<Instants>,
+    /// Records of this boot that another log may hold as well.
+    prints: VecDeque<Print>,
+}
+
+/// A record as two logs of one boot both hold it: when, and a hash of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Print {
+    /// Microseconds of the kernel's clock, or seconds of the wall clock where the record has only that.
+    time: i64,
+    text: u32,
+    by_wall: bool,
+}
+
+/// The boot instants that records show, in microseconds: wall clock minus kernel clock.
+#[derive(Clone, Copy, Debug)]
+struct Instants {
+    least: i64,
+    most: i64,
+    first: (u64, i64),
+    last: (u64, i64),
+    has_zone: bool,
+    has_year: bool,
+}
+
+/// How many records are kept of the boot that a log is in, for comparison.
+const MOST_PRINTS: usize = 4096;
+
+/// How many of them are kept of a boot that is over, from the first and from the last.
+const OLD_PRINTS: usize = 64;
+
+/// Kernel clocks that are a multiple of this, in microseconds, may be of a timer tick: there every boot prints the same.
+const TICK: u64 = 1_000;
+
+/// From this kernel clock on, in microseconds, boots of one machine do not print the same at the same time.
+const LATE: i64 = 3_000_000;
+
+/// How many records at the same fine and late time make two stretches the same boot, and how many early ones.
+const SHARED_LATE: usize = 3;
+const SHARED_EARLY: usize = 8;
+
+/// Boot instants this close are one: whole seconds, and the time that a log daemon takes to read what was before it.
+const CLOSE: i64 = 5_000_000;
+
+/// Boot instants further apart than this are two.
+const FAR: i64 = 60_000_000;
+
+const DAY: i64 = 86_400_000_000;
+
+impl Identity {
+    /// Of a boot with this id.
+    pub(super) fn of(id: Option<BootId>) -> Self {
+        Self { id, ..Self::default() }
+    }
+
+    /// Notes a record of the kernel.
+    pub(super) fn note(&mut self, record: &Record<'_>) {
+        let stamp = &record.stamp;
+        if let (Some(uptime), Some(wall)) = (stamp.uptime, &stamp.wall)
+            && let Some(instant) = micros(wall).checked_sub_unsigned(uptime)
+        {
+            let zone = (wall.offset.is_some(), wall.local.year() != Wall::NO_YEAR);
+            match &mut self.instants {
+                Some(known) if (known.has_zone, known.has_year) == zone => known.add(uptime, instant),
+                Some(_) => {}
+                None => self.instants = Some(Instants::of(uptime, instant, zone)),
+            }
+        }
+        if let Some(print) = Print::of(record) {
+            if self.prints.len() == MOST_PRINTS {
+                self.prints.remove(MOST_PRINTS / 2);
+            }
+            self.prints.push_back(print);
+        }
+    }
+
+    /// Notes the banner.
+    pub(super) fn begin(&mut self, text: Arc<[u8]>, stamp: &Stamp) {
+        self.banner.get_or_insert(text);
+        self.began = self.began.or(stamp.wall);
+    }
+
+    /// Another boot begins behind this one: few records are kept of it.
+    pub(super) fn end(&mut self) {
+        if self.prints.len() > 2 * OLD_PRINTS {
+            let last = self.prints.len() - OLD_PRINTS;
+            self.prints.drain(OLD_PRINTS..last);
+        }
+        self.prints.shrink_to_fit();
+    }
+
+    /// Joins what the same boot says elsewhere.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.id = self.id.or(other.id);
+        self.banner = self.banner.take().or_else(|| other.banner.clone());
+        self.command_line = self.command_line.take().or_else(|| other.command_line.clone());
+        self.began = self.began.or(other.began);
+        match (&mut self.instants, other.instants) {
+            (Some(known), Some(other)) => {
+                known.add(other.first.0, other.first.1);
+                known.add(other.last.0, other.last.1);
+            }
+            (None, instants) => self.instants = instants,
+            (Some(_), None) => {}
+        }
+        self.prints.extend(other.prints.iter().take(MOST_PRINTS.saturating_sub(self.prints.len())));
+    }
+
+    /// Whether a record's clocks show the boot instant of this boot, by which a record that is late is told from a reboot.
+    pub(super) fn holds_instant(&self, stamp: &Stamp) -> bool {
+        let (Some(known), Some(uptime), Some(wall)) = (&self.instants, stamp.uptime, &stamp.wall) else { return false };
+        let instant = micros(wall).saturating_sub_unsigned(uptime);
+        (known.least - CLOSE..=known.most + CLOSE).contains(&instant)
+    }
+
+    /// Whether both belong to one boot.
+    pub fn compare(&self, other: &Self) -> Sameness {
+        if let (Some(one), Some(other)) = (self.id, other.id) {
+            return if one == other { Sameness::Same } else { Sameness::Different };
+        }
+        if matches!((&self.banner, &other.banner), (Some(one), Some(other)) if one != other) {
+            return Sameness::Different;
+        }
+        if let (Some((one, false)), Some((other, false))) = (&self.command_line, &other.command_line)
+            && one != other
+        {
+            return Sameness::Different;
+        }
+        if self.shares_records(other) {
+            return Sameness::Same;
+        }
+        match (&self.instants, &other.instants) {
+            (Some(one), Some(other)) => one.compare(other),
+            _ => self.compare_starts(other),
+        }
+    }
+
+    /// Where one of them has no kernel clock beside its wall clock, the banner's wall clock stands for the boot instant.
+    fn compare_starts(&self, other: &Self) -> Sameness {
+        let start = |identity: &Self| {
+            let has_year = |wall: &Wall| wall.local.year() != Wall::NO_YEAR;
+            let by_banner = identity.began.map(|wall| (micros(&wall), wall.offset.is_some(), has_year(&wall)));
+            identity.instants.map(|known| (known.least, known.has_zone, known.has_year)).or(by_banner)
+        };
+        let (Some(one), Some(two)) = (start(self), start(other)) else { return Sameness::CannotTell };
+        if self.banner.is_none() || other.banner.is_none() {
+            return Sameness::CannotTell;
+        }
+        by_distance(apart(one.0, two.0, one.2 && two.2), one.1 && two.1, CLOSE, FAR)
+    }
+
+    /// Whether both hold several records whose times no other boot has.
+    fn shares_records(&self, other: &Self) -> bool {
+        let (few, many) = if self.prints.len() < other.prints.len() { (self, other) } else { (other, self) };
+        let few: BTreeSet<Print> = few.prints.iter().copied().collect();
+        let shared = many.prints.iter().filter(|print| few.contains(print));
+        let (mut late, mut early, mut before) = (0, 0, i64::MIN);
+        for print in shared {
+            // In the same order: otherwise it is chance.
+            if print.time < before {
+                continue;
+            }
+            before = print.time;
+            late += usize::from(print.by_wall || print.time >= LATE);
+            early += 1;
+        }
+        late >= SHARED_LATE || early >= SHARED_EARLY
+    }
+
+    /// Records by which another log of the same boot is found.
+    pub(super) fn prints(&self) -> impl Iterator<Item = &Print> {
+        self.prints.iter()
+    }
+
+    /// When the boot began, in microseconds of the one year that all times are folded into, for a search.
+    pub(super) fn start(&self) -> Option<i64> {
+        self.instants.map(|known| known.least).or_else(|| self.began.as_ref().map(micros)).map(fold)
+    }
+}
+
+impl Print {
+    fn of(record: &Record<'_>) -> Option<Self> {
+        let (time, by_wall) = match (record.stamp.uptime, &record.stamp.wall) {
+            (Some(uptime), _) if uptime % TICK != 0 => (i64::try_from(uptime).ok()?, false),
+            (Some(_), _) | (None, None) => return None,
+            (None, Some(wall)) => (fold(micros(wall)).div_euclid(1_000_000), true),
+        };
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&record.message);
+        let text = u32::try_from(hasher.finish() >> 32).unwrap_or_default();
+        Some(Self { time, text, by_wall })
+    }
+}
+
+impl Instants {
+    const fn of(uptime: u64, instant: i64, (has_zone, has_year): (bool, bool)) -> Self {
+        let at = (uptime, instant);
+        Self { least: instant, most: instant, first: at, last: at, has_zone, has_year }
+    }
+
+    fn add(&mut self, uptime: u64, instant: i64) {
+        self.least = self.least.min(instant);
+        self.most = self.most.max(instant);
+        if uptime < self.first.0 {
+            self.first = (uptime, instant);
+        }
+        // Of one second the last record tells best: a log daemon reads what was before it all at once.
+        if uptime >= self.last.0 {
+            self.last = (uptime, instant);
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Sameness {
+        let (early, late) = if self.first.0 <= other.first.0 { (self, other) } else { (other, self) };
+        // The clocks drift apart: the kernel's is not set by NTP.
+        let years = self.has_year && other.has_year;
+        let (distance, drift) = if early.last.0 <= late.first.0 {
+            (apart(early.last.1, late.first.1, years), late.first.0 - early.last.0)
+        } else {
+            let (one, two) = (apart(early.least, late.most, years), apart(early.most, late.least, years));
+            // Of opposite signs: the ranges of both overlap.
+            (if one >= 0 && two <= 0 { 0 } else { one.abs().min(two.abs()) }, 0)
+        };
+        let drift = i64::try_from(drift).unwrap_or(i64::MAX);
+        by_distance(distance, self.has_zone && other.has_zone, CLOSE + drift / 10_000, FAR + drift / 1000)
+    }
+}
+
+/// What the distance between two starts says. Without both zones, any number of quarters of an hour may lie between.
+fn by_distance(distance: i64, zones: bool, close: i64, far: i64) -> Sameness {
+    let distance = distance.abs();
+    let quarter = 15 * 60 * 1_000_000;
+    let into = distance % quarter;
+    let by_zone = !zones && distance <= 14 * 4 * quarter && into.min(quarter - into) <= close && distance > far;
+    match distance {
+        _ if distance <= close => Sameness::Same,
+        _ if distance <= far || by_zone => Sameness::CannotTell,
+        _ => Sameness::Different,
+    }
+}
+
+/// Microseconds since 1970, as if a time without a zone were UTC.
+fn micros(wall: &Wall) -> i64 {
+    wall.utc().and_utc().timestamp_micros()
+}
+
+/// A time put into the year of those that are written without one.
+fn fold(time: i64) -> i64 {
+    let year = DateTime::from_timestamp_micros(time).and_then(|time| time.with_year(Wall::NO_YEAR));
+    year.map_or(time, |time| time.timestamp_micros())
+}
+
+/// From one time to the other; by the shorter way around the year where one of them has none.
+fn apart(one: i64, other: i64, years: bool) -> i64 {
+    if years {
+        return other.saturating_sub(one);
+    }
+    let year = 366 * DAY;
+    let distance = (fold(other) - fold(one)).rem_euclid(year);
+    if distance > year / 2 { distance - year } else { distance }
+}

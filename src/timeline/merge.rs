@@ -1,0 +1,110 @@
+//! The facts of one boot out of several logs, in one order, each record once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::boot::{Boot, Moment};
+use crate::event::Fact;
+use crate::record::{Author, Stamp, between};
+
+/// The facts of all parts in order, each record once. Where there is no clock to order all of them by, what only one log
+/// has stands before what both have next.
+pub(super) fn merge(parts: &[(usize, &Boot)]) -> Vec<Moment> {
+    let [(_, only)] = parts else { return several(parts) };
+    only.moments.clone()
+}
+
+fn several(parts: &[(usize, &Boot)]) -> Vec<Moment> {
+    let mut moments: Vec<Moment> = Vec::new();
+    for (_, boot) in parts {
+        let mut places: BTreeMap<(Time, &[u8]), usize> = BTreeMap::new();
+        let before = moments.clone();
+        for (at, moment) in before.iter().enumerate() {
+            if let Moment::Fact(fact) = moment {
+                places.extend(times(fact).into_iter().map(|time| ((time, &*fact.text), at)));
+            }
+        }
+        // What stands before each fact that is known already, and behind the last.
+        let mut between: BTreeMap<usize, Vec<Moment>> = BTreeMap::new();
+        let mut own = Vec::new();
+        for moment in boot.moments.iter().filter(|moment| !is_healed(moment, parts)) {
+            let known = if let Moment::Fact(fact) = moment {
+                let mut found = times(fact).into_iter().filter_map(|time| places.get(&(time, &*fact.text)));
+                found.next().copied().map(|at| (at, fact))
+            } else {
+                None
+            };
+            match known {
+                Some((at, fact)) => {
+                    between.entry(at).or_default().append(&mut own);
+                    prove(moments.get_mut(at), fact.author);
+                }
+                None => own.push(moment.clone()),
+            }
+        }
+        between.entry(moments.len()).or_default().append(&mut own);
+        moments = weave(moments, between);
+    }
+    sort(&mut moments);
+    moments
+}
+
+fn weave(moments: Vec<Moment>, mut between: BTreeMap<usize, Vec<Moment>>) -> Vec<Moment> {
+    let mut woven = Vec::with_capacity(moments.len());
+    let end = moments.len();
+    for (at, moment) in moments.into_iter().enumerate() {
+        woven.extend(between.remove(&at).unwrap_or_default());
+        woven.push(moment);
+    }
+    woven.extend(between.remove(&end).unwrap_or_default());
+    woven
+}
+
+/// Of two equal records the one counts of which it is known better who wrote it.
+fn prove(moment: Option<&mut Moment>, author: Author) {
+    if let Some(Moment::Fact(fact)) = moment
+        && author == Author::Kernel
+        && fact.author != Author::Kernel
+    {
+        Arc::make_mut(fact).author = author;
+    }
+}
+
+/// A time that two logs give to one record alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Time {
+    Kernel(u64),
+    /// Seconds within a year, since one of them may have no year.
+    Wall(i64),
+}
+
+/// Early records all have the kernel's time 0: there it tells nothing.
+fn times(fact: &Fact) -> Vec<Time> {
+    use chrono::{Datelike as _, Timelike as _};
+    let kernel = fact.stamp.uptime.map(Time::Kernel);
+    let wall = fact.stamp.wall.filter(|_| kernel.is_none()).map(|wall| {
+        let utc = wall.utc();
+        Time::Wall(i64::from(utc.ordinal0()) * 86_400 + i64::from(utc.num_seconds_from_midnight()))
+    });
+    kernel.into_iter().chain(wall).collect()
+}
+
+/// By the kernel's clock where all have it, else by whole seconds of the wall clock, since not every log has parts of them.
+fn sort(moments: &mut [Moment]) {
+    if moments.iter().all(|moment| moment.stamp().uptime.is_some()) {
+        moments.sort_by_key(|moment| moment.stamp().uptime);
+    } else if moments.iter().all(|moment| moment.stamp().wall.is_some()) {
+        moments.sort_by_key(|moment| moment.stamp().wall.map(|wall| wall.utc().and_utc().timestamp()));
+    }
+}
+
+/// Whether another log that holds the whole boot goes on beyond this gap, and so holds what is missing here.
+fn is_healed(moment: &Moment, parts: &[(usize, &Boot)]) -> bool {
+    let Moment::Gap { stamp, .. } = moment else { return false };
+    let beyond = |boot: &Boot| between(stamp, &end(boot)).is_some_and(|ahead| ahead >= 0);
+    parts.iter().any(|(_, other)| other.is_complete() && beyond(other))
+}
+
+const fn end(boot: &Boot) -> Stamp {
+    boot.span.1
+}
