@@ -394,7 +394,7 @@ impl Log {
         }
     }
 
-    fn begin(&mut self, name: &[u8], record: &Record<'_>, id: Option<BootId>) -> usize {
+    fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
         let at = self.boots.len();
         let hostname = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
         self.boots.push(Boot::of(id, hostname, self.keeps.past()));
