@@ -272,7 +272,11 @@ fn a_message_that_looks_like_a_record_proves_nothing() {
 
 #[test]
 fn only_a_log_that_begins_with_its_framing_is_trusted() {
-    for framed in ["6,1,2,-;a", "kern  :info  : [    1.000000] a", r#"{"MESSAGE":"a","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0"}"#] {
+    for framed in [
+        "6,1,2,-;a",
+        "kern  :info  : [    1.000000] a",
+        r#"{"MESSAGE":"a","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0"}"#,
+    ] {
         assert_eq!(told(&format!("{framed}\n")), ["Kernel a"]);
         assert_eq!(told(&format!("# dmesg\n\n{framed}\n")).last().unwrap(), "Kernel a");
         assert_eq!(told(&format!("[    1.000000] x\n{framed}\n")), ["Unstated x", "Unstated a"]);
@@ -302,14 +306,18 @@ fn syslog_2_is_the_kernels_own_word() {
 
 #[test]
 fn the_further_lines_of_a_message_are_its_authors() {
-    for further in ["<6>[    1.000000] b", "[    1.000000] b", "b", "6,1,2,-;b", "{\"MESSAGE\":\"b\"}", "__CURSOR=b", "  b"] {
+    for further in
+        ["<6>[    1.000000] b", "[    1.000000] b", "b", "6,1,2,-;b", "{\"MESSAGE\":\"b\"}", "__CURSOR=b", "  b"]
+    {
         let log = format!("Nov 22 07:05:53 dom0 lab[1]: a\n{further}\nNov 22 07:05:54 dom0 kernel: c\n{further}\n");
         let all = records(log.as_bytes());
         let authors: Vec<_> = all.iter().map(|record| record.author).collect();
         assert_eq!(authors, [Author::User, Author::User, Author::Unstated, Author::Unstated], "{further}");
         assert_eq!(&*all[1].message, further.as_bytes());
         assert_eq!(all[1].identifier.as_deref(), Some(&b"lab"[..]));
-        assert!(all.iter().all(|record| record.hostname.as_deref() == Some(b"dom0") && record.place.sequence.is_none()));
+        assert!(
+            all.iter().all(|record| record.hostname.as_deref() == Some(b"dom0") && record.place.sequence.is_none())
+        );
     }
     // The output of several commands in one file.
     let log = "Nov 22 07:05:53 dom0 lab[1]: a\n#==[ Command ]==#\n# /bin/dmesg -T\n[Sun Nov 22 06:20:00 2026] b\n";
@@ -321,7 +329,8 @@ fn the_further_lines_of_a_message_are_its_authors() {
 #[test]
 fn a_record_without_a_date_in_a_file_with_priorities_has_no_author() {
     let log = "<27>lab: x\n<5>Mar  6 16:57:00 dom0 kernel: a\n<6>b\n<30>Mar  6 16:57:00 dom0 lab[1]: c\n<6>d\n<14>e\n<6>kernel: f\nno\n";
-    let expected = ["User lab: x", "Unstated a", "Unstated b", "User c", "Unstated d", "User e", "Unstated f", "Unstated no"];
+    let expected =
+        ["User lab: x", "Unstated a", "Unstated b", "User c", "Unstated d", "User e", "Unstated f", "Unstated no"];
     assert_eq!(told(log), expected);
 }
 
@@ -373,7 +382,8 @@ fn forms_that_people_and_log_stores_choose_are_read() {
         assert_eq!(told(&log), ["Kernel a", "Kernel a"], "{log}");
     }
     assert_eq!(told(&format!("[{{{entry}}},{{{entry}}}")), ["Kernel a", "Kernel a", "CutShort 0"]);
-    let export = "MESSAGE=a\n_TRANSPORT=kernel\nSYSLOG_FACILITY=0\n\n_TRANSPORT=kernel\nSYSLOG_FACILITY=0\nMESSAGE=b\n\n";
+    let export =
+        "MESSAGE=a\n_TRANSPORT=kernel\nSYSLOG_FACILITY=0\n\n_TRANSPORT=kernel\nSYSLOG_FACILITY=0\nMESSAGE=b\n\n";
     assert_eq!(told(export), ["Kernel a", "Kernel b"]);
     let net = "6.1.0-dom0,5,0,0,-;a\n cpu=1\n6.1.0-dom0,12,2,1,-;b\n";
     assert_eq!(told(net), ["Kernel a", "gap Some(1)", "User b"]);
@@ -605,5 +615,38 @@ fn random_bytes_never_panic() {
         let length = random.next() % 300;
         let noise: Vec<u8> = (0..length).map(|_| alphabet[random.next() % alphabet.len()]).collect();
         withstands(&noise, &mut random);
+    }
+}
+
+#[test]
+fn forms_in_any_order_withstand_every_cut() {
+    let mut random = Random(11);
+    let lines: [&[u8]; 22] = [
+        b"[    1.000000] a [    2.000000] b\n",
+        b"[    1.000000] kernel: a\n",
+        b"[    1.000000 <    0.5\n",
+        b"[{\"MESSAGE\":\"a\"},\n",
+        b"{\"MESSAGE\":\"a\"}",
+        b"]\n",
+        b"Nov 22 07:05:53 dom0 kernel: [    1.000000] a\n",
+        b"Nov 22 07:05:53 dom0 lab[1]: a\n",
+        b"<6>Nov 22 07:05:53 dom0 lab[1]: a\n",
+        b"<6>a ** 4 printk messages dropped ** b\n",
+        b"kern  :info  : a\n",
+        b"\x1b[1mb\x1b]0;x\x07\x0f\rx\n",
+        b"6.1.0,6,4,5,-,ncfrag=0/12;abc",
+        b"6.1.0,6,4,5,-,ncfrag=3/12;defg\n",
+        b"6.1.0,6,4,5,-,ncfrag=7/12; A=b\n",
+        b"6,5,5,c;a\n",
+        b"MESSAGE=a\nPRIORITY=6\n",
+        b"UNIT=a\n",
+        b"\n",
+        b"# x\n",
+        b"\0\0",
+        b"2026-11-22T06:20:30,000000+00:00 [<   -0.1>] 2026-11-22T06:20:37.1Z gaia kernel - - - a\n",
+    ];
+    for _ in 0..3000 {
+        let log: Vec<u8> = (0..random.next() % 12).flat_map(|_| lines[random.next() % lines.len()].to_vec()).collect();
+        withstands(&log, &mut random);
     }
 }

@@ -298,7 +298,7 @@ mod tests {
                 "[<    5.300000>] 2026-11-22T06:20:30,000000+00:00 [   30.000000] [Nov22 06:20] text",
                 "30000000|2026-11-22 06:20:30+00:00|Unstated||text",
             ),
-            ("2026-11-22T06:20:30,000000+00:00 [  +0.000012] [T1] text", "|2026-11-22 06:20:30+00:00|Unstated||[T1] text"),
+            ("2026-11-22T06:20:30,000000+00:00 [  +0.000012] [T1] text", "|2026-11-22 06:20:30+00:00|Unstated||text"),
             ("[   24.700000] [   24.700000] text", "24700000||Unstated||[   24.700000] text"),
         ] {
             assert_eq!(shown(line), expected, "{line}");
@@ -313,7 +313,8 @@ mod tests {
         for text in ["[1.0000 pciback", "[   24.7", "[   24", "[   24.700000pciback", "[24.700 pciback"] {
             assert!(read(text).is_none() && is_torn(text.as_bytes()), "{text}");
         }
-        for text in ["[1.5 GiB] text", "[10.0.0.1] text", "[mem 0x0-0x1]", "[12] text", "[   24.700000] text", "[ 5] x"] {
+        for text in ["[1.5 GiB] text", "[10.0.0.1] text", "[mem 0x0-0x1]", "[12] text", "[   24.700000] text", "[ 5] x"]
+        {
             assert!(!is_torn(text.as_bytes()), "{text}");
         }
     }

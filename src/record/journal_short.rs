@@ -154,8 +154,9 @@ mod tests {
     fn a_log_without_hosts_begins_with_the_kernels_name() {
         let read = |texts: &[&'static str]| {
             let mut names = Names::default();
-            let read = |text: &&'static str| behind_uptime(text.as_bytes(), &mut names).map(|(origin, _)| origin.identifier);
-            texts.iter().map(read).next_back().flatten().flatten()
+            let read =
+                |text: &&'static str| behind_uptime(text.as_bytes(), &mut names).map(|(origin, _)| origin.identifier);
+            texts.iter().map(read).fold(None, |_, read| read).flatten()
         };
         assert_eq!(read(&["kernel: Linux version"]), Some(&b"kernel"[..]));
         assert_eq!(read(&["systemd[1]: x", "kernel: Linux version", "lab: x"]), Some(&b"lab"[..]));

@@ -39,12 +39,7 @@ impl Framer {
 ///
 /// Blanks before a prefix are part of a message (dmesg and journalctl indent the second line of one), so none are passed over:
 /// what stands there anyone may have written.
-pub(super) fn recognised<'a>(
-    record: &mut Record<'a>,
-    text: &'a [u8],
-    before: &mut Before,
-    call: bool,
-) -> Option<Form> {
+pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &mut Before, call: bool) -> Option<Form> {
     if call && !text.starts_with(b"<") {
         return None;
     }

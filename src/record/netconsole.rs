@@ -109,7 +109,7 @@ impl Stream {
     fn fragment(&mut self, part: Part<'_>, length: usize, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         let begun = self.parts.as_ref().is_some_and(|parts| parts.takes(&part));
         if !begun {
-            self.drop_parts(sink);
+            self.release(sink);
             self.parts = Parts::begin(&part, place);
         }
         let Some(parts) = &mut self.parts else {
@@ -201,7 +201,8 @@ mod tests {
     fn a_release_is_told_from_dates_and_numbers() {
         assert_eq!(release(b"6.11.1-dom0,6,1,2,-;x"), Release::Behind(b"6,1,2,-;x"));
         assert_eq!(release(b"6.1.0-rc1+_x~1,6"), Release::Behind(b"6"));
-        for text in [&b"6,1,2,-;x"[..], b"2026-11-22T06:46:32,787468 x", b"1795331153.830344 dom0", b"6.,6,1", b"10.0.0.1 x"]
+        for text in
+            [&b"6,1,2,-;x"[..], b"2026-11-22T06:46:32,787468 x", b"1795331153.830344 dom0", b"6.,6,1", b"10.0.0.1 x"]
         {
             assert_eq!(release(text), Release::None, "{text:?}");
         }
@@ -211,7 +212,8 @@ mod tests {
     #[test]
     fn fragments_are_put_together() {
         let expected = ["true the first chunk, the 2nd chunk. "];
-        let (one, two) = ("6,416,1758426,-,ncfrag=0/31;the first chunk,", "6,416,1758426,-,ncfrag=16/31; the 2nd chunk.\n");
+        let (one, two) =
+            ("6,416,1758426,-,ncfrag=0/31;the first chunk,", "6,416,1758426,-,ncfrag=16/31; the 2nd chunk.\n");
         assert_eq!(told(&format!("{one}\n{two}")), expected);
         assert_eq!(told(&format!("{one}{two}")), expected);
         assert_eq!(told(&format!("6.4.0,{one}\n6.4.0,{two}")), expected);

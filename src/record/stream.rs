@@ -71,8 +71,7 @@ impl Stream {
 
     /// Whether the next bytes may be a record of a format of several lines, rather than a line of the message above them.
     pub(super) fn takes_frames(&self) -> bool {
-        self.container != Container::Call
-            && (self.container != Container::Syslog || self.heading.author().is_none())
+        self.container != Container::Call && (self.container != Container::Syslog || self.heading.author().is_none())
     }
 
     /// A line with the header of this number came.

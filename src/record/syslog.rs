@@ -310,7 +310,10 @@ mod tests {
             ("2026-11-22T06:20:37.1Z gaia lab 812 ID7 [a b=\"c\"] text", "gaia|lab||User|text"),
             ("2026-11-22T06:20:37Z gaia lab: a - - - text", "gaia|lab||User|a - - - text"),
             ("Jul  2 00:36:54 last message repeated 2 times", "-|-||Unstated|last message repeated 2 times"),
-            ("Jul  2 00:36:54 --- last message repeated 2 times ---", "-|-||Unstated|--- last message repeated 2 times ---"),
+            (
+                "Jul  2 00:36:54 --- last message repeated 2 times ---",
+                "-|-||Unstated|--- last message repeated 2 times ---",
+            ),
             ("Jul  2 00:36:54 -- MARK --", "-|-||Unstated|-- MARK --"),
             ("Jul  2 00:36:54 gaia -- MARK --", "gaia|-||Unstated|-- MARK --"),
             ("Jul  2 00:36:54 [    1.648270] text", "-|-|1648270|Unstated|text"),

@@ -20,8 +20,7 @@ impl Stream {
             return self.unparsed(unparsed(Flaw::Binary), sink);
         }
         // Right behind binary bytes only clean text counts as text.
-        let doubtful = self.is_binary(place)
-            && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
+        let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
@@ -40,7 +39,8 @@ impl Stream {
         }
         self.attribute(&mut record, form, &plain);
         let stated = self.container.is_trusted();
-        if !stated && record.author != Author::User && record.stamp.uptime.is_none() && dmesg::is_torn(&record.message) {
+        if !stated && record.author != Author::User && record.stamp.uptime.is_none() && dmesg::is_torn(&record.message)
+        {
             return self.unparsed(unparsed(Flaw::Damaged), sink);
         }
         if !stated && record.author != Author::User {
