@@ -226,7 +226,8 @@ fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
     let mut obstacles: Vec<Obstacle> = before.flat_map(|said| &said.obstacles).cloned().collect();
     let mut message = "another list may be in force: what would say so cannot be read";
     if let Some(own) = scene.case.tree.as_ref().and_then(own_list).filter(|_| source == Source::Slots) {
-        message = "pciback's slots shows what it was given, and not what was wanted: the platform's own list is not read";
+        message =
+            "pciback's slots shows what it was given, and not what was wanted: the platform's own list is not read";
         obstacles.insert(0, own);
     }
     let message = format!("{message} ({})", obstacles.first()?);

@@ -183,9 +183,10 @@ struct Scene<'a> {
 
 /// Judges a case.
 pub fn conclude(case: &Case) -> Report {
-    let (host, partial) = case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
-        if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
-    });
+    let (host, partial) =
+        case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
+            if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
+        });
     let machine = host.as_ref().or(partial.as_ref());
     let running = Running {
         id: machine.and_then(|host| host.boot_id.is().copied()),

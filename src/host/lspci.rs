@@ -222,7 +222,10 @@ mod tests {
         for (text, driver) in [
             ("00:1d.0 0c03: 8086:2934 (rev 03)\n\tKernel driver in use: uhci_hcd\n", "uhci_hcd"),
             ("0000:00:1d.0 USB controller: Intel Corporation\n\tKernel driver in use: uhci_hcd\n", "uhci_hcd"),
-            ("#==[ Command ]===#\n# /sbin/lspci -k\n00:1d.0 USB: x\n        Kernel driver in use: pciback\n", "pciback"),
+            (
+                "#==[ Command ]===#\n# /sbin/lspci -k\n00:1d.0 USB: x\n        Kernel driver in use: pciback\n",
+                "pciback",
+            ),
         ] {
             let devices = devices(text);
             assert_eq!(devices[&"00:1d.0".parse().unwrap()].driver, Known::Is(driver.to_owned()), "{text}");

@@ -23,7 +23,8 @@ pub fn own_list(tree: &Tree) -> Option<Obstacle> {
         return found("var/xapi/state.db", "XAPI's database names the devices of each guest");
     }
     let sysconfig = tree.read_text(SYSCONFIG);
-    let holds = |text: &String| text.lines().any(|line| line.trim_start().starts_with("XEN_PCI_HIDE_LIST=") && names_any(line));
+    let holds =
+        |text: &String| text.lines().any(|line| line.trim_start().starts_with("XEN_PCI_HIDE_LIST=") && names_any(line));
     if sysconfig.obstacle().is_some() || sysconfig.is().is_some_and(holds) {
         return found(SYSCONFIG, "XEN_PCI_HIDE_LIST names the devices that are given to pciback at boot");
     }

@@ -94,7 +94,8 @@ pub(super) fn is_syslog(base: &str) -> bool {
 pub(super) fn is_journal_text(name: &str) -> bool {
     const OTHER: &[&str] = &["unit", "disk-usage", "list-boots", "verify", "header", "fields", "user", "version"];
     let words = || name.split([' ', '_']).skip(1);
-    let other = |word: &str| word == "-u" || OTHER.iter().any(|option| word.trim_start_matches('-').starts_with(option));
+    let other =
+        |word: &str| word == "-u" || OTHER.iter().any(|option| word.trim_start_matches('-').starts_with(option));
     let command = name.split([' ', '_', '.']).next();
     command == Some("journalctl") && !words().any(other)
 }
@@ -159,12 +160,16 @@ impl Finder<'_> {
     /// Journal files are not read, and that is said.
     fn journals(&mut self, directory: &str) {
         let machines = self.names(directory);
-        let holds = machines.iter().take(MOST_DIRECTORIES).any(|machine| {
-            self.names(&join(directory, machine)).iter().any(|name| name.ends_with(".journal"))
-        });
+        let holds = machines
+            .iter()
+            .take(MOST_DIRECTORIES)
+            .any(|machine| self.names(&join(directory, machine)).iter().any(|name| name.ends_with(".journal")));
         if holds {
             let command = "journalctl -k -o export --directory DIRECTORY | pciback-audit check -";
-            self.fail(directory.to_owned(), format!("holds journal files, which this program does not read: {command}"));
+            self.fail(
+                directory.to_owned(),
+                format!("holds journal files, which this program does not read: {command}"),
+            );
         }
     }
 

@@ -73,7 +73,8 @@ const ALLOWED: &[Row] = &[
 const NAMES: &[Row] = &[("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS))];
 
 /// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
-const ARCHIVE: &[Row] = &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
+const ARCHIVE: &[Row] =
+    &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
 
 const DEVICE: &[&str] =
     &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
@@ -214,9 +215,9 @@ impl Keeper {
 fn stands_for(pattern: &str, name: &str) -> bool {
     match pattern {
         "{address}" => Address::from_kernel(name.as_bytes()).is_some(),
-        _ => pattern.split_once('*').is_some_and(|(start, end)| {
-            name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end))
-        }),
+        _ => pattern
+            .split_once('*')
+            .is_some_and(|(start, end)| name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end))),
     }
 }
 

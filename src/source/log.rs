@@ -125,8 +125,10 @@ impl Logs {
         let name = if kept.path == RING { "kmsg".to_owned() } else { format!("/{}", kept.path) };
         let opened = kept.entry.and_then(|entry| entry.open_saved()).and_then(|file| {
             let most = MOST_OF_ONE.min(reading.left);
-            let mut reader = BufReader::with_capacity(CHUNK, Bounded { reader: Unpacked::new(file)?, left: most, most });
-            let sectioned = kept.path.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
+            let mut reader =
+                BufReader::with_capacity(CHUNK, Bounded { reader: Unpacked::new(file)?, left: most, most });
+            let sectioned =
+                kept.path.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
             Ok((reader, sectioned))
         });
         match opened {

@@ -157,7 +157,10 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_or_hostile_ends() {
         assert_eq!(read("#==[ Command ]===#"), []);
-        assert_eq!(read("#==[ Command ]===#\n#==[ Command ]===#\n# dmesg\nx"), [("dmesg".to_owned(), "\n\n\nx".to_owned())]);
+        assert_eq!(
+            read("#==[ Command ]===#\n#==[ Command ]===#\n# dmesg\nx"),
+            [("dmesg".to_owned(), "\n\n\nx".to_owned())]
+        );
         let long = format!("#==[ Command ]===#\n# dmesg\n{}", "#==[ ".repeat(40_000));
         assert!(read(&long)[0].1.len() < long.len());
         let many = "#==[ Command ]===#\n# dmesg\n".repeat(MOST + 1);
