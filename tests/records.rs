@@ -170,9 +170,9 @@ fn forged_lines_are_user_spaces_where_the_format_tells_and_nobodys_elsewhere() {
             .map(|record| record.author)
             .collect();
         let (real, forgery) = match file {
-            "kmsg.raw" | "dmesg-ul-x.txt" | "dmesg-r.txt" => (Author::Kernel, Author::User),
-            // util-linux 2.38 writes 12 as 5 and 14 as 7 with -r and -J: the recogniser tells by the level.
-            "dmesg-ul-r.txt" => (Author::Kernel, Author::Kernel),
+            "kmsg.raw" | "dmesg-ul-x.txt" => (Author::Kernel, Author::User),
+            "dmesg-r.txt" => (Author::Unstated, Author::User),
+            // util-linux 2.38 writes 12 as 5 and 14 as 7 with -r and -J: it tells nothing.
             _ => (Author::Unstated, Author::Unstated),
         };
         assert_eq!(forged, [real, forgery, forgery, forgery], "{file}");
@@ -224,6 +224,8 @@ fn formats_may_be_mixed_in_one_log() {
     for (_, log) in logs() {
         expected.extend(messages(&records(&log)));
         mixed.extend_from_slice(&log);
+        // Without this, what follows a syslog file are the further lines of its last message.
+        mixed.push(b'\n');
     }
     let read: Vec<_> = inputs(&mixed)
         .into_iter()
@@ -269,6 +271,151 @@ fn a_message_that_looks_like_a_record_proves_nothing() {
 }
 
 #[test]
+fn only_a_log_that_begins_with_its_framing_is_trusted() {
+    for framed in [
+        "6,1,2,-;a",
+        "kern  :info  : [    1.000000] a",
+        r#"{"MESSAGE":"a","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0"}"#,
+    ] {
+        assert_eq!(told(&format!("{framed}\n")), ["Kernel a"]);
+        assert_eq!(told(&format!("# dmesg\n\n{framed}\n")).last().unwrap(), "Kernel a");
+        assert_eq!(told(&format!("[    1.000000] x\n{framed}\n")), ["Unstated x", "Unstated a"]);
+        let section = format!("Nov 22 07:05:53 dom0 lab[1]: x\n\n{framed}\n");
+        assert_eq!(told(&section), ["User x", "Unstated a"]);
+        let (kernel, user) = ("Nov 22 07:05:53 dom0 kernel: x", "Nov 22 07:05:53 dom0 lab[1]: x");
+        assert_eq!(told(&format!("{user}\n{framed}\n")), ["User x".to_owned(), format!("User {framed}")]);
+        assert!(told(&format!("{kernel}\n{framed}\n")).last().unwrap().starts_with("Unstated "));
+    }
+    assert_eq!(told("<6>[    1.000000] a\n<14>[    1.000000] b\n"), ["Unstated a", "User b"]);
+}
+
+#[test]
+fn syslog_2_is_the_kernels_own_word() {
+    let mut authors = Vec::new();
+    let mut sink = |input: Input<'_>| {
+        let Input::Record(record) = input else { panic!("{input:?}") };
+        authors.push((record.author, record.message.into_owned()));
+    };
+    let mut decoder = Decoder::for_syslog_call(0);
+    decoder.feed(b"<6>[    1.000000] a\n<14>[    1.000000] b [    1.000000] c\n6,1,2,-;d\n", &mut sink);
+    decoder.finish(&mut sink);
+    let expected: [(Author, &[u8]); 3] =
+        [(Author::Kernel, b"a"), (Author::User, b"b [    1.000000] c"), (Author::Unstated, b"6,1,2,-;d")];
+    assert_eq!(authors, expected.map(|(author, text)| (author, text.to_vec())));
+}
+
+#[test]
+fn the_further_lines_of_a_message_are_its_authors() {
+    for further in
+        ["<6>[    1.000000] b", "[    1.000000] b", "b", "6,1,2,-;b", "{\"MESSAGE\":\"b\"}", "__CURSOR=b", "  b"]
+    {
+        let log = format!("Nov 22 07:05:53 dom0 lab[1]: a\n{further}\nNov 22 07:05:54 dom0 kernel: c\n{further}\n");
+        let all = records(log.as_bytes());
+        let authors: Vec<_> = all.iter().map(|record| record.author).collect();
+        assert_eq!(authors, [Author::User, Author::User, Author::Unstated, Author::Unstated], "{further}");
+        assert_eq!(&*all[1].message, further.as_bytes());
+        assert_eq!(all[1].identifier.as_deref(), Some(&b"lab"[..]));
+        assert!(
+            all.iter().all(|record| record.hostname.as_deref() == Some(b"dom0") && record.place.sequence.is_none())
+        );
+    }
+    // The output of several commands in one file.
+    let log = "Nov 22 07:05:53 dom0 lab[1]: a\n#==[ Command ]==#\n# /bin/dmesg -T\n[Sun Nov 22 06:20:00 2026] b\n";
+    assert_eq!(told(log), ["User a", "Unstated #==[ Command ]==#", "Unstated # /bin/dmesg -T", "Unstated b"]);
+    let log = "Nov 22 07:05:53 dom0 lab[1]: a\n-- Reboot --\n[    1.000000] b\n";
+    assert_eq!(told(log), ["User a", "reboot", "Unstated b"]);
+}
+
+#[test]
+fn a_record_without_a_date_in_a_file_with_priorities_has_no_author() {
+    let log = "<27>lab: x\n<5>Mar  6 16:57:00 dom0 kernel: a\n<6>b\n<30>Mar  6 16:57:00 dom0 lab[1]: c\n<6>d\n<14>e\n<6>kernel: f\nno\n";
+    let expected =
+        ["User lab: x", "Unstated a", "Unstated b", "User c", "Unstated d", "User e", "Unstated f", "Unstated no"];
+    assert_eq!(told(log), expected);
+}
+
+#[test]
+fn records_that_were_merged_into_a_line_are_taken_apart() {
+    let cut = |log: &str| {
+        let tell = |record: &Record<'_>| {
+            let uptime = record.stamp.uptime.map_or(String::new(), |uptime| uptime.to_string());
+            let cut = if record.cut { "..." } else { "" };
+            format!("{:?} {uptime} {}{cut}", record.author, String::from_utf8_lossy(&record.message))
+        };
+        records(log.as_bytes()).iter().map(tell).collect::<Vec<_>>()
+    };
+    for (log, expected) in [
+        ("dom0 login: [   51.772755] a\n", &["Unstated  dom0 login: ...", "Unstated 51772755 a"][..]),
+        ("[    2.557765] a[   10.543372] b\n", &["Unstated 2557765 a...", "Unstated 10543372 b"]),
+        ("(XEN) a<14>[   10.543372] b\n", &["Unstated  (XEN) a...", "User 10543372 b"]),
+        ("<6>[    2.557765] a<6>[   10.543372] b\n", &["Unstated 2557765 a...", "Unstated 10543372 b"]),
+        (
+            "\x1b[1mx\x1b[0m [   10.000000] a [   11.000000] b\r\n",
+            &["Unstated  x ...", "Unstated 10000000 a ...", "Unstated 11000000 b"],
+        ),
+        (
+            "Nov 22 07:05:53 dom0 kernel: [    1.000000] a [    2.000000] b\n",
+            &["Unstated 1000000 a ...", "Unstated 2000000 b"],
+        ),
+        ("Nov 22 07:05:53 dom0 lab[1]: a [    2.000000] b\n", &["User  a [    2.000000] b"]),
+        ("6,1,2,-;a [    2.000000] b\n", &["Kernel 2 a [    2.000000] b"]),
+        ("kern  :info  : [    1.000000] a [    2.000000] b\n", &["Kernel 1000000 a [    2.000000] b"]),
+    ] {
+        assert_eq!(cut(log), expected, "{log}");
+        // Twice, since a line that begins as the one before is read by another way.
+        assert_eq!(cut(&format!("{log}{log}"))[expected.len()..], *expected, "{log}");
+    }
+}
+
+#[test]
+fn forms_that_people_and_log_stores_choose_are_read() {
+    let mono = "[    0.000000] kernel: a\n[   25.000000] systemd[1]: b\n[   30.000000] kernel: xen_pciback: c\n";
+    assert_eq!(told(mono), ["Unstated a", "User b", "Unstated xen_pciback: c"]);
+    let delta = "[    0.000000                ] dom0 kernel: a\n[    0.000000 <   61.000000*>] dom0 lab[1]: b\n";
+    assert_eq!(told(delta), ["Unstated a", "User b"]);
+    let entry = "\"MESSAGE\":\"a\",\"_TRANSPORT\":\"kernel\",\"SYSLOG_FACILITY\":\"0\"";
+    for log in [
+        format!("[{{{entry}}},{{{entry}}}]"),
+        format!("[\n  {{\n{entry}}},\n  {{{entry}}}\n]\n"),
+        format!("[{{\"_index\":\"x\",\"_source\":{{{entry}}}}},{{\"fields\":{{{entry}}}}}]\n"),
+    ] {
+        assert_eq!(told(&log), ["Kernel a", "Kernel a"], "{log}");
+    }
+    assert_eq!(told(&format!("[{{{entry}}},{{{entry}}}")), ["Kernel a", "Kernel a", "CutShort 0"]);
+    let export =
+        "MESSAGE=a\n_TRANSPORT=kernel\nSYSLOG_FACILITY=0\n\n_TRANSPORT=kernel\nSYSLOG_FACILITY=0\nMESSAGE=b\n\n";
+    assert_eq!(told(export), ["Kernel a", "Kernel b"]);
+    let net = "6.1.0-dom0,5,0,0,-;a\n cpu=1\n6.1.0-dom0,12,2,1,-;b\n";
+    assert_eq!(told(net), ["Kernel a", "gap Some(1)", "User b"]);
+}
+
+#[test]
+fn a_damaged_time_never_makes_another_record() {
+    let torn = "Jan  2 03:04:06 dom0 kernel: [   24.70 pciback 0000:00:1d.0: x\n";
+    assert_eq!(told(torn), [format!("Damaged {}", torn.len())]);
+    assert_eq!(told("[   24.70 pciback\n[   24.700000 a\n"), ["Damaged 18", "Unstated a"]);
+    assert_eq!(told("Jan  2 03:04:06 dom0 lab: [   24.70 a\n"), ["User [   24.70 a"]);
+}
+
+#[test]
+fn a_log_of_no_known_form_is_known_as_such() {
+    for (log, known) in [
+        ("To be, or not to be\n\n# x\n", false),
+        ("{\"level\":\"info\"}\n", false),
+        ("[    1.000000] a\n", true),
+        ("<6>a\n", true),
+        ("6,1,2,-;a\n", true),
+        ("Nov 22 07:05:53 dom0 kernel: a\n", true),
+        ("x\n{\"MESSAGE\":\"a\"}\n", true),
+    ] {
+        let mut decoder = Decoder::new(0);
+        decoder.feed(log.as_bytes(), &mut |_| {});
+        decoder.finish(&mut |_| {});
+        assert_eq!(decoder.has_known_form(), known, "{log}");
+    }
+}
+
+#[test]
 fn records_between_nuls_are_those_of_dmesg_k() {
     assert_eq!(told("6,1,2,-;a\0\x36,2,2,-;b\n A=b\n\0\x36,3,2,-;c\0"), ["Kernel a", "Kernel b", "Kernel c"]);
 }
@@ -297,9 +444,28 @@ fn daemons_that_lost_records_leave_a_gap() {
         ("Nov 22 07:05:53 dom0 rsyslogd: imklog: 7 messages lost due to rate-limiting\n", 7),
         ("Nov 22 07:05:53 dom0 rsyslogd: imuxsock lost 3 messages from pid 12 due to rate-limiting\n", 3),
         ("** 4 printk messages dropped **\n", 4),
+        ("[2026-11-22 07:05:10] ** 4 printk messages dropped **\n", 4),
+        ("** 4 printk messages dropped ** [    1.000000] a\n", 4),
+        ("Nov 22 07:05:53 dom0 kernel: ** 4 printk messages dropped **\n", 4),
+        ("Nov 22 07:05:53 dom0 kernel: xen_pcibk_config_write: 6 callbacks suppressed\n", 6),
+        ("6,1,2,-;xen_pcibk_config_write: 6 callbacks suppressed\n", 6),
     ] {
         assert_eq!(told(log).first(), Some(&format!("gap Some({lost})")), "{log}");
     }
+    let notes = [
+        "Nov 22 07:05:53 dom0 systemd-journald[12]: /dev/kmsg buffer overrun, some messages lost.\n",
+        "Nov 22 07:05:53 dom0 rsyslogd-2177: imklog: begin to drop messages due to rate-limiting\n",
+        "{\"MESSAGE\":\"/dev/kmsg buffer overrun, some messages lost.\",\"_TRANSPORT\":\"driver\",\"SYSLOG_IDENTIFIER\":\"systemd-journald\"}\n",
+    ];
+    for log in notes {
+        assert_eq!(told(log).first().map(String::as_str), Some("gap None"), "{log}");
+    }
+    assert_eq!(told("12,1,2,-;systemd-journald[9]: Missed 52 kernel messages\n").len(), 1);
+    assert_eq!(told("kern  :info  : ** 4 printk messages dropped **\n").len(), 1);
+    let middle = "Nov 22 07:05:53 dom0 kernel: a** 4 printk messages dropped ** [    1.000000] b\n";
+    assert_eq!(told(middle), ["Unstated a", "gap Some(4)", "Unstated b"]);
+    let behind = "Nov 22 07:05:53 dom0 lab[1]: a\n** 4 printk messages dropped **\n";
+    assert_eq!(told(behind), ["User a", "gap Some(4)"]);
     assert_eq!(told("Nov 22 07:05:53 dom0 lab: Missed 52 kernel messages\n").len(), 1);
 }
 
@@ -449,5 +615,38 @@ fn random_bytes_never_panic() {
         let length = random.next() % 300;
         let noise: Vec<u8> = (0..length).map(|_| alphabet[random.next() % alphabet.len()]).collect();
         withstands(&noise, &mut random);
+    }
+}
+
+#[test]
+fn forms_in_any_order_withstand_every_cut() {
+    let mut random = Random(11);
+    let lines: [&[u8]; 22] = [
+        b"[    1.000000] a [    2.000000] b\n",
+        b"[    1.000000] kernel: a\n",
+        b"[    1.000000 <    0.5\n",
+        b"[{\"MESSAGE\":\"a\"},\n",
+        b"{\"MESSAGE\":\"a\"}",
+        b"]\n",
+        b"Nov 22 07:05:53 dom0 kernel: [    1.000000] a\n",
+        b"Nov 22 07:05:53 dom0 lab[1]: a\n",
+        b"<6>Nov 22 07:05:53 dom0 lab[1]: a\n",
+        b"<6>a ** 4 printk messages dropped ** b\n",
+        b"kern  :info  : a\n",
+        b"\x1b[1mb\x1b]0;x\x07\x0f\rx\n",
+        b"6.1.0,6,4,5,-,ncfrag=0/12;abc",
+        b"6.1.0,6,4,5,-,ncfrag=3/12;defg\n",
+        b"6.1.0,6,4,5,-,ncfrag=7/12; A=b\n",
+        b"6,5,5,c;a\n",
+        b"MESSAGE=a\nPRIORITY=6\n",
+        b"UNIT=a\n",
+        b"\n",
+        b"# x\n",
+        b"\0\0",
+        b"2026-11-22T06:20:30,000000+00:00 [<   -0.1>] 2026-11-22T06:20:37.1Z gaia kernel - - - a\n",
+    ];
+    for _ in 0..3000 {
+        let log: Vec<u8> = (0..random.next() % 12).flat_map(|_| lines[random.next() % lines.len()].to_vec()).collect();
+        withstands(&log, &mut random);
     }
 }

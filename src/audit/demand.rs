@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Case};
 use crate::event::Event;
 use crate::history::{Driver, History};
-use crate::host::{Device, Devices, Host, PCIBACK};
+use crate::host::{Device, Devices, Host, LSPCI, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
 use crate::request::{Location, Said, Source, Written, argument, find, logged, slots};
 use crate::timeline::LONGEST_LINE;
-use crate::tree::{Known, Obstacle, Tree};
+use crate::tree::{Known, Tree};
 
 /// What is asked for.
 pub(super) struct Demand {
@@ -77,12 +77,16 @@ impl Demand {
                 let kernel = host.and_then(Host::kernel).or(case.options.kernel);
                 match demand.choose(*from, kernel) {
                     Some(written) => demand.take(written),
-                    None => demand.refused(&history.driver),
+                    None => {
+                        demand.count_unseen(*from);
+                        demand.refused(&history.driver)
+                    }
                 }
             }
         };
         let devices = host.and_then(|host| host.devices.is());
-        let complete = if host.is_some() { devices.is_some() } else { complete };
+        // A text of `lspci` that was named may be of some devices only.
+        let complete = host.map_or(complete, |host| devices.is_some() && host.lspci.as_deref() != Some(LSPCI));
         let seen = Seen { devices, history, complete };
         for (text, pattern) in entries {
             demand.want(&text, pattern, &seen);
@@ -132,6 +136,13 @@ impl Demand {
             effective.or_else(|| said.written.last()).filter(|written| !written.text.is_empty()).cloned()
         };
         self.places.iter().filter(|said| from.is_none_or(|from| said.source == from)).find_map(last)
+    }
+
+    /// That there is no list is known only where every place that was to be looked at was seen.
+    fn count_unseen(&mut self, from: Option<Source>) {
+        for said in self.places.iter_mut().filter(|said| from.is_none_or(|from| said.source == from)) {
+            said.obstacles.append(&mut said.unseen);
+        }
     }
 
     /// Takes a list as the one in force, and returns the entries to judge by.
@@ -231,7 +242,7 @@ impl Seen<'_> {
 /// Every place where a list can stand, in the order in which they are asked.
 fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Said> {
     let mut places = tree.map(find).unwrap_or_default();
-    let mut by_slots = Said { source: Source::Slots, written: Vec::new(), obstacles: Vec::new() };
+    let mut by_slots = Said::nothing(Source::Slots);
     match host.and_then(|host| host.pciback.is()).map(|pciback| &pciback.slots) {
         Some(Known::Is(page)) if !page.addresses.is_empty() => {
             by_slots.written.push(slots::written(&page.addresses.iter().copied().collect::<Vec<_>>()));
@@ -239,16 +250,23 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
         Some(Known::Unreadable(obstacle)) => by_slots.obstacles.push(obstacle.clone()),
         _ => {}
     }
-    let mut by_log = Said { source: Source::Log, written: Vec::new(), obstacles: Vec::new() };
-    if let Some(fact) = &history.command_line
-        && let Event::CommandLine { text } = &fact.event
-    {
-        if fact.text.len() < LONGEST_LINE {
+    let mut by_log = Said::nothing(Source::Log);
+    let command_line = places.iter_mut().find(|said| said.source == Source::CommandLine);
+    let unseen = command_line.as_ref().is_none_or(|said| !said.unseen.is_empty());
+    match history.command_line.as_ref().map(|fact| (&fact.event, fact.text.len())) {
+        Some((Event::CommandLine { text }, ..LONGEST_LINE)) => {
             by_log.written = logged::written(text);
-        } else {
-            let why = "printk may have cut the \"Command line:\" record, which is as long as its limit".to_owned();
-            by_log.obstacles.push(Obstacle { path: "the log".to_owned(), why });
+            // The log says what the file would.
+            command_line.into_iter().for_each(|said| said.unseen.clear());
         }
+        Some(_) if unseen => {
+            let why = "its \"Command line:\" record is as long as printk's limit, and may be cut";
+            by_log.not_seen("proc/cmdline", why);
+        }
+        None if unseen => {
+            by_log.not_seen("proc/cmdline", "the log does not hold it: there is no \"Command line:\" record");
+        }
+        Some(_) | None => {}
     }
     places.extend([by_slots, by_log]);
     places

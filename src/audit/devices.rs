@@ -57,7 +57,9 @@ impl Subject<'_> {
     }
 
     fn driver_link(&self) -> Option<Evidence> {
-        (self.basis == Basis::Host).then(|| file(device_file(self.address, "driver"), self.holder()))
+        let told = self.scene.host.as_ref().and_then(|host| host.lspci.clone());
+        let path = told.unwrap_or_else(|| device_file(self.address, "driver"));
+        (self.basis == Basis::Host).then(|| file(path, self.holder()))
     }
 
     fn record(&self, fact: Option<&Fact>) -> Option<Evidence> {
@@ -268,8 +270,10 @@ impl Subject<'_> {
     /// The file about this device that could not be read.
     fn obstacle(&self) -> Option<&Obstacle> {
         let device = self.device?;
-        let handlers = self.scene.host.as_ref()?.pciback.is().map(|pciback| &pciback.irq_handlers);
-        device.driver.obstacle().or_else(|| handlers.and_then(Known::obstacle))
+        let pciback = &self.scene.host.as_ref()?.pciback;
+        let handlers = pciback.is().map(|pciback| &pciback.irq_handlers);
+        let unseen = || pciback.obstacle().filter(|_| self.trail.seizing.is_none());
+        device.driver.obstacle().or_else(|| handlers.and_then(Known::obstacle)).or_else(unseen)
     }
 
     fn unrequested(&self, explained: bool) -> Finding {

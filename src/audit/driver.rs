@@ -9,8 +9,12 @@ use crate::request::Source;
 use crate::tree::Known;
 
 pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    let Some(host) = &scene.host else { return };
     let requested = !scene.demand.wanted.is_empty() || scene.demand.list.is_some();
+    // Only what is seen counts of a tree that shows a part of the machine.
+    if let Some(partial) = scene.partial.as_ref().filter(|partial| partial.dom0 == Known::Is(false)) {
+        findings.extend(not_dom0(scene, partial, requested));
+    }
+    let Some(host) = &scene.host else { return };
     let dom0 = not_dom0(scene, host, requested);
     let is_dom0 = dom0.is_none();
     findings.extend(dom0);
@@ -32,6 +36,8 @@ fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> 
     let severity = if expected || own.is_some() { Severity::Critical } else { Severity::Unknown };
     let mut found = match &host.dom0 {
         Known::Is(true) => return None,
+        // `lspci` shows no sign of Xen, and no lack of one.
+        Known::Absent | Known::Unreadable(_) if host.lspci.is_some() => return None,
         Known::Is(false) => {
             let message = "this is a Xen guest, not dom0: pciback takes no device here";
             let mut found = finding(Code::NotDom0, severity, message);

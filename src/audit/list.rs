@@ -4,10 +4,12 @@ use super::facts::{file, finding, some_of, unread, written};
 use super::{Asked, Scene, remedy};
 use crate::event::{Event, Fact};
 use crate::history::Driver;
+use crate::host::own_list;
 use crate::pci::Era;
 use crate::report::{Code, Finding, Severity};
 use crate::request::hide::{self, Advice, Entry, Fault, Grammar, HideList};
 use crate::request::{Source, Written};
+use crate::tree::Obstacle;
 
 pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     match &scene.demand.list {
@@ -213,14 +215,23 @@ fn wildcard_empty(scene: &Scene<'_>, entry: &str) -> Finding {
     found
 }
 
-/// A place that outranks the one in force, or any place while none is in force, could not be read.
+/// What makes the list in force doubtful: a place that outranks it could not be read, or the platform keeps its own elsewhere. A
+/// place that the user left out does not count.
 fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
-    let source = scene.demand.source().filter(|source| *source != Source::Argument)?;
+    let source = scene.demand.source()?;
+    if scene.case.asked != (Asked::Found { from: None }) {
+        return None;
+    }
     let before = scene.demand.places.iter().take_while(|said| said.source != source);
-    let obstacles: Vec<_> = before.flat_map(|said| &said.obstacles).collect();
-    let first = obstacles.first()?;
-    let message = format!("another list may be in force: what would say so cannot be read ({first})");
+    let mut obstacles: Vec<Obstacle> = before.flat_map(|said| &said.obstacles).cloned().collect();
+    let mut message = "another list may be in force: what would say so cannot be read";
+    if let Some(own) = scene.case.tree.as_ref().and_then(own_list).filter(|_| source == Source::Slots) {
+        message =
+            "pciback's slots shows what it was given, and not what was wanted: the platform's own list is not read";
+        obstacles.insert(0, own);
+    }
+    let message = format!("{message} ({})", obstacles.first()?);
     let mut found = finding(Code::HostUnreadable, Severity::Unknown, message);
-    found.evidence.extend(obstacles.into_iter().map(unread));
+    found.evidence.extend(obstacles.iter().map(unread));
     Some(found)
 }

@@ -30,8 +30,8 @@ use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::Source;
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
-use crate::timeline::{BootChoice, Log, Running, Story};
-use crate::tree::Tree;
+use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
+use crate::tree::{Known, Tree};
 use demand::Demand;
 
 /// Everything an audit rests on.
@@ -173,6 +173,8 @@ pub enum FailOn {
 struct Scene<'a> {
     case: &'a Case,
     host: Option<Host>,
+    /// What a tree that does not show its devices says all the same, of the machine as such: it is judged by its log.
+    partial: Option<Host>,
     story: Story<'a>,
     /// Whether the story is all that the kernel said: it takes a look at every record of it.
     is_complete: bool,
@@ -184,11 +186,15 @@ struct Scene<'a> {
 
 /// Judges a case.
 pub fn conclude(case: &Case) -> Report {
-    let host = case.tree.as_ref().filter(|tree| has_host(tree)).map(Host::read);
+    let (host, partial) =
+        case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
+            if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
+        });
+    let machine = host.as_ref().or(partial.as_ref());
     let running = Running {
-        id: host.as_ref().and_then(|host| host.boot_id.is().copied()),
-        release: host.as_ref().and_then(|host| host.release.is().map(String::as_str)),
-        hostname: host.as_ref().and_then(|host| host.hostname.is().map(String::as_str)),
+        id: machine.and_then(|host| host.boot_id.is().copied()),
+        release: machine.and_then(|host| host.release.is().map(String::as_str)),
+        hostname: machine.and_then(|host| host.hostname.is().map(String::as_str)),
         chosen: case.options.log_host.as_deref(),
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
@@ -198,7 +204,7 @@ pub fn conclude(case: &Case) -> Report {
     let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
     let expected = expected.map(|device| (device.address, device)).collect();
-    let scene = Scene { case, host, story, is_complete, history, demand, expected };
+    let scene = Scene { case, host, partial, story, is_complete, history, demand, expected };
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
     list::find(&scene, &mut findings);
@@ -211,9 +217,12 @@ pub fn conclude(case: &Case) -> Report {
     Report { request: scene.demand.request, ..report }
 }
 
-/// Whether a tree holds a host at all: a copy of logs alone does not, and is judged by them.
-fn has_host(tree: &Tree) -> bool {
-    !tree.holds_nothing_below("sys")
+/// Whether a tree is to show who has each device. A support archive does not, and is judged by its log; a running machine does,
+/// and where it cannot be read there, nothing is known of its devices.
+fn shows_devices(case: &Case, host: &Host) -> bool {
+    let runs = case.listening.is_some() || case.logs.iter().any(|log| log.kind == LogKind::Ring);
+    let sysfs = || case.tree.as_ref().is_some_and(|tree| !tree.holds_nothing_below("sys"));
+    !matches!(host.devices, Known::Absent) || (runs && sysfs())
 }
 
 /// Which grammar the list is read by: that of `--kernel`, of the log's banner, or of the host's `/proc/version`.

@@ -34,7 +34,10 @@ pub(super) fn judge<'a>(scene: &'a Scene<'_>) -> Vec<Judged<'a>> {
 fn requested<'a>(scene: &Scene<'_>, address: Address, want: &'a Want) -> Judged<'a> {
     let empty = Trail::default();
     let trail = scene.history.trails.get(&address).unwrap_or(&empty);
-    let (status, basis) = match &scene.host {
+    // `lspci` says nothing of a device that it was not asked for.
+    let shows =
+        |host: &&Host| host.lspci.is_none() || host.devices.is().is_some_and(|devices| devices.contains_key(&address));
+    let (status, basis) = match scene.host.as_ref().filter(shows) {
         Some(host) => (by_host(host, address, trail), Basis::Host),
         None => (by_log(scene, address, trail), Basis::Log),
     };

@@ -27,8 +27,9 @@ fn worst(devices: &[Judged<'_>], findings: &[Finding]) -> Verdict {
     of_findings.chain(of_devices).max().unwrap_or(Verdict::Ok)
 }
 
+/// A list that only the next load will read is worth a warning, and explains nothing of this one.
 fn explains(finding: &Finding) -> bool {
-    finding.code.explains_devices() && finding.severity != Severity::Info
+    finding.code.explains_devices() && matches!(finding.severity, Severity::Critical | Severity::Unknown)
 }
 
 /// Puts the report together, all but the request: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.

@@ -106,6 +106,9 @@ pub(super) struct Evidence {
     /// Audit the machine whose files are below DIR, and nothing of this one
     #[arg(long, value_name = "DIR", conflicts_with = "host")]
     pub(super) root: Option<PathBuf>,
+    /// What `lspci -nnk` or `lspci -nnvv` printed on the audited machine: who has each device, where sysfs is not at hand
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "no_host", "wait"])]
+    pub(super) lspci: Option<PathBuf>,
     /// Judge by the log alone
     #[arg(long, conflicts_with = "host")]
     pub(super) no_host: bool,

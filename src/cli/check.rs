@@ -1,12 +1,14 @@
 //! `check`: gathers the evidence, and has it judged.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use pciback_audit::audit::{Asked, Case, conclude};
+use pciback_audit::host::LSPCI;
 use pciback_audit::report::{Code, Report};
-use pciback_audit::source::{Logs, keep};
+use pciback_audit::source::{Logs, keep, keep_archive, whole};
 use pciback_audit::tree::{Node, Tree};
 
 use super::plan::{self, Check, Host, Log};
@@ -50,11 +52,15 @@ fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
     for log in &check.logs {
         complaints.extend(read(log, check, &mut logs, stage));
     }
-    let tree = match &check.host {
+    let mut tree = match &check.host {
         Host::Nowhere => None,
-        Host::Here => Some(files(Path::new("/"), stage, &mut complaints)),
-        Host::Below(root) => Some(files(root, stage, &mut complaints)),
+        Host::Here => Some(files(Path::new("/"), keep, stage, &mut complaints)),
+        Host::Below(root) => Some(files(root, keep_archive, stage, &mut complaints)),
     };
+    if let Some(path) = &check.lspci {
+        let node = lspci(path, stage, &mut complaints);
+        tree.get_or_insert_default().insert(LSPCI, node);
+    }
     stage.enter("judging");
     let case = Case {
         asked: asked.clone(),
@@ -94,7 +100,22 @@ fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<Stri
     }
 }
 
-fn files(root: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
+/// Longer than the text about any machine.
+const LONGEST_LSPCI: u64 = 4 << 20;
+
+fn lspci(path: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Node {
+    let name = write::safe(path);
+    stage.enter(&format!("reading {name}"));
+    whole(path, LONGEST_LSPCI).map_or_else(
+        |why| {
+            complaints.push(format!("--lspci {name}: {why}"));
+            Node::Unreadable(why)
+        },
+        Node::File,
+    )
+}
+
+fn files(root: &Path, keep: fn(&Path) -> io::Result<Tree>, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
     let name = write::safe(root);
     stage.enter(&format!("reading the host's files below {name}"));
     keep(root).unwrap_or_else(|error| {

@@ -38,6 +38,8 @@ pub(super) struct Check {
     pub(super) request: Request,
     pub(super) logs: Vec<Log>,
     pub(super) host: Host,
+    /// The text of `lspci` on the audited machine.
+    pub(super) lspci: Option<PathBuf>,
     pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
     /// For how long to wait until all is settled.
@@ -125,6 +127,9 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         return Err(conflict("--log journal is of this machine, and --root is of another one"));
     }
     let host = host(&evidence, &logs);
+    if evidence.lspci.is_some() && host == Host::Here {
+        return Err(conflict("--lspci is of another machine: name its log as well, or its --root"));
+    }
     if logs.is_empty() {
         logs.push(evidence.root.clone().map_or(Log::Ring, Log::Below));
     }
@@ -137,8 +142,9 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         ..common(&judgement)
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
-    let wait = evidence.wait;
-    Ok(Plan { work: Work::Check(Check { request: self::request(request), logs, host, options, timeout, wait }), page })
+    let (wait, lspci) = (evidence.wait, evidence.lspci);
+    let request = self::request(request);
+    Ok(Plan { work: Work::Check(Check { request, logs, host, lspci, options, timeout, wait }), page })
 }
 
 fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
@@ -210,6 +216,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         request: self::request(request),
         logs: vec![Log::Ring],
         host: Host::Here,
+        lspci: None,
         options: Options { ignore, event_window, ..Options::default() },
         timeout: None,
         wait: None,

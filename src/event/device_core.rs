@@ -1,35 +1,60 @@
-//! The driver core and the PCI core about devices of pciback, and what devices there are at all.
+//! The PCI core about devices of pciback, and what devices there are at all.
 
-use super::{Event, Found, Message, Stage, address, noted, number};
-use crate::pci::Errno;
+use super::{Event, Message, noted};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
-        pattern: r"pciback: probe of (?<bdf>{a}) failed with error (?<errno>-?[0-9]+)",
-        read: probe_failed,
-        levels: &[],
-        source: "drivers/base/dd.c really_probe, 2.6.18 to 6.8 (warn); not printed for ENODEV and ENXIO",
-        examples: &["pciback: probe of 0000:00:0a.0 failed with error -22"],
-    },
-    Message {
-        pattern: r"(?:pciback|pci) (?<bdf>{a}): probe with driver pciback failed with error (?<errno>-?[0-9]+)",
-        read: probe_failed,
-        levels: &[],
-        source: "drivers/base/dd.c call_driver_probe, 6.12 to 7.1 (err)",
-        examples: &[
-            "pciback 0000:00:0a.0: probe with driver pciback failed with error -22",
-            "pci 0000:00:0a.0: probe with driver pciback failed with error -22",
-        ],
-    },
-    Message {
-        pattern: r"{p}enabling device \({x} -> {x}\)",
-        read: |found| Some(Event::SettingUp { address: address(found)? }),
-        levels: &[],
+        texts: &["{k}enabling device ({x} -> {x})"],
+        read: |found| Some(Event::SettingUp { address: found.address()? }),
+        levels: &[6],
         source: "drivers/pci/setup-res.c pci_enable_resources, 2.6.32 to 7.1 (info)",
         examples: &["pciback 0000:05:00.0: enabling device (0000 -> 0002)"],
     },
     Message {
-        pattern: r"{p}(?:can't enable device: BAR .*|.*: not (?:assigned|claimed); can't enable device|device not available .*|Error enabling bridge \(-?[0-9]+\), continuing|(?:not )?ready [0-9]+ms after .*|timed out waiting for pending transaction; .*|transaction is not cleared; .*|[Rr]efused to change power state.*|(?:can't|Unable to) change power state.*|invalid power transition .*|Failed to return from FLR|Required additional .*|unlocked secondary bus reset via: .*|resetting|reset done|AER: .*|PCIe Bus Error: .*|Failed to (?:add|delete) - passthrough or MSI/MSI-X might fail!)",
+        texts: &[
+            "{c}Failed to add - passthrough or MSI/MSI-X might fail!",
+            "{k}Failed to add - passthrough or MSI/MSI-X might fail!",
+        ],
+        read: |found| Some(Event::XenRefused { address: found.address()? }),
+        levels: &[],
+        source: "drivers/xen/pci.c xen_pci_notifier, 3.3 to 7.1 (err); under the name of a driver, where one is bound",
+        examples: &["pci 0002:21:00.0: Failed to add - passthrough or MSI/MSI-X might fail!"],
+    },
+    Message {
+        texts: &[
+            "{c}not registering with Xen: invalid PCI segment",
+            "{k}not registering with Xen: invalid PCI segment",
+        ],
+        read: |found| Some(Event::XenRefused { address: found.address()? }),
+        levels: &[],
+        source: "drivers/xen/pci.c xen_add_device, 6.18 to 7.1 (info)",
+        examples: &["pci 10000:e1:00.0: not registering with Xen: invalid PCI segment"],
+    },
+    Message {
+        texts: &[
+            "{k}can't enable device: BAR {*}",
+            "{k}BAR {n} {*}: not assigned; can't enable device",
+            "{k}BAR {n} {*}: not claimed; can't enable device",
+            "{k}device not available {*}",
+            "{k}Error enabling bridge ({n}), continuing",
+            "{k}not ready {n}ms after {*}",
+            "{k}ready {n}ms after {*}",
+            "{k}timed out waiting for pending transaction; {*}",
+            "{k}transaction is not cleared; {*}",
+            "{k}Refused to change power state{*}",
+            "{k}refused to change power state{*}",
+            "{k}can't change power state{*}",
+            "{k}Unable to change power state{*}",
+            "{k}invalid power transition {*}",
+            "{k}Failed to return from FLR",
+            "{k}Required additional {*}",
+            "{k}unlocked secondary bus reset via: {*}",
+            "{k}resetting",
+            "{k}reset done",
+            "{k}AER: {*}",
+            "{k}PCIe Bus Error: {*}",
+            "{k}Failed to delete - passthrough or MSI/MSI-X might fail!",
+        ],
         read: noted,
         levels: &[],
         source: "drivers/pci/{setup-res,pci,pcie/aer}.c, drivers/xen/pci.c, each in some of 2.6.32 to 7.1",
@@ -41,8 +66,8 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"{c}\[{x}:{x}\] type [0-9a-f]{2} class 0x[0-9a-f]{6}(?: .*)?",
-        read: |found| Some(Event::Found { address: address(found)? }),
+        texts: &["{c}[{x}:{x}] type {x} class 0x{x}{+}"],
+        read: |found| Some(Event::Found { address: found.address()? }),
         levels: &[],
         source: "drivers/pci/probe.c pci_setup_device, 2.6.35 to 7.1 (info; debug before)",
         examples: &[
@@ -51,14 +76,11 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"{c}PCI bridge to \[bus (?<from>[0-9a-f]{2})(?:-(?<to>[0-9a-f]{2}))?\](?: .*)?",
+        texts: &["{c}PCI bridge to [bus {x}]{+}", "{c}PCI bridge to [bus {x}-{x}]{+}"],
         read: |found| {
-            let bus = |name| {
-                let digits = std::str::from_utf8(found.name(name)?).ok()?;
-                u8::from_str_radix(digits, 16).ok()
-            };
-            let from = bus("from")?;
-            Some(Event::Bridge { address: address(found)?, buses: (from, bus("to").unwrap_or(from)) })
+            let bus = |at| u8::from_str_radix(std::str::from_utf8(found.part(at)?).ok()?, 16).ok();
+            let from = bus(0)?;
+            Some(Event::Bridge { address: found.address()?, buses: (from, bus(1).unwrap_or(from)) })
         },
         levels: &[],
         source: "drivers/pci/setup-bus.c and probe.c, 2.6.32 to 7.1 (info)",
@@ -68,8 +90,3 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
 ];
-
-fn probe_failed(found: &Found<'_>) -> Option<Event> {
-    let errno = number::<i32>(found, "errno")?.checked_abs()?;
-    Some(Event::Failed { address: address(found)?, errno: Errno(errno), stage: Stage::Probe })
-}

@@ -1,42 +1,48 @@
 //! pciback's messages about guests: who was given what, and what went wrong with it.
 
-use super::{Event, Message, address, noted, number};
-use crate::pci::Address;
+use super::{Event, Found, Message, bound, noted};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
-        pattern: r"{p}vpci: assign to virtual slot {n}",
-        read: |found| Some(Event::Assigned { address: address(found)?, domid: None }),
-        levels: &[],
-        source: "vpci.c __xen_pcibk_add_pci_dev, 5.8 to 7.1 (info); the guest is not named",
-        examples: &["pciback 0000:00:1d.0: xen_pciback: vpci: assign to virtual slot 0"],
-    },
-    Message {
-        pattern: r"(?:{p}vpci: |(?:xen[-_])?pciback: (?:vpci|slot): (?<other>{a}): )assign to virtual slot [0-9]+(?: func [0-9]+|, bus [0-9]+)?",
-        read: |found| {
-            let address = match found.name("other") {
-                Some(other) => Address::from_kernel(other)?,
-                None => address(found)?,
-            };
-            Some(Event::Assigned { address, domid: None })
-        },
-        levels: &[],
-        source: "as above before 5.8, and slot.c; with the function or the bus where the device is not alone",
+        texts: &[
+            "{p}vpci: assign to virtual slot {n}",
+            "{p}vpci: assign to virtual slot {n} func {n}",
+            "{m}vpci: {a}: assign to virtual slot {n}",
+            "{m}vpci: {a}: assign to virtual slot {n} func {n}",
+            "{m}slot: {a}: assign to virtual slot {n}, bus {n}",
+        ],
+        read: |found| Some(Event::Assigned { address: found.address()?, domid: None }),
+        levels: &[6],
+        source: "vpci.c __xen_pcibk_add_pci_dev, all versions (info), with the device in front from 5.8 on; slot.c, 2.6.18 and 2.6.32; the guest is not named",
         examples: &[
+            "pciback 0000:00:1d.0: xen_pciback: vpci: assign to virtual slot 0",
+            "pciback 0000:00:1d.1: xen_pciback: vpci: assign to virtual slot 0 func 1",
             "xen_pciback: vpci: 0000:00:1d.0: assign to virtual slot 0 func 1",
+            "xen-pciback: vpci: 0000:00:1d.0: assign to virtual slot 0",
+            "pciback: vpci: 0000:02:02.0: assign to virtual slot 0",
             "pciback: slot: 0000:00:1d.0: assign to virtual slot 2, bus 0",
         ],
     },
     Message {
-        pattern: r"{p}registering for {n}",
-        read: |found| Some(Event::Assigned { address: address(found)?, domid: Some(number(found, "n")?) }),
-        levels: &[],
+        texts: &["{p}registering for {n}"],
+        read: |found| Some(Event::Assigned { address: found.address()?, domid: Some(found.number(0)?) }),
+        levels: &[6, 7],
         source: "xenbus.c xen_pcibk_export_device, 3.19 to 7.1 (info; debug before)",
         examples: &["pciback 0000:00:1d.0: registering for 2"],
     },
     Message {
-        pattern: r"(?:xen-)?pciback pci-(?<domid>[0-9]+)-[0-9]+: [0-9]+ Couldn't locate PCI device \((?<bdf>{a})\)! perhaps already in-use\?",
-        read: |found| Some(Event::AssignFailed { address: Some(address(found)?), domid: number(found, "domid")? }),
+        texts: &["{p}Stealing ownership from dom{n}.", "{p}device has been assigned to another domain! {*}"],
+        read: bound,
+        levels: &[],
+        source: "xenbus.c xen_pcibk_export_device, 3.3 to 7.1 (err); the other text 2.6.32 and 3.1",
+        examples: &[
+            "pciback 0000:00:1d.0: Stealing ownership from dom3.",
+            "pciback 0000:00:1d.0: device has been assigned to another domain! Over-writting the ownership, but beware.",
+        ],
+    },
+    Message {
+        texts: &["{b}pci-{n}-{n}: {n} Couldn't locate PCI device ({a})! perhaps already in-use?"],
+        read: |found| Some(Event::AssignFailed { address: Some(found.named?), domid: found.number(0)? }),
         levels: &[],
         source: "xenbus.c xen_pcibk_export_device, all versions (err)",
         examples: &[
@@ -45,15 +51,27 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"(?:xen-)?pciback pci-(?<domid>[0-9]+)-[0-9]+: [0-9]+ .*",
-        read: |found| Some(Event::AssignFailed { address: None, domid: number(found, "domid")? }),
+        texts: &["{b}pci-{n}-{n}: {n} {*}"],
+        read: |found| Some(Event::AssignFailed { address: None, domid: found.number(0)? }),
         levels: &[],
         source: "xenbus.c, every other xenbus_dev_fatal, all versions (err)",
         examples: &["xen-pciback pci-5-0: 2 Error reading number of devices"],
     },
     Message {
+        texts: &[
+            "pciback_xenbus_register: createpciback_workqueue failed",
+            "xen_pcibk_xenbus_register: createxen_pciback_workqueue failed",
+            "xen_pcibk_xenbus_register: create xen_pciback_workqueue failed",
+            "{m}xen_pcibk_xenbus_register: create xen_pciback_workqueue failed",
+        ],
+        read: |_| Some(Event::Unrecognised { address: None, failing: true }),
+        levels: &[],
+        source: "xenbus.c xen_pcibk_xenbus_register, 2.6.32 to 4.4 (err): the module does not load",
+        examples: &["xen_pciback: xen_pcibk_xenbus_register: create xen_pciback_workqueue failed"],
+    },
+    Message {
         // It goes on with advice, over several lines.
-        pattern: r"{p}Driver tried to write to a read-only configuration space field at offset .*",
+        texts: &["{p}Driver tried to write to a read-only configuration space field at offset {*}"],
         read: noted,
         levels: &[],
         source: "conf_space.c xen_pcibk_config_write, 2.6.18 to 7.1 (warn)",
@@ -62,21 +80,53 @@ pub(super) const MESSAGES: &[Message] = &[
         ],
     },
     Message {
-        pattern: r"{p}(?:Stealing ownership from dom[0-9]+\.|device has been assigned to another domain! .*|error enabling MSI(?:-X)? for guest [0-9]+: err -?[0-9]+!?|driver data not found.*|cannot enable memory-write-invalidate .*|Unsupported header type .*|{t}IRQ line is not shared with other domains\. Turning ISR off|{t}failed to install fake IRQ handler .*)",
-        read: noted,
+        texts: &[
+            "{p}error enabling MSI for guest {n}: err {n}",
+            "{p}error enabling MSI-X for guest {n}: err {n}!",
+            "{p}driver data not found{+}",
+            "{p}cannot enable memory-write-invalidate {*}",
+            "{p}Unsupported header type {n}!",
+            "{p}xen-pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "{p}xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "{p}pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "{p}pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "{p}xen map irq failed {n} for {n} domain",
+        ],
+        read: |found| Some(Event::Noted { address: found.device? }),
         levels: &[],
-        source: "xenbus.c, conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1",
+        source: "conf_space_header.c, pciback_ops.c, arch/x86/pci/xen.c, each in some of 2.6.18 to 7.1",
         examples: &[
-            "pciback 0000:00:1d.0: Stealing ownership from dom3.",
             "pciback 0000:00:1d.0: xen_pciback: error enabling MSI for guest 3: err -22",
             "pciback 0000:00:1d.0: xen_pciback: xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",
+            "pciback 0000:00:14.3: xen map irq failed -19 for 1 domain",
         ],
     },
     Message {
-        pattern: r"(?:xen[-_])?pciback: (?:(?<bdf>{a}): )?(?:error enabling MSI(?:-X)? for guest [0-9]+: err -?[0-9]+!?|failed to enable MSI-X: err -?[0-9]+!|(?:xen-pciback: )?driver data not found for {a}|cannot enable memory-write-invalidate .*|Unsupported header type .*)",
-        read: |found| Some(address(found).map_or(Event::Remark, |address| Event::Noted { address })),
+        texts: &[
+            "{m}error enabling MSI for guest {n}: err {n}",
+            "{m}error enabling MSI-X for guest {n}: err {n}!",
+            "{m}failed to enable MSI-X: err {n}!",
+            "{m}driver data not found for {a}",
+            "{m}cannot enable memory-write-invalidate {*}",
+            "{m}Unsupported header type {n}!",
+        ],
+        read: noted_or_remark,
         levels: &[],
         source: "pciback_ops.c, conf_space_header.c, 3.1 to 5.7 (printk with the address in the text)",
-        examples: &["xen_pciback: 0000:00:1d.0: error enabling MSI-X for guest 4: err -28!"],
+        examples: &[
+            "xen_pciback: 0000:00:1d.0: error enabling MSI-X for guest 4: err -28!",
+            "xen_pciback: xen-pciback: driver data not found for 0000:00:1d.0",
+        ],
+    },
+    Message {
+        texts: &["error enable msi for guest {x} status {x}", "error enable msi-x for guest {x} status {x}"],
+        read: |_| Some(Event::Remark),
+        levels: &[],
+        source: "pciback_ops.c, conf_space_capability_msi.c, 2.6.18 to 3.6 (err): no prefix, and the guest in hexadecimal",
+        examples: &["error enable msi for guest a status ffffffea"],
     },
 ];
+
+fn noted_or_remark(found: &Found<'_>) -> Option<Event> {
+    Some(found.address().map_or(Event::Remark, |address| Event::Noted { address }))
+}

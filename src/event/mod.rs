@@ -1,23 +1,27 @@
 //! What a record says: the messages of pciback, the driver core and the stubs as [`Event`]s.
 //!
 //! One file per message family; a message is a row of data ([`Message`]) and a short reader, and adding one is adding a
-//! row. `stubs.rs` is the smallest example. A message must fill its record from the first byte to the last: a line that
-//! merely quotes the driver (a parse error repeating its list, a USB product name) is no event. Several messages run
-//! together in one line are all found.
+//! row. `probe.rs` is a small example. A message must fill its record from the first byte to the last: a line that merely
+//! quotes the driver (a parse error repeating its list, a USB product name) is no event. Several messages run together in
+//! one line are all found. Records that name pciback and are no known message are judged in `unknown.rs`.
 
 mod boot;
+mod debug;
 mod device_core;
 mod guests;
+mod holders;
+mod marks;
+mod opening;
 mod pciback;
-mod plain;
+mod probe;
 mod recogniser;
-mod stubs;
+mod template;
+mod unknown;
+mod user_space;
 
 pub use recogniser::Recogniser;
 
 use std::sync::Arc;
-
-use regex::bytes::Captures;
 
 use crate::pci::{Address, Errno};
 use crate::record::{Author, BootId, Place, Record, Stamp};
@@ -289,13 +293,15 @@ impl Fact {
 
 /// One message of the kernel: how to know it, and what it says.
 pub struct Message {
-    /// The whole message. `{a}` stands for an address, `{p}` for pciback's device prefix of every era, `{m}` for its module's,
-    /// `{c}` for the PCI core's, `{n}` for a number and `{x}` for four hexadecimal digits. A pattern that has no choice but
-    /// these, and perhaps anything at its end, is read without regular expressions.
-    pub pattern: &'static str,
+    /// The whole message, one text for each of its wordings. In front may stand `{p}`: pciback's name and a device, in every
+    /// era; `{k}`: the same without the module's name behind it, as the core's texts are printed; `{m}`: the module's name,
+    /// and perhaps a device; `{b}`: the backend of a guest; `{c}`: the PCI core and a device. Behind it are holes: `{a}` is
+    /// an address, `{n}` a number, `{x}` hexadecimal digits, `{w}` a word, `{*}` anything, `{+}` nothing or a blank and anything.
+    pub texts: &'static [&'static str],
     /// Makes the event. `None` when a number is out of its range: then it was not this message.
     pub read: fn(&Found<'_>) -> Option<Event>,
-    /// The only levels it is printed at, where a wrong level proves that another hand wrote it; empty: any.
+    /// The only levels it is printed at, where a wrong level proves that another hand wrote it; empty: any. Messages that
+    /// tell of a failure have none: a level that a tool distorted must not hide them.
     pub levels: &'static [u8],
     /// Kernel versions that print it, and the file.
     pub source: &'static str,
@@ -305,57 +311,57 @@ pub struct Message {
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("pattern", &self.pattern).finish_non_exhaustive()
+        f.debug_struct("Message").field("texts", &self.texts).finish_non_exhaustive()
     }
 }
+
+/// The families of pciback's own messages, and of those that decide about its devices. A record that ends inside one of these
+/// may have said something that matters.
+const DECISIVE: [&[Message]; 4] = [pciback::MESSAGES, probe::MESSAGES, guests::MESSAGES, debug::MESSAGES];
+
+/// The families of all others.
+const OTHERS: [&[Message]; 4] = [boot::MESSAGES, marks::MESSAGES, device_core::MESSAGES, holders::MESSAGES];
 
 /// Every message known, family by family.
 pub fn messages() -> impl Iterator<Item = &'static Message> {
-    [boot::MESSAGES, pciback::MESSAGES, device_core::MESSAGES, guests::MESSAGES, stubs::MESSAGES].into_iter().flatten()
+    DECISIVE.into_iter().chain(OTHERS).flatten()
 }
+
+/// How many holes of a message are kept.
+const PARTS: usize = 4;
 
 /// What a message is read from.
-#[derive(Debug)]
-pub enum Found<'a> {
-    /// The parts that its pattern names.
-    Parts(Captures<'a>),
-    /// Of a message that needs no regular expression: the device of `{p}`, and what stands for the one other part.
-    Plain {
-        /// The device.
-        device: Option<Address>,
-        /// The name of that part (`n` is the number of `{n}`), and what stands there.
-        part: Option<(&'static str, &'a [u8])>,
-    },
-}
-
-impl Found<'_> {
-    fn name(&self, name: &str) -> Option<&[u8]> {
-        match self {
-            Self::Parts(parts) => parts.name(name).map(|part| part.as_bytes()),
-            Self::Plain { part, .. } => part.filter(|(known, _)| *known == name).map(|(_, text)| text),
-        }
-    }
-
+#[derive(Debug, Default)]
+pub struct Found<'a> {
+    /// The device in front of the text.
+    device: Option<Address>,
+    /// The device in the text.
+    named: Option<Address>,
+    /// What stands in the other holes, in their order.
+    parts: [Option<&'a [u8]>; PARTS],
     /// The whole message.
-    fn whole(&self) -> Option<&[u8]> {
-        match self {
-            Self::Parts(parts) => parts.get(0).map(|part| part.as_bytes()),
-            Self::Plain { .. } => None,
-        }
-    }
+    whole: &'a [u8],
 }
 
-fn address(found: &Found<'_>) -> Option<Address> {
-    match found {
-        Found::Parts(_) => Address::from_kernel(found.name("bdf")?),
-        Found::Plain { device, .. } => *device,
+impl<'a> Found<'a> {
+    fn part(&self, at: usize) -> Option<&'a [u8]> {
+        *self.parts.get(at)?
     }
-}
 
-fn number<N: std::str::FromStr>(found: &Found<'_>, name: &str) -> Option<N> {
-    std::str::from_utf8(found.name(name)?).ok()?.parse().ok()
+    fn number<N: std::str::FromStr>(&self, at: usize) -> Option<N> {
+        std::str::from_utf8(self.part(at)?).ok()?.parse().ok()
+    }
+
+    /// The device: the one in the text, where there is one.
+    fn address(&self) -> Option<Address> {
+        self.named.or(self.device)
+    }
 }
 
 fn noted(found: &Found<'_>) -> Option<Event> {
-    Some(Event::Noted { address: address(found)? })
+    Some(Event::Noted { address: found.address()? })
+}
+
+fn bound(found: &Found<'_>) -> Option<Event> {
+    Some(Event::Bound { address: found.address()? })
 }

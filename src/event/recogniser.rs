@@ -1,342 +1,271 @@
-//! From a record to its facts.
+//! From a record to its events.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use regex::bytes::{Regex, RegexSet};
 
-use super::plain::{Opening, Plain};
-use super::{Event, Found, Message, Said, messages};
+use super::holders::speaker;
+use super::opening::Opening;
+use super::template::{Match, Template};
+use super::unknown::{priority, stamp};
+use super::{DECISIVE, Event, Message, OTHERS, Said, user_space};
 use crate::pci::Address;
 use crate::record::{Author, Record};
 
-/// What the holes in a pattern stand for. A hole may have others in it, which come behind it.
-const HOLES: &[(&str, &str)] = &[
-    // pciback's device prefix in every era: the second prefix came with 5.8, with `-` or `_` by source file.
-    ("{p}", r"pciback (?<bdf>{a}): (?:{m})?"),
-    // The PCI core's, of a device (drivers/pci/probe.c).
-    ("{c}", r"pci (?<bdf>{a}): "),
-    // What the fake interrupt handler calls itself (`pciback_ops.c` `xen_pcibk_control_isr`, "%s[%s]").
-    ("{t}", r"(?:xen-)?pciback\[{a}\]:? "),
-    // `%04x:%02x:%02x.%d`, domains above `ffff` with more digits.
-    ("{a}", r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"),
-    ("{m}", r"xen[-_]pciback: "),
-    ("{n}", r"(?<n>-?[0-9]+)"),
-    ("{x}", r"[0-9a-f]{4}"),
-];
+/// Longest record in which messages are looked for. printk's own limit is 2 KiB at most (kernel/printk/printk.c
+/// `LOG_LINE_MAX`, `PRINTKRB_RECORD_MAX`): what is longer is no record of the kernel's alone.
+const LONGEST: usize = 16 << 10;
 
-/// Names that stand where a driver's stands in a message, and are none.
-const NOT_DRIVERS: &[&[u8]] = &[b"pci", b"pciback", b"xen-pciback", b"device", b"for", b"bridge", b"bus", b"at"];
+/// Most messages that are read from one record.
+pub(super) const MOST: usize = 64;
 
-/// How messages begin: what begins otherwise is none.
-const BEGINNINGS: [&[u8; 4]; 10] =
-    [b"pcib", b"pci ", b"pci-", b"xen-", b"xen_", b"Linu", b"Kern", b"Comm", b"hide", b"****"];
+/// What the hypervisor's refusal of a device reads like, under the name of any driver (see `device_core.rs`).
+const REFUSED: [&[u8]; 2] =
+    [b"Failed to add - passthrough or MSI/MSI-X might fail!", b"not registering with Xen: invalid PCI segment"];
 
-/// What stands between two messages that were run together.
-const BETWEEN: &str = r"\s+(?:(?:<[0-9]{1,3}>)?\[ *[0-9]+\.[0-9]{6}\] )?";
-
-struct Row {
+/// One text of a message.
+pub(super) struct Row {
+    pub(super) template: Template,
     message: &'static Message,
-    /// Compiled when it is first needed: most rows never are.
-    pattern: OnceLock<Regex>,
+    /// Whether the text is pciback's, or decides about a device of its.
+    pub(super) decisive: bool,
 }
 
-/// Knows every message of [`messages`].
+/// Knows every message of [`super::messages`].
 pub struct Recogniser {
-    rows: Vec<Row>,
-    /// All patterns of the rows as one: says which of them match.
-    any: RegexSet,
-    /// The rows that can be read without, by the first byte behind the prefix.
-    plain: [Vec<(Plain, usize)>; 256],
-    between: Regex,
+    pub(super) rows: Vec<Row>,
+    /// The rows by the first byte of their text.
+    by_first: [Vec<usize>; 256],
+    pub(super) pciback: Finder<'static>,
     seizing: Finder<'static>,
 }
 
 impl std::fmt::Debug for Recogniser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recogniser").field("messages", &self.rows.len()).finish_non_exhaustive()
+        f.debug_struct("Recogniser").field("texts", &self.rows.len()).finish_non_exhaustive()
     }
 }
 
-/// The pattern of a whole message, or of several that are tried in this order.
-fn anchored(pattern: &str) -> String {
-    let pattern = HOLES.iter().fold(pattern.to_owned(), |pattern, (hole, meaning)| pattern.replace(hole, meaning));
-    format!("(?s-u)^(?:{pattern})")
+/// A message that was read.
+#[derive(Debug)]
+pub(super) struct Heard<'a> {
+    pub(super) event: Event,
+    levels: &'static [u8],
+    /// What stands behind it.
+    pub(super) rest: &'a [u8],
 }
 
-#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles every one of them")]
-fn regex(pattern: &str) -> Regex {
-    Regex::new(&anchored(pattern)).expect("a constant pattern")
-}
-
-impl Row {
-    fn pattern(&self) -> &Regex {
-        self.pattern.get_or_init(|| regex(self.message.pattern))
-    }
+/// The messages that a record begins with.
+struct Run<'a> {
+    events: Vec<(Event, &'static [u8])>,
+    /// What stands behind the last one.
+    rest: &'a [u8],
+    /// Whether the rest begins as a record of its own.
+    begins: bool,
 }
 
 impl Recogniser {
-    /// The one recogniser, compiled when first used.
+    /// The one recogniser, made when first used.
     pub fn get() -> &'static Self {
-        static ONE: LazyLock<Recogniser> = LazyLock::new(Recogniser::compile);
+        static ONE: LazyLock<Recogniser> = LazyLock::new(Recogniser::new);
         &ONE
     }
 
-    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles every one of them")]
-    fn compile() -> Self {
-        let mut plain = [const { Vec::new() }; 256];
-        for (at, message) in messages().enumerate() {
-            if let Some(row) = Plain::of(message.pattern)
-                && let Some(rows) = row.first().and_then(|first| plain.get_mut(usize::from(first)))
-            {
-                rows.push((row, at));
+    fn new() -> Self {
+        let families = DECISIVE.iter().map(|family| (family, true)).chain(OTHERS.iter().map(|family| (family, false)));
+        let mut rows = Vec::new();
+        for (family, decisive) in families {
+            for message in *family {
+                let templates = message.texts.iter().filter_map(|text| Template::of(text));
+                rows.extend(templates.map(|template| Row { template, message, decisive }));
             }
         }
-        Self {
-            rows: messages().map(|message| Row { message, pattern: OnceLock::new() }).collect(),
-            any: RegexSet::new(messages().map(|message| anchored(message.pattern))).expect("constant patterns"),
-            plain,
-            between: regex(BETWEEN),
-            seizing: Finder::new("seizing device"),
+        let mut by_first = [const { Vec::new() }; 256];
+        for (at, row) in rows.iter().enumerate() {
+            if let Some(list) = row.template.first().and_then(|first| by_first.get_mut(usize::from(first))) {
+                list.push(at);
+            }
         }
+        Self { rows, by_first, pciback: Finder::new("pciback"), seizing: Finder::new("seizing device") }
     }
 
     /// Hands everything that `record` says to `sink`.
     pub fn hear(&self, record: &Record<'_>, sink: &mut dyn FnMut(Said)) {
         let message = record.message.as_ref();
-        if let Some((event, levels)) = self.plain(message) {
-            self.state(record, event, levels, sink);
+        if message.len() > LONGEST {
+            if record.author != Author::User && self.pciback.find(message).is_some() {
+                state(record, Event::Damaged { address: None }, &[], sink);
+            }
             return;
         }
-        let events = self.events(message);
-        if events.is_empty()
-            && let Some(event) = self.not_an_event(record).or_else(|| speaker(record))
-        {
-            self.state(record, event, &[], sink);
-        }
-        for (event, levels) in events {
-            self.state(record, event, levels, sink);
+        let run = self.run(message);
+        if run.rest.is_empty() {
+            for (event, levels) in run.events {
+                state(record, event, levels, sink);
+            }
+        } else if record.author == Author::User {
+            let up = user_space::is_up(record).then_some(Event::UserSpaceUp);
+            if let Some(event) = up.or_else(|| self.quotes_seizing(message)) {
+                state(record, event, &[], sink);
+            }
+        } else if run.events.is_empty() {
+            self.hear_other(record, sink);
+        } else {
+            self.hear_merged(record, run, sink);
         }
     }
 
-    /// Reads a message that needs no regular expression and fills the record.
-    fn plain(&self, message: &[u8]) -> Option<(Event, &'static [u8])> {
-        if !begins(message) {
-            return None;
+    /// A record that begins with no known message.
+    fn hear_other(&self, record: &Record<'_>, sink: &mut dyn FnMut(Said)) {
+        let message = record.message.as_ref();
+        if user_space::is_up(record) {
+            return state(record, Event::UserSpaceUp, &[], sink);
         }
-        let opening = Opening::of(message)?;
-        let rows = self.plain.get(usize::from(opening.first()?))?;
-        let (found, at) = rows.iter().find_map(|(plain, at)| Some((plain.read(&opening)?, *at)))?;
-        let message = self.rows.get(at)?.message;
-        Some(((message.read)(&found)?, message.levels))
-    }
-
-    /// The events that fill `message` from its first byte to its last, or none at all.
-    fn events(&self, message: &[u8]) -> Vec<(Event, &'static [u8])> {
         let mut events = Vec::new();
-        let mut rest = message;
-        while !rest.is_empty() {
-            let Some((event, row, behind)) = self.first(rest) else { return Vec::new() };
-            events.push((event, row.message.levels));
-            let skip = self.between.find(behind).map_or(0, |found| found.end());
-            rest = if behind.trim_ascii().is_empty() { &[] } else { behind.get(skip..).unwrap_or_default() };
-            if skip == 0 && !rest.is_empty() {
-                return Vec::new();
+        if self.pciback.find(message).is_some() {
+            events = self.unknown(message, record.level == Some(7));
+            if events.is_empty() && record.author == Author::Kernel {
+                events.extend(self.quotes_seizing(message));
+            } else if events.is_empty() {
+                events = self.quoted(message);
             }
         }
-        events
+        if events.is_empty()
+            && let Some((address, driver, text)) = speaker(record)
+        {
+            if REFUSED.contains(&text.trim_ascii_end()) {
+                events.push(Event::XenRefused { address });
+            }
+            events.push(Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() });
+        }
+        for event in events {
+            state(record, event, &[], sink);
+        }
     }
 
-    /// The message that `text` begins with, and what stands behind it.
-    fn first<'a>(&self, text: &'a [u8]) -> Option<(Event, &Row, &'a [u8])> {
-        if !begins(text) {
-            return None;
+    /// A record that begins with known messages and goes on with something else.
+    fn hear_merged(&self, record: &Record<'_>, run: Run<'_>, sink: &mut dyn FnMut(Said)) {
+        let debug = record.level == Some(7);
+        let mut behind = if run.begins { self.unknown(run.rest, debug) } else { Vec::new() };
+        if run.events.len() >= MOST {
+            behind = vec![Event::Damaged { address: None }];
         }
-        self.any.matches(text).into_iter().find_map(|at| {
-            let row = self.rows.get(at)?;
-            let found = row.pattern().captures(text)?;
-            let end = found.get(0)?.end();
-            Some(((row.message.read)(&Found::Parts(found))?, row, text.get(end..)?))
-        })
+        if behind.is_empty() {
+            // Nobody can tell whether these are the driver's words or a quotation of them.
+            let own = run
+                .events
+                .iter()
+                .map(|(event, _)| event)
+                .filter(|event| event.is_pciback() && !matches!(event, Event::BackendReady | Event::Remark));
+            behind.extend(own.map(|event| Event::Damaged { address: event.address() }));
+            behind.extend(self.quoted(run.rest));
+            behind.dedup();
+            if behind.is_empty() {
+                behind = self.unknown(record.message.as_ref(), debug);
+            }
+        } else {
+            for (event, levels) in run.events {
+                state(record, event, levels, sink);
+            }
+        }
+        for event in behind {
+            state(record, event, &[], sink);
+        }
     }
 
-    /// A record that names pciback without being one of our messages.
-    fn not_an_event(&self, record: &Record<'_>) -> Option<Event> {
-        let message = record.message.as_ref();
-        // Debug messages are many, change with every version, and carry no state.
-        if is_ours(message) && record.author != Author::User && record.level != Some(7) {
-            let device = message.strip_prefix(b"pciback ").and_then(Address::peel);
-            return Some(Event::Unrecognised { address: device.map(|(address, _)| address), failing: true });
+    /// The messages that `message` begins with. One that is repeated at once counts once.
+    fn run<'a>(&self, message: &'a [u8]) -> Run<'a> {
+        let mut run = Run { events: Vec::new(), rest: message, begins: true };
+        while begins(run.rest) && run.events.len() < MOST {
+            let Some(heard) = Opening::of(run.rest).and_then(|opening| self.first(&opening)) else { break };
+            if run.events.last().is_none_or(|(event, _)| *event != heard.event) {
+                run.events.push((heard.event, heard.levels));
+            }
+            let next = between(heard.rest);
+            run.begins = next.is_some();
+            run.rest = if heard.rest.trim_ascii().is_empty() { &[] } else { next.unwrap_or(heard.rest) };
+            if !run.begins {
+                break;
+            }
         }
-        let at = self.seizing.find(message)?;
-        let before = message.get(..at)?;
+        run
+    }
+
+    /// The message that begins the text behind `opening`. Of several, the longest that ends where a message can end; one
+    /// that takes all that comes only where there is no other.
+    pub(super) fn first<'a>(&self, opening: &Opening<'a>) -> Option<Heard<'a>> {
+        let rows = self.by_first.get(usize::from(*opening.text.first()?))?;
+        let mut best: Option<((bool, usize), Heard<'a>)> = None;
+        for row in rows.iter().filter_map(|at| self.rows.get(*at)) {
+            let Match::Whole { found, rest, open } = row.template.compare(opening) else { continue };
+            let rank =
+                (!open && (rest.trim_ascii().is_empty() || between(rest).is_some()), opening.text.len() - rest.len());
+            if best.as_ref().is_some_and(|(best, _)| *best >= rank) {
+                continue;
+            }
+            if let Some(event) = (row.message.read)(&found) {
+                best = Some((rank, Heard { event, levels: row.message.levels, rest }));
+            }
+        }
+        best.map(|(_, heard)| heard)
+    }
+
+    /// A record that has a seizing line somewhere inside it.
+    fn quotes_seizing(&self, message: &[u8]) -> Option<Event> {
+        let before = message.get(..self.seizing.find(message)?)?;
         let from = memchr::memmem::rfind(before, b"pciback ")?;
         let address = message.get(from + 8..).and_then(Address::peel).map(|(address, _)| address);
         Some(Event::Quoted { address })
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as a step of the recogniser")]
-    fn state(&self, record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(Said)) {
-        // The record's own dictionary is written by the kernel, never by a message: where both speak they must agree.
-        if record.device.is_some() && event.address().is_some() && record.device != event.address() {
-            return;
+/// Hands on an event of `record`.
+fn state(record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(Said)) {
+    let author = record.author;
+    // The dictionary is written by the kernel, never by a message: where both speak they must agree.
+    let contradicted = event.address().filter(|address| record.device.is_some_and(|device| device != *address));
+    if let Some(address) = contradicted {
+        if author != Author::User && (event.is_pciback() || matches!(event, Event::XenRefused { .. })) {
+            for address in [Some(address), record.device] {
+                sink(Said { event: Event::Damaged { address }, author });
+            }
         }
-        let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
-        sink(Said { event, author: if wrong_level { Author::User } else { record.author } });
+        return;
     }
+    let event = match event {
+        Event::Damaged { address: None } => Event::Damaged { address: record.device },
+        event => event,
+    };
+    let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
+    sink(Said { event, author: if wrong_level { Author::User } else { author } });
 }
 
-/// Whether a text can be one of our messages.
+/// Whether a text can be one of the known messages, by its first bytes.
 fn begins(text: &[u8]) -> bool {
-    text.first_chunk().is_some_and(|start| BEGINNINGS.contains(&start))
+    let Some(start) = text.first_chunk::<4>() else { return false };
+    match start {
+        b"pcib" | b"pci " | b"xen-" | b"xen_" | b"Linu" | b"Kern" | b"Comm" | b"hide" | b"****" | b"ACPI" | b"pcif"
+        | b"Xen " | b"PCI:" | b"sett" | b"Boot" | b"Hype" | b"rebo" | b"Rest" | b"Powe" | b"Syst" | b"mach"
+        | b"kexe" | b"Star" | b"nvme" | b"e100" | b"bttv" | b"Yent" | b"erro" => true,
+        [b's', b'a', b'a', digit] => digit.is_ascii_digit(),
+        _ => false,
+    }
 }
 
-/// Whether a message begins as pciback's do, whatever it says: `pciback 0000:00:1d.0`, `xen_pciback: `, `xen-pciback pci-1-0`.
-fn is_ours(message: &[u8]) -> bool {
-    let prefix = message.strip_prefix(b"xen-").or_else(|| message.strip_prefix(b"xen_"));
-    let Some(rest) = prefix.unwrap_or(message).strip_prefix(b"pciback") else { return false };
-    let domain = rest.strip_prefix(b" ").and_then(|rest| rest.get(..memchr::memchr(b':', rest)?));
-    let digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    rest.starts_with(b": ")
-        || rest.starts_with(b" pci-")
-        || domain.is_some_and(|domain| (4..=8).contains(&domain.len()) && domain.iter().all(digit))
-}
-
-/// The driver that speaks about a device in `dev_*` form: `uhci_hcd 0000:00:1d.0: UHCI Host Controller`.
-///
-/// The kernel prints the name of the driver that is bound at that moment (drivers/base/core.c `dev_driver_string`).
-fn speaker(record: &Record<'_>) -> Option<Event> {
-    let message = record.message.as_ref();
-    let space = memchr::memchr(b' ', message.get(..32).unwrap_or(message))?;
-    let (driver, rest) = message.split_at_checked(space)?;
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if record.author == Author::User || NOT_DRIVERS.contains(&driver) || !driver.iter().all(plain) {
-        return None;
+/// What stands behind the end of a message that another was run together with: blanks, or a record's own priority and
+/// stamp. `None` where the text goes on otherwise, or the priority is one of user space.
+fn between(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.trim_ascii_start();
+    let (rest, numbered) = match priority(rest) {
+        Some((0..=7, rest)) => (rest, true),
+        Some(_) => return None,
+        None => (rest, false),
+    };
+    match stamp(rest) {
+        Some(rest) => Some(rest.trim_ascii_start()),
+        None => (!numbered && rest.len() < text.len()).then_some(rest),
     }
-    let (address, rest) = Address::peel(rest.get(1..)?)?;
-    if !matches!(rest.first(), Some(b':' | b' ')) {
-        return None;
-    }
-    Some(Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Place;
-
-    fn facts(level: Option<u8>, author: Author, text: &str) -> Vec<Said> {
-        let mut record = Record::bare(Place::default(), text.as_bytes());
-        record.level = level;
-        record.author = author;
-        let mut facts = Vec::new();
-        Recogniser::get().hear(&record, &mut |said| facts.push(said));
-        facts
-    }
-
-    fn events(text: &str) -> Vec<Event> {
-        facts(None, Author::Kernel, text).into_iter().map(|fact| fact.event).collect()
-    }
-
-    #[test]
-    fn every_example_of_every_message_is_read_by_its_own_row() {
-        let recogniser = Recogniser::get();
-        for row in &recogniser.rows {
-            for example in row.message.examples {
-                let (event, found, rest) = recogniser.first(example.as_bytes()).expect(example);
-                let plain = recogniser.plain(example.as_bytes());
-                assert!(plain.is_none_or(|plain| plain == (event, row.message.levels)), "{example}");
-                assert_eq!(found.message.pattern, row.message.pattern, "{example}");
-                assert_eq!(rest, b"", "{example}");
-            }
-            assert!(!row.message.examples.is_empty() && !row.message.source.is_empty());
-        }
-    }
-
-    #[test]
-    fn what_the_kernel_says_of_itself_is_the_same_without_regular_expressions() {
-        let recogniser = Recogniser::get();
-        for (text, plain) in [
-            ("Linux version 6.1.0-56-amd64 (x) #1 SMP", true),
-            ("Linux version 6.1.0", true),
-            ("Linux version 6.1.0 \n", true),
-            ("Linux version 6.1.0\n", true),
-            ("Linux version 6.1.0\u{b}", false),
-            ("Linux version 6.1.0\tx", false),
-            ("Linux version x", false),
-            ("Linux version ", false),
-            ("Linux  version 6", false),
-            ("Command line: ", true),
-            ("Command line: a\nb  ", true),
-            ("Kernel command line: pciback 0000:00:1d.0: seizing device", true),
-            ("Kernel command line:", false),
-            ("Kernel Command line: x", false),
-        ] {
-            let read: Vec<_> = recogniser.plain(text.as_bytes()).into_iter().collect();
-            assert_eq!(!read.is_empty(), plain, "{text:?}");
-            if plain {
-                assert_eq!(recogniser.events(text.as_bytes()), read, "{text:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn several_messages_run_together_are_all_found() {
-        let found = events("pciback 0000:00:1d.0: seizing device pciback 0000:00:1d.1: seizing device");
-        let addresses: Vec<String> = found.iter().filter_map(Event::address).map(|a| a.to_string()).collect();
-        assert_eq!(addresses, ["0000:00:1d.0", "0000:00:1d.1"]);
-        assert_eq!(
-            events("pciback 0000:00:1d.0: seizing device [    1.648270] pciback 0000:00:1d.1: seizing device").len(),
-            2
-        );
-    }
-
-    #[test]
-    fn quoting_the_driver_is_no_event() {
-        for quote in [
-            "usb 1-1: Product: pciback 0000:00:1d.0: xen_pciback: seizing device",
-            "pciback 0000:00:1d.0: xen_pciback: seizing device\")",
-            "note: pciback 0000:00:1d.2: xen_pciback: seizing device (quoted)",
-            "pciback 0000:00:1d.0: xen_pciback: seizing devices",
-        ] {
-            assert!(!events(quote).iter().any(|event| matches!(event, Event::Seizing { .. })), "{quote}");
-        }
-        let refusal = events(
-            "xen_pciback: Error parsing pci_devs_to_hide at \"pciback 0000:00:1d.1: xen_pciback: seizing device\"",
-        );
-        assert_eq!(
-            refusal,
-            [Event::ListRefused { rest: b"pciback 0000:00:1d.1: xen_pciback: seizing device".to_vec() }]
-        );
-    }
-
-    #[test]
-    fn a_seizing_line_at_another_level_is_not_the_drivers() {
-        let line = "pciback 0000:00:1d.0: xen_pciback: seizing device";
-        assert_eq!(facts(Some(6), Author::Kernel, line)[0].author, Author::Kernel);
-        assert_eq!(facts(Some(3), Author::Kernel, line)[0].author, Author::User);
-    }
-
-    #[test]
-    fn new_wording_is_noticed_and_debug_messages_are_not() {
-        assert_eq!(
-            events("pciback 0000:00:1d.0: xen_pciback: grabbing gadget"),
-            [Event::Unrecognised { address: "00:1d.0".parse().ok(), failing: true }]
-        );
-        assert_eq!(events("pciback 0000:00:1d.0: xen_pciback: probing..."), [Event::Remark]);
-        assert!(facts(Some(7), Author::Kernel, "pciback 0000:00:1d.0: xen_pciback: mumbling...").is_empty());
-    }
-
-    #[test]
-    fn the_driver_that_speaks_holds_the_device() {
-        let held = |text| matches!(events(text).as_slice(), [Event::HeldBy { driver, .. }] if driver == "uhci_hcd");
-        assert!(held("uhci_hcd 0000:00:1d.0: UHCI Host Controller"));
-        for other in [
-            "pci 0000:00:1d.0: BAR 4: assigned",
-            "uhci_hcd 0000:00:1d.0x",
-            "pciback 0000:00:1d.0: enabling device (0000 -> 0002)",
-        ] {
-            assert!(!held(other), "{other}");
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
 //! One PCI device as sysfs shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::uses::{self, Use};
 use crate::pci::{Address, Ids};
-use crate::tree::{Known, Tree};
+use crate::tree::{Known, Obstacle, Tree};
 
 /// Every PCI device of a host, by address.
 pub type Devices = BTreeMap<Address, Device>;
@@ -24,14 +24,17 @@ pub struct Device {
     pub class: Known<u32>,
     /// The bridges above it, nearest first.
     pub bridges: Vec<Address>,
+    /// Whether other devices' directories are inside its own, as those of what is behind a bridge are.
+    pub nests: bool,
     /// What dom0 uses it for now, as far as that can be told.
     pub uses: Known<Vec<Use>>,
 }
 
 impl Device {
-    /// Whether it is a PCI-to-PCI bridge (class 0604), which can have devices behind it.
+    /// Whether it is a PCI-to-PCI bridge (class 0604), which can have devices behind it. Where its class cannot be read, sysfs'
+    /// directories say whether something is behind it.
     pub fn is_bridge(&self) -> bool {
-        self.class.is().is_some_and(|class| class >> 8 == 0x0604)
+        self.class.is().map_or(self.nests, |class| class >> 8 == 0x0604)
     }
 }
 
@@ -48,15 +51,49 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
     let addresses: Vec<Address> = listed.iter().filter_map(|name| Address::from_kernel(name.as_bytes())).collect();
     if addresses.is_empty() {
         let why = "lists no device at all, which no dom0 does".to_owned();
-        return Known::Unreadable(crate::tree::Obstacle { path: DEVICES.to_owned(), why });
+        return Known::Unreadable(Obstacle { path: DEVICES.to_owned(), why });
     }
-    let bound = bound(tree);
-    let using = uses::Machine::read(tree);
-    let device = |address: Address| {
-        let path = tree.resolve(&format!("{DEVICES}/{address}")).is().cloned().unwrap_or_default();
+    let sysfs = Sysfs { tree, bound: bound(tree), using: uses::Machine::read(tree) };
+    let mut devices: Devices = addresses.into_iter().map(|address| (address, sysfs.device(address))).collect();
+    let above: BTreeSet<Address> = devices.values().flat_map(|device| &device.bridges).copied().collect();
+    devices.iter_mut().for_each(|(address, device)| device.nests = above.contains(address));
+    unlinked(&mut devices, tree.list(DRIVERS).is().is_some());
+    Known::Is(devices)
+}
+
+/// Where no driver is linked with any device, and the drivers are not there either, the links were not copied: then nobody knows
+/// which device is bound.
+fn unlinked(devices: &mut Devices, drivers_seen: bool) {
+    if drivers_seen || devices.values().any(|device| device.driver != Known::Absent) {
+        return;
+    }
+    for (address, device) in devices {
+        let why = "no driver is linked with any device, and no driver is there".to_owned();
+        device.driver = Known::Unreadable(Obstacle { path: format!("{DEVICES}/{address}/driver"), why });
+    }
+}
+
+/// The files of a machine that are looked at for each device.
+struct Sysfs<'a> {
+    tree: &'a Tree,
+    bound: BTreeMap<Address, String>,
+    using: uses::Machine,
+}
+
+impl Sysfs<'_> {
+    fn device(&self, address: Address) -> Device {
+        let tree = self.tree;
+        let listed = format!("{DEVICES}/{address}");
+        let path = tree.resolve(&listed).is().cloned().unwrap_or_default();
         let hex = |file: &str| tree.read_text(&format!("{path}/{file}")).and_then(|text| hexadecimal(&text));
         let ids = hex("vendor").and_then(|vendor| hex("device").map(|device| (vendor, device)));
-        let driver = driver(tree, &path, bound.get(&address));
+        let class = hex("class");
+        let driver = match self.hidden(&listed, &path, class.is()) {
+            Some(why) if !self.bound.contains_key(&address) || path == listed => {
+                Known::Unreadable(Obstacle { path: format!("{listed}/driver"), why })
+            }
+            _ => driver(tree, &path, self.bound.get(&address)),
+        };
         Device {
             module: driver.as_ref().and_then(|driver| module(tree, driver)),
             driver,
@@ -65,12 +102,25 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
                 (Ok(vendor), Ok(device)) => Known::Is(Ids { vendor, device }),
                 _ => Known::Absent,
             }),
-            class: hex("class"),
+            class,
             bridges: path.rsplit('/').skip(1).map_while(|name| Address::from_kernel(name.as_bytes())).collect(),
-            uses: using.of(tree, &path),
+            nests: false,
+            uses: self.using.of(tree, &path),
         }
-    };
-    Known::Is(addresses.into_iter().map(|address| (address, device(address))).collect())
+    }
+
+    /// Why a device's own directory does not tell what it tells on a running machine: its link leads to what was not copied, or it
+    /// is a bridge in a copy without links, whose directories are not inside each other.
+    fn hidden(&self, listed: &str, path: &str, class: Option<&u32>) -> Option<String> {
+        if path == listed {
+            let bridge = class.is_some_and(|class| class >> 8 == 0x0604);
+            let copied = self.tree.link(listed).obstacle().is_some();
+            return (bridge && copied)
+                .then(|| "it is a directory in this copy, which does not show what is behind a bridge".to_owned());
+        }
+        let gone = matches!(self.tree.list(path), Known::Absent);
+        gone.then(|| format!("its device's link leads to /{path}, which is not there"))
+    }
 }
 
 /// Which driver's directory links to which device: the same fact as the device's own link, seen from the other end.
@@ -145,6 +195,38 @@ mod tests {
     fn an_empty_directory_is_no_proof_of_absence() {
         assert!(read(&Tree::from_manifest("sys/bus/pci/devices/\n").unwrap()).obstacle().is_some());
         assert!(matches!(read(&Tree::default()), Known::Absent));
+    }
+
+    #[test]
+    fn a_bridge_without_a_class_is_known_by_what_is_inside_it() {
+        let text = TREE.replace("class = 0x060400\\n", "vendor = 0x8086\\n");
+        let devices = read(&Tree::from_manifest(&text).unwrap());
+        let devices = devices.is().unwrap();
+        assert!(devices[&"00:1e.0".parse().unwrap()].is_bridge());
+        assert!(!devices[&"02:01.0".parse().unwrap()].is_bridge());
+    }
+
+    #[test]
+    fn a_link_out_of_the_copy_is_not_unbound() {
+        let text = "sys/bus/pci/devices/0000:00:1d.0 -> ../../../devices/pci0000:00/0000:00:1d.0\n\
+                    sys/bus/pci/devices/0000:00:1d.1 -> ../../../devices/pci0000:00/0000:00:1d.1\n\
+                    sys/bus/pci/drivers/ahci/0000:00:1d.1 -> ../../../../devices/pci0000:00/0000:00:1d.1\n";
+        let devices = read(&Tree::from_manifest(text).unwrap());
+        let devices = devices.is().unwrap();
+        assert!(devices[&"00:1d.0".parse().unwrap()].driver.obstacle().is_some());
+        assert_eq!(devices[&"00:1d.1".parse().unwrap()].driver, Known::Is("ahci".to_owned()));
+    }
+
+    #[test]
+    fn a_copy_without_links_shows_no_bindings_and_nothing_behind_a_bridge() {
+        let text = "sys/bus/pci/devices/0000:00:1e.0/class = 0x060400\\n\n\
+                    sys/bus/pci/devices/0000:00:1f.0/class = 0x060100\\n\nsys/bus/pci/drivers/ahci/bind = \n";
+        let unread = |text: &str| {
+            let devices = read(&Tree::from_manifest(text).unwrap());
+            devices.is().unwrap().values().map(|device| device.driver.obstacle().is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(unread(text), [true, false]);
+        assert_eq!(unread(text.split("sys/bus/pci/drivers").next().unwrap()), [true, true]);
     }
 
     #[test]

@@ -4,23 +4,30 @@
 //! `irq_handlers`), drivers/pci/pci-sysfs.c, drivers/xen/sys-hypervisor.c.
 
 mod device;
+mod lspci;
 mod names;
 mod page;
+mod platform;
 mod uses;
 
 pub use device::{Device, Devices};
 pub use names::PciIds;
 pub use page::Page;
+pub use platform::own_list;
 pub use uses::Use;
 
 use crate::pci::KernelVersion;
 use crate::record::BootId;
-use crate::tree::{Known, Tree};
+use crate::tree::{Known, Obstacle, Tree};
 
 /// Name of pciback's PCI driver in sysfs and in `driver_override`, in every kernel.
 pub const PCIBACK: &str = "pciback";
 
+const DRIVERS: &str = "sys/bus/pci/drivers";
 const DRIVER: &str = "sys/bus/pci/drivers/pciback";
+
+/// Where the text of `lspci` is put that the user named.
+pub const LSPCI: &str = lspci::NAMED;
 
 /// What sysfs and procfs say about a machine.
 #[derive(Clone, Debug)]
@@ -37,6 +44,9 @@ pub struct Host {
     pub dom0: Known<bool>,
     /// Every PCI device.
     pub devices: Known<Devices>,
+    /// The file with the text of `lspci` that says it, where sysfs is not there. It says nothing of devices that it does not
+    /// name: `lspci` may have been asked for some only.
+    pub lspci: Option<String>,
     /// pciback's driver directory.
     pub pciback: Known<Pciback>,
     /// The family of the distribution, from `etc/os-release`.
@@ -72,7 +82,14 @@ pub enum Distribution {
 impl Host {
     /// What the files of `tree` say.
     pub fn read(tree: &Tree) -> Self {
-        let devices = device::read(tree);
+        let (devices, lspci) = match device::read(tree) {
+            Known::Absent => {
+                let told = lspci::read(tree);
+                let path = told.is().map(|(_, path)| path.clone());
+                (told.map(|(devices, _)| devices), path)
+            }
+            seen => (seen, None),
+        };
         let pciback = pciback(tree);
         Self {
             release: release(tree),
@@ -83,6 +100,7 @@ impl Host {
             uptime: uptime(tree),
             dom0: dom0(tree, &pciback),
             devices,
+            lspci,
             pciback,
             distribution: distribution(tree),
         }
@@ -125,7 +143,7 @@ fn uptime(tree: &Tree) -> Known<u64> {
 /// Where neither can be seen, a device that pciback has *set up* proves it as well: pciback sets devices up only after
 /// `xen_initial_domain()` (`pci_stub.c` `xen_pcibk_init`). Its mere directory proves nothing.
 fn dom0(tree: &Tree, pciback: &Known<Pciback>) -> Known<bool> {
-    let by_xenfs = tree.read_text("proc/xen/capabilities").map(|text| text.contains("control_d"));
+    let by_xenfs = capabilities(tree).map(|text| text.contains("control_d"));
     let by_features = tree.read_text("sys/hypervisor/properties/features").and_then(|text| {
         let low = text.get(text.len().saturating_sub(8)..).and_then(|digits| u32::from_str_radix(digits, 16).ok());
         low.map_or(Known::Absent, |features| Known::Is(features & (1 << 11) != 0))
@@ -141,18 +159,33 @@ fn dom0(tree: &Tree, pciback: &Known<Pciback>) -> Known<bool> {
     }
 }
 
+/// What xenfs says. In a guest it is empty, and so is every file of procfs in a copy by `tar`, which believes their size: where
+/// another file of procfs is empty, too, nothing is known.
+fn capabilities(tree: &Tree) -> Known<String> {
+    const PATH: &str = "proc/xen/capabilities";
+    let is_empty = |path: &str| tree.read(path) == Known::Is(&[]);
+    if is_empty(PATH) && (is_empty("proc/cmdline") || is_empty("proc/version")) {
+        let why = "is empty, as all that was copied of procfs".to_owned();
+        return Known::Unreadable(Obstacle { path: PATH.to_owned(), why });
+    }
+    tree.read_text(PATH)
+}
+
+/// pciback's directory. That it is not there is known only where those of other drivers are.
 fn pciback(tree: &Tree) -> Known<Pciback> {
-    tree.list(DRIVER).map(|_| Pciback {
+    let pciback = tree.list(DRIVER).map(|_| Pciback {
         slots: tree.read(&format!("{DRIVER}/slots")).map(Page::slots),
         irq_handlers: tree.read(&format!("{DRIVER}/irq_handlers")).map(Page::irq_handlers),
-    })
+    });
+    if matches!(pciback, Known::Absent) && tree.list(DRIVERS).is().is_none_or(Vec::is_empty) {
+        let why = "no driver's directory is there".to_owned();
+        return Known::Unreadable(Obstacle { path: DRIVERS.to_owned(), why });
+    }
+    pciback
 }
 
 fn distribution(tree: &Tree) -> Distribution {
-    let Known::Is(text) = tree.read_text("etc/os-release") else { return Distribution::Other };
-    let words = text.lines().filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
-    let words: Vec<&str> = words.flat_map(|line| line.split(['=', '"', ' '])).collect();
-    let has = |names: &[&str]| names.iter().any(|name| words.contains(name));
+    let has = |names: &[&str]| names.iter().any(|name| platform::is_distribution(tree, name));
     if has(&["xcp-ng", "xenserver", "xenenterprise"]) {
         Distribution::XenServer
     } else if has(&["debian", "ubuntu"]) {
@@ -188,6 +221,15 @@ mod tests {
             host("sys/bus/pci/drivers/pciback/irq_handlers = 0000:00:1d.0:off:not acking:0\\n\n").dom0,
             Known::Is(true)
         );
+    }
+
+    #[test]
+    fn absence_is_known_only_where_other_things_are_seen() {
+        let empty = "proc/xen/capabilities =\nproc/cmdline =\n";
+        assert!(host(empty).dom0.obstacle().is_some());
+        assert_eq!(host("proc/xen/capabilities =\nproc/cmdline = ro\\n\n").dom0, Known::Is(false));
+        assert!(host("sys/bus/pci/devices/0000:00:1d.0/driver -> ../pciback\n").pciback.obstacle().is_some());
+        assert!(matches!(host("sys/bus/pci/drivers/ahci/\n").pciback, Known::Absent));
     }
 
     #[test]

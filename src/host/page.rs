@@ -19,19 +19,20 @@ const CUT: usize = 4095;
 impl Page {
     /// Reads `slots`: `0000:00:1d.0` (`%04x:%02x:%02x.%d`).
     pub fn slots(bytes: &[u8]) -> Self {
-        Self::read(bytes, Address::from_kernel)
+        Self::read(bytes, bytes.len() >= CUT, Address::from_kernel)
     }
 
-    /// Reads `irq_handlers`: `0000:00:1d.0:off:not acking:0` (`%s:%s:%sing:%ld`).
+    /// Reads `irq_handlers`: `0000:00:1d.0:off:not acking:0` (`%s:%s:%sing:%ld`). One that ends inside a line is cut, whatever
+    /// its length.
     pub fn irq_handlers(bytes: &[u8]) -> Self {
-        Self::read(bytes, |line| match Address::peel(line)? {
+        let cut = bytes.len() >= CUT || (!bytes.is_empty() && !bytes.ends_with(b"\n"));
+        Self::read(bytes, cut, |line| match Address::peel(line)? {
             (address, [b':', ..]) => Some(address),
             _ => None,
         })
     }
 
-    fn read(bytes: &[u8], line: impl Fn(&[u8]) -> Option<Address>) -> Self {
-        let cut = bytes.len() >= CUT;
+    fn read(bytes: &[u8], cut: bool, line: impl Fn(&[u8]) -> Option<Address>) -> Self {
         let end = if cut { bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1) } else { bytes.len() };
         let mut strange = false;
         let mut addresses = BTreeSet::new();
@@ -79,5 +80,7 @@ mod tests {
         let page = Page::irq_handlers(text.as_bytes());
         assert_eq!(page.addresses.len(), 1);
         assert!(!page.whole);
+        let short = Page::irq_handlers(b"0000:00:00.0:off:not acking:0\n0000:00:1d.0:on");
+        assert_eq!((short.addresses.len(), short.whole), (1, false));
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Wall;
+use super::journal_short::Names;
 use super::peel::split;
 use super::syslog::{self, Origin};
 
@@ -12,8 +13,8 @@ use super::syslog::{self, Origin};
 /// same.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    /// Host of `journalctl -o short-monotonic` lines, once one was seen.
-    pub(super) host: Option<Vec<u8>>,
+    /// The names behind the times of `journalctl -o short-monotonic`.
+    pub(super) names: Names,
     /// The last time of syslog, with the space behind it, and what it said.
     time: (Vec<u8>, Option<Wall>),
     /// The last origin, with the space behind it, and what it said.
@@ -49,6 +50,10 @@ impl Before {
             return Some(known);
         }
         let (wall, rest) = self.time(line)?;
+        if let Some((origin, text)) = syslog::fields_without_priority(rest) {
+            self.headers += 1;
+            return Some((Header { wall, origin, number: self.headers }, text));
+        }
         let (origin, text) = self.origin(rest);
         Some((Header { wall, origin, number: self.headers }, text))
     }
@@ -209,6 +214,10 @@ mod tests {
                     continue;
                 }
                 let alone = read(&mut Decoder::new(0), second, Decoder::feed);
+                if alone.iter().all(|record| record.stamp.wall.is_none()) {
+                    // A line without a header belongs to the message before it.
+                    continue;
+                }
                 assert_eq!(read(&mut decoder, second, Decoder::feed), alone, "{first:?} / {second:?}");
                 if !second.contains(['\u{1}', '\u{1b}', '\u{7f}']) {
                     read(&mut decoder, first, Decoder::feed);

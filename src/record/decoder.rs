@@ -2,14 +2,13 @@
 
 mod syslog;
 
+use super::container::Container;
 use super::dmesg_json::Array;
 use super::journal::NoRecord;
-use super::journal_short::Separator;
-use super::line::Line;
 use super::peel::{chomp, run, split};
 use super::stream::Stream;
 use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
-use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, object};
+use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, netconsole, object};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
 ///
@@ -82,6 +81,19 @@ impl Decoder {
     pub fn new(log: usize) -> Self {
         let place = Place { log, line: 1, offset: 0, sequence: None };
         Self { carry: Vec::new(), place, open: None, stream: Stream::default() }
+    }
+
+    /// A decoder for the text that syslog(2) gave, in which `<6>` is the kernel's own word. In a saved log it proves nothing: `dmesg
+    /// -r` mixes the facility into it, and anyone may have written it.
+    pub fn for_syslog_call(log: usize) -> Self {
+        let mut decoder = Self::new(log);
+        decoder.stream.container = Container::Call;
+        decoder
+    }
+
+    /// Whether any record so far had a form that is known: a time, a priority, a header, or fields. A log without any may be no log.
+    pub fn has_known_form(&self) -> bool {
+        self.stream.known
     }
 
     /// A decoder for bytes that stand behind `offset` others, as in the later files of a rotated set.
@@ -159,7 +171,11 @@ impl Decoder {
             None => match self.start(window, at_end) {
                 Start::Record(framer) => Open { place: self.place, framer, dropped: 0 },
                 Start::Skip(length) => {
-                    self.pass(split(window, length).0);
+                    let skipped = split(window, length).0;
+                    if matches!(skipped, [b'\n' | b'\r', ..]) {
+                        self.stream.section();
+                    }
+                    self.pass(skipped);
                     return length;
                 }
                 Start::NeedMore => return 0,
@@ -215,6 +231,9 @@ impl Decoder {
             None if !at_end => Start::NeedMore,
             Some(false) | None => Start::Record(Framer::Line(line::Framer::default())),
         };
+        if !self.stream.takes_frames() {
+            return self.blank(bytes, at_end);
+        }
         match bytes {
             [b'0'..=b'9', ..] => match kmsg::starts(bytes) {
                 // Half a prefix behind other records is the start of one that was cut.
@@ -227,10 +246,20 @@ impl Decoder {
                 lead => either(lead.map(|_| false), Framer::Line(line::Framer::default())),
             },
             [b'_', ..] => either(journal_export::starts(bytes), Framer::Export(journal_export::Framer::default())),
-            [b'A'..=b'Z', ..] => {
-                either(journal_verbose::starts(bytes), Framer::Verbose(journal_verbose::Framer::default()))
-            }
-            [b'"', ..] if self.stream.array == Array::Open => Start::Record(Framer::Rest(line::Framer::default())),
+            [b'A'..=b'Z', ..] => match journal_verbose::starts(bytes) {
+                Some(false) if self.stream.container.is_trusted() => {
+                    either(journal_export::starts(bytes), Framer::Export(journal_export::Framer::default()))
+                }
+                starts => either(starts, Framer::Verbose(journal_verbose::Framer::default())),
+            },
+            [b'[', ..] if self.stream.container.is_trusted() => match dmesg_json::bare(bytes) {
+                Some(length @ 1..) => {
+                    self.stream.array = Array::Bare;
+                    Start::Skip(length)
+                }
+                starts => either(starts.map(|_| false), Framer::Line(line::Framer::default())),
+            },
+            [b'"', ..] if self.stream.array != Array::Outside => Start::Record(Framer::Rest(line::Framer::default())),
             _ => self.blank(bytes, at_end),
         }
     }
@@ -245,7 +274,7 @@ impl Decoder {
             }
             None if !at_end => Start::NeedMore,
             // Inside the array even a lone brace is the start of a record, cut by the end of the log.
-            None if self.stream.array == Array::Open => Start::Record(Framer::Object(object::Framer::default())),
+            None if self.stream.array != Array::Outside => Start::Record(Framer::Object(object::Framer::default())),
             _ if object::starts(bytes) => Start::Record(Framer::Object(object::Framer::default())),
             _ => Start::Record(Framer::Line(line::Framer::default())),
         }
@@ -277,12 +306,9 @@ impl Decoder {
     fn decode(&mut self, open: &Open, record: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         let place = open.place;
         let read = match open.framer {
-            Framer::Line(_) => return self.line(record, place, sink),
+            Framer::Line(_) => return self.stream.line(record, place, sink),
             Framer::Zeros => return self.unparsed(record, place, Flaw::Binary, sink),
-            Framer::Kmsg(_) => match kmsg::decode(record, place) {
-                Some(kmsg) => return self.stream.kmsg(kmsg, sink),
-                None => Err(NoRecord::Damaged),
-            },
+            Framer::Kmsg(_) => return self.kmsg(netconsole::without_release(record), place, sink),
             Framer::Rest(_) => Err(NoRecord::Damaged),
             Framer::Object(_) if self.stream.array == Array::Open => {
                 dmesg_json::decode(record, place).map_or_else(|| journal_json::decode(record, place), Ok)
@@ -292,29 +318,27 @@ impl Decoder {
             Framer::Export(_) => journal_export::decode(record, place),
             Framer::Verbose(_) => journal_verbose::decode(record, place),
         };
+        if !matches!(read, Err(NoRecord::Foreign | NoRecord::Damaged)) {
+            self.stream.framed();
+        }
         match read {
             Ok(record) => self.stream.record(record, sink),
             // User space may leave out what it likes. The kernel's messages are too short to be left out.
             Err(NoRecord::Silent | NoRecord::Withheld(Author::User)) => {}
-            Err(NoRecord::Foreign) => self.stream.bare(Record::bare(place, chomp(record)), sink),
+            Err(NoRecord::Foreign) => self.stream.foreign(Record::bare(place, chomp(record)), sink),
             Err(NoRecord::Withheld(Author::Kernel | Author::Unstated) | NoRecord::Damaged) => {
                 self.unparsed(record, place, Flaw::Damaged, sink);
             }
         }
     }
 
-    fn line(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
-        let binary = self.stream.is_binary(place);
-        let text = chomp(record);
-        let mut read = Record::bare(place, text);
-        match line::decode(&mut read, text, &mut self.stream.before, binary) {
-            Line::Record => self.stream.record(read, sink),
-            Line::Bare => self.stream.bare(read, sink),
-            Line::Dropped(count) => self.stream.gap(place, Some(count), sink),
-            Line::Separator(Separator::Boot(boot)) => self.stream.boot(place, Some(boot), sink),
-            Line::Separator(Separator::Reboot) => self.stream.boot(place, None, sink),
-            Line::Separator(Separator::Other) => {}
-            Line::Binary => self.unparsed(record, place, Flaw::Binary, sink),
+    fn kmsg(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        if self.stream.fragments(record, place, sink).is_some() {
+            return;
+        }
+        match kmsg::decode(record, place) {
+            Some(kmsg) => self.stream.kmsg(kmsg, sink),
+            None => self.unparsed(record, place, Flaw::Damaged, sink),
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) enum Array {
     Open,
     /// Behind them, with the wrapper's brace still to come.
     Closed,
+    /// Between the brackets of an array without a wrapper, as log stores hand out entries of the journal.
+    Bare,
 }
 
 /// The length of the wrapper's start, up to and with the `[`; 0 when this is another object, and `None` when there are
@@ -34,6 +36,17 @@ pub(super) fn wrapper(bytes: &[u8]) -> Option<usize> {
     Some(bytes.len() - rest.len())
 }
 
+/// The length of the start of an array without a wrapper: its bracket, before an object; 0 when this is other text, and `None`
+/// when there are too few bytes to tell.
+pub(super) fn bare(bytes: &[u8]) -> Option<usize> {
+    let Some(rest) = bytes.strip_prefix(b"[").map(space) else { return Some(0) };
+    match rest {
+        [b'{', rest @ ..] if !space(rest).is_empty() => Some(usize::from(space(rest).starts_with(b"\""))),
+        [] | [b'{', ..] if bytes.len() < LONGEST_WRAPPER => None,
+        _ => Some(0),
+    }
+}
+
 impl Array {
     /// How many bytes stand between two objects here, and what state that leads to. 0 means that none do.
     pub(super) fn between(self, bytes: &[u8]) -> (usize, Self) {
@@ -41,6 +54,9 @@ impl Array {
             (Self::Outside, _) => (0, Self::Outside),
             (_, Some(b' ' | b'\t' | b'\r' | b'\n')) => (bytes.len() - space(bytes).len(), self),
             (Self::Open, Some(b']')) => (1, Self::Closed),
+            (Self::Bare, Some(b']')) => (1, Self::Outside),
+            (Self::Bare, Some(b',')) => (1, Self::Bare),
+            (Self::Bare, Some(b'{' | b'"')) => (0, Self::Bare),
             (Self::Closed, Some(b'}')) => (1, Self::Outside),
             // A brace or a quote here is what is left of a damaged object: its members, one on a line, and its end.
             (Self::Open, Some(b',' | b'}')) => (1, Self::Open),

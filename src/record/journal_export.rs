@@ -10,14 +10,51 @@ use super::{Frame, Place, Record};
 /// Longest name of a field (systemd src/libsystemd/sd-journal/journal-file.c, `journal_field_valid`).
 const LONGEST_NAME: usize = 64;
 
+/// More than any name, its value and the next name need for a look at the second field.
+const LONGEST_START: usize = 512;
+
+/// Fields of the journal without an underscore before them (systemd.journal-fields(7), "User Journal Fields").
+const USER_FIELDS: [&[u8]; 12] = [
+    b"MESSAGE",
+    b"MESSAGE_ID",
+    b"PRIORITY",
+    b"SYSLOG_FACILITY",
+    b"SYSLOG_IDENTIFIER",
+    b"SYSLOG_PID",
+    b"SYSLOG_TIMESTAMP",
+    b"SYSLOG_RAW",
+    b"CODE_FILE",
+    b"CODE_LINE",
+    b"CODE_FUNC",
+    b"INVOCATION_ID",
+];
+
 /// Whether `bytes` start like an entry; `None` when there are too few to tell. journalctl writes the fields with two
-/// underscores first, and the cursor before the others.
+/// underscores first, and the cursor before the others; but the order of fields is not defined, and an entry that comes from no
+/// file of the journal has none of those.
 pub(super) fn starts(bytes: &[u8]) -> Option<bool> {
-    let starts: [&[u8]; 2] = [b"__CURSOR=", b"__REALTIME_TIMESTAMP="];
-    if starts.iter().any(|start| bytes.starts_with(start)) {
-        return Some(true);
+    let (name, rest) = field_name(split(bytes, LONGEST_NAME + 1).0);
+    let is_known = name.starts_with(b"_") || USER_FIELDS.contains(&name);
+    match rest {
+        _ if name.is_empty() || name.len() > LONGEST_NAME => Some(false),
+        [] if bytes.len() > LONGEST_NAME => Some(false),
+        [] => None,
+        [b'=' | b'\n', ..] if is_known => Some(true),
+        // A name that anyone may have given: the next field tells.
+        [b'=', ..] => second(split(bytes, LONGEST_START).0, bytes.len() < LONGEST_START),
+        _ => Some(false),
     }
-    if starts.iter().any(|start| start.starts_with(bytes)) { None } else { Some(false) }
+}
+
+/// Whether the second line starts like a field; `None` when there are too few bytes to tell, and `more` may come.
+fn second(bytes: &[u8], more: bool) -> Option<bool> {
+    let unknown = if more { None } else { Some(false) };
+    let Some(end) = memchr(b'\n', bytes) else { return unknown };
+    match field_name(split(bytes, end + 1).1) {
+        (_, []) => unknown,
+        (name, [b'=', ..]) => Some(name.starts_with(b"_") || USER_FIELDS.contains(&name)),
+        _ => Some(false),
+    }
 }
 
 /// The part of an entry that comes next.
@@ -168,5 +205,12 @@ mod tests {
         assert_eq!(starts(b"__CURSOR=s"), Some(true));
         assert_eq!(starts(b"__CUR"), None);
         assert_eq!(starts(b"__init"), Some(false));
+        assert_eq!(starts(b"_BOOT_ID=e"), Some(true));
+        assert_eq!(starts(b"MESSAGE\n\x05\0"), Some(true));
+        assert_eq!(starts(b"PRIORITY=6"), Some(true));
+        assert_eq!(starts(b"ACTION=add"), None);
+        assert_eq!(starts(b"ACTION=add\nDEVPATH=/x\n"), Some(false));
+        assert_eq!(starts(b"UNIT=a\n_PID=1\n"), Some(true));
+        assert_eq!(starts(b"Linux version"), Some(false));
     }
 }

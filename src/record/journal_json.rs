@@ -3,7 +3,7 @@
 //! systemd src/shared/logs-show.c, `output_json` (252).
 
 use super::journal::{Fields, NoRecord};
-use super::json::members;
+use super::json::{Value, members};
 use super::{Place, Record};
 
 /// How many bytes before the object belong to its format: the record separator of `json-seq` (RFC 7464), or the
@@ -18,9 +18,17 @@ pub(super) fn lead(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Reads a whole object.
+/// Reads a whole object. Log stores put the entry one level deeper, beside what they know themselves.
 pub(super) fn decode(whole: &[u8], place: Place) -> Result<Record<'_>, NoRecord> {
     let mut fields = Fields::default();
-    members(whole, |name, value| fields.add(&name, value.into_bytes())).ok_or(NoRecord::Damaged)?;
+    let mut damaged = false;
+    members(whole, |name, value| match value {
+        Value::Object(inner) if matches!(&*name, b"_source" | b"fields" | b"journal") => {
+            damaged |= members(inner, |name, value| fields.add(&name, value.into_bytes())).is_none();
+        }
+        value => fields.add(&name, value.into_bytes()),
+    })
+    .filter(|()| !damaged)
+    .ok_or(NoRecord::Damaged)?;
     fields.record(place)
 }

@@ -51,25 +51,61 @@ pub(super) fn decode(line: &[u8], place: Place) -> Option<Record<'_>> {
     Some(record)
 }
 
-/// Reads what stands behind an uptime in brackets as `host identifier: text`, if it is that and not dmesg's text.
+/// The names behind an uptime in brackets, which `journalctl -o short-monotonic` writes and dmesg does not.
+#[derive(Debug, Default)]
+pub(super) enum Names {
+    /// No line told yet.
+    #[default]
+    Undecided,
+    /// None: the lines are those of dmesg.
+    Absent,
+    /// The identifier only (`--no-hostname`).
+    Identifier,
+    /// This host, and the identifier.
+    Host(Vec<u8>),
+}
+
+/// Reads what stands behind an uptime in brackets as `host identifier: text` or `identifier: text`, if it is that and not
+/// dmesg's text.
 ///
-/// The two look alike, so the first such line of a log must name the kernel or systemd, and the later ones the same host
-/// (`known`). No PCI address or USB port passes for an identifier: there is no colon in one.
-pub(super) fn behind_uptime<'a>(text: &'a [u8], known: &mut Option<Vec<u8>>) -> Option<(Origin<'a>, &'a [u8])> {
+/// They look alike, so the first line with a host must name the kernel or systemd, and the later ones the same host. Without
+/// hosts the very first line must name the kernel, which no line of dmesg does. No PCI address or USB port passes for an
+/// identifier: there is no colon in one.
+pub(super) fn behind_uptime<'a>(text: &'a [u8], names: &mut Names) -> Option<(Origin<'a>, &'a [u8])> {
+    let (first, rest) = word(text);
+    if first.ends_with(b":") {
+        return behind_identifier(first, text, names);
+    }
     // Most lines of dmesg end here: no tag in the second word.
-    let (host, rest) = word(text);
     let (tag, _) = word(rest);
-    if host.is_empty() || !tag.ends_with(b":") || host.contains(&b':') {
+    if first.is_empty() || !tag.ends_with(b":") || first.contains(&b':') {
+        if matches!(names, Names::Undecided) {
+            *names = Names::Absent;
+        }
         return None;
     }
     let (origin, rest) = origin(text);
     let (hostname, identifier) = (origin.hostname?, origin.identifier?);
-    let first = identifier == b"kernel" || (origin.process && identifier.starts_with(b"systemd"));
-    let same = known.as_deref() == Some(hostname) && !identifier.contains(&b':');
-    if first && !same {
-        *known = Some(hostname.to_vec());
+    let telling = identifier == b"kernel" || (origin.process && identifier.starts_with(b"systemd"));
+    let same = matches!(names, Names::Host(known) if known == hostname) && !identifier.contains(&b':');
+    if telling && !same {
+        *names = Names::Host(hostname.to_vec());
     }
-    (first || same).then_some((origin, rest))
+    (telling || same).then_some((origin, rest))
+}
+
+fn behind_identifier<'a>(tag: &[u8], text: &'a [u8], names: &mut Names) -> Option<(Origin<'a>, &'a [u8])> {
+    match names {
+        Names::Undecided if tag == b"kernel:" => *names = Names::Identifier,
+        // Both have lines of systemd, which writes its name into the kernel's log.
+        Names::Undecided if tag.ends_with(b"]:") => {}
+        Names::Undecided => *names = Names::Absent,
+        Names::Absent | Names::Identifier | Names::Host(_) => {}
+    }
+    if !matches!(names, Names::Identifier) {
+        return None;
+    }
+    Some(origin(text)).filter(|(origin, _)| origin.identifier.is_some_and(|identifier| !identifier.contains(&b':')))
 }
 
 #[cfg(test)]
@@ -97,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_line_of_dmesg_is_no_host_and_identifier() {
-        let mut known = None;
+        let mut known = Names::Absent;
         for text in [
             "usb 1-1: new device",
             "systemd[1]: Detected virtualization",
@@ -112,6 +148,21 @@ mod tests {
         assert!(behind_uptime(b"dom0 lab: note", &mut known).is_some());
         assert!(behind_uptime(b"dom0 0000:00:1d.0: text", &mut known).is_none());
         assert!(behind_uptime(b"other lab: note", &mut known).is_none());
+    }
+
+    #[test]
+    fn a_log_without_hosts_begins_with_the_kernels_name() {
+        let read = |texts: &[&'static str]| {
+            let mut names = Names::default();
+            let read =
+                |text: &&'static str| behind_uptime(text.as_bytes(), &mut names).map(|(origin, _)| origin.identifier);
+            texts.iter().map(read).fold(None, |_, read| read).flatten()
+        };
+        assert_eq!(read(&["kernel: Linux version"]), Some(&b"kernel"[..]));
+        assert_eq!(read(&["systemd[1]: x", "kernel: Linux version", "lab: x"]), Some(&b"lab"[..]));
+        assert_eq!(read(&["Linux version", "kernel: forged"]), None);
+        assert_eq!(read(&["usb 1-1: x", "kernel: forged"]), None);
+        assert_eq!(read(&["kernel: a", "0000:00:1d.0: x"]), None);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) enum Value<'a> {
     Bytes(Vec<u8>),
     /// `null`: the journal's value is too long to be shown (systemd src/shared/logs-show.c, `--all`).
     Null,
+    /// An object, as it is written.
+    Object(&'a [u8]),
     /// Anything else.
     Other,
 }
@@ -27,7 +29,7 @@ impl<'a> Value<'a> {
             Self::Text(text) => Some(text),
             Self::Number(digits) => Some(Cow::Borrowed(digits)),
             Self::Bytes(bytes) => Some(Cow::Owned(bytes)),
-            Self::Null | Self::Other => None,
+            Self::Null | Self::Object(_) | Self::Other => None,
         }
     }
 }
@@ -62,7 +64,10 @@ fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
         [b'n', b'u', b'l', b'l', rest @ ..] => Some((Value::Null, rest)),
         [b't', b'r', b'u', b'e', rest @ ..] | [b'f', b'a', b'l', b's', b'e', rest @ ..] => Some((Value::Other, rest)),
         [b'[', ..] => bytes(text).or_else(|| Some((Value::Other, nested(text)?))),
-        [b'{', ..] => Some((Value::Other, nested(text)?)),
+        [b'{', ..] => {
+            let rest = nested(text)?;
+            Some((Value::Object(super::peel::split(text, text.len() - rest.len()).0), rest))
+        }
         _ => None,
     }
 }
@@ -188,7 +193,7 @@ mod tests {
             (r#"{"a":[104,105]}"#, "hi"),
             (r#"{"a":[104,256]}"#, "Other"),
             (r#"{"a":["x","]"]}"#, "Other"),
-            (r#"{"a":{"b":[{"c":"}"}]}}"#, "Other"),
+            (r#"{"a":[{"b":[{"c":"}"}]}]}"#, "Other"),
             (r#"{"a":null}"#, "Null"),
             (r#"{"a":true}"#, "Other"),
             (r#"{"a":"\"\\\/\b\f\n\r\tA\u00e9"}"#, "\"\\/\u{8}\u{c}\n\r\tA\u{e9}"),

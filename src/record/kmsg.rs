@@ -1,11 +1,14 @@
 //! Records as `/dev/kmsg` gives them, one per read: `6,534,31984116,-;text`, then ` KEY=value` dictionary lines.
 //!
+//! Extended netconsole sends the same, with the kernel's release before it or not.
+//!
 //! Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c, `msg_print_ext_header` (3.6 and later).
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
+use super::netconsole::{self, Release};
 use super::peel::{chomp, digits, number, run, split};
 use super::{Author, Frame, Place, Record, Stamp};
 use crate::pci::Address;
@@ -35,6 +38,11 @@ pub(super) struct Kmsg<'a> {
 /// Whether `bytes` start like a record; `None` when there are too few to tell.
 pub(super) fn starts(bytes: &[u8]) -> Option<bool> {
     let (mut window, _) = split(bytes, LONGEST_PREFIX);
+    match netconsole::release(window) {
+        Release::Behind(rest) => window = rest,
+        Release::NeedMore => return None,
+        Release::None => {}
+    }
     for field in 0..3 {
         let (digits, rest) = digits(window);
         window = match rest {
@@ -96,7 +104,7 @@ impl Framer {
 
 /// Reads a whole record; `None` when its prefix does not fit the numbers it stands for.
 pub(super) fn decode(whole: &[u8], place: Place) -> Option<Kmsg<'_>> {
-    let (priority, rest) = number(whole)?;
+    let (priority, rest) = number(netconsole::without_release(whole))?;
     let (sequence, rest) = number(rest.strip_prefix(b",")?)?;
     let (uptime, rest) = number(rest.strip_prefix(b",")?)?;
     let (fields, text) = split(rest, memchr(b';', rest)?);

@@ -2,9 +2,11 @@
 //!
 //! One file per format. A format has two functions: `frame` finds where one whole record ends, however the bytes were
 //! cut into reads, and `decode` turns it into a [`Record`]. [`Decoder`] drives them over a stream: formats are told
-//! apart by content, record by record, so that one file may mix them. [`Numbered`] is for the kernel's device itself.
+//! apart by content, record by record, so that one file may mix them; but only in a log that begins with a framing which
+//! carries the facility does a framing prove the author. [`Numbered`] is for the kernel's device itself.
 
 mod before;
+mod container;
 mod decoder;
 mod dmesg;
 mod dmesg_json;
@@ -16,11 +18,16 @@ mod journal_verbose;
 mod json;
 mod kmsg;
 mod line;
+mod losses;
+mod merged;
+mod netconsole;
 mod numbered;
 mod object;
 mod peel;
 mod stream;
 mod syslog;
+mod terminal;
+mod text;
 mod time;
 
 pub use decoder::Decoder;
@@ -152,6 +159,8 @@ pub struct Record<'a> {
     pub device: Option<Address>,
     /// The message, decoded: any bytes, possibly several lines.
     pub message: Cow<'a, [u8]>,
+    /// Whether the end of the message is missing: another record stands behind it in the same line.
+    pub cut: bool,
 }
 
 impl<'a> Record<'a> {
@@ -167,6 +176,7 @@ impl<'a> Record<'a> {
             boot_id: None,
             device: None,
             message: Cow::Borrowed(message),
+            cut: false,
         }
     }
 
@@ -188,6 +198,7 @@ impl<'a> Record<'a> {
             boot_id: self.boot_id,
             device: self.device,
             message: owned(self.message),
+            cut: self.cut,
         }
     }
 }

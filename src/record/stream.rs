@@ -1,17 +1,23 @@
 //! What the earlier records of a log say about the later ones, and the order in which all come out.
 
-use std::borrow::Cow;
-
 use super::before::Before;
+use super::container::{Container, Heading};
 use super::dmesg_json::Array;
+use super::journal_short::Names;
 use super::kmsg::{Fragment, Kmsg};
-use super::peel::number;
-use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed};
+use super::netconsole::Parts;
+use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed, losses};
 
 /// State of a log between two records.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     pub(super) before: Before,
+    /// The kind of log, by its records so far.
+    pub(super) container: Container,
+    /// The message of a syslog file that the next line may belong to.
+    pub(super) heading: Heading,
+    /// Whether a record of any known form was seen.
+    pub(super) known: bool,
     /// Whether the last thing was a `/dev/kmsg` record.
     pub(super) kmsg: bool,
     /// Where the log is in the output of `dmesg -J`.
@@ -22,13 +28,15 @@ pub(super) struct Stream {
     boot: Option<BootId>,
     /// Sequence number of the last `/dev/kmsg` record.
     sequence: Option<u64>,
+    /// The fragments of a netconsole message, until all are there.
+    pub(super) parts: Option<Parts>,
     /// The first part of a line, until it is known whether more parts follow.
     fragment: Option<Record<'static>>,
     /// Binary bytes, until it is known where they end.
     binary: Option<Unparsed>,
     /// Records whose format says who wrote them, and lines of bare text.
     stated: u64,
-    bare: u64,
+    pub(super) bare: u64,
 }
 
 impl Stream {
@@ -53,19 +61,49 @@ impl Stream {
         }
     }
 
-    /// Passes on a line of which only the text is known.
-    pub(super) fn bare(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        // The further lines of a message are indented; they say nothing about the log.
-        if !record.message.starts_with(b" ") {
-            self.bare = self.bare.saturating_add(1);
+    /// A record came whose format carries the facility.
+    pub(super) fn framed(&mut self) {
+        self.known = true;
+        if self.container == Container::Undecided {
+            self.container = Container::Stated;
         }
+    }
+
+    /// Whether the next bytes may be a record of a format of several lines, rather than a line of the message above them.
+    pub(super) fn takes_frames(&self) -> bool {
+        self.container != Container::Call && (self.container != Container::Syslog || self.heading.author().is_none())
+    }
+
+    /// A line with the header of this number came.
+    pub(super) fn header(&mut self, record: &Record<'_>, number: u64) {
+        self.container = Container::Syslog;
+        self.known = true;
+        self.heading.open(record, Some(number));
+    }
+
+    /// Another part of the log may begin here: an empty line, a comment, a line between the entries of journalctl.
+    pub(super) fn section(&mut self) {
+        self.heading.close();
+        if matches!(self.before.names, Names::Absent) {
+            self.before.names = Names::Undecided;
+        }
+    }
+
+    /// Passes on an object or entry of which only the text is known.
+    pub(super) fn foreign(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        if self.container == Container::Undecided {
+            self.container = Container::Text;
+        }
+        self.bare = self.bare.saturating_add(1);
         self.record(record, sink);
     }
 
     /// Passes on a record of `/dev/kmsg`: its parts put together, the missing ones noticed.
     pub(super) fn kmsg(&mut self, kmsg: Kmsg<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        self.framed();
         self.kmsg = true;
         self.flawed = false;
+        self.drop_parts(sink);
         let next = self.sequence.and_then(|last| last.checked_add(1));
         let missing = self.missing(kmsg.sequence);
         if let Some(first) = &mut self.fragment
@@ -100,7 +138,7 @@ impl Stream {
     }
 
     /// How many records are missing before the one with this number, if any.
-    fn missing(&mut self, sequence: u64) -> Option<u64> {
+    pub(super) fn missing(&mut self, sequence: u64) -> Option<u64> {
         let last = self.sequence.replace(sequence)?;
         sequence.checked_sub(last.checked_add(1)?).filter(|missing| *missing > 0)
     }
@@ -142,6 +180,7 @@ impl Stream {
         if let Some(binary) = self.binary.take() {
             sink(Input::Unparsed(binary));
         }
+        self.drop_parts(sink);
         if let Some(record) = self.fragment.take() {
             self.emit(record, sink);
         }
@@ -160,6 +199,7 @@ impl Stream {
         if record.place.sequence.is_none() {
             record.boot_id = record.boot_id.or(self.boot);
         }
+        let lost = losses::lost(record).map(|lost| Gap { place: record.place, lost });
         if record.author == Author::Kernel {
             // In a log of bare text (dmesg -t, journalctl -o cat) such a line is a message that looks like a record.
             // Whoever could write the one could write the other, so it proves no more than its neighbours do.
@@ -168,31 +208,13 @@ impl Stream {
             }
             self.stated = self.stated.saturating_add(1);
         }
-        lost(record).map(|lost| Gap { place: record.place, lost: Some(lost) })
+        if !self.container.is_trusted() {
+            record.place.sequence = None;
+            record.device = None;
+            if record.author == Author::Kernel {
+                record.author = Author::Unstated;
+            }
+        }
+        lost
     }
-}
-
-/// How many records a log daemon says it has lost.
-///
-/// systemd src/journal/journald-kmsg.c, `dev_kmsg_record`: `Missed %llu kernel messages`. rsyslog plugins/imuxsock and
-/// runtime/ratelimit.c: `imuxsock lost 5 messages from pid 12`, `imklog: 5 messages lost due to rate-limiting`.
-fn lost(record: &Record<'_>) -> Option<u64> {
-    let identifier = record.program()?;
-    let message: &[u8] = match &record.message {
-        Cow::Borrowed(message) => message,
-        Cow::Owned(message) => message,
-    };
-    if identifier == b"systemd-journald" {
-        let (count, rest) = number(message.strip_prefix(b"Missed ")?)?;
-        return rest.starts_with(b" kernel messages").then_some(count);
-    }
-    let module = |text: &[u8]| [&b"imklog"[..], b"imuxsock", b"imjournal"].iter().any(|name| text.starts_with(name));
-    if !(module(identifier) || (identifier == b"rsyslogd" && module(message))) {
-        return None;
-    }
-    let words: Vec<&[u8]> = message.split(|byte| *byte == b' ').collect();
-    words.windows(3).find_map(|words| match words {
-        [b"lost", count, b"messages"] | [count, b"messages", b"lost"] => super::peel::decimal(count),
-        _ => None,
-    })
 }

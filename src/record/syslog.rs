@@ -7,9 +7,9 @@ use chrono::Datelike as _;
 use memchr::memchr;
 
 use super::before::Before;
-use super::peel::{digits, split, word};
+use super::peel::{digits, number, split, word};
 use super::time::{self, Fraction};
-use super::{Author, Record, Stamp, Wall, dmesg};
+use super::{Author, Record, Stamp, Wall, dmesg, terminal};
 
 /// Where a line says it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +28,12 @@ pub(super) fn read<'a>(
     priority: Option<u32>,
     before: &mut Before,
 ) -> Option<()> {
-    if let [b'1', b' ', rest @ ..] = line
-        && priority.is_some()
-    {
+    if let [b'1', b' ', rest @ ..] = line {
         return rfc5424(record, rest, priority);
     }
-    let (wall, rest) = before.time(line)?;
-    let (origin, rest) = before.origin(rest);
-    record.stamp.wall = Some(wall);
-    body(record, origin, rest, priority);
+    let (header, text) = before.header(line)?;
+    record.stamp.wall = Some(header.wall);
+    body(record, header.origin, text, priority);
     Some(())
 }
 
@@ -58,13 +55,37 @@ pub(super) fn time(line: &[u8]) -> Option<(Wall, &[u8])> {
     }
 }
 
-/// `2026-11-22T06:20:37.123456+00:00 gaia kernel - - - text`, behind `<6>1 ` (RFC 5424, section 6).
+/// `2026-11-22T06:20:37.123456+00:00 gaia kernel - - - text`, behind `<6>1 ` or `1 ` (RFC 5424, section 6).
 fn rfc5424<'a>(record: &mut Record<'a>, text: &'a [u8], priority: Option<u32>) -> Option<()> {
     let (wall, rest) = match text {
         [b'-', rest @ ..] => (None, rest),
         _ => time::rfc3339(text).map(|(wall, _, rest)| (Some(wall), rest))?,
     };
-    let (hostname, rest) = word(rest.strip_prefix(b" ")?);
+    let (origin, text) = fields(rest.strip_prefix(b" ")?)?;
+    record.stamp.wall = wall;
+    body(record, origin, text, priority);
+    Some(())
+}
+
+/// The same without `<6>1 `, as some files keep it, from the host on: told from a tag by its process and message numbers.
+pub(super) fn fields_without_priority(text: &[u8]) -> Option<(Origin<'_>, &[u8])> {
+    let (_, rest) = word(text);
+    let (identifier, rest) = word(rest);
+    let (process, rest) = word(rest);
+    let (message_id, rest) = word(rest);
+    let none = |field: &[u8]| field == b"-";
+    let is_one = (none(process) || process.iter().all(u8::is_ascii_digit))
+        && (none(message_id) || message_id.iter().all(u8::is_ascii_alphanumeric))
+        && !process.is_empty()
+        && !message_id.is_empty()
+        && !identifier.ends_with(b":")
+        && matches!(rest, [b'-'] | [b'-', b' ', ..] | [b'[', ..]);
+    if is_one { fields(text) } else { None }
+}
+
+/// Host, program, process, message number and structured data; also returns the message.
+fn fields(text: &[u8]) -> Option<(Origin<'_>, &[u8])> {
+    let (hostname, rest) = word(text);
     let (identifier, rest) = word(rest);
     let (_process, rest) = word(rest);
     let (_message_id, rest) = word(rest);
@@ -77,9 +98,7 @@ fn rfc5424<'a>(record: &mut Record<'a>, text: &'a [u8], priority: Option<u32>) -
     }
     let said = |name: &'static [u8], value| if value == name { None } else { Some(value) };
     let origin = Origin { hostname: said(b"-", hostname), identifier: said(b"-", identifier), process: false };
-    record.stamp.wall = wall;
-    body(record, origin, text, priority);
-    Some(())
+    Some((origin, text))
 }
 
 /// Past `-` or `[id name="value"][..]`; in a value `"`, `\` and `]` have a `\` before them.
@@ -106,6 +125,9 @@ fn structured_data(text: &[u8]) -> Option<&[u8]> {
 
 /// `gaia kernel: `, `gaia sshd[812]: `, `kernel: ` as local senders write it (no host), or `gaia ` alone.
 pub(super) fn origin(text: &[u8]) -> (Origin<'_>, &[u8]) {
+    if has_no_origin(text) {
+        return (Origin { hostname: None, identifier: None, process: false }, text);
+    }
     let tagged =
         |hostname, (identifier, process, rest)| (Origin { hostname, identifier: Some(identifier), process }, rest);
     let (first, rest) = word(text);
@@ -120,6 +142,17 @@ pub(super) fn origin(text: &[u8]) -> (Origin<'_>, &[u8]) {
     match behind(rest).or_else(|| behind(busybox(rest)?)) {
         Some(tag) => tagged(Some(hostname), tag),
         None => (Origin { hostname: Some(hostname), identifier: None, process: false }, rest),
+    }
+}
+
+/// Whether a text comes without host and tag: a line of the syslog daemon's own (sysklogd syslogd.c and Apple's ASL), or one of a
+/// console that a program put the date before.
+fn has_no_origin(text: &[u8]) -> bool {
+    let own: [&[u8]; 3] = [b"last message repeated ", b"--- last message repeated ", b"-- MARK --"];
+    match text {
+        [b'l' | b'-', ..] => own.iter().any(|start| text.starts_with(start)),
+        [b'[', b' ' | b'0'..=b'9', ..] => dmesg::stamp(text).is_some(),
+        _ => false,
     }
 }
 
@@ -160,8 +193,9 @@ pub(super) fn body<'a>(record: &mut Record<'a>, origin: Origin<'a>, text: &'a [u
     let is_kernel = origin.identifier == Some(b"kernel");
     let is_user = priority.is_some_and(|priority| priority >= 8) || (!is_kernel && origin.identifier.is_some());
     record.author = if is_user { Author::User } else { Author::Unstated };
-    let mut text = text;
-    if is_kernel {
+    let mut text = repeated(text).unwrap_or(text);
+    let is_console = origin.hostname.is_none() && origin.identifier.is_none();
+    if is_kernel || is_console {
         // Forwarded twice, the tag is there twice.
         while let Some(rest) = text.strip_prefix(b"kernel: ") {
             text = rest;
@@ -170,12 +204,25 @@ pub(super) fn body<'a>(record: &mut Record<'a>, origin: Origin<'a>, text: &'a [u
             record.level = Some(super::level(priority));
             text = rest;
         }
-        if let Some((Stamp { uptime: Some(uptime), wall: None }, rest)) = dmesg::stamp(text) {
+        let stamp = dmesg::stamp(text).or_else(|| dmesg::unclosed(text).filter(|_| is_kernel));
+        if let Some((Stamp { uptime: Some(uptime), wall: None }, rest)) = stamp {
             record.stamp.uptime = Some(uptime);
             text = rest;
         }
     }
-    record.message = unescape(text);
+    record.message = match unescape(text) {
+        Cow::Owned(text) => Cow::Owned(terminal::plain(&text).into_owned()),
+        text @ Cow::Borrowed(_) => text,
+    };
+}
+
+/// The message in `message repeated 3 times: [ text]` (rsyslog runtime/ratelimit.c, `ratelimitMsg`; systemd and others write
+/// the same).
+fn repeated(text: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = number(text.strip_prefix(b"message repeated ")?)?;
+    let inner = rest.strip_prefix(b" times: [")?;
+    let inner = inner.trim_ascii_end().strip_suffix(b"]")?;
+    Some(inner.strip_prefix(b" ").unwrap_or(inner).trim_ascii_end())
 }
 
 /// Undoes `#012`: rsyslog writes control characters as `#` and three octal digits (`$EscapeControlCharactersOnReceive`).
@@ -258,6 +305,26 @@ mod tests {
             ("<6>1 2026-11-22T06:20:37.1Z gaia kernel - - -  [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
             ("<14>1 - - lab 12 ID [a b=\"]\\\"\"][c] \u{feff}text", "-|lab||User|text"),
             ("<6>1 - gaia kernel - - -", "gaia|kernel||Unstated|"),
+            ("2026-11-22T06:20:37.1Z gaia kernel - - - [    1.648270] text", "gaia|kernel|1648270|Unstated|text"),
+            ("1 2026-11-22T06:20:37.1Z gaia kernel - - - text", "gaia|kernel||Unstated|text"),
+            ("2026-11-22T06:20:37.1Z gaia lab 812 ID7 [a b=\"c\"] text", "gaia|lab||User|text"),
+            ("2026-11-22T06:20:37Z gaia lab: a - - - text", "gaia|lab||User|a - - - text"),
+            ("Jul  2 00:36:54 last message repeated 2 times", "-|-||Unstated|last message repeated 2 times"),
+            (
+                "Jul  2 00:36:54 --- last message repeated 2 times ---",
+                "-|-||Unstated|--- last message repeated 2 times ---",
+            ),
+            ("Jul  2 00:36:54 -- MARK --", "-|-||Unstated|-- MARK --"),
+            ("Jul  2 00:36:54 gaia -- MARK --", "gaia|-||Unstated|-- MARK --"),
+            ("Jul  2 00:36:54 [    1.648270] text", "-|-|1648270|Unstated|text"),
+            (
+                "Jul  2 00:36:54 gaia kernel: message repeated 3 times: [ [    1.648270] text]",
+                "gaia|kernel|1648270|Unstated|text",
+            ),
+            ("Jul  2 00:36:54 gaia lab[7]: message repeated 3 times: [ text]", "gaia|lab||User|text"),
+            ("Jul  2 00:36:54 gaia kernel: [1.648270 pciback text", "gaia|kernel|1648270|Unstated|pciback text"),
+            ("Jul  2 00:36:54 gaia kernel: #033[0;1;31mtext#033[0m", "gaia|kernel||Unstated|text"),
+            ("Jul  2 00:36:54 kernel: [    1.648270] text", "-|kernel|1648270|Unstated|text"),
         ] {
             assert_eq!(shown(line), expected, "{line}");
         }

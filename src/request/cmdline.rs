@@ -10,11 +10,13 @@ const PATH: &str = "proc/cmdline";
 pub fn written(tree: &Tree) -> Said {
     let mut said = Said::nothing(Source::CommandLine);
     match tree.read(PATH) {
+        // A copy by `tar` believes the size of a file of procfs, which is 0; the kernel ends even an empty line.
+        Known::Is([]) => said.not_seen(PATH, "is empty"),
         Known::Is(line) => {
             let location = Location::on_host(PATH, None);
             said.written = in_line(line, Source::CommandLine, Some(&location));
         }
-        Known::Absent => {}
+        Known::Absent => said.not_seen(PATH, "is not there"),
         Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
     }
     said
@@ -68,5 +70,8 @@ mod tests {
         assert_eq!(written(&tree).written[0].location.as_ref().unwrap().to_string(), "/proc/cmdline");
         let closed = Tree::from_manifest("proc/cmdline ! permission denied\n").unwrap();
         assert_eq!(written(&closed).obstacles.len(), 1);
+        for (manifest, unseen) in [("proc/\n", 1), ("proc/cmdline =\n", 1), ("proc/cmdline = \\n\n", 0)] {
+            assert_eq!(written(&Tree::from_manifest(manifest).unwrap()).unseen.len(), unseen, "{manifest}");
+        }
     }
 }

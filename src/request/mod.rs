@@ -133,11 +133,20 @@ pub struct Said {
     pub written: Vec<Written>,
     /// What may hold a list, or hide one, and could not be read.
     pub obstacles: Vec<Obstacle>,
+    /// What may hold a list and was not there to be looked at, as in a copy of a part of a machine. It does not stand against a
+    /// list that is found elsewhere, but against there being none.
+    pub unseen: Vec<Obstacle>,
 }
 
 impl Said {
-    const fn nothing(source: Source) -> Self {
-        Self { source, written: Vec::new(), obstacles: Vec::new() }
+    /// A place that holds nothing.
+    pub const fn nothing(source: Source) -> Self {
+        Self { source, written: Vec::new(), obstacles: Vec::new(), unseen: Vec::new() }
+    }
+
+    /// Notes that a place could not be looked at.
+    pub fn not_seen(&mut self, path: &str, why: &str) {
+        self.unseen.push(Obstacle { path: path.to_owned(), why: why.to_owned() });
     }
 }
 

@@ -31,6 +31,14 @@ pub fn written(tree: &Tree) -> Said {
             Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
         }
     }
+    // /run and /usr/local need not be there on any machine.
+    let missing = |directory: &str| matches!(tree.list(directory), Known::Absent);
+    if missing("etc") {
+        said.not_seen("etc/modprobe.d", "its directory is not there");
+    }
+    if missing("lib") && missing("usr/lib") {
+        said.not_seen("lib/modprobe.d", "its directory is not there");
+    }
     for path in files.into_values() {
         match tree.read(&path) {
             Known::Is(text) => said.written.extend(in_file(text, &path)),
@@ -180,6 +188,13 @@ mod tests {
         assert_eq!(texts, ["(a)", "(b)", "(c)", "(d)"]);
         assert_eq!(said.obstacles, []);
         assert_eq!(said.written[0].location.as_ref().unwrap().to_string(), "/usr/lib/modprobe.d/a.conf:1");
+    }
+
+    #[test]
+    fn that_there_is_no_list_needs_sight_of_the_directories_above() {
+        for (manifest, unseen) in [("etc/\nlib -> usr/lib\nusr/lib/\n", 0), ("etc/\n", 1), ("proc/\n", 2)] {
+            assert_eq!(written(&Tree::from_manifest(manifest).unwrap()).unseen.len(), unseen, "{manifest}");
+        }
     }
 
     #[test]

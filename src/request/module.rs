@@ -12,6 +12,9 @@ const NOT_GIVEN: [&[u8]; 2] = [b"(null)", b"<NULL>"];
 /// The list that the loaded or built-in module has. One that is empty or was never given is none.
 pub fn written(tree: &Tree) -> Said {
     let mut said = Said::nothing(Source::Module);
+    if let Some((path, why)) = unseen(tree) {
+        said.not_seen(&path, why);
+    }
     for module in MODULES {
         let path = format!("sys/module/{module}/parameters/hide");
         let text = match tree.read(&path) {
@@ -30,6 +33,19 @@ pub fn written(tree: &Tree) -> Said {
         break;
     }
     said
+}
+
+/// Why the parameter would not be seen if there were one: every module that is loaded, or built in with parameters, has a
+/// directory, and pciback's has had this parameter in every version.
+fn unseen(tree: &Tree) -> Option<(String, &'static str)> {
+    const ABOVE: &str = "sys/module";
+    if matches!(tree.list(ABOVE), Known::Absent) {
+        return Some((ABOVE.to_owned(), "is not there"));
+    }
+    let loaded = MODULES.iter().map(|module| format!("{ABOVE}/{module}"));
+    let mut loaded = loaded.filter(|path| !matches!(tree.list(path), Known::Absent));
+    let path = format!("{}/parameters/hide", loaded.next()?);
+    matches!(tree.read(&path), Known::Absent).then_some((path, "is not there, though the module is"))
 }
 
 #[cfg(test)]
@@ -59,6 +75,9 @@ mod tests {
             assert_eq!((said.written.len(), said.obstacles.len()), (0, 0), "{text}");
         }
         assert_eq!(said("sys/module/other/x = 1\n"), Said::nothing(Source::Module));
+        for manifest in ["sys/\n", "sys/module/xen_pciback/refcnt = 0\\n\n"] {
+            assert_eq!(said(manifest).unseen.len(), 1, "{manifest}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::made_up::{MADE_UP, is_in_made_up};
+
 /// As many links as Linux follows in one path (include/linux/namei.h, MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
 
@@ -161,6 +163,17 @@ impl Entry {
             if regular { Ok(File::from(fd)) } else { Err(Errno::INVAL) }
         };
         open().map_err(|error| words(&error.into()))
+    }
+
+    /// Opens a regular file that somebody saved, not one that the running kernel makes up: that is not opened.
+    pub(super) fn open_saved(&self) -> Result<File, String> {
+        let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made_up = || is_in_made_up(&rustix::fs::openat(&self.above, self.name.as_slice(), look, Mode::empty())?);
+        match made_up() {
+            Ok(false) => self.open(),
+            Ok(true) => Err(MADE_UP.to_owned()),
+            Err(error) => Err(words(&error.into())),
+        }
     }
 
     /// The names in a directory, in order.

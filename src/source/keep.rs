@@ -43,12 +43,13 @@ const ALLOWED: &[Row] = &[
     ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
     ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
     ("sys/hypervisor", &["type", "properties/features"], Contents(SMALL)),
-    ("sys/module", &["xen_pciback", "pciback"], Link),
+    // That something is not below a directory says nothing unless the directory was there.
+    ("sys/module", &[".", "xen_pciback", "pciback"], Link),
     ("sys/module/xen_pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
     ("sys/module/pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
     ("sys/bus/pci", &["drivers_autoprobe"], Contents(SMALL)),
     ("sys/bus/pci/devices", &["{address}"], Link),
-    ("sys/bus/pci/devices/{address}", &["driver"], Link),
+    ("sys/bus/pci/devices/{address}", &[".", "driver"], Link),
     ("sys/bus/pci/devices/{address}", DEVICE, Contents(SMALL)),
     ("sys/bus/pci/drivers", &["*", "*/module", "*/{address}"], Link),
     ("sys/bus/pci/drivers/pciback", &["slots", "irq_handlers", "permissive"], Contents(SMALL)),
@@ -57,7 +58,11 @@ const ALLOWED: &[Row] = &[
     ("sys/class/net", &["*"], Link),
     ("sys/class/net", &["*/flags"], Contents(SMALL)),
     ("sys/class/tty", &["{console}"], Link),
+    ("etc", &["."], Link),
+    ("usr/lib", &["."], Link),
+    ("lib", &["."], Link),
     ("etc", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
+    ("etc/sysconfig", &["pciback"], Contents(SMALL)),
     ("run", &["modprobe.d/*.conf"], Contents(LONG)),
     ("usr/local/lib", &["modprobe.d/*.conf"], Contents(LONG)),
     ("usr/lib", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
@@ -67,6 +72,10 @@ const ALLOWED: &[Row] = &[
 /// The names of devices: longer than all the rest together.
 const NAMES: &[Row] = &[("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS))];
 
+/// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
+const ARCHIVE: &[Row] =
+    &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
+
 const DEVICE: &[&str] =
     &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
 
@@ -74,6 +83,11 @@ const DEVICE: &[&str] =
 /// only. What is there and cannot be read is kept as that; the only error is a `root` that is no directory.
 pub fn keep(root: &Path) -> io::Result<Tree> {
     keep_rows(root, &[ALLOWED, NAMES].concat())
+}
+
+/// The same of a tree that is not this machine's: it may be a support archive.
+pub fn keep_archive(root: &Path) -> io::Result<Tree> {
+    keep_rows(root, &[ALLOWED, NAMES, ARCHIVE].concat())
 }
 
 /// The same without the names of devices, for whoever looks often.
@@ -86,7 +100,8 @@ fn keep_rows(root: &Path, rows: &[Row]) -> io::Result<Tree> {
         Keeper { inside: Inside::open(root)?, tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
     for (above, names, take) in rows {
         for name in *names {
-            keeper.expand("", &format!("{above}/{name}"), *take);
+            let pattern = if above.is_empty() { (*name).to_owned() } else { format!("{above}/{name}") };
+            keeper.expand("", &pattern, *take);
         }
     }
     Ok(keeper.tree)
@@ -200,8 +215,9 @@ impl Keeper {
 fn stands_for(pattern: &str, name: &str) -> bool {
     match pattern {
         "{address}" => Address::from_kernel(name.as_bytes()).is_some(),
-        "*" => true,
-        _ => pattern.strip_prefix('*').is_some_and(|end| name.ends_with(end)),
+        _ => pattern
+            .split_once('*')
+            .is_some_and(|(start, end)| name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end))),
     }
 }
 

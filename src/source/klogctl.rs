@@ -81,7 +81,7 @@ mod call {
         if length + ROOM > size {
             log.take(Input::Gap(Gap { place: Place { log: index, ..Place::default() }, lost: None }));
         }
-        let mut decoder = Decoder::new(index);
+        let mut decoder = Decoder::for_syslog_call(index);
         decoder.feed(buffer.get(..length).unwrap_or(&buffer), &mut |input| log.take(input));
         decoder.finish(&mut |input| log.take(input));
         Ok(())

@@ -1,11 +1,16 @@
 //! Reads logs: saved files in any form, standard input, and those of a `--root`.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::inside::{Entry, Inside, Kind, Place, words};
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::archive::{self, Kept, RING};
+use super::inside::{Inside, words};
+use super::made_up::{MADE_UP, is_in_made_up};
+use super::sections::{Sections, is_sectioned};
 use super::unpack::Unpacked;
 use super::{journal, klogctl, kmsg};
 use crate::record::Decoder;
@@ -13,14 +18,9 @@ use crate::timeline::{Log, LogKind};
 
 const CHUNK: usize = 64 << 10;
 
-/// Where a `--root` keeps its log, best first: the records of the ring buffer, ...
-const RING: &str = "dev/kmsg";
-
-/// ... the first file of a sosreport that starts like this, ...
-const SOSREPORT: (&str, &str) = ("sos_commands/kernel", "dmesg");
-
-/// ... what the boot scripts or syslog wrote.
-const FILES: &[&str] = &["var/log/dmesg", "var/log/kern.log", "var/log/messages"];
+/// Most bytes, unpacked, that are read of one log below a root, and of all of them: what is packed may have no end.
+const MOST_OF_ONE: u64 = 1 << 30;
+const MOST_OF_ALL: u64 = 4 << 30;
 
 /// Reads the ring buffer into a log.
 type Way<'a> = dyn FnMut(&mut Log) -> Result<(), String> + 'a;
@@ -95,20 +95,84 @@ impl Logs {
         self.end(log, read)
     }
 
-    /// Reads the log that is kept below a `--root`.
-    pub fn below(&mut self, root: &Path) -> Option<String> {
-        let found = Inside::open(root).map_err(|error| (String::new(), words(&error))).and_then(|inside| kept(&inside));
-        let (name, opened) = match found {
-            Ok(entry) => (entry.path.clone(), entry.open()),
-            Err((path, why)) => (path, Err(why)),
+    /// Reads every log that is kept below a `--root`, each by itself, the older parts of each first. What holds nothing of a
+    /// kernel is left out where another one does.
+    pub fn below(&mut self, root: &Path) {
+        let before = self.logs.len();
+        let mut reading = Below { left: MOST_OF_ALL, blank: None };
+        let nothing = match Inside::open(root) {
+            Ok(inside) => {
+                archive::find(&inside).into_iter().for_each(|kept| self.kept(kept, &mut reading));
+                "no log is kept there: none of the ring buffer, of syslog, of dmesg or of journalctl".to_owned()
+            }
+            Err(error) => words(&error),
         };
-        let mut log = match name.as_str() {
-            // A copy: its uptime is not the running machine's.
-            RING => self.begin("kmsg", LogKind::File),
-            path => self.begin(&format!("/{path}"), LogKind::File),
-        };
-        let read = opened.and_then(|file| pour(self.logs.len(), file, &mut log));
-        self.end(log, read)
+        if self.logs.len() > before {
+            return;
+        }
+        match reading.blank {
+            Some(blank) => self.logs.push(blank),
+            None => {
+                let log = self.begin(&format!("/{RING}"), LogKind::File);
+                self.end(log, Err(nothing));
+            }
+        }
+    }
+
+    /// Reads one file below a root: a log, or several in a file of sections.
+    fn kept(&mut self, kept: Kept, reading: &mut Below) {
+        // A copy of the ring buffer is a file: its uptime is not the running machine's.
+        let name = if kept.path == RING { "kmsg".to_owned() } else { format!("/{}", kept.path) };
+        let opened = kept.entry.and_then(|entry| entry.open_saved()).and_then(|file| {
+            let most = MOST_OF_ONE.min(reading.left);
+            let mut reader =
+                BufReader::with_capacity(CHUNK, Bounded { reader: Unpacked::new(file)?, left: most, most });
+            let sectioned =
+                kept.path.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
+            Ok((reader, sectioned))
+        });
+        match opened {
+            Ok((mut reader, false)) => {
+                self.part(&name, &mut reader, reading);
+                reading.spend(reader.get_ref());
+            }
+            Ok((mut reader, true)) => {
+                self.sections(&name, &mut reader, reading);
+                reading.spend(reader.get_ref());
+            }
+            Err(why) => {
+                let log = self.begin(&name, LogKind::File);
+                self.end(log, Err(why));
+            }
+        }
+    }
+
+    fn sections(&mut self, name: &str, reader: &mut dyn io::BufRead, reading: &mut Below) {
+        let mut sections = Sections::new(reader);
+        loop {
+            match sections.next() {
+                Ok(Some(_title)) => self.part(name, &mut sections, reading),
+                Ok(None) => return,
+                Err(error) => {
+                    let log = self.begin(name, LogKind::File);
+                    self.end(log, Err(words(&error)));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Decodes one log below a root, and keeps it if it says something.
+    fn part(&mut self, name: &str, reader: &mut dyn Read, reading: &mut Below) {
+        let mut log = self.begin(name, LogKind::File);
+        let read = decode(self.logs.len(), reader, &mut log);
+        if read.is_ok() && log.kernel_records == 0 && log.notable == 0 {
+            log.end();
+            // Its number is the next log's, unless none follows.
+            reading.blank.get_or_insert(log);
+            return;
+        }
+        self.end(log, read);
     }
 
     fn begin(&self, name: &str, kind: LogKind) -> Log {
@@ -127,14 +191,67 @@ impl Logs {
     }
 }
 
-/// Opens a log that was named. Fifos and pipes are what `<(…)` makes and may be waited for; other devices are no logs.
-fn open(path: &Path) -> Result<File, String> {
-    let kind = fs::metadata(path).map_err(|error| words(&error))?.file_type();
-    if kind.is_dir() {
-        return Err("is a directory; name the log file, or use --root for a whole tree".to_owned());
+/// What reading the logs below a root has come to.
+struct Below {
+    /// How many bytes more are read.
+    left: u64,
+    /// The first log that says nothing of a kernel.
+    blank: Option<Log>,
+}
+
+impl Below {
+    fn spend<R>(&mut self, read: &Bounded<R>) {
+        self.left = self.left.saturating_sub(read.most - read.left);
     }
-    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
-        return Err("is a device, not a log".to_owned());
+}
+
+/// A reader that ends with an error where more than so many bytes come.
+struct Bounded<R> {
+    reader: R,
+    left: u64,
+    most: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            let mut next = [0];
+            let more = self.reader.read(&mut next)?;
+            let why = || io::Error::other(format!("only the first {} bytes are read", self.most));
+            return if more == 0 { Ok(0) } else { Err(why()) };
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.reader.read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
+    }
+}
+
+/// Reads a file of evidence that was named, unpacked if it is packed, as long as it has at most `most` bytes.
+pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let reader = Unpacked::new(open(path)?)?;
+    Bounded { reader, left: most, most }.read_to_end(&mut bytes).map_err(|error| words(&error))?;
+    Ok(bytes)
+}
+
+/// Opens a log that was named. Fifos and pipes are what `<(…)` makes and may be waited for; other devices are no logs, and
+/// neither is what the running kernel makes up. Those are never opened: that alone may do something.
+fn open(path: &Path) -> Result<File, String> {
+    let looked = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let looked = looked.map_err(|error| words(&error.into()))?;
+    let about = rustix::fs::fstat(&looked).map_err(|error| words(&error.into()))?;
+    match FileType::from_raw_mode(about.st_mode) {
+        FileType::Directory => {
+            return Err("is a directory; name the log file, or use --root for a whole tree".to_owned());
+        }
+        FileType::CharacterDevice | FileType::BlockDevice | FileType::Socket => {
+            return Err("is a device, not a log".to_owned());
+        }
+        FileType::RegularFile | FileType::Fifo | FileType::Symlink | FileType::Unknown => {}
+    }
+    if is_in_made_up(&looked).map_err(|error| words(&error.into()))? {
+        return Err(MADE_UP.to_owned());
     }
     File::open(path).map_err(|error| words(&error))
 }
@@ -145,26 +262,6 @@ fn is_ring(path: &Path) -> bool {
         let device = (rustix::fs::major(about.rdev()), rustix::fs::minor(about.rdev()));
         about.file_type().is_char_device() && device == (1, 11)
     })
-}
-
-/// The log below a root, or which one stands in the way and why: a newer log that is closed is not passed over for an
-/// older one.
-fn kept(inside: &Inside) -> Result<Entry, (String, String)> {
-    let at = |path: &str| match inside.walk(path, true, &mut |_, _| {}) {
-        Place::Found(entry) if entry.kind == Kind::File => Some(Ok(entry)),
-        Place::Found(_) | Place::Absent => None,
-        Place::Closed(path, why) => Some(Err((path, why))),
-    };
-    let sosreport = || {
-        let (above, start) = SOSREPORT;
-        let Place::Found(directory) = inside.walk(above, true, &mut |_, _| {}) else { return None };
-        let names = directory.list().ok()?.into_iter().filter_map(|name| String::from_utf8(name).ok());
-        names.filter(|name| name.starts_with(start)).find_map(|name| at(&format!("{above}/{name}")))
-    };
-    let none = || {
-        (RING.to_owned(), format!("no log is kept there, nor {}/{}*, {}", SOSREPORT.0, SOSREPORT.1, FILES.join(", ")))
-    };
-    at(RING).or_else(sosreport).or_else(|| FILES.iter().find_map(|path| at(path))).unwrap_or_else(|| Err(none()))
 }
 
 /// Decodes everything that `reader` yields, unpacked if it is packed.

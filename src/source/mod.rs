@@ -4,6 +4,7 @@
 //! Nothing is opened that is not known to be harmless ([`keep()`]), no link is followed out of a `--root`
 //! ([`Inside`]), and what could not be read is said, never left out.
 
+mod archive;
 mod inside;
 mod journal;
 mod keep;
@@ -11,18 +12,21 @@ mod klogctl;
 mod kmsg;
 mod live;
 mod log;
+mod made_up;
 mod memory;
 mod output;
 pub(crate) mod saved;
+mod sections;
 mod uevent;
 mod unpack;
 
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
-pub use keep::{keep, keep_nameless};
+pub use keep::{keep, keep_archive, keep_nameless};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use live::{Live, Stir, wait, write_some};
-pub use log::Logs;
+pub use log::{Logs, whole};
+pub(crate) use made_up::{MADE_UP, is_made_up};
 pub use memory::Memory;
 pub use output::replace;
 pub use uevent::{Noticed, Uevents};

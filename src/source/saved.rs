@@ -18,31 +18,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rustix::fs::OFlags;
 
-use super::words;
-
-/// File systems that the kernel makes up (include/uapi/linux/magic.h, and xenfs in drivers/xen/xenfs/super.c). pstore is
-/// not among them: it holds logs.
-const KERNELS: &[i128] = &[
-    0x9fa0,      // proc
-    0x6265_6572, // sysfs
-    0x6462_6720, // debugfs
-    0x7472_6163, // tracefs
-    0x7363_6673, // securityfs
-    0x0027_e0eb, // cgroup
-    0x6367_7270, // cgroup2
-    0x6265_6570, // configfs
-    0xabba_1974, // xenfs
-    0xcafe_4a11, // bpf
-    0xde5e_81e4, // efivarfs
-    0x1cd1,      // devpts
-    0x4249_4e4d, // binfmt_misc
-    0xf97c_ff8c, // selinuxfs
-    0x4341_5d53, // smackfs
-    0x1980_0202, // mqueue
-    0x6573_5543, // fusectl
-    0x6759_6969, // rpc_pipefs
-    0x6e66_7364, // nfsd
-];
+use super::{MADE_UP, is_made_up, words};
 
 /// Who logged in, and what ran: records of fixed size that the kernel's messages never get into.
 const ACCOUNTS: &[&[u8]] =
@@ -127,7 +103,7 @@ impl Finder {
         if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
             self.obstacle(path, "is a device, not a log");
         } else if self.is_kernels(path, &about) {
-            self.obstacle(path, "is made up by the running kernel, and is no saved log");
+            self.obstacle(path, MADE_UP);
         } else if kind.is_dir() {
             self.directory(path);
         } else if kind.is_file() && is_journal(path) {
@@ -229,10 +205,7 @@ impl Finder {
 
     /// Whether the kernel makes up the files of the file system where this is. What cannot be asked is taken as made up.
     fn is_kernels(&mut self, path: &Path, about: &Metadata) -> bool {
-        let ask = || match rustix::fs::statfs(path) {
-            Ok(system) => KERNELS.contains(&(i128::from(system.f_type) & 0xffff_ffff)),
-            Err(_) => about.is_dir() || about.is_file(),
-        };
+        let ask = || is_made_up(path).unwrap_or_else(|_unasked| about.is_dir() || about.is_file());
         *self.kernels.entry(about.dev()).or_insert_with(ask)
     }
 

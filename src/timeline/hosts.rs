@@ -242,7 +242,7 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn take(&mut self, log: usize, boot: &'a Boot) {
-        let at = self.find(boot).unwrap_or_else(|| {
+        let at = self.find(log, boot).unwrap_or_else(|| {
             self.boots.push(Vec::new());
             self.boots.len() - 1
         });
@@ -260,18 +260,25 @@ impl<'a> Known<'a> {
         self.last.insert(log, at);
     }
 
-    /// The boot that another part is of.
-    fn find(&self, boot: &Boot) -> Option<usize> {
+    /// The boot that another part is of. A log tells of its boots in their order: none before the last one it told of.
+    fn find(&self, log: usize, boot: &Boot) -> Option<usize> {
         if let Some(at) = boot.id.and_then(|id| self.ids.get(&id)) {
             return Some(*at);
         }
-        let shared: BTreeSet<usize> =
-            boot.identity.prints().filter_map(|print| self.prints.get(print)).copied().collect();
+        let before = self.last.get(&log).copied();
+        let first = before.unwrap_or(0);
+        let shared = boot.identity.prints().filter_map(|print| self.prints.get(print)).copied();
+        let shared: BTreeSet<usize> = shared.filter(|at| *at >= first).collect();
         let start = boot.identity.start();
         let near = start.into_iter().flat_map(|start| self.starts.range(start - NEAR..=start + NEAR));
-        let near = near.flat_map(|(_, boots)| boots.iter().rev().take(MOST_NEAR)).take(MOST_NEAR).copied();
+        let near = near.flat_map(|(_, boots)| boots.split_at(boots.partition_point(|at| *at < first)).1.iter().take(MOST_NEAR));
+        let near: BTreeSet<usize> = near.take(MOST_NEAR).copied().collect();
         shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(self.boots.len().checked_sub(1)).find(|at| {
             let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
+            // Another boot of this log stands between.
+            if Some(*at) != before && parts.iter().any(|(known, _)| *known == log) {
+                return false;
+            }
             let answers = || parts.iter().map(|(_, known)| known.identity.compare(&boot.identity));
             answers().any(|answer| answer == Sameness::Same) && answers().all(|answer| answer != Sameness::Different)
         })

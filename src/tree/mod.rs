@@ -122,10 +122,11 @@ impl Tree {
         !self.nodes.contains_key(path) && self.below(path).next().is_none()
     }
 
-    /// The contents of the file at `path`.
+    /// The contents of the file at `path`, without NULs behind them: a file of sysfs claims 4096 bytes, and GNU tar pads what it
+    /// read of one with NULs to the size it claims.
     pub fn read(&self, path: &str) -> Known<&[u8]> {
         self.resolve(path).and_then(|resolved| match self.nodes.get(&resolved) {
-            Some(Node::File(bytes)) => Known::Is(bytes.as_slice()),
+            Some(Node::File(bytes)) => Known::Is(without_padding(bytes)),
             Some(Node::Directory) => unreadable(path, "is a directory"),
             Some(Node::Unreadable(why)) => unreadable(path, why),
             Some(Node::Link(_)) | None => Known::Absent,
@@ -208,6 +209,11 @@ impl Tree {
     }
 }
 
+fn without_padding(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes.get(..end).unwrap_or_default()
+}
+
 fn unreadable<T>(path: &str, why: &str) -> Known<T> {
     Known::Unreadable(Obstacle { path: path.trim_matches('/').to_owned(), why: why.to_owned() })
 }
@@ -238,6 +244,13 @@ mod tests {
         assert_eq!(tree.list("sys/bus/pci/devices"), Known::Is(vec!["0000:00:1d.0"]));
         assert_eq!(tree.list("sys/bus/pci/devices/0000:00:1d.0"), Known::Is(vec!["vendor"]));
         assert!(tree.read("loop").obstacle().is_some());
+    }
+
+    #[test]
+    fn what_tar_pads_with_nuls_is_read_without_them() {
+        let tree = tree("sys/class = 0x060400\\n\\x00\\x00\nsys/empty = \\x00\n");
+        assert_eq!(tree.read("sys/class"), Known::Is(&b"0x060400\n"[..]));
+        assert_eq!(tree.read("sys/empty"), Known::Is(&b""[..]));
     }
 
     #[test]

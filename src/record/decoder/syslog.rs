@@ -24,6 +24,9 @@ impl Decoder {
             return None;
         }
         let (header, text) = self.stream.before.header(chomp(line))?;
+        if line::may_hold_more(text) {
+            return None;
+        }
         Some((self.behind_header(header, text, line.len(), sink), header.number))
     }
 
@@ -34,7 +37,7 @@ impl Decoder {
         let end = memchr::memchr(b'\n', text)?;
         let length = bytes.len() - text.len() + end + 1;
         let text = chomp(split(text, end).0);
-        if length > Self::LONGEST || line::has_controls(text) {
+        if length > Self::LONGEST || line::has_controls(text) || line::may_hold_more(text) {
             return None;
         }
         let record = self.behind_header(header, text, length, sink);
@@ -62,6 +65,7 @@ impl Decoder {
         body(&mut record, header.origin, text, None);
         self.place.offset += length as u64;
         self.place.line += u64::from(self.place.line > 0);
+        self.stream.header(&record, header.number);
         self.stream.prepare(&mut record, sink);
         record
     }

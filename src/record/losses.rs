@@ -1,0 +1,132 @@
+//! Notes of loss: what the kernel and log daemons say of records that they did not keep.
+
+use memchr::memmem;
+
+use super::peel::{decimal, number, split};
+use super::{Author, Record};
+
+/// How many records a record says were lost, if it says so; `Some(None)` where it gives no number.
+pub(super) fn lost(record: &Record<'_>) -> Option<Option<u64>> {
+    let message: &[u8] = &record.message;
+    let Some(program) = record.program() else {
+        return suppressed(message).filter(|_| record.author != Author::User).map(Some);
+    };
+    if program.starts_with(b"systemd") {
+        return by_systemd(message);
+    }
+    if is_rsyslog(program) {
+        return by_rsyslog(message);
+    }
+    if program == b"syslog-ng" { by_syslog_ng(message) } else { None }
+}
+
+/// `xen_pcibk_config_write: 12 callbacks suppressed`: lib/ratelimit.c, `___ratelimit`, for pciback's own functions.
+fn suppressed(message: &[u8]) -> Option<u64> {
+    let text = message.strip_suffix(b" callbacks suppressed")?;
+    let at = memmem::rfind(text, b": ")?;
+    let (function, count) = split(text, at);
+    let own = [&b"pciback"[..], b"xen_pcibk", b"pcistub"].iter().any(|name| memmem::find(function, name).is_some());
+    decimal(count.strip_prefix(b": ")?).filter(|_| own)
+}
+
+/// systemd src/journal/journald-kmsg.c (252): `Missed %llu kernel messages` of `dev_kmsg_record`, and the note of
+/// `server_read_dev_kmsg` and udevd when the device reports an overrun.
+fn by_systemd(message: &[u8]) -> Option<Option<u64>> {
+    if let Some((count, rest)) = message.strip_prefix(b"Missed ").and_then(number) {
+        return rest.starts_with(b" kernel messages").then_some(Some(count));
+    }
+    message.starts_with(b"/dev/kmsg buffer overrun").then_some(None)
+}
+
+/// `rsyslogd`, `rsyslogd-2177` (rsyslog 7 and older: with the number of the message), `rsyslogd0`, or one of its modules.
+fn is_rsyslog(program: &[u8]) -> bool {
+    let modules: [&[u8]; 3] = [b"imklog", b"imuxsock", b"imjournal"];
+    memmem::find(program, b"rsyslogd").is_some() || modules.iter().any(|name| program.starts_with(name))
+}
+
+/// rsyslog runtime/ratelimit.c: `imjournal: 236 messages lost due to rate-limiting`, `imuxsock lost 5 messages from pid 12`,
+/// `begin to drop messages due to rate-limiting`; runtime/stream.c and action.c where a file cannot be written.
+fn by_rsyslog(message: &[u8]) -> Option<Option<u64>> {
+    let has = |text: &[u8]| memmem::find(message, text).is_some();
+    let counted = || {
+        let words: Vec<&[u8]> = message.split(|byte| *byte == b' ').collect();
+        words.windows(3).find_map(|words| match words {
+            [b"lost", count, b"messages"] | [count, b"messages", b"lost"] => decimal(count),
+            _ => None,
+        })
+    };
+    if has(b"messages lost") || (has(b"lost ") && has(b" messages")) {
+        return Some(counted());
+    }
+    // An action that sends elsewhere takes nothing from the file that says so.
+    let suspended = has(b"action") && has(b"suspended") && (!has(b"(module") || has(b"omfile"));
+    let unwritten = has(b"No space left on device") || has(b"begin to drop") || has(b"discard");
+    (suspended || unwritten).then_some(None)
+}
+
+/// syslog-ng lib/logqueue-fifo.c and modules/diskq: `Destination queue full, dropping message`; lib/stats: `Log statistics;
+/// dropped='..=12'`, and `STATS: dropped 12` of its first versions; lib/transport where a file cannot be written.
+fn by_syslog_ng(message: &[u8]) -> Option<Option<u64>> {
+    let has = |text: &[u8]| memmem::find(message, text).is_some();
+    if has(b"queue full") || has(b"No space left on device") || has(b"dropping message") {
+        return Some(None);
+    }
+    let some = |text: &[u8]| number(text).is_some_and(|(count, _)| count > 0);
+    for name in [&b"dropped "[..], b"dropped messages: ", b"dropped messages="] {
+        if let Some(at) = memmem::find(message, name)
+            && some(split(message, at + name.len()).1)
+        {
+            return Some(None);
+        }
+    }
+    memmem::find_iter(message, b"dropped='").any(|at| statistic(split(message, at).1).is_some_and(some)).then_some(None)
+}
+
+/// The number in `dropped='dst.file(d_kern#0,/var/log/kern.log)=12'`.
+fn statistic(text: &[u8]) -> Option<&[u8]> {
+    let value = text.strip_prefix(b"dropped='")?;
+    let value = split(value, memchr::memchr(b'\'', value)?).0;
+    Some(split(value, memchr::memrchr(b'=', value)? + 1).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Place;
+
+    fn noted(program: &'static str, message: &'static str) -> Option<Option<u64>> {
+        let identifier = Some(program.as_bytes().into());
+        lost(&Record { identifier, ..Record::bare(Place::default(), message.as_bytes()) })
+    }
+
+    #[test]
+    fn every_daemon_that_lost_records_says_so() {
+        for (program, message, expected) in [
+            ("systemd-journald", "Missed 52 kernel messages", Some(Some(52))),
+            ("systemd-journald", "/dev/kmsg buffer overrun, some messages lost.", Some(None)),
+            ("systemd-udevd", "/dev/kmsg buffer overrun, some messages lost.", Some(None)),
+            ("systemd-journald", "Suppressed 12 messages from lab.service", None),
+            ("rsyslogd", "imklog: 7 messages lost due to rate-limiting", Some(Some(7))),
+            ("rsyslogd-2177", "imuxsock lost 3 messages from pid 12 due to rate-limiting", Some(Some(3))),
+            ("rsyslogd0", "imuxsock[pid 12]: begin to drop messages due to rate-limiting", Some(None)),
+            ("syncd#rsyslogd", "imjournal from <a:b>: begin to drop messages due to rate-limiting", Some(None)),
+            ("imjournal", "messages lost due to rate-limiting", Some(None)),
+            ("rsyslogd", "file '/var/log/kern.log'[7] write error: No space left on device", Some(None)),
+            ("rsyslogd-2007", "action 'action 1' suspended (module 'builtin:omfile'), retry 0.", Some(None)),
+            ("rsyslogd", "action 'action 17' suspended, next retry is Sun Nov 22 06:20:00 2026", Some(None)),
+            ("rsyslogd", "action 'action 2' suspended (module 'builtin:omfwd'), retry 0.", None),
+            ("rsyslogd", "[origin software=\"rsyslogd\" swVersion=\"8.2102.0\"] start", None),
+            ("syslog-ng", "Destination queue full, dropping message; filename='x'", Some(None)),
+            ("syslog-ng", "I/O error occurred while writing; fd='5', error='No space left on device (28)'", Some(None)),
+            ("syslog-ng", "Log statistics; dropped='dst.file(d#0,/var/log/kern.log)=12', processed='x=1'", Some(None)),
+            ("syslog-ng", "Log statistics; processed='x=1', dropped='dst.file(d#0,/var/log/kern.log)=0'", None),
+            ("syslog-ng", "STATS: dropped 5", Some(None)),
+            ("syslog-ng", "STATS: dropped 0", None),
+            ("lab", "Missed 52 kernel messages", None),
+            ("kernel", "xen_pcibk_config_write: 12 callbacks suppressed", Some(Some(12))),
+            ("kernel", "net_ratelimit: 12 callbacks suppressed", None),
+        ] {
+            assert_eq!(noted(program, message), expected, "{program}: {message}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Lines of text: their form, the message that they belong to, and the records that were merged into one line.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::container::{Container, Form};
+use super::journal_short::{self, Separator};
+use super::peel::{blanks, chomp, split};
+use super::stream::Stream;
+use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, merged, terminal};
+
+impl Stream {
+    /// Takes a line with its end.
+    pub(super) fn line(&mut self, whole: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        let text = chomp(whole);
+        let controls = line::has_controls(text);
+        let unparsed = |why| Unparsed { place, length: whole.len() as u64, why };
+        if controls && is_binary(text) {
+            return self.unparsed(unparsed(Flaw::Binary), sink);
+        }
+        // Right behind binary bytes only clean text counts as text.
+        let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
+        let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
+        let mut record = Record::bare(place, &plain);
+        let call = self.container == Container::Call;
+        let form = line::recognised(&mut record, &plain, &mut self.before, call).unwrap_or(Form::Bare);
+        if form == Form::Bare {
+            if let Some(separator) = journal_short::separator(&plain) {
+                return self.separator(separator, place, sink);
+            }
+            if doubtful && merged::dropped(&plain).is_none() {
+                return self.unparsed(unparsed(Flaw::Binary), sink);
+            }
+        }
+        let is_header = matches!(form, Form::Header { .. });
+        if !is_header && self.is_note_of_loss(&record, form, sink) {
+            return;
+        }
+        self.attribute(&mut record, form, &plain);
+        let stated = self.container.is_trusted();
+        if !stated && record.author != Author::User && record.stamp.uptime.is_none() && dmesg::is_torn(&record.message)
+        {
+            return self.unparsed(unparsed(Flaw::Damaged), sink);
+        }
+        if !stated && record.author != Author::User {
+            self.parts(record, sink);
+        } else {
+            self.record(record, sink);
+        }
+    }
+
+    /// A line between records.
+    fn separator(&mut self, separator: Separator, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        self.section();
+        match separator {
+            Separator::Boot(boot) => self.boot(place, Some(boot), sink),
+            Separator::Reboot => self.boot(place, None, sink),
+            Separator::Other => {}
+        }
+    }
+
+    /// Whether a line is nothing but the kernel's note of records that a console was too slow for, which stands in any line of
+    /// a log whose framing proves nothing.
+    fn is_note_of_loss(&mut self, record: &Record<'_>, form: Form, sink: &mut dyn FnMut(Input<'_>)) -> bool {
+        let stated = self.container.is_trusted() && (self.container != Container::Undecided || form == Form::Names);
+        match merged::dropped(&record.message) {
+            Some((count, [])) if !stated => {
+                self.gap(record.place, Some(count), sink);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Decides the author of a line by the log that it stands in, and what kind of log that is.
+    fn attribute<'a>(&mut self, record: &mut Record<'a>, form: Form, line: &'a [u8]) {
+        let own_priority = form == Form::Priority && self.heading.prioritised;
+        match (form, self.heading.author().filter(|_| self.container == Container::Syslog)) {
+            (Form::Header { priority }, _) => {
+                self.container = Container::Syslog;
+                self.heading.prioritised |= priority;
+                self.heading.open(record, None);
+            }
+            (Form::Bare, _) if line.starts_with(b"#") => self.section(),
+            // The further lines of a user's message are text that was logged, whatever form of the kernel's they borrow.
+            (_, Some(Author::User)) if !own_priority => {
+                *record = Record { author: Author::User, ..Record::bare(record.place, line) };
+                self.heading.complete(record);
+            }
+            (_, Some(Author::Kernel | Author::Unstated)) if !own_priority => self.heading.complete(record),
+            (_, Some(_)) => {
+                self.heading.complete(record);
+                tagged(record);
+                self.heading.open(record, None);
+            }
+            (Form::Names, None) if self.container == Container::Undecided => self.container = Container::Stated,
+            (_, None) if self.container == Container::Undecided => self.container = Container::Text,
+            (_, None) => {}
+        }
+        self.known |= form != Form::Bare;
+        // The further lines of a message are indented; they say nothing about the log, nor do comments.
+        if form == Form::Bare && !matches!(&*record.message, [b' ' | b'#', ..]) {
+            self.bare = self.bare.saturating_add(1);
+        }
+    }
+
+    /// Passes on the records that were merged into one line, each but the last marked as cut.
+    fn parts(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+        if merged::seam(&record.message).is_none() {
+            return self.record(record, sink);
+        }
+        let mut part = record.clone();
+        let mut rest: &[u8] = &record.message;
+        while let Some(seam) = merged::seam(rest) {
+            let (before, _) = split(rest, seam.end);
+            if !before.trim_ascii().is_empty() {
+                self.record(Record { message: before.into(), cut: true, ..part.clone() }, sink);
+            }
+            if seam.dropped.is_some() {
+                self.gap(record.place, seam.dropped, sink);
+            }
+            rest = stamped(&mut part, split(rest, seam.start).1);
+        }
+        if !rest.is_empty() {
+            self.record(Record { message: rest.into(), ..part }, sink);
+        }
+    }
+}
+
+/// Reads the priority and the time at the front of a record that was merged into a line; returns its message.
+fn stamped<'a>(record: &mut Record<'_>, text: &'a [u8]) -> &'a [u8] {
+    let mut text = blanks(text);
+    (record.level, record.author) = (None, Author::Unstated);
+    if let Some((priority, rest)) = dmesg::priority(text) {
+        record.level = Some(super::level(priority));
+        record.author = dmesg::author(priority, false);
+        text = rest;
+    }
+    match dmesg::stamp(text) {
+        Some((stamp, rest)) => {
+            record.stamp.uptime = stamp.uptime;
+            rest
+        }
+        None => text,
+    }
+}
+
+/// Takes `kernel: ` off the message of a record that came without a date.
+fn tagged(record: &mut Record<'_>) {
+    record.identifier = None;
+    if record.message.starts_with(b"kernel: ") {
+        record.identifier = Some(Cow::Borrowed(b"kernel"));
+        match &mut record.message {
+            Cow::Borrowed(text) => *text = split(text, b"kernel: ".len()).1,
+            Cow::Owned(text) => drop(text.drain(..b"kernel: ".len())),
+        }
+    }
+}
+
+/// A NUL, mostly control characters, or some of them among bytes that are no UTF-8.
+fn is_binary(text: &[u8]) -> bool {
+    if memchr(0, text).is_some() {
+        return true;
+    }
+    let strange = |byte: &&u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\x1b');
+    let controls = text.iter().filter(strange).count();
+    controls > 0 && (controls * 3 > text.len() || (controls * 16 > text.len() && std::str::from_utf8(text).is_err()))
+}

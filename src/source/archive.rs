@@ -1,0 +1,350 @@
+//! Which logs a root keeps: the ring buffer, what syslog wrote, and what the programs that collect support archives save.
+//!
+//! The layouts: sos (plugins `kernel` and `logs`), xen-bugtool of XenServer and XCP-ng (`dmesg.out` beside `var/log`), SUSE's
+//! supportconfig (text files of many sections), kdump (`vmcore-dmesg.txt`), and a copy of a root directory.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inside::{Entry, Inside, Kind, Place};
+
+/// A copy of the ring buffer's records.
+pub(super) const RING: &str = "dev/kmsg";
+
+/// Most files of one log that are read: its newest ones.
+const MOST_PARTS: usize = 64;
+
+/// Most directories of crashes, and of journals, that are looked into.
+const MOST_DIRECTORIES: usize = 64;
+
+/// Most logs that are read of a root.
+const MOST_LOGS: usize = 256;
+
+/// Suffixes of packed files. What is in them is found out by reading.
+const PACKED: &[&str] = &[".gz", ".xz", ".zst", ".zstd", ".bz2", ".lz4", ".lzma", ".Z"];
+
+/// Logs below `var/log` that the kernel's messages get into, by distribution: Debian, Fedora, SUSE, Arch, Alpine.
+const SYSLOGS: &[&str] = &[
+    "boot.dmesg",
+    "boot.msg",
+    "boot.omsg",
+    "dmesg",
+    "dmesg.log",
+    "everything.log",
+    "kern",
+    "kern.log",
+    "kernel",
+    "kernel.log",
+    "localmessages",
+    "messages",
+    "messages.log",
+    "syslog",
+    "syslog.log",
+];
+
+/// Files of supportconfig with the logs among their sections (SUSE supportutils, `bin/supportconfig`).
+const SECTIONED: &[&str] = &["boot.txt", "crash.txt", "localmessages.txt", "messages.txt"];
+
+/// What is taken of a directory, and where; what is written last comes last.
+const PLACES: &[(&str, Takes)] = &[
+    ("var/log", Takes::Syslogs),
+    ("sos_commands/logs", Takes::Journals),
+    ("", Takes::Top),
+    ("sos_commands/kernel", Takes::Dmesg),
+    ("dev", Takes::Ring),
+];
+
+/// Where journald keeps its files.
+const JOURNALS: [&str; 2] = ["var/log/journal", "run/log/journal"];
+
+/// Which names of a directory are logs.
+#[derive(Clone, Copy)]
+enum Takes {
+    Syslogs,
+    Journals,
+    Top,
+    Dmesg,
+    Crash,
+    Ring,
+}
+
+impl Takes {
+    fn takes(self, base: &str) -> bool {
+        match self {
+            Self::Syslogs => is_syslog(base),
+            Self::Journals => is_journal_text(base),
+            Self::Dmesg => base.starts_with("dmesg"),
+            Self::Crash => base.starts_with("vmcore-dmesg") || base.starts_with("dmesg"),
+            Self::Ring => base == "kmsg",
+            Self::Top => {
+                let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+                let copied = ["dmesg", "vmcore-dmesg", "kmsg"].iter().any(|start| stem.starts_with(start));
+                copied || is_syslog(base) || is_syslog(stem) || is_journal_text(base) || SECTIONED.contains(&base)
+            }
+        }
+    }
+}
+
+/// Whether a name, without what says its age, is that of a log which the kernel's messages get into.
+pub(super) fn is_syslog(base: &str) -> bool {
+    SYSLOGS.contains(&base)
+}
+
+/// Whether this is what `journalctl` printed of all units, named like the command: sos writes `_` for a blank.
+pub(super) fn is_journal_text(name: &str) -> bool {
+    const OTHER: &[&str] = &["unit", "disk-usage", "list-boots", "verify", "header", "fields", "user", "version"];
+    let words = || name.split([' ', '_']).skip(1);
+    let other =
+        |word: &str| word == "-u" || OTHER.iter().any(|option| word.trim_start_matches('-').starts_with(option));
+    let command = name.split([' ', '_', '.']).next();
+    command == Some("journalctl") && !words().any(other)
+}
+
+/// One log that a root keeps, or why it cannot be read.
+pub(super) struct Kept {
+    /// The path behind all links, or the one that is closed.
+    pub(super) path: String,
+    pub(super) entry: Result<Entry, String>,
+}
+
+/// Every log below a root, the older parts of each first. A file that several paths lead to is there once.
+pub(super) fn find(inside: &Inside) -> Vec<Kept> {
+    let mut finder = Finder { inside, seen: BTreeSet::new(), kept: Vec::new() };
+    finder.crashes();
+    JOURNALS.iter().for_each(|directory| finder.journals(directory));
+    PLACES.iter().for_each(|(directory, takes)| finder.directory(directory, *takes));
+    let mut kept = finder.kept;
+    if kept.len() > MOST_LOGS {
+        let why = format!("there are {} logs, of which {MOST_LOGS} are read", kept.len());
+        kept.drain(..kept.len() - MOST_LOGS);
+        kept.insert(0, Kept { path: String::new(), entry: Err(why) });
+    }
+    kept
+}
+
+struct Finder<'a> {
+    inside: &'a Inside,
+    seen: BTreeSet<String>,
+    kept: Vec<Kept>,
+}
+
+impl Finder<'_> {
+    /// The logs in one directory.
+    fn directory(&mut self, directory: &str, takes: Takes) {
+        let mut logs: BTreeMap<String, Vec<(Age, String)>> = BTreeMap::new();
+        for name in self.names(directory) {
+            let (base, age) = part(&name);
+            if takes.takes(&base) {
+                logs.entry(base).or_default().push((age, join(directory, &name)));
+            }
+        }
+        for (base, mut parts) in logs {
+            parts.sort();
+            if let Some(older) = parts.len().checked_sub(MOST_PARTS).filter(|older| *older > 0) {
+                parts.drain(..older);
+                self.fail(format!("{}*", join(directory, &base)), format!("{older} older files of it are not read"));
+            }
+            parts.into_iter().for_each(|(_, path)| self.file(&path));
+        }
+    }
+
+    /// What kdump saved of kernels that crashed, a directory each.
+    fn crashes(&mut self) {
+        const ABOVE: &str = "var/crash";
+        let names = self.names(ABOVE);
+        for name in names.iter().skip(names.len().saturating_sub(MOST_DIRECTORIES)) {
+            self.directory(&join(ABOVE, name), Takes::Crash);
+        }
+    }
+
+    /// Journal files are not read, and that is said.
+    fn journals(&mut self, directory: &str) {
+        let machines = self.names(directory);
+        let holds = machines
+            .iter()
+            .take(MOST_DIRECTORIES)
+            .any(|machine| self.names(&join(directory, machine)).iter().any(|name| name.ends_with(".journal")));
+        if holds {
+            let command = "journalctl -k -o export --directory DIRECTORY | pciback-audit check -";
+            self.fail(
+                directory.to_owned(),
+                format!("holds journal files, which this program does not read: {command}"),
+            );
+        }
+    }
+
+    fn names(&mut self, directory: &str) -> Vec<String> {
+        let listed = match self.inside.walk(directory, true, &mut |_, _| {}) {
+            Place::Found(entry) if entry.kind == Kind::Directory => entry.list().map_err(|why| (entry.path, why)),
+            Place::Found(_) | Place::Absent => return Vec::new(),
+            Place::Closed(path, why) => Err((path, why)),
+        };
+        match listed {
+            Ok(names) => names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect(),
+            Err((path, why)) => {
+                self.fail(path, why);
+                Vec::new()
+            }
+        }
+    }
+
+    fn file(&mut self, path: &str) {
+        match self.inside.walk(path, true, &mut |_, _| {}) {
+            Place::Found(entry) if entry.kind == Kind::File => {
+                if self.seen.insert(entry.path.clone()) {
+                    self.kept.push(Kept { path: entry.path.clone(), entry: Ok(entry) });
+                }
+            }
+            Place::Found(_) | Place::Absent => {}
+            Place::Closed(path, why) => self.fail(path, why),
+        }
+    }
+
+    fn fail(&mut self, path: String, why: String) {
+        if self.seen.insert(path.clone()) {
+            self.kept.push(Kept { path, entry: Err(why) });
+        }
+    }
+}
+
+/// How old a part of a log is by its name; the oldest is the least.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Age {
+    newest: bool,
+    date: String,
+    number: Reverse<u32>,
+}
+
+/// The name of the log that a file is a part of, and the part's age: logrotate and savelog count (`kern.log.2.gz`,
+/// `dmesg.0`) or write the date (`messages-20261122.xz`), `journalctl` counts boots backwards (`--boot_-1`).
+fn part(name: &str) -> (String, Age) {
+    let mut rest = name;
+    while let Some(shorter) = PACKED.iter().find_map(|packed| rest.strip_suffix(packed)) {
+        rest = shorter;
+    }
+    let mut age = Age { newest: true, date: String::new(), number: Reverse(0) };
+    if let Some((before, boot)) = rest.rsplit_once("--boot_-") {
+        age = Age { newest: false, number: Reverse(boot.parse().unwrap_or(0)), ..age };
+        return (before.trim_end_matches('_').to_owned(), age);
+    }
+    // From the end: a number can stand behind a date.
+    for _ in 0..2 {
+        if let Some(before) = rest.strip_suffix(".old") {
+            (rest, age.newest, age.number) = (before, false, Reverse(1));
+        } else if let Some((before, number)) = numbered(rest) {
+            (rest, age.newest, age.number) = (before, false, Reverse(number));
+        } else if let Some((before, date)) = dated(rest) {
+            (rest, age.newest, age.date) = (before, false, date);
+        }
+    }
+    (rest.to_owned(), age)
+}
+
+/// `kern.log.2`: up to four digits behind a point.
+fn numbered(name: &str) -> Option<(&str, u32)> {
+    let (before, digits) = name.rsplit_once('.')?;
+    let plain = (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some((before, digits.parse().ok().filter(|_| plain)?))
+}
+
+/// `kern.log-20261122`, `kern.log-2026-11-22`, `kern.log-20261122-1795305600`: the digits of the date and of what follows.
+fn dated(name: &str) -> Option<(&str, String)> {
+    let kept = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '-' | '_' | 'T'));
+    let digits: String = name.get(kept.len()..)?.chars().filter(char::is_ascii_digit).collect();
+    let before = kept.trim_end_matches('.');
+    (digits.len() >= 8 && !before.is_empty()).then_some((before, digits))
+}
+
+fn join(above: &str, name: &str) -> String {
+    if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn found(names: &[&str]) -> Vec<String> {
+        let root = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = root.path().join(name.trim_end_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if name.ends_with('/') {
+                fs::create_dir(path).unwrap();
+            } else {
+                fs::write(path, b"").unwrap();
+            }
+        }
+        let show = |kept: Kept| match kept.entry {
+            Ok(_) => kept.path,
+            Err(why) => format!("{}: {why}", kept.path),
+        };
+        find(&Inside::open(root.path()).unwrap()).into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn every_log_of_each_layout_is_found_the_older_parts_first() {
+        for (names, expected) in [
+            (
+                &["var/log/kern.log", "var/log/kern.log.1", "var/log/kern.log.2.gz", "var/log/kern.log.10.gz"][..],
+                &["var/log/kern.log.10.gz", "var/log/kern.log.2.gz", "var/log/kern.log.1", "var/log/kern.log"][..],
+            ),
+            (
+                &["var/log/messages", "var/log/messages-20261122.xz", "var/log/messages-20261115.bz2"],
+                &["var/log/messages-20261115.bz2", "var/log/messages-20261122.xz", "var/log/messages"],
+            ),
+            (
+                &[
+                    "sos_commands/logs/journalctl_--no-pager_--boot",
+                    "sos_commands/logs/journalctl_--no-pager_--boot_-1",
+                    "sos_commands/logs/journalctl_--disk-usage",
+                    "sos_commands/kernel/dmesg_-T",
+                    "sos_commands/kernel/lsmod",
+                ],
+                &[
+                    "sos_commands/logs/journalctl_--no-pager_--boot_-1",
+                    "sos_commands/logs/journalctl_--no-pager_--boot",
+                    "sos_commands/kernel/dmesg_-T",
+                ],
+            ),
+            (
+                &["dmesg.out", "xl-dmesg.out", "lspci-vv.out", "var/log/user.log", "var/log/dmesg.0", "var/log/dmesg"],
+                &["var/log/dmesg.0", "var/log/dmesg", "dmesg.out"],
+            ),
+            (
+                &["boot.txt", "messages.txt", "hardware.txt", "dev/kmsg", "var/crash/127.0.0.1-2026/vmcore-dmesg.txt"],
+                &["var/crash/127.0.0.1-2026/vmcore-dmesg.txt", "boot.txt", "messages.txt", "dev/kmsg"],
+            ),
+        ] {
+            assert_eq!(found(names), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_is_said() {
+        let names: Vec<String> = (1..=70).map(|number| format!("var/log/kern.log.{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found_of_many = found(&names);
+        assert_eq!(found_of_many.first().unwrap(), "var/log/kern.log*: 6 older files of it are not read");
+        assert_eq!((found_of_many.len(), found_of_many.last().unwrap().as_str()), (65, "var/log/kern.log.1"));
+        let journal = found(&["var/log/journal/0123/system.journal"]);
+        assert!(journal[0].starts_with("var/log/journal: holds journal files"), "{journal:?}");
+    }
+
+    #[test]
+    fn links_lead_to_a_file_once_and_never_out() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            path
+        };
+        fs::write(at("sos_strings/logs/var.log.messages.tailed"), b"").unwrap();
+        std::os::unix::fs::symlink("../../sos_strings/logs/var.log.messages.tailed", at("var/log/messages")).unwrap();
+        std::os::unix::fs::symlink("messages", at("var/log/syslog")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", at("var/log/kern.log")).unwrap();
+        let paths: Vec<String> = find(&Inside::open(root.path()).unwrap()).into_iter().map(|kept| kept.path).collect();
+        assert_eq!(paths, ["sos_strings/logs/var.log.messages.tailed"]);
+    }
+}
