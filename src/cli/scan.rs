@@ -83,7 +83,7 @@ impl<'a> Teller<'a> {
         }
         match self.scan.form {
             _ if report.silent => {}
-            ScanForm::Json => self.text.push_str(&json_line(report, env!("CARGO_PKG_VERSION"))),
+            ScanForm::Json => self.text.push_str(&json_line(report, Some(run), env!("CARGO_PKG_VERSION"))),
             ScanForm::Table => self.rows.push(Row::of(report, run, &self.style)),
             ScanForm::Summary => {}
         }

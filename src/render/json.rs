@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{text, time};
 use crate::pci::Address;
-use crate::report::{self, Report};
+use crate::record::Stamp;
+use crate::report::{self, Report, Run};
 
 /// Stays the same as long as readers of it need not change.
 const SCHEMA: &str = "pciback-audit/report/1";
@@ -20,12 +21,25 @@ struct Object<'a> {
     host: Option<&'a str>,
     kernel: Option<&'a str>,
     boot_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot: Option<Boot>,
     time: Option<String>,
     request: Request<'a>,
     logs: Vec<Log<'a>>,
     devices: Vec<Device<'a>>,
     findings: Vec<Finding<'a>>,
     summary: Summary,
+}
+
+/// The boot of a host that a report of a scan is about.
+#[derive(Serialize)]
+struct Boot {
+    /// 0 is the last one, -1 the one before.
+    number: i64,
+    began: Option<String>,
+    ended: Option<String>,
+    id: Option<String>,
+    last: bool,
 }
 
 #[derive(Serialize)]
@@ -140,9 +154,12 @@ pub fn json(report: &Report, tool_version: &str) -> String {
     spell_out(text) + "\n"
 }
 
-/// The same object on one line, with a line end: for streams of reports.
-pub fn json_line(report: &Report, tool_version: &str) -> String {
-    let text = serde_json::to_string(&object(report, tool_version)).unwrap_or_default();
+/// The same object on one line, with a line end: for streams of reports. Of a scan it says which boot of its host it is about.
+pub fn json_line(report: &Report, run: Option<&Run>, tool_version: &str) -> String {
+    // A report without a log is of a file that could not be read, and about no boot.
+    let run = run.filter(|_| !report.logs.is_empty());
+    let object = Object { boot: run.map(|run| boot(report, run)), ..object(report, tool_version) };
+    let text = serde_json::to_string(&object).unwrap_or_default();
     spell_out(text) + "\n"
 }
 
@@ -155,6 +172,7 @@ fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
         host: report.host.as_deref(),
         kernel: report.kernel.as_deref(),
         boot_id: report.boot_id.map(|id| id.to_string()),
+        boot: None,
         time: report.time.map(time::date),
         request: request(&report.request),
         logs: report.logs.iter().map(log).collect(),
@@ -179,6 +197,17 @@ fn spell_out(text: String) -> String {
         }
     }
     safe
+}
+
+fn boot(report: &Report, run: &Run) -> Boot {
+    let time = |stamp: Option<&Stamp>| stamp.and_then(time::wall);
+    Boot {
+        number: i64::try_from(run.back).map_or(i64::MIN, |back| -back),
+        began: time(run.first.as_ref()),
+        ended: time(run.last.as_ref()),
+        id: report.boot_id.map(|id| id.to_string()),
+        last: run.back == 0,
+    }
 }
 
 fn request(request: &report::Request) -> Request<'_> {
@@ -285,7 +314,7 @@ mod tests {
     fn on_one_line_it_is_the_same_object() {
         let bad = sample::finding(Code::HeldByDriver, Severity::Critical, Some(1), "a\nb  \"c\": \u{202e}d");
         let report = sample::report(2, vec![sample::device(1, Status::Held, Some("nvme"))], vec![bad]);
-        let (pretty, line) = (json(&report, "1.2.3"), json_line(&report, "1.2.3"));
+        let (pretty, line) = (json(&report, "1.2.3"), json_line(&report, None, "1.2.3"));
         assert_eq!((line.matches('\n').count(), line.ends_with("}\n"), line.contains('\u{202e}')), (1, true, false));
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(read(&line), read(&pretty));

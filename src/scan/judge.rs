@@ -10,7 +10,7 @@ use super::set::HostLog;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::Stamp;
-use crate::report::{Report, Run};
+use crate::report::{Report, Run, Verdict};
 use crate::timeline::{Boot, BootChoice, Host, Log, Moment};
 
 /// How many reports of a thread may wait for those of the hosts before.
@@ -153,8 +153,13 @@ impl<'a> Judge<'a> {
             if self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since))) {
                 continue;
             }
-            self.case.logs = if back == 0 && !host.last_is_known { self.lasts(&boots) } else { self.alone(parts) };
+            self.case.logs = self.alone(parts);
             let mut report = conclude(&self.case);
+            // An alarm is one in whichever boot. A boot that may not be the last one is not ok in its place.
+            if back == 0 && !host.last_is_known && report.verdict < Verdict::Unknown {
+                self.case.logs = self.lasts(&boots);
+                report = conclude(&self.case);
+            }
             report.host = host.name.clone().or(report.host);
             if !tell(report, run) {
                 break;

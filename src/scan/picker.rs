@@ -111,6 +111,11 @@ impl<'a> Picker<'a> {
 
     /// Takes whole lines that stand at `at` in the file.
     pub(super) fn block(&mut self, lines: &[u8], at: u64) {
+        // The last segment stays until it is known that no more lines follow.
+        if self.selection.is_full() || at >= self.segment + SEGMENT {
+            self.end_segment();
+            self.segment = at;
+        }
         let mut hits = std::mem::take(&mut self.hits);
         let signs = self.sieve.search(lines, &mut hits);
         if hits.is_empty() && !signs.strange && !signs.early && !self.is_open(at) && !self.takes_next {
@@ -126,14 +131,6 @@ impl<'a> Picker<'a> {
             });
         }
         self.hits = hits;
-        let end = at + lines.len() as u64;
-        if self.segment == 0 {
-            self.segment = at;
-        }
-        if self.selection.is_full() || end >= self.segment + SEGMENT {
-            self.end_segment();
-            self.segment = end;
-        }
     }
 
     /// Takes lines of the next stretch. Returns whether more of them are wanted.
@@ -146,7 +143,7 @@ impl<'a> Picker<'a> {
 
     /// Takes the last lines of the log: they tell how long its boots went on.
     pub(super) fn tail(&mut self, lines: &[u8], at: u64) {
-        self.end_segment();
+        self.hosts.values_mut().for_each(|state| state.uptime = None);
         each_line(lines, at, |line, from| self.line(line, from, Look::Passed));
     }
 

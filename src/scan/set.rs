@@ -81,6 +81,10 @@ impl HostLog {
     }
 
     fn piece(&mut self, (offset, piece): (u64, Selected<'_>)) {
+        // It was selected twice.
+        if offset < self.next {
+            return;
+        }
         let Self { log, decoder, reading, next, until, modified, .. } = self;
         let modified = modified.get(file_of(offset)).copied().flatten();
         let mut sink = |input: Input<'_>| reading.take(input, log, *until, modified);

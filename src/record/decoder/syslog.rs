@@ -8,28 +8,6 @@ use crate::record::syslog::body;
 use crate::record::{Input, Record, line};
 
 impl Decoder {
-    /// Takes one whole line with its end, as [`Self::feed`] does, which holds no control characters but tabs and those at its
-    /// end. That spares looking for these again.
-    pub(crate) fn feed_line(&mut self, line: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
-        match self.syslog(line, sink) {
-            Some((record, _)) => sink(Input::Record(record)),
-            None => self.feed(line, sink),
-        }
-    }
-
-    /// The record of such a line, if it is one of syslog: otherwise it is not taken. What is known to be before it is handed to
-    /// `sink`. Lines with the same number, one behind the other, have the same host, program and time.
-    pub(crate) fn syslog<'a>(&mut self, line: &'a [u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<(Record<'a>, u64)> {
-        if !self.is_between() || line.len() > Self::LONGEST || !line.ends_with(b"\n") {
-            return None;
-        }
-        let (header, text) = self.stream.before.header(chomp(line))?;
-        if line::may_hold_more(text) {
-            return None;
-        }
-        Some((self.behind_header(header, text, line.len(), sink), header.number))
-    }
-
     /// Decodes a line of syslog that begins as the one before did, as nearly all do. Returns its length, or nothing where it
     /// has to be looked at more closely.
     pub(super) fn next(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) -> Option<usize> {
