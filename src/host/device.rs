@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::modules::{Code, Modules};
 use super::uses::{self, Use};
 use crate::pci::{Address, Ids};
-use crate::tree::{Known, Tree};
+use crate::tree::{Known, Obstacle, Tree};
 
 /// Every PCI device of a host, by address.
 pub type Devices = BTreeMap<Address, Device>;
@@ -14,8 +15,8 @@ pub type Devices = BTreeMap<Address, Device>;
 pub struct Device {
     /// The driver it is bound to; [`Known::Absent`]: to none.
     pub driver: Known<String>,
-    /// The module that driver is in; [`Known::Absent`]: it is built in, or there is no driver.
-    pub module: Known<String>,
+    /// Where that driver's code is; [`Known::Absent`]: there is no driver.
+    pub code: Known<Code>,
     /// The only driver that may take it, where one was set. The kernel prints `(null)` for none.
     pub driver_override: Known<String>,
     /// Its ids.
@@ -39,7 +40,7 @@ const DEVICES: &str = "sys/bus/pci/devices";
 const DRIVERS: &str = "sys/bus/pci/drivers";
 
 /// Every device of `tree`. A directory that is there but empty says nothing: it is taken as unreadable.
-pub(super) fn read(tree: &Tree) -> Known<Devices> {
+pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
     let listed = match tree.list(DEVICES) {
         Known::Is(names) => names,
         Known::Absent => return Known::Absent,
@@ -48,7 +49,7 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
     let addresses: Vec<Address> = listed.iter().filter_map(|name| Address::from_kernel(name.as_bytes())).collect();
     if addresses.is_empty() {
         let why = "lists no device at all, which no dom0 does".to_owned();
-        return Known::Unreadable(crate::tree::Obstacle { path: DEVICES.to_owned(), why });
+        return Known::Unreadable(Obstacle { path: DEVICES.to_owned(), why });
     }
     let bound = bound(tree);
     let using = uses::Machine::read(tree);
@@ -58,7 +59,7 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
         let ids = hex("vendor").and_then(|vendor| hex("device").map(|device| (vendor, device)));
         let driver = driver(tree, &path, bound.get(&address));
         Device {
-            module: driver.as_ref().and_then(|driver| module(tree, driver)),
+            code: driver.as_ref().and_then(|driver| modules.of_driver(tree, driver)),
             driver,
             driver_override: driver_override(tree, &path),
             ids: ids.and_then(|(vendor, device)| match (u16::try_from(vendor), u16::try_from(device)) {
@@ -67,10 +68,16 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
             }),
             class: hex("class"),
             bridges: path.rsplit('/').skip(1).map_while(|name| Address::from_kernel(name.as_bytes())).collect(),
-            uses: using.of(tree, &path),
+            uses: if path.starts_with("sys/devices/") { using.of(tree, &path) } else { unplaced(address) },
         }
     };
     Known::Is(addresses.into_iter().map(|address| (address, device(address))).collect())
+}
+
+/// What is used of a device whose own directory is not known: everything else of the machine is found by that.
+fn unplaced(address: Address) -> Known<Vec<Use>> {
+    let why = "does not lead to a device's directory".to_owned();
+    Known::Unreadable(Obstacle { path: format!("{DEVICES}/{address}"), why })
 }
 
 /// Which driver's directory links to which device: the same fact as the device's own link, seen from the other end.
@@ -99,11 +106,6 @@ fn driver(tree: &Tree, path: &str, bound: Option<&String>) -> Known<String> {
     }
 }
 
-fn module(tree: &Tree, driver: &str) -> Known<String> {
-    tree.link(&format!("{DRIVERS}/{driver}/module"))
-        .map(|target| target.rsplit('/').next().unwrap_or_default().to_owned())
-}
-
 fn driver_override(tree: &Tree, path: &str) -> Known<String> {
     tree.read_text(&format!("{path}/driver_override")).and_then(|name| match name.as_str() {
         "" | "(null)" => Known::Absent,
@@ -128,6 +130,10 @@ mod tests {
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/vendor = 0x8086\\n\n\
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/device = 0x100e\\n\n\
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/driver -> ../../../../bus/pci/drivers/e1000\n";
+
+    fn read(tree: &Tree) -> Known<Devices> {
+        super::read(tree, &Modules::read(tree, None))
+    }
 
     #[test]
     fn a_device_knows_its_bridge_driver_and_ids() {

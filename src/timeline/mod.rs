@@ -11,7 +11,7 @@ mod story;
 
 pub use boot::{Boot, Moment};
 pub use forged::{Forged, Imitation};
-pub use log::{Keeps, Log, LogKind, is_nameless};
+pub use log::{Keeps, Log, LogKind, Unheeded, is_nameless};
 pub use story::{BootChoice, Running, Story, together};
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of
