@@ -12,6 +12,7 @@ mod expected;
 mod facts;
 mod list;
 mod outlook;
+mod places;
 mod remedy;
 mod statuses;
 mod verdict;
