@@ -4,6 +4,7 @@
 //! Nothing is opened that is not known to be harmless ([`keep()`]), no link is followed out of a `--root`
 //! ([`Inside`]), and what could not be read is said, never left out.
 
+mod destination;
 mod inside;
 mod journal;
 mod keep;
@@ -13,9 +14,11 @@ mod live;
 mod log;
 mod memory;
 mod output;
+mod regular;
 mod uevent;
 mod unpack;
 
+pub use destination::WriteError;
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_nameless};
@@ -23,6 +26,13 @@ pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use live::{Live, Stir, wait, write_some};
 pub use log::Logs;
 pub use memory::Memory;
-pub use output::replace;
+pub use output::{Access, append, refusal, replace};
+pub use regular::open_regular;
 pub use uevent::{Noticed, Uevents};
 pub(crate) use unpack::Unpacked;
+
+/// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
+pub fn abandon() {
+    output::discard_unfinished();
+    journal::stop();
+}
