@@ -15,6 +15,9 @@ fn records_looked_at(criterion: &mut Criterion) {
     let together = b"pciback 0000:00:1d.0: seizing device pciback 0000:00:1d.1: seizing device\n".repeat(1000);
     let together = logs::records(&together);
 
+    let core = b"6,497,9154317,-;pciback 0000:00:1d.7: vgaarb: VGA decodes changed: owns=none\n".repeat(1000);
+    let core = logs::records(&core);
+
     let mut group = criterion.benchmark_group("records looked at");
     // Nearly every record of a kernel's log concerns no device of ours: this is the figure that counts.
     let cases = [
@@ -23,6 +26,7 @@ fn records_looked_at(criterion: &mut Criterion) {
         ("every match of a boot", &matching),
         ("all seizing lines", &seizing),
         ("all seizing lines, two in a record", &together),
+        ("all texts of the core in pciback's name", &core),
     ];
     for (case, records) in cases {
         group.throughput(Throughput::Elements(records.len() as u64));

@@ -397,6 +397,149 @@ fn a_time_limit_ends_what_does_not_end() {
     audit("-t 60 --root").with(folder.path()).run().ends_with(0);
 }
 
+/// Longer than any limit here, and shorter than anybody's patience.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A fifo that nobody has open at its other end.
+fn fifo(folder: &Folder) -> std::path::PathBuf {
+    let path = folder.at("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    path
+}
+
+#[test]
+fn a_fifo_is_refused_at_once_as_a_policy_and_as_the_place_of_the_report() {
+    let folder = Folder::new();
+    let fifo = fifo(&folder);
+    let log = capture("all-seized").join("kmsg.raw");
+    for command in ["check", "scan"] {
+        audit(command).with("--policy").with(&fifo).with(&log).run().ends_with(3).complains("is not a regular file");
+        let ran = audit(command).with("--hide").with(FOUR).with("--output").with(&fifo).with(&log).run();
+        ran.ends_with(3).complains("is a fifo");
+    }
+    audit("demo --output").with(&fifo).run().ends_with(3).complains("is a fifo");
+    audit("demo --output /dev/zero").run().ends_with(3).complains("is a device");
+    assert_eq!(folder.names(), ["fifo"]);
+}
+
+#[test]
+fn files_that_the_kernel_makes_up_are_no_policies() {
+    audit("--policy /proc/self/status").run().ends_with(3).complains("is made up by the kernel");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long the program takes is what is tested")]
+fn a_time_limit_ends_what_waits_for_a_fifo_and_the_report_says_so() {
+    let folder = Folder::new();
+    let fifo = fifo(&folder);
+    let file = folder.at("report");
+    for command in ["check", "scan"] {
+        let start = Instant::now();
+        let ran = audit(command).with("-J").with("--timeout").with("1").with("--output").with(&file);
+        ran.with("--hide").with(FOUR).with(&fifo).run().ends_with(3);
+        assert!(start.elapsed() < SOON, "{command}");
+        let report = std::fs::read_to_string(&file).unwrap();
+        assert!(report.contains("unknown"), "{command}: {report}");
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long the program takes is what is tested")]
+fn a_signal_ends_it_whatever_it_waits_for() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use rustix::process::{Pid, Signal, kill_process};
+    let folder = Folder::new();
+    let fifo = fifo(&folder);
+    for (command, signal) in [("check", Signal::TERM), ("check", Signal::INT), ("scan", Signal::TERM)] {
+        let mut child = audit(command).with("--hide").with(FOUR).with(&fifo).command().spawn().unwrap();
+        // By then it waits; a signal that comes sooner ends it as well.
+        std::thread::sleep(Duration::from_millis(300));
+        let start = Instant::now();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert!(start.elapsed() < SOON, "{command}");
+        assert!(status.signal() == Some(signal.as_raw()) || status.code() == Some(3), "{command}: {status}");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long the program takes is what is tested")]
+fn a_time_limit_ends_the_writing_of_a_report_that_nobody_reads() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    // Nothing more fits into it.
+    let full = writer.try_clone().unwrap();
+    rustix::io::ioctl_fionbio(&full, true).unwrap();
+    let mut bytes = 0;
+    while let Ok(length) = rustix::io::write(&full, &[b' '; 4096]) {
+        bytes += length;
+    }
+    assert!(bytes > 0);
+    rustix::io::ioctl_fionbio(&full, false).unwrap();
+    let folder = Folder::of("all-seized");
+    let start = Instant::now();
+    let mut command = audit("-t 1 --root").with(folder.path()).command();
+    let output = command.stdout(writer).output().unwrap();
+    assert!(start.elapsed() < SOON);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("while writing the report"));
+    drop((reader, full));
+}
+
+#[test]
+fn a_report_larger_than_a_file_may_be_leaves_the_old_one_whole() {
+    let folder = Folder::new();
+    folder.file("report", b"old");
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -f 1; exec \"$0\" demo -J --output \"$1\"", env!("CARGO_BIN_EXE_pciback-audit")]);
+    let output = shell.arg(folder.at("report")).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("report: File too large"));
+    assert_eq!(folder.names(), ["report"]);
+    assert_eq!(std::fs::read(folder.at("report")).unwrap(), b"old");
+}
+
+#[test]
+fn an_older_report_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    folder.file("report", b"old");
+    for mode in [0o600, 0o640, 0o604] {
+        std::fs::set_permissions(folder.at("report"), std::fs::Permissions::from_mode(mode)).unwrap();
+        for form in ["json", "prometheus"] {
+            audit("demo --format").with(form).with("--output").with(folder.at("report")).run().ends_with(2);
+            assert_eq!(std::fs::metadata(folder.at("report")).unwrap().permissions().mode() & 0o7777, mode, "{form}");
+        }
+    }
+}
+
+#[test]
+fn a_link_that_another_user_planted_is_refused() {
+    let folder = Folder::new();
+    folder.file("secret", b"secret");
+    std::fs::create_dir(folder.at("all")).unwrap();
+    std::os::unix::fs::symlink(folder.at("secret"), folder.at("all/report")).unwrap();
+    // Only root can play the other user.
+    if std::os::unix::fs::lchown(folder.at("all/report"), Some(65_534), None).is_err() {
+        return;
+    }
+    std::os::unix::fs::chown(folder.at("all"), Some(65_534), None).unwrap();
+    for command in ["demo", "check --device 00:1d.0 --root /nowhere", "scan --device 00:1d.0 /dev/null"] {
+        let ran = audit(command).with("--output").with(folder.at("all/report")).run();
+        ran.ends_with(3).complains("is a link of another user (uid 65534), and is not followed");
+    }
+    assert_eq!(std::fs::read(folder.at("secret")).unwrap(), b"secret");
+}
+
+#[test]
+fn the_host_of_a_log_can_be_named() {
+    let log = capture("all-seized").join("kmsg.raw");
+    audit("check --log-host dom0 --hide").with(FOUR).with(&log).run().ends_with(0);
+    audit("check --log-host").run().ends_with(3).complains("--log-host");
+    assert!(audit("scan --help").run().out.contains("--log-host"));
+}
+
 // Explanations.
 
 #[test]

@@ -256,6 +256,103 @@ fn what_was_told_is_remembered_and_a_damaged_memory_is_said() {
     assert!(status == Some(0) && err.contains("is damaged") && err.contains("beginning anew"), "{err}");
 }
 
+/// How many devices the next watch finds to be gone, at once.
+const MANY: usize = 3_000;
+
+#[test]
+fn a_burst_of_events_loses_none_into_a_file_and_none_to_a_reader() {
+    let folder = Folder::new();
+    let path = folder.at("state");
+    let mut watch = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    watch.state();
+    watch.end(Signal::TERM);
+    let mut memory: Value = serde_json::from_str(&text(&path)).unwrap();
+    let device = |number: usize| {
+        let address = format!("00{:02x}:{:02x}:00.{}", number / 2048, number / 8 % 256, number % 8);
+        serde_json::json!({ "address": address, "status": "seized", "driver": "pciback", "seizing": number })
+    };
+    memory["devices"] = (0..MANY).map(device).collect();
+    let memory = memory.to_string();
+    let forgotten = |text: &str| text.lines().filter(|line| line.contains("\"kind\":\"forgotten\"")).count();
+
+    folder.file("state", memory.as_bytes());
+    let events = folder.at("events");
+    let watch = Watch::start("-J --device 00:1f.7", &[("--resume", &path), ("--output", &events)]);
+    until("the verdict", || text(&events).contains("\"kind\":\"verdict\""));
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+    assert_eq!(forgotten(&text(&events)), MANY);
+
+    folder.file("state", memory.as_bytes());
+    let mut watch = Watch::start("-J --device 00:1f.7", &[("--resume", &path)]);
+    let told = watch.state().concat();
+    assert_eq!((forgotten(&told), told.contains("events-skipped")), (MANY, false));
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_nothing_up_and_is_told_the_truth_at_the_end() {
+    let folder = Folder::new();
+    let path = folder.at("state");
+    let mut watch = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
+    watch.state();
+    watch.end(Signal::TERM);
+    let mut memory: Value = serde_json::from_str(&text(&path)).unwrap();
+    let device = |number: usize| {
+        let address = format!("0000:{:02x}:{:02x}.{}", number / 256, number / 8 % 32, number % 8);
+        serde_json::json!({ "address": address, "status": "seized", "driver": "pciback", "seizing": number })
+    };
+    memory["devices"] = (0..MANY).map(device).collect();
+    folder.file("state", memory.to_string().as_bytes());
+    let metrics = folder.at("metrics");
+    let mut watch = Watch::start("-J --device 00:1f.7", &[("--resume", &path), ("--textfile", &metrics)]);
+    until("the metrics", || metrics.exists());
+    watch.signal(Signal::TERM);
+    let (status, said) = watch.ended();
+    let mut told = String::new();
+    watch.lines.as_mut().unwrap().read_to_string(&mut told).unwrap();
+    let whole = told.lines().filter(|line| line.ends_with('}')).count();
+    let lost: usize = said.split("the last ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(status, Some(0));
+    // Behind the devices that are gone: the one that is watched over, and the findings and the verdict of how it stands.
+    assert!((MANY + 2..MANY + 50).contains(&(whole + lost)), "{whole} were read, {lost} are said to be lost");
+}
+
+#[test]
+fn what_could_hold_it_or_was_planted_is_refused_at_once() {
+    let folder = Folder::new();
+    let fifo = folder.at("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for flag in ["--textfile", "--output", "--resume"] {
+        let ran = audit("watch --device 00:1f.7").with(flag).with(&fifo).run().ends_with(3);
+        assert!(ran.err.contains(flag) && ran.err.contains("is a fifo"), "{}", ran.err);
+    }
+    audit("watch --policy").with(&fifo).run().ends_with(3).complains("is not a regular file");
+    assert_eq!(folder.names(), ["fifo"]);
+}
+
+#[test]
+fn the_state_is_for_this_user_only_whatever_the_umask_says() {
+    let folder = Folder::new();
+    let path = folder.at("state");
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "umask 0; exec \"$0\" watch --device 00:1f.7 --resume \"$1\""]);
+    shell.arg(env!("CARGO_BIN_EXE_pciback-audit")).arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = shell.spawn().unwrap();
+    until("the state", || path.exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn a_time_limit_is_for_the_start_only() {
+    let mut watch = Watch::start("--device 00:1f.7 --timeout 1", &[]);
+    watch.state();
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(watch.child.try_wait().unwrap(), None);
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
 #[test]
 fn systemd_is_told_that_it_is_ready_alive_and_about_to_end() {
     let folder = Folder::new();
@@ -287,9 +384,13 @@ fn while_nothing_happens_it_does_not_run() {
     let mut watch = Watch::start("--device 00:1f.7", &[]);
     watch.state();
     let switches = || -> u64 {
-        let status = text(Path::new(&format!("/proc/{}/status", watch.child.id())));
-        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
-        line.rsplit('\t').next().unwrap().parse().unwrap()
+        let threads = fs::read_dir(format!("/proc/{}/task", watch.child.id())).unwrap();
+        let switches = |thread: &Path| -> u64 {
+            let status = text(&thread.join("status"));
+            let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
+            line.rsplit('\t').next().unwrap().parse().unwrap()
+        };
+        threads.map(|thread| switches(&thread.unwrap().path())).sum()
     };
     // The kernel of this machine may print something now and then, which wakes it. A timer of ours would go off always.
     until("a second without work", || {

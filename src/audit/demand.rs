@@ -35,6 +35,8 @@ pub(super) struct Demand {
     pub open: bool,
     /// The grammar that lists were read by.
     pub grammar: Grammar,
+    /// Whether the module is called `pciback`, so that its older key counts.
+    classic: bool,
     /// What each place names, once somebody asks.
     named: OnceCell<Vec<(Source, Vec<Pattern>)>>,
 }
@@ -62,6 +64,7 @@ impl Demand {
             remains: Vec::new(),
             open: false,
             grammar,
+            classic: host.is_some_and(|host| host.modules.pciback() == PCIBACK),
             named: OnceCell::new(),
         };
         let entries = match &case.asked {
@@ -108,6 +111,15 @@ impl Demand {
         let named = self.named.get_or_init(|| self.places.iter().map(read).collect());
         let matches = |(_, patterns): &&(Source, Vec<Pattern>)| patterns.iter().any(|pattern| pattern.matches(address));
         named.iter().find(matches).map(|(source, _)| *source)
+    }
+
+    /// The last list of a place that its reader takes, also where another place is in force.
+    pub(super) fn effective(&self, source: Source) -> Option<&Written> {
+        let said = self.places.iter().find(|said| said.source == source)?;
+        said.written
+            .iter()
+            .rfind(|written| written.effective || self.classic)
+            .filter(|written| !written.text.is_empty())
     }
 
     /// The place and source of the list in force.

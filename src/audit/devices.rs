@@ -75,7 +75,7 @@ impl Subject<'_> {
     }
 
     fn take(&self) -> Vec<String> {
-        remedy::take(self.scene.host.as_ref(), self.address, self.device)
+        remedy::take(self.scene, self.address, self.device)
     }
 
     fn held(&self) -> Finding {

@@ -92,13 +92,6 @@ fn absent(scene: &Scene<'_>) -> Finding {
         found.remedy.push("# look for the driver's own error: dmesg | grep -i pciback".to_owned());
         return found;
     }
-    let list = scene.demand.list.as_ref().filter(|(place, _)| place.source == Source::Argument);
-    found.remedy.push(match list {
-        Some((_, list)) => {
-            format!("modprobe xen-pciback {}", super::remedy::parameter(&String::from_utf8_lossy(list.text())))
-        }
-        None => "modprobe xen-pciback".to_owned(),
-    });
-    found.remedy.push("# if there is no such module: install the package with all modules of this kernel".to_owned());
+    found.remedy = super::remedy::load(scene);
     found
 }

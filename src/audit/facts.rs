@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Scene;
 use crate::event::{Event, Fact};
 use crate::pci::Address;
-use crate::record::{Stamp, Wall, between};
+use crate::record::{Place, Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::Written;
 use crate::timeline::{Keeps, LogKind, Moment};
@@ -17,16 +17,21 @@ const UNRECOGNISED: usize = 16;
 impl Scene<'_> {
     /// A record as evidence.
     pub(super) fn shown(&self, fact: &Fact) -> Evidence {
-        let log = self.case.logs.iter().find(|log| log.index == fact.place.log);
+        self.record(fact.place, fact.stamp, &fact.text)
+    }
+
+    /// A record as evidence, by its parts.
+    pub(super) fn record(&self, place: Place, stamp: Stamp, text: &[u8]) -> Evidence {
+        let log = self.case.logs.iter().find(|log| log.index == place.log);
         let ring = log.is_some_and(|log| log.kind == LogKind::Ring);
-        let (source, offset) = log.map(|log| log.file_at(fact.place.offset)).unwrap_or_default();
+        let (source, offset) = log.map(|log| log.file_at(place.offset)).unwrap_or_default();
         Evidence::Log {
             source: source.to_owned(),
-            sequence: fact.place.sequence,
-            line: (!ring && fact.place.line > 0).then_some(fact.place.line),
-            offset: (!ring && fact.place.line == 0 && fact.place.sequence.is_none()).then_some(offset),
-            stamp: fact.stamp,
-            text: String::from_utf8_lossy(&fact.text).into_owned(),
+            sequence: place.sequence,
+            line: (!ring && place.line > 0).then_some(place.line),
+            offset: (!ring && place.line == 0 && place.sequence.is_none()).then_some(offset),
+            stamp,
+            text: String::from_utf8_lossy(text).into_owned(),
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     findings.extend(scene.demand.empty.iter().map(|entry| wildcard_empty(scene, entry)));
     findings.extend(unread_place(scene));
+    findings.extend(super::places::find(scene));
 }
 
 /// Whether no device at all comes out of the list: it is empty, or only what is left of wildcards.
@@ -81,7 +82,7 @@ fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding>
     let said = matches!(list.fault, Some(Fault::OutOfRange { .. }));
     found.message.extend(note.filter(|_| !said).map(|note| format!("; {note}")));
     if let Some(spelling) = spelling {
-        found.remedy = remedy::list(place, &spelling);
+        found.remedy = remedy::list(scene, place, &spelling);
     }
     Some(found)
 }
@@ -200,11 +201,8 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
     let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
     let obstacles = scene.demand.places.iter().flat_map(|said| &said.obstacles);
     found.evidence.extend(obstacles.map(unread));
-    found.remedy = vec![
-        "# name the devices by hand, with --hide or --device".to_owned(),
-        "# or give pciback its list, by a line in /etc/modprobe.d:".to_owned(),
-        "# options xen-pciback hide=(0000:bb:dd.f)(0000:bb:dd.f)".to_owned(),
-    ];
+    found.remedy = vec!["# name the devices by hand, with --hide or --device".to_owned()];
+    found.remedy.extend(remedy::place(scene));
     Some(found)
 }
 

@@ -12,6 +12,7 @@ mod expected;
 mod facts;
 mod list;
 mod outlook;
+mod places;
 mod remedy;
 mod statuses;
 mod verdict;
@@ -97,6 +98,9 @@ impl Default for Asked {
 pub struct Options {
     /// Which boot.
     pub boot: BootChoice,
+    /// The name of the host that is judged, where a log holds records of several hosts (RFC 3164 and RFC 5424, HOSTNAME).
+    /// Without it such a log is never judged for one of them.
+    pub log_host: Option<String>,
     /// Take logs whose form does not say who wrote each line as the kernel's.
     pub trust_log: bool,
     /// The kernel, when neither log nor host can say.
@@ -119,6 +123,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             boot: BootChoice::default(),
+            log_host: None,
             trust_log: false,
             kernel: None,
             ignore: Vec::new(),

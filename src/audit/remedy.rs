@@ -3,62 +3,87 @@
 //! None of them takes a device away from dom0 that dom0 uses, or that it may use for all that can be read: there the
 //! remedy is advice, a line that starts with `#`.
 
-use crate::host::{Device, Distribution, Host, Use};
+mod boot;
+mod lasting;
+
+use super::{Asked, Scene};
+use crate::host::{Device, Distribution, PCIBACK, Use};
 use crate::pci::Address;
 use crate::request::{Source, Written};
 use crate::tree::Known;
+use lasting::Lasting;
+
+/// pciback's module as this host's kernel names it.
+pub(super) fn module(scene: &Scene<'_>) -> &'static str {
+    scene.host.as_ref().map_or("xen-pciback", |host| host.modules.pciback())
+}
 
 /// Gives `address` to pciback, now and at the next boot.
-pub(super) fn take(host: Option<&Host>, address: Address, device: Option<&Device>) -> Vec<String> {
-    let (Some(host), Some(device)) = (host, device) else {
+pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>) -> Vec<String> {
+    let (Some(host), Some(device)) = (&scene.host, device) else {
         return vec![format!("# on the host itself: pciback-audit check --device {address}")];
     };
+    match assign(address, device) {
+        Ok(command) => {
+            let mut lines = vec![command];
+            lines.extend(boot::come_first(scene, host, &[(address, device)], false));
+            lines
+        }
+        Err(advice) => vec![advice],
+    }
+}
+
+/// The command that takes `address` from the driver that has it, or why it must not be given.
+fn assign(address: Address, device: &Device) -> Result<String, String> {
     match &device.uses {
-        Known::Is(uses) if uses.is_empty() => {}
-        Known::Is(uses) => return leave_alone(address, uses),
-        Known::Absent => return cannot_tell(address, "nothing says what dom0 uses it for"),
-        Known::Unreadable(obstacle) => return cannot_tell(address, &obstacle.to_string()),
+        Known::Is(uses) if uses.is_empty() => Ok(format!("xl pci-assignable-add {address}")),
+        Known::Is(uses) => Err(leave_alone(address, uses)),
+        Known::Absent => Err(cannot_tell(address, "nothing says what dom0 uses it for")),
+        Known::Unreadable(obstacle) => Err(cannot_tell(address, &obstacle.to_string())),
     }
-    let mut commands = vec![format!("xl pci-assignable-add {address}")];
-    commands.extend(for_good(host, address, device));
-    commands
 }
 
-fn leave_alone(address: Address, uses: &[Use]) -> Vec<String> {
+fn leave_alone(address: Address, uses: &[Use]) -> String {
     let uses: Vec<String> = uses.iter().map(ToString::to_string).collect();
-    vec![format!("# leave {address} to dom0 until that has ended: {}", uses.join("; "))]
+    format!("# leave {address} to dom0 until that has ended: {}", uses.join("; "))
 }
 
-fn cannot_tell(address: Address, why: &str) -> Vec<String> {
-    vec![format!(
-        "# before {address} is taken from dom0, make sure that nothing uses it; that cannot be told here ({why})"
-    )]
+fn cannot_tell(address: Address, why: &str) -> String {
+    format!("# before {address} is taken from dom0, make sure that nothing uses it; that cannot be told here ({why})")
 }
 
-/// How pciback comes before the other driver at the next boot.
-fn for_good(host: &Host, address: Address, device: &Device) -> Vec<String> {
-    if host.distribution == Distribution::XenServer {
-        let advice = format!(
-            "# for good: add ({address}) to the list of /opt/xensource/libexec/xen-cmdline --get-dom0 xen-pciback.hide"
-        );
-        return vec![advice];
+/// Loads pciback, takes from other drivers those of its devices that they have, and lets it come first from then on.
+pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
+    let module = module(scene);
+    let list = match (&scene.case.asked, lasting::of(scene, scene.demand.wanted.keys())) {
+        (Asked::List(_), _) => lasting::asked(scene),
+        (_, Lasting::Holds) => None,
+        (_, Lasting::Elsewhere { merged: list, .. } | Lasting::Nowhere(list)) => list,
+    };
+    let list = list.map_or(String::new(), |list| format!(" {}", parameter(&list)));
+    let mut lines = vec![
+        format!("modprobe {module}{list}"),
+        "# if there is no such module: install the package with all modules of this kernel".to_owned(),
+    ];
+    let Some(host) = &scene.host else { return lines };
+    let Some(devices) = host.devices.is() else { return lines };
+    let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
+    let held = scene.demand.wanted.keys().filter_map(|address| Some((*address, devices.get(address).filter(other)?)));
+    let (mut takeable, mut any) = (Vec::new(), false);
+    for (address, device) in held {
+        any = true;
+        match assign(address, device) {
+            Ok(command) => {
+                lines.push(command);
+                takeable.push((address, device));
+            }
+            Err(advice) => lines.push(advice),
+        }
     }
-    let plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let Some(module) = device.module.is().filter(plain) else {
-        return vec!["# for good: load xen-pciback with its list before that driver, from the initramfs".to_owned()];
-    };
-    let rebuild = match host.distribution {
-        Distribution::Debian => "update-initramfs -u -k all",
-        Distribution::Dracut => "dracut --force --add-drivers xen-pciback",
-        Distribution::Arch => "mkinitcpio -P",
-        Distribution::Alpine => "mkinitfs",
-        Distribution::XenServer | Distribution::Other => "# then rebuild the initramfs",
-    };
-    vec![
-        "# for good, let pciback load first:".to_owned(),
-        format!("echo 'softdep {module} pre: xen-pciback' >> /etc/modprobe.d/xen-pciback.conf"),
-        rebuild.to_owned(),
-    ]
+    if !takeable.is_empty() || !any {
+        lines.extend(boot::come_first(scene, host, &takeable, true));
+    }
+    lines
 }
 
 /// Lets pciback have a device that no driver holds.
@@ -76,21 +101,79 @@ pub(super) fn probe(address: Address, device: &Device, listed: bool) -> Vec<Stri
 }
 
 /// The corrected list, in the form of the place where the wrong one stands.
-pub(super) fn list(place: &Written, list: &str) -> Vec<String> {
+pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String> {
+    let module = module(scene);
     let at = place.location.as_ref().map_or(String::new(), |location| format!(" in {location}"));
     match place.source {
-        Source::Argument | Source::Module => vec![format!("modprobe xen-pciback {}", parameter(list))],
+        Source::Argument | Source::Module => vec![format!("modprobe {module} {}", parameter(list))],
         Source::CommandLine | Source::Log => vec![
             "# on the kernel's line of the boot loader, then reboot:".to_owned(),
-            format!("# xen-pciback.hide={list}"),
+            format!("# {module}.hide={list}"),
         ],
-        Source::Modprobe => vec![format!("# put this line{at}:"), format!("# options xen-pciback hide={list}")],
+        Source::Modprobe => vec![format!("# put this line{at}:"), format!("# options {module} hide={list}")],
         // Nobody writes these two for the kernel.
         Source::Policy | Source::Slots => Vec::new(),
     }
 }
 
+/// Where a list goes on this host.
+pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
+    let distribution = scene.host.as_ref().map_or(Distribution::Other, |host| host.distribution);
+    match distribution {
+        Distribution::XenServer => vec![
+            "# or give pciback its list:".to_owned(),
+            "# /opt/xensource/libexec/xen-cmdline --set-dom0 \"xen-pciback.hide=(0000:bb:dd.f)(0000:bb:dd.f)\""
+                .to_owned(),
+        ],
+        Distribution::Qubes => {
+            vec!["# or name them in rd.qubes.hide_pci=bb:dd.f,bb:dd.f on the line of dom0's kernel".to_owned()]
+        }
+        _ => vec![
+            format!("# or give pciback its list, by a line in {}:", boot::options_file(distribution)),
+            format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
+        ],
+    }
+}
+
 /// `hide=` for a shell: brackets and stars are the shell's own.
-pub(super) fn parameter(list: &str) -> String {
+fn parameter(list: &str) -> String {
     format!("'hide={}'", list.replace('\'', r"'\''"))
+}
+
+/// Makes a remedy safe to paste: a name with a line feed in it would end a comment and begin a command.
+///
+/// White space of any kind becomes a blank, which separates the entries of a list as well; what holds any other control
+/// character becomes advice.
+pub(super) fn to_one_line(line: &mut String) {
+    let blank = |letter: char| if letter.is_ascii_whitespace() || letter == '\u{b}' { ' ' } else { letter };
+    let blanked: String = line.chars().map(blank).collect();
+    *line = if blanked.contains(char::is_control) {
+        format!("# {}", blanked.trim_start_matches(['#', ' ']).replace(char::is_control, "?"))
+    } else {
+        blanked
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_one_line_that_means_the_same_or_is_advice() {
+        for (line, safe) in [
+            ("modprobe xen-pciback 'hide=(a)\t(b)'", "modprobe xen-pciback 'hide=(a) (b)'"),
+            ("# x\nrm -r y", "# x rm -r y"),
+            ("modprobe x\u{1b}[2J", "# modprobe x?[2J"),
+            ("# x\u{7}", "# x?"),
+        ] {
+            let mut line = line.to_owned();
+            to_one_line(&mut line);
+            assert_eq!(line, safe);
+        }
+    }
+
+    #[test]
+    fn a_list_is_quoted_for_a_shell() {
+        assert_eq!(parameter("(a)'"), r"'hide=(a)'\'''");
+    }
 }

@@ -46,11 +46,8 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
     let logs = scene.logs();
     findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
     accept(&mut findings);
-    // A name with a line feed in it would end a comment and begin a command.
     let remedies = findings.iter_mut().flat_map(|finding| &mut finding.remedy);
-    for line in remedies.filter(|line| line.contains(char::is_control)) {
-        *line = line.replace(char::is_control, "?");
-    }
+    remedies.filter(|line| line.contains(char::is_control)).for_each(super::remedy::to_one_line);
     findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));
     let verdict = worst(&devices, &findings);
     let silent = options.if_requested && nothing_is_requested(scene, &findings);
@@ -89,8 +86,11 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
 
 /// Whether no place holds a list, and every place could be read.
 fn nothing_is_requested(scene: &Scene<'_>, findings: &[Finding]) -> bool {
-    let nothing = findings.iter().any(|finding| finding.code == Code::NothingRequested);
-    nothing && scene.story.doubt.is_none() && scene.demand.places.iter().all(|said| said.obstacles.is_empty())
+    let has = |code| findings.iter().any(|finding| finding.code == code);
+    has(Code::NothingRequested)
+        && !has(Code::ListNotEffective)
+        && scene.story.doubt.is_none()
+        && scene.demand.places.iter().all(|said| said.obstacles.is_empty())
 }
 
 /// An ok that rests on a log of unknown hand is a warning; elsewhere it is worth knowing.

@@ -121,6 +121,9 @@ pub(super) struct Evidence {
     /// Which boot of the logs: 0 is the last one, -1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub(super) boot: BootChoice,
+    /// The host to judge, in a log of several hosts
+    #[arg(long, value_name = "NAME")]
+    pub(super) log_host: Option<String>,
     /// Believe logs whose form does not say who wrote each line
     #[arg(long)]
     pub(super) trust_log: bool,
@@ -160,6 +163,9 @@ pub(super) struct Watch {
     /// How long an event counts: 30s, 90m, 24h, 7d
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub(super) event_window: Duration,
+    /// Give up when it does not watch after so many seconds, with exit status 3
+    #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) timeout: Option<u64>,
     /// The form of the events
     #[arg(long, value_name = "FORM")]
     pub(super) format: Option<EventFormat>,
@@ -202,6 +208,9 @@ pub(super) struct Scan {
     /// Judge as of this time: leave out later records
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) until: Option<String>,
+    /// Judge this host only, of the hosts in the logs
+    #[arg(long, value_name = "NAME")]
+    pub(super) log_host: Option<String>,
     /// Believe logs whose form does not say who wrote each line
     #[arg(long)]
     pub(super) trust_log: bool,

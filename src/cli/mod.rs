@@ -8,6 +8,7 @@ mod listen;
 mod plan;
 mod request;
 mod scan;
+mod signals;
 mod wait;
 mod watch;
 mod watchdog;
@@ -15,13 +16,17 @@ mod when;
 mod write;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use args::{Args, Format};
+use check::Outcome;
 use plan::{Plan, Work};
+use watchdog::{AtSignal, Limits, Stage};
+use write::Page;
 
 /// The exit status of whatever keeps this program from judging: bad usage, unreadable input, a time limit, a defect.
 const CANNOT_SAY: u8 = 3;
@@ -29,6 +34,7 @@ const CANNOT_SAY: u8 = 3;
 /// Does what the command line asks for.
 pub(crate) fn run() -> ExitCode {
     watchdog::name_defects();
+    signals::survive_file_size_limit();
     let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(Plan::of) {
         Ok(plan) => work(plan),
         Err(usage) => refuse(&usage),
@@ -49,21 +55,36 @@ fn work(plan: Plan) -> u8 {
     let Plan { work, page } = plan;
     match work {
         Work::Check(check) => {
-            let limit = check.timeout;
-            let outcome = watchdog::within(limit, move |stage| check::audit(&check, stage));
-            page.report(&outcome.report, &outcome.complaints, began.elapsed())
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
+            audit(&limits, page, began, move |stage| check::audit(&check, stage))
         }
-        Work::Watch(watch) => watch::run(&watch),
-        Work::Scan(scan) => scan::run(scan, &page),
         Work::Demo => {
-            let report = demo::report(page.verbose);
-            page.report(&report, &[], began.elapsed())
+            let limits = Limits { timeout: None, at_signal: AtSignal::Die };
+            let verbose = page.verbose;
+            audit(&limits, page, began, move |_| Outcome { report: demo::report(verbose), complaints: Vec::new() })
         }
+        Work::Watch(watch) => watch::guarded(watch),
+        Work::Scan(scan) => scan::guarded(scan, page),
         Work::Explain(code) => match explain::explain(code.as_deref()) {
             Ok(text) => write::stdout(&text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0),
             Err(why) => write::complain(&why, CANNOT_SAY),
         },
     }
+}
+
+/// Makes a report and writes it, within the limits.
+fn audit(limits: &Limits, page: Page, began: Instant, judge: impl FnOnce(&Stage) -> Outcome + Send + 'static) -> u8 {
+    let page = Arc::new(page);
+    let report = {
+        let page = Arc::clone(&page);
+        move |outcome: &Outcome| page.report(&outcome.report, &outcome.complaints, began.elapsed())
+    };
+    let otherwise = report.clone();
+    let work = move |stage: &Stage| {
+        let outcome = judge(stage);
+        if stage.write() { report(&outcome) } else { CANNOT_SAY }
+    };
+    watchdog::run(limits, work, move |why| otherwise(&check::unfinished(&why)))
 }
 
 /// Help and version were asked for; everything else that clap reports is bad usage. A monitor hears standard output

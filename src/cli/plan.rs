@@ -136,6 +136,7 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     let page = self::page(page)?;
     let options = Options {
         boot: evidence.boot,
+        log_host: evidence.log_host,
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
         verbose: page.verbose,
@@ -166,6 +167,7 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
     };
     let judgement = scan.judgement;
     let options = Options {
+        log_host: scan.log_host,
         trust_log: scan.trust_log,
         kernel: scan.kernel,
         verbose: page.paper.verbose > 0,
@@ -208,7 +210,7 @@ fn common(judgement: &args::Judgement) -> Options {
 }
 
 fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
-    let args::Watch { request, ignore, event_window, format, json, output, textfile, resume } = watch;
+    let args::Watch { request, ignore, event_window, timeout, format, json, output, textfile, resume } = watch;
     if json && format == Some(args::EventFormat::Text) {
         return Err(conflict("--json and --format text ask for two forms"));
     }
@@ -218,7 +220,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         host: Host::Here,
         lspci: None,
         options: Options { ignore, event_window, ..Options::default() },
-        timeout: None,
+        timeout: timeout.map(Duration::from_secs),
         wait: None,
     };
     let json = json || format == Some(args::EventFormat::Json);

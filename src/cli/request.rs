@@ -23,7 +23,7 @@ impl Request {
     }
 }
 
-/// Not one byte more is read than shows that the file is too long: it may be a pipe without an end.
+/// Not one byte more is read than shows that the file is too long.
 #[cfg(feature = "policy")]
 fn policy(path: &Path) -> Result<Asked, String> {
     use std::io::Read as _;
@@ -33,8 +33,7 @@ fn policy(path: &Path) -> Result<Asked, String> {
     let name = path.to_string_lossy();
     let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path);
-    let taken = file.and_then(|file| file.take(most).read_to_end(&mut bytes));
+    let taken = pciback_audit::source::open_regular(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
     taken.map_err(|error| format!("{name}: {error}"))?;
     read(&name, &bytes).map(Asked::Policy).map_err(|error| error.to_string())
 }

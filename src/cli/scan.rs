@@ -9,17 +9,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pciback_audit::render::{Row, Style, json_line, scan_summary, scan_table};
 use pciback_audit::report::{Code, Report, Run, Totals, Verdict};
 use pciback_audit::scan::{Progress, Scanned};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use super::CANNOT_SAY;
 use super::plan::{Scan, ScanForm};
+use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{Page, complain, stdout};
 
 /// Work that is done sooner needs no progress bar.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// How often the bar moves, and a limit is looked at.
+/// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Columns of a table that no terminal shows: whoever searches it wants whole rows.
@@ -28,24 +27,34 @@ const WIDE: usize = 160;
 /// How much text is gathered before it is written.
 const FULL: usize = 64 << 10;
 
-/// Scans, prints, and says how the process is to end.
-pub(super) fn run(mut scan: Scan, page: &Page) -> u8 {
-    match scan.request.read() {
-        Ok(asked) => scan.work.asked = asked,
-        Err(why) => return Teller::new(&scan, page).refuse(why),
-    }
+/// Scans within the limits, and says how the process is to end.
+pub(super) fn guarded(scan: Scan, page: Page) -> u8 {
     let progress = Arc::new(Progress::default());
-    if let Err(error) = catch(&progress.stop) {
-        return complain(&format!("signals cannot be caught: {error}"), CANNOT_SAY);
+    // Ctrl-C has the scan stop and tell what it knows; a second one ends the process.
+    let limits = Limits { timeout: scan.timeout, at_signal: AtSignal::Stop(Arc::clone(&progress.stop)) };
+    let shared = Arc::new((scan, page));
+    let theirs = Arc::clone(&shared);
+    let otherwise = move |why| Teller::new(&shared.0, &shared.1, None).refuse(Code::LogUnreadable, why);
+    watchdog::run(&limits, move |stage| run(&theirs.0, &theirs.1, &progress, stage), otherwise)
+}
+
+/// Scans, prints, and says how the process is to end.
+fn run(scan: &Scan, page: &Page, progress: &Arc<Progress>, stage: &Stage) -> u8 {
+    stage.enter("reading the policy");
+    let mut teller = Teller::new(scan, page, Some(stage));
+    let mut work = scan.work.clone();
+    match scan.request.read() {
+        Ok(asked) => work.asked = asked,
+        Err(why) => return teller.refuse(Code::PolicyUnreadable, why),
     }
+    stage.enter("reading the logs");
     let ended = Arc::new(AtomicBool::new(false));
-    let ticker = tick(&scan, &progress, &ended);
-    let mut teller = Teller::new(&scan, page);
-    let scanned = scan.work.run(&progress, &mut |report, run| teller.take(report, run));
+    let bar = show(progress, &ended);
+    let scanned = work.run(progress, &mut |report, run| teller.take(report, run));
     ended.store(true, Ordering::SeqCst);
     // The bar is gone from the terminal when this returns. It has nothing else to say.
-    if let Some(ticker) = ticker {
-        ticker.join().unwrap_or_default();
+    if let Some(bar) = bar {
+        bar.join().unwrap_or_default();
     }
     teller.end(&scanned)
 }
@@ -54,6 +63,8 @@ pub(super) fn run(mut scan: Scan, page: &Page) -> u8 {
 struct Teller<'a> {
     scan: &'a Scan,
     page: &'a Page,
+    /// Who waits for it; none where nobody else can be writing.
+    stage: Option<&'a Stage>,
     style: Style,
     totals: Totals,
     rows: Vec<Row>,
@@ -65,13 +76,13 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(scan: &'a Scan, page: &'a Page) -> Self {
+    fn new(scan: &'a Scan, page: &'a Page, stage: Option<&'a Stage>) -> Self {
         let (totals, rows, text) = (Totals::default(), Vec::new(), String::new());
         let mut style = page.style();
         if page.file.is_some() || !std::io::stdout().is_terminal() {
             style.width = WIDE;
         }
-        Self { scan, page, style, totals, rows, text, worst: None, failure: None }
+        Self { scan, page, stage, style, totals, rows, text, worst: None, failure: None }
     }
 
     /// Takes a report. Says whether anybody wants more: a reader that has gone away has read enough, but what the process
@@ -90,16 +101,27 @@ impl<'a> Teller<'a> {
         // What may never be written, or only as a whole, is kept.
         let at_once = self.page.file.is_none() && !self.page.quiet;
         if at_once && self.text.len() >= FULL {
+            if !self.may_write() {
+                return false;
+            }
             self.failure = stdout(&self.text).err();
             self.text.clear();
         }
         self.failure.is_none()
     }
 
+    /// Whether it is not too late to write.
+    fn may_write(&self) -> bool {
+        self.stage.is_none_or(Stage::write)
+    }
+
     /// Says that nothing was scanned, and why, also to whoever reads the report.
-    fn refuse(mut self, why: String) -> u8 {
+    fn refuse(mut self, code: Code, why: String) -> u8 {
+        if !self.may_write() {
+            return CANNOT_SAY;
+        }
         complain(&why, CANNOT_SAY);
-        self.take(&Report::without(Code::PolicyUnreadable, why, self.scan.work.now), &Run::default());
+        self.take(&Report::without(code, why, self.scan.work.now), &Run::default());
         self.totals.unreadable = 1;
         self.lay_out();
         self.page.write(&self.text, false, CANNOT_SAY)
@@ -109,6 +131,9 @@ impl<'a> Teller<'a> {
         self.count(scanned);
         let status = self.status(scanned);
         self.lay_out();
+        if !self.may_write() {
+            return CANNOT_SAY;
+        }
         if let Some(why) = self.failure {
             return complain(&why, CANNOT_SAY);
         }
@@ -176,36 +201,22 @@ impl<'a> Teller<'a> {
     }
 }
 
-/// Ctrl-C has the scan stop and tell what it knows; a second one ends the process.
-fn catch(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, CANNOT_SAY.into(), Arc::clone(stop))?;
-        flag::register(signal, Arc::clone(stop))?;
-    }
-    Ok(())
-}
-
-/// Shows how far the work is, on a terminal, and stops it when it takes too long.
-fn tick(scan: &Scan, progress: &Arc<Progress>, ended: &Arc<AtomicBool>) -> Option<std::thread::JoinHandle<()>> {
-    let shows = std::io::stderr().is_terminal();
-    let limit = scan.timeout;
-    if !shows && limit.is_none() {
+/// Shows how far the work is, on a terminal.
+fn show(progress: &Arc<Progress>, ended: &Arc<AtomicBool>) -> Option<std::thread::JoinHandle<()>> {
+    if !std::io::stderr().is_terminal() {
         return None;
     }
     let (progress, ended) = (Arc::clone(progress), Arc::clone(ended));
-    std::thread::Builder::new().spawn(move || follow(&progress, &ended, shows, limit)).ok()
+    std::thread::Builder::new().spawn(move || follow(&progress, &ended)).ok()
 }
 
-fn follow(progress: &Progress, ended: &AtomicBool, shows: bool, limit: Option<Duration>) {
+fn follow(progress: &Progress, ended: &AtomicBool) {
     let mut gone = Duration::ZERO;
     let mut bar = None;
     while !ended.load(Ordering::SeqCst) {
         std::thread::sleep(TICK);
         gone += TICK;
-        if limit.is_some_and(|limit| gone >= limit) {
-            progress.stop.store(true, Ordering::SeqCst);
-        }
-        if shows && gone >= SHORT {
+        if gone >= SHORT {
             let bar = bar.get_or_insert_with(self::bar);
             bar.set_length(progress.total.load(Ordering::Relaxed));
             bar.set_position(progress.done.load(Ordering::Relaxed));

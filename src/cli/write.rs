@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pciback_audit::render::{Style, escape, json, nagios, nagios_unknown, prometheus, table};
 use pciback_audit::report::Report;
-use pciback_audit::source::replace;
+use pciback_audit::source::{Access, replace};
 
 use super::CANNOT_SAY;
 
@@ -15,9 +15,6 @@ const PAGE: usize = 80;
 
 /// Narrower, and no table can be read.
 const NARROWEST: usize = 40;
-
-/// Whatever the umask says, `node_exporter` must be able to read it, and it does not run as root.
-const READ_BY_ALL: u32 = 0o644;
 
 /// What a report looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +62,7 @@ impl Page {
     pub(super) fn write(&self, text: &str, hushed: bool, status: u8) -> u8 {
         let written = match &self.file {
             Some(file) => {
-                replace(file, text.as_bytes(), self.mode()).map_err(|error| format!("--output {}: {error}", safe(file)))
+                replace(file, text.as_bytes(), self.access()).map_err(|why| format!("--output {}: {why}", safe(file)))
             }
             None if hushed => Ok(()),
             None => stdout(text),
@@ -73,9 +70,9 @@ impl Page {
         written.map_or_else(|why| self.fail(&why), |()| status)
     }
 
-    /// The mode of the file, where it is not the umask's to say.
-    fn mode(&self) -> Option<u32> {
-        (self.form == Form::Prometheus).then_some(READ_BY_ALL)
+    /// Who may read a new file: `node_exporter` must, whatever the umask says, and it does not run as root.
+    fn access(&self) -> Access {
+        if self.form == Form::Prometheus { Access::All } else { Access::Umask }
     }
 
     /// Says that the report could not be written where whoever asked for it will look.

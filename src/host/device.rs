@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::modules::{Code, Modules};
 use super::uses::{self, Use};
 use crate::pci::{Address, Ids};
 use crate::tree::{Known, Obstacle, Tree};
@@ -14,8 +15,8 @@ pub type Devices = BTreeMap<Address, Device>;
 pub struct Device {
     /// The driver it is bound to; [`Known::Absent`]: to none.
     pub driver: Known<String>,
-    /// The module that driver is in; [`Known::Absent`]: it is built in, or there is no driver.
-    pub module: Known<String>,
+    /// Where that driver's code is; [`Known::Absent`]: there is no driver.
+    pub code: Known<Code>,
     /// The only driver that may take it, where one was set. The kernel prints `(null)` for none.
     pub driver_override: Known<String>,
     /// Its ids.
@@ -42,7 +43,7 @@ const DEVICES: &str = "sys/bus/pci/devices";
 const DRIVERS: &str = "sys/bus/pci/drivers";
 
 /// Every device of `tree`. A directory that is there but empty says nothing: it is taken as unreadable.
-pub(super) fn read(tree: &Tree) -> Known<Devices> {
+pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
     let listed = match tree.list(DEVICES) {
         Known::Is(names) => names,
         Known::Absent => return Known::Absent,
@@ -53,7 +54,7 @@ pub(super) fn read(tree: &Tree) -> Known<Devices> {
         let why = "lists no device at all, which no dom0 does".to_owned();
         return Known::Unreadable(Obstacle { path: DEVICES.to_owned(), why });
     }
-    let sysfs = Sysfs { tree, bound: bound(tree), using: uses::Machine::read(tree) };
+    let sysfs = Sysfs { tree, modules, bound: bound(tree), using: uses::Machine::read(tree) };
     let mut devices: Devices = addresses.into_iter().map(|address| (address, sysfs.device(address))).collect();
     let above: BTreeSet<Address> = devices.values().flat_map(|device| &device.bridges).copied().collect();
     devices.iter_mut().for_each(|(address, device)| device.nests = above.contains(address));
@@ -76,6 +77,7 @@ fn unlinked(devices: &mut Devices, drivers_seen: bool) {
 /// The files of a machine that are looked at for each device.
 struct Sysfs<'a> {
     tree: &'a Tree,
+    modules: &'a Modules,
     bound: BTreeMap<Address, String>,
     using: uses::Machine,
 }
@@ -95,7 +97,7 @@ impl Sysfs<'_> {
             _ => driver(tree, &path, self.bound.get(&address)),
         };
         Device {
-            module: driver.as_ref().and_then(|driver| module(tree, driver)),
+            code: driver.as_ref().and_then(|driver| self.modules.of_driver(tree, driver)),
             driver,
             driver_override: driver_override(tree, &path),
             ids: ids.and_then(|(vendor, device)| match (u16::try_from(vendor), u16::try_from(device)) {
@@ -105,7 +107,7 @@ impl Sysfs<'_> {
             class,
             bridges: path.rsplit('/').skip(1).map_while(|name| Address::from_kernel(name.as_bytes())).collect(),
             nests: false,
-            uses: self.using.of(tree, &path),
+            uses: if path.starts_with("sys/devices/") { self.using.of(tree, &path) } else { unplaced(address) },
         }
     }
 
@@ -121,6 +123,12 @@ impl Sysfs<'_> {
         let gone = matches!(self.tree.list(path), Known::Absent);
         gone.then(|| format!("its device's link leads to /{path}, which is not there"))
     }
+}
+
+/// What is used of a device whose own directory is not known: everything else of the machine is found by that.
+fn unplaced(address: Address) -> Known<Vec<Use>> {
+    let why = "does not lead to a device's directory".to_owned();
+    Known::Unreadable(Obstacle { path: format!("{DEVICES}/{address}"), why })
 }
 
 /// Which driver's directory links to which device: the same fact as the device's own link, seen from the other end.
@@ -149,11 +157,6 @@ fn driver(tree: &Tree, path: &str, bound: Option<&String>) -> Known<String> {
     }
 }
 
-fn module(tree: &Tree, driver: &str) -> Known<String> {
-    tree.link(&format!("{DRIVERS}/{driver}/module"))
-        .map(|target| target.rsplit('/').next().unwrap_or_default().to_owned())
-}
-
 fn driver_override(tree: &Tree, path: &str) -> Known<String> {
     tree.read_text(&format!("{path}/driver_override")).and_then(|name| match name.as_str() {
         "" | "(null)" => Known::Absent,
@@ -178,6 +181,10 @@ mod tests {
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/vendor = 0x8086\\n\n\
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/device = 0x100e\\n\n\
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/driver -> ../../../../bus/pci/drivers/e1000\n";
+
+    fn read(tree: &Tree) -> Known<Devices> {
+        super::read(tree, &Modules::read(tree, None))
+    }
 
     #[test]
     fn a_device_knows_its_bridge_driver_and_ids() {

@@ -4,13 +4,17 @@
 //! `irq_handlers`), drivers/pci/pci-sysfs.c, drivers/xen/sys-hypervisor.c.
 
 mod device;
+mod distribution;
 mod lspci;
+mod modules;
 mod names;
 mod page;
 mod platform;
 mod uses;
 
 pub use device::{Device, Devices};
+pub use distribution::Distribution;
+pub use modules::{Code, Modules};
 pub use names::PciIds;
 pub use page::Page;
 pub use platform::own_list;
@@ -49,8 +53,10 @@ pub struct Host {
     pub lspci: Option<String>,
     /// pciback's driver directory.
     pub pciback: Known<Pciback>,
-    /// The family of the distribution, from `etc/os-release`.
+    /// The family of the distribution.
     pub distribution: Distribution,
+    /// Which modules are built into its kernel, and which are loaded.
+    pub modules: Modules,
 }
 
 /// What pciback's driver directory says.
@@ -62,27 +68,12 @@ pub struct Pciback {
     pub irq_handlers: Known<Page>,
 }
 
-/// How a distribution makes a change of module options last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distribution {
-    /// Debian, Ubuntu and kin: initramfs-tools.
-    Debian,
-    /// Fedora, SUSE, Qubes and kin: dracut.
-    Dracut,
-    /// Arch: mkinitcpio.
-    Arch,
-    /// Alpine: mkinitfs.
-    Alpine,
-    /// XCP-ng and XenServer: pciback is built in, the list is on the command line.
-    XenServer,
-    /// Something else, or not known.
-    Other,
-}
-
 impl Host {
     /// What the files of `tree` say.
     pub fn read(tree: &Tree) -> Self {
-        let (devices, lspci) = match device::read(tree) {
+        let release = release(tree);
+        let modules = Modules::read(tree, release.is().map(String::as_str));
+        let (devices, lspci) = match device::read(tree, &modules) {
             Known::Absent => {
                 let told = lspci::read(tree);
                 let path = told.is().map(|(_, path)| path.clone());
@@ -92,7 +83,7 @@ impl Host {
         };
         let pciback = pciback(tree);
         Self {
-            release: release(tree),
+            release,
             hostname: hostname(tree),
             boot_id: tree
                 .read("proc/sys/kernel/random/boot_id")
@@ -102,7 +93,8 @@ impl Host {
             devices,
             lspci,
             pciback,
-            distribution: distribution(tree),
+            distribution: Distribution::read(tree),
+            modules,
         }
     }
 
@@ -184,23 +176,6 @@ fn pciback(tree: &Tree) -> Known<Pciback> {
     pciback
 }
 
-fn distribution(tree: &Tree) -> Distribution {
-    let has = |names: &[&str]| names.iter().any(|name| platform::is_distribution(tree, name));
-    if has(&["xcp-ng", "xenserver", "xenenterprise"]) {
-        Distribution::XenServer
-    } else if has(&["debian", "ubuntu"]) {
-        Distribution::Debian
-    } else if has(&["fedora", "rhel", "centos", "suse", "opensuse", "qubes", "gentoo"]) {
-        Distribution::Dracut
-    } else if has(&["arch"]) {
-        Distribution::Arch
-    } else if has(&["alpine"]) {
-        Distribution::Alpine
-    } else {
-        Distribution::Other
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,17 +211,5 @@ mod tests {
     fn the_kernel_is_read_from_either_file() {
         assert_eq!(host("proc/version = Linux version 6.1.0-56-amd64 (x)\\n\n").kernel().unwrap().to_string(), "6.1");
         assert_eq!(host("proc/sys/kernel/osrelease = 5.10.0-32-amd64\\n\n").kernel().unwrap().to_string(), "5.10");
-    }
-
-    #[test]
-    fn the_distribution_is_known_by_its_kin() {
-        assert_eq!(
-            host("etc/os-release = ID=linuxmint\\nID_LIKE=\"ubuntu debian\"\\n\n").distribution,
-            Distribution::Debian
-        );
-        assert_eq!(
-            host("etc/os-release = ID=xcp-ng\\nID_LIKE=\"centos rhel fedora\"\\n\n").distribution,
-            Distribution::XenServer
-        );
     }
 }

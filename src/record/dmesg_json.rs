@@ -54,10 +54,9 @@ impl Array {
             (Self::Outside, _) => (0, Self::Outside),
             (_, Some(b' ' | b'\t' | b'\r' | b'\n')) => (bytes.len() - space(bytes).len(), self),
             (Self::Open, Some(b']')) => (1, Self::Closed),
-            (Self::Bare, Some(b']')) => (1, Self::Outside),
             (Self::Bare, Some(b',')) => (1, Self::Bare),
             (Self::Bare, Some(b'{' | b'"')) => (0, Self::Bare),
-            (Self::Closed, Some(b'}')) => (1, Self::Outside),
+            (Self::Closed, Some(b'}')) | (Self::Bare, Some(b']')) => (1, Self::Outside),
             // A brace or a quote here is what is left of a damaged object: its members, one on a line, and its end.
             (Self::Open, Some(b',' | b'}')) => (1, Self::Open),
             (Self::Open, Some(b'{' | b'"')) => (0, Self::Open),

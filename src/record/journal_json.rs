@@ -26,7 +26,14 @@ pub(super) fn decode(whole: &[u8], place: Place) -> Result<Record<'_>, NoRecord>
         Value::Object(inner) if matches!(&*name, b"_source" | b"fields" | b"journal") => {
             damaged |= members(inner, |name, value| fields.add(&name, value.into_bytes())).is_none();
         }
-        value => fields.add(&name, value.into_bytes()),
+        value @ (Value::Text(_)
+        | Value::Number(_)
+        | Value::Bytes(_)
+        | Value::Null
+        | Value::Object(_)
+        | Value::Other) => {
+            fields.add(&name, value.into_bytes());
+        }
     })
     .filter(|()| !damaged)
     .ok_or(NoRecord::Damaged)?;

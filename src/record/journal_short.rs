@@ -88,6 +88,9 @@ pub(super) fn behind_uptime<'a>(text: &'a [u8], names: &mut Names) -> Option<(Or
     let (hostname, identifier) = (origin.hostname?, origin.identifier?);
     let telling = identifier == b"kernel" || (origin.process && identifier.starts_with(b"systemd"));
     let same = matches!(names, Names::Host(known) if known == hostname) && !identifier.contains(&b':');
+    if !telling && !same && matches!(names, Names::Undecided) {
+        *names = Names::Absent;
+    }
     if telling && !same {
         *names = Names::Host(hostname.to_vec());
     }

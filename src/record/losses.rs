@@ -5,11 +5,30 @@ use memchr::memmem;
 use super::peel::{decimal, number, split};
 use super::{Author, Record};
 
-/// How many records a record says were lost, if it says so; `Some(None)` where it gives no number.
-pub(super) fn lost(record: &Record<'_>) -> Option<Option<u64>> {
+/// What a note of loss says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// So many records were lost.
+    Counted(u64),
+    /// Some were lost.
+    Uncounted,
+}
+
+impl Loss {
+    /// How many records, where the note says so.
+    pub(super) const fn count(self) -> Option<u64> {
+        match self {
+            Self::Counted(count) => Some(count),
+            Self::Uncounted => None,
+        }
+    }
+}
+
+/// What a record says of others that were lost, if it says so.
+pub(super) fn lost(record: &Record<'_>) -> Option<Loss> {
     let message: &[u8] = &record.message;
     let Some(program) = record.program() else {
-        return suppressed(message).filter(|_| record.author != Author::User).map(Some);
+        return suppressed(message).filter(|_| record.author != Author::User).map(Loss::Counted);
     };
     if program.starts_with(b"systemd") {
         return by_systemd(message);
@@ -31,11 +50,11 @@ fn suppressed(message: &[u8]) -> Option<u64> {
 
 /// systemd src/journal/journald-kmsg.c (252): `Missed %llu kernel messages` of `dev_kmsg_record`, and the note of
 /// `server_read_dev_kmsg` and udevd when the device reports an overrun.
-fn by_systemd(message: &[u8]) -> Option<Option<u64>> {
+fn by_systemd(message: &[u8]) -> Option<Loss> {
     if let Some((count, rest)) = message.strip_prefix(b"Missed ").and_then(number) {
-        return rest.starts_with(b" kernel messages").then_some(Some(count));
+        return rest.starts_with(b" kernel messages").then_some(Loss::Counted(count));
     }
-    message.starts_with(b"/dev/kmsg buffer overrun").then_some(None)
+    message.starts_with(b"/dev/kmsg buffer overrun").then_some(Loss::Uncounted)
 }
 
 /// `rsyslogd`, `rsyslogd-2177` (rsyslog 7 and older: with the number of the message), `rsyslogd0`, or one of its modules.
@@ -46,7 +65,7 @@ fn is_rsyslog(program: &[u8]) -> bool {
 
 /// rsyslog runtime/ratelimit.c: `imjournal: 236 messages lost due to rate-limiting`, `imuxsock lost 5 messages from pid 12`,
 /// `begin to drop messages due to rate-limiting`; runtime/stream.c and action.c where a file cannot be written.
-fn by_rsyslog(message: &[u8]) -> Option<Option<u64>> {
+fn by_rsyslog(message: &[u8]) -> Option<Loss> {
     let has = |text: &[u8]| memmem::find(message, text).is_some();
     let counted = || {
         let words: Vec<&[u8]> = message.split(|byte| *byte == b' ').collect();
@@ -56,30 +75,32 @@ fn by_rsyslog(message: &[u8]) -> Option<Option<u64>> {
         })
     };
     if has(b"messages lost") || (has(b"lost ") && has(b" messages")) {
-        return Some(counted());
+        return Some(counted().map_or(Loss::Uncounted, Loss::Counted));
     }
     // An action that sends elsewhere takes nothing from the file that says so.
     let suspended = has(b"action") && has(b"suspended") && (!has(b"(module") || has(b"omfile"));
     let unwritten = has(b"No space left on device") || has(b"begin to drop") || has(b"discard");
-    (suspended || unwritten).then_some(None)
+    (suspended || unwritten).then_some(Loss::Uncounted)
 }
 
 /// syslog-ng lib/logqueue-fifo.c and modules/diskq: `Destination queue full, dropping message`; lib/stats: `Log statistics;
 /// dropped='..=12'`, and `STATS: dropped 12` of its first versions; lib/transport where a file cannot be written.
-fn by_syslog_ng(message: &[u8]) -> Option<Option<u64>> {
+fn by_syslog_ng(message: &[u8]) -> Option<Loss> {
     let has = |text: &[u8]| memmem::find(message, text).is_some();
     if has(b"queue full") || has(b"No space left on device") || has(b"dropping message") {
-        return Some(None);
+        return Some(Loss::Uncounted);
     }
     let some = |text: &[u8]| number(text).is_some_and(|(count, _)| count > 0);
     for name in [&b"dropped "[..], b"dropped messages: ", b"dropped messages="] {
         if let Some(at) = memmem::find(message, name)
             && some(split(message, at + name.len()).1)
         {
-            return Some(None);
+            return Some(Loss::Uncounted);
         }
     }
-    memmem::find_iter(message, b"dropped='").any(|at| statistic(split(message, at).1).is_some_and(some)).then_some(None)
+    memmem::find_iter(message, b"dropped='")
+        .any(|at| statistic(split(message, at).1).is_some_and(some))
+        .then_some(Loss::Uncounted)
 }
 
 /// The number in `dropped='dst.file(d_kern#0,/var/log/kern.log)=12'`.
@@ -94,9 +115,10 @@ mod tests {
     use super::*;
     use crate::record::Place;
 
+    #[expect(clippy::option_option, reason = "short in a table")]
     fn noted(program: &'static str, message: &'static str) -> Option<Option<u64>> {
         let identifier = Some(program.as_bytes().into());
-        lost(&Record { identifier, ..Record::bare(Place::default(), message.as_bytes()) })
+        lost(&Record { identifier, ..Record::bare(Place::default(), message.as_bytes()) }).map(Loss::count)
     }
 
     #[test]

@@ -95,15 +95,17 @@ impl Stream {
                     self.fragment(part, rest.len(), place, sink);
                 }
                 // The text holds what looks like its header.
-                None => return self.damaged(record, place, sink),
+                None => {
+                    self.damaged(record, place, sink);
+                    break;
+                }
             }
         }
         Some(())
     }
 
-    fn damaged(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) -> Option<()> {
+    fn damaged(&mut self, record: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         self.unparsed(Unparsed { place, length: record.len() as u64, why: Flaw::Damaged }, sink);
-        Some(())
     }
 
     fn fragment(&mut self, part: Part<'_>, length: usize, place: Place, sink: &mut dyn FnMut(Input<'_>)) {

@@ -199,7 +199,7 @@ impl Stream {
         if record.place.sequence.is_none() {
             record.boot_id = record.boot_id.or(self.boot);
         }
-        let lost = losses::lost(record).map(|lost| Gap { place: record.place, lost });
+        let lost = losses::lost(record).map(|loss| Gap { place: record.place, lost: loss.count() });
         if record.author == Author::Kernel {
             // In a log of bare text (dmesg -t, journalctl -o cat) such a line is a message that looks like a record.
             // Whoever could write the one could write the other, so it proves no more than its neighbours do.

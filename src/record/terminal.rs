@@ -52,9 +52,9 @@ fn behind(sequence: &[u8]) -> &[u8] {
             _ => rest,
         },
         [ESCAPE, rest @ ..] => match run(rest, |byte| matches!(byte, 0x20..=0x2f)) {
-            // A blank or a bracket behind a lone escape is text.
-            ([], [b'7' | b'8' | b'=' | b'>' | b'c' | b'D' | b'E' | b'H' | b'M' | b'\\', rest @ ..]) => rest,
-            ([b'(' | b')' | b'*' | b'+' | b'#' | b'%', ..], [0x30..=0x7e, rest @ ..]) => rest,
+            // Other bytes behind a lone escape are text.
+            ([], [b'7' | b'8' | b'=' | b'>' | b'c' | b'D' | b'E' | b'H' | b'M' | b'\\', rest @ ..])
+            | ([b'(' | b')' | b'*' | b'+' | b'#' | b'%', ..], [0x30..=0x7e, rest @ ..]) => rest,
             _ => rest,
         },
         [_, rest @ ..] => rest,

@@ -33,6 +33,8 @@ codes! {
     ListOutOfRange = "list-out-of-range": "A number of the list is too large: the kernel refuses all of it without a word.",
     ListCutShort = "list-cut-short": "An entry without its closing bracket silently ends the list (kernels up to 3.6).",
     ListTooLong = "list-too-long": "The list is longer than the kernel takes.",
+    ListNotEffective = "list-not-effective": "A list stands where nothing reads it.",
+    SourcesDisagree = "sources-disagree": "Two places that are both read hold different lists.",
     DuplicateEntry = "duplicate-entry": "An entry names a device that another one names already.",
     WildcardEmpty = "wildcard-empty": "No device exists under a wildcard of the list.",
     PolicyUnreadable = "policy-unreadable": "The policy cannot be used.",

@@ -12,6 +12,7 @@ pub mod modprobe;
 pub mod module;
 pub mod policy;
 pub mod slots;
+pub mod unread;
 
 use std::fmt;
 

@@ -5,11 +5,22 @@ use std::collections::BTreeMap;
 
 use super::arguments::{arguments, same_name};
 use super::{Location, Said, Source, Written};
+use crate::pci::KernelVersion;
 use crate::tree::{Known, Tree};
 
 /// The directories in their order of precedence: `default_config_paths` in libkmod/libkmod.c.
 const DIRECTORIES: [&str; 5] =
     ["etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"];
+
+/// Read before those directories by module-init-tools, which kmod replaced.
+const CLASSIC_FIRST: &str = "etc/modprobe.conf";
+
+/// Read behind them: SUSE's `modprobe.conf` ended with an `include` of it.
+const CLASSIC_LAST: &str = "etc/modprobe.conf.local";
+
+/// Endings of files that a package manager, an editor or a person set aside.
+const SET_ASIDE: [&str; 11] =
+    ["bak", "old", "orig", "save", "off", "disabled", "swp", "dpkg-old", "dpkg-dist", "rpmsave", "rpmnew"];
 
 /// The lists that modprobe will hand to the module, in its order: files by name whatever their directory, then lines.
 ///
@@ -39,7 +50,14 @@ pub fn written(tree: &Tree) -> Said {
     if missing("lib") && missing("usr/lib") {
         said.not_seen("lib/modprobe.d", "its directory is not there");
     }
-    for path in files.into_values() {
+    let mut paths: Vec<String> = files.into_values().collect();
+    if !is_kmod(tree) {
+        paths.extend(unsuffixed(tree));
+        paths.sort();
+        paths.insert(0, CLASSIC_FIRST.to_owned());
+        paths.push(CLASSIC_LAST.to_owned());
+    }
+    for path in paths {
         match tree.read(&path) {
             Known::Is(text) => said.written.extend(in_file(text, &path)),
             Known::Absent => {}
@@ -47,6 +65,37 @@ pub fn written(tree: &Tree) -> Said {
         }
     }
     said
+}
+
+/// The lists in files that module-init-tools read and kmod does not.
+pub fn passed_over(tree: &Tree) -> Vec<Written> {
+    if !is_kmod(tree) {
+        return Vec::new();
+    }
+    let classic = [CLASSIC_FIRST, CLASSIC_LAST].map(str::to_owned);
+    let lists = |path: String| tree.read(&path).is().map(|text| in_file(text, &path)).unwrap_or_default();
+    classic.into_iter().chain(unsuffixed(tree)).flat_map(lists).collect()
+}
+
+/// Whether modprobe is kmod's (December 2011, in distributions from kernel 3.3 on at the latest) and not that of
+/// module-init-tools. A machine of which nothing is known is taken for a newer one.
+fn is_kmod(tree: &Tree) -> bool {
+    let there = |path: &&str| tree.link(path) != Known::Absent;
+    let release = tree.read_text("proc/sys/kernel/osrelease");
+    let kernel = release.is().and_then(|release| KernelVersion::of_release(release));
+    let older = kernel.is_some_and(|kernel| kernel < KernelVersion { major: 3, minor: 3 });
+    !older || ["bin/kmod", "sbin/kmod", "usr/bin/kmod", "usr/sbin/kmod"].iter().any(there)
+}
+
+/// Files of `/etc/modprobe.d` whose name does not end with `.conf`, and that nobody set aside.
+fn unsuffixed(tree: &Tree) -> Vec<String> {
+    let names = tree.list("etc/modprobe.d").is().cloned().unwrap_or_default();
+    let counts = |name: &&str| {
+        let is_aside = name.ends_with('~') || SET_ASIDE.iter().any(|end| name.ends_with(&format!(".{end}")));
+        !is_aside && !name.starts_with('.') && !is_configuration(name)
+    };
+    let paths = names.into_iter().filter(counts).map(|name| format!("etc/modprobe.d/{name}"));
+    paths.filter(|path| tree.read(path).is().is_some()).collect()
 }
 
 fn is_configuration(name: &str) -> bool {
@@ -206,5 +255,29 @@ mod tests {
         assert_eq!(said.written.len(), 1);
         let paths: Vec<_> = said.obstacles.iter().map(|obstacle| obstacle.path.as_str()).collect();
         assert_eq!(paths, ["run/modprobe.d", "etc/modprobe.d/b.conf"]);
+    }
+
+    #[test]
+    fn older_systems_have_further_files_that_kmod_passes_over() {
+        let option = |path: &str, list: &str| format!("{path} = options pciback hide={list}\\n\n");
+        let files = [
+            option("etc/modprobe.conf", "(1)"),
+            option("etc/modprobe.conf.local", "(4)"),
+            option("etc/modprobe.d/pciback", "(3)"),
+            option("etc/modprobe.d/a.conf", "(2)"),
+            option("etc/modprobe.d/pciback.bak", "(bak)"),
+        ]
+        .concat();
+        let texts = |lists: Vec<Written>| lists.into_iter().map(|list| list.text).collect::<Vec<_>>();
+        let of = |more: &str| {
+            let tree = Tree::from_manifest(&format!("{files}{more}\n")).unwrap();
+            (texts(written(&tree).written), texts(passed_over(&tree)))
+        };
+        let lists = |names: &[&str]| names.iter().map(|name| format!("({name})").into_bytes()).collect::<Vec<_>>();
+        let release = "proc/sys/kernel/osrelease = 2.6.18-92.el5xen\\n\n";
+        assert_eq!(of(release), (lists(&["1", "2", "3", "4"]), Vec::new()));
+        let kmod = (lists(&["2"]), lists(&["1", "4", "3"]));
+        assert_eq!(of("proc/sys/kernel/osrelease = 6.1.0\\n\n"), kmod);
+        assert_eq!(of(&format!("{release}bin/kmod ! is not a link\n")), kmod);
     }
 }

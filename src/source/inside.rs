@@ -15,6 +15,9 @@ use super::made_up::{MADE_UP, is_in_made_up};
 /// As many links as Linux follows in one path (include/linux/namei.h, MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
 
+/// The length that sysfs states for its files: a page, at least this long.
+const PAGE: i64 = 4096;
+
 /// More names than any directory of sysfs or `modprobe.d` has.
 const MOST_NAMES: usize = 1 << 16;
 
@@ -202,7 +205,7 @@ fn look(above: BorrowedFd<'_>, name: &[u8], path: String) -> Place {
         let stat = rustix::fs::statat(above, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Kind::Directory,
-            FileType::RegularFile => Kind::File,
+            FileType::RegularFile => link_kept_as_text(above, name, &path, &stat).map_or(Kind::File, Kind::Link),
             FileType::Symlink => Kind::Link(rustix::fs::readlinkat(above, name, Vec::new())?.into_bytes()),
             FileType::CharacterDevice if is_null(&stat) => Kind::Null,
             FileType::CharacterDevice
@@ -219,6 +222,21 @@ fn look(above: BorrowedFd<'_>, name: &[u8], path: String) -> Place {
         Err(Errno::NOENT | Errno::NOTDIR) => Place::Absent,
         Err(error) => closed(path, error),
     }
+}
+
+/// The target of a link of sysfs that a copy holds as a file: `git` without `core.symlinks`, `zip` and copies to file
+/// systems without links write the target as text.
+///
+/// No file of a running sysfs is opened here: those state the length of a page (fs/sysfs/group.c, `sysfs_add_file`).
+fn link_kept_as_text(above: BorrowedFd<'_>, name: &[u8], path: &str, stat: &Stat) -> Option<Vec<u8>> {
+    let is_short = (1..PAGE).contains(&stat.st_size);
+    if !is_short || !path.starts_with("sys/") {
+        return None;
+    }
+    let file = File::from(rustix::fs::openat(above, name, FILE, Mode::empty()).ok()?);
+    let mut text = Vec::new();
+    file.take(PAGE.unsigned_abs()).read_to_end(&mut text).ok()?;
+    (text.starts_with(b"../") && !text.iter().any(u8::is_ascii_control)).then_some(text)
 }
 
 /// Device 1:3 (Documentation/admin-guide/devices.txt).
@@ -246,4 +264,32 @@ fn parts(path: &[u8]) -> Vec<Vec<u8>> {
 fn join(above: &str, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     if above.is_empty() { name.into_owned() } else { format!("{above}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_sysfs_that_was_kept_as_text_is_a_link() {
+        let copy = tempfile::tempdir().unwrap();
+        let file = |path: &str, text: &str| {
+            let path = copy.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        file("sys/bus/pci/devices/0000:00:1d.0", "../../../devices/pci0000:00/0000:00:1d.0");
+        file("sys/devices/pci0000:00/0000:00:1d.0/vendor", "0x8086\n");
+        file("etc/modprobe.d/a.conf", "../b");
+        let inside = Inside::open(copy.path()).unwrap();
+        let kind = |path: &str, follow| match inside.walk(path, follow, &mut |_, _| {}) {
+            Place::Found(entry) => Some((entry.path, entry.kind)),
+            Place::Absent | Place::Closed(..) => None,
+        };
+        let vendor = "sys/devices/pci0000:00/0000:00:1d.0/vendor".to_owned();
+        assert_eq!(kind("sys/bus/pci/devices/0000:00:1d.0/vendor", true), Some((vendor, Kind::File)));
+        let link = kind("sys/bus/pci/devices/0000:00:1d.0", false).unwrap().1;
+        assert_eq!(link, Kind::Link(b"../../../devices/pci0000:00/0000:00:1d.0".to_vec()));
+        assert_eq!(kind("etc/modprobe.d/a.conf", true).unwrap().1, Kind::File);
+    }
 }

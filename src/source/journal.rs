@@ -3,13 +3,29 @@
 //! Its export form carries facility, boot id and monotonic time of each record, and bytes of any kind.
 
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::log::decode;
 use crate::timeline::Log;
 
 /// By absolute path: who runs this as root must not be served from another directory of `PATH`.
 const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
+
+/// The child, while it is read from.
+static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
+
+fn running() -> MutexGuard<'static, Option<Child>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the child, if there is one.
+pub(super) fn stop() {
+    if let Some(mut child) = running().take() {
+        // It may have ended by itself.
+        child.kill().unwrap_or_default();
+    }
+}
 
 /// Reads the journal into `log`, which is number `index`: of the running boot, or of all that are kept.
 pub(super) fn read(index: usize, all: bool, log: &mut Log) -> Result<(), String> {
@@ -36,7 +52,10 @@ pub(super) fn read(index: usize, all: bool, log: &mut Log) -> Result<(), String>
             read.map(|_| text)
         })
     });
-    let decoded = child.stdout.take().map_or(Ok(()), |mut pipe| decode(index, &mut pipe, log));
+    let output = child.stdout.take();
+    *running() = Some(child);
+    let decoded = output.map_or(Ok(()), |mut pipe| decode(index, &mut pipe, log));
+    let Some(mut child) = running().take() else { return Err("it was stopped".to_owned()) };
     let status = child.wait().map_err(|error| error.to_string())?;
     decoded?;
     if status.success() {

@@ -37,7 +37,7 @@ use Take::{Contents, Link};
 type Row = (&'static str, &'static [&'static str], Take);
 
 /// Every path that may be opened or read as a link. `*` stands for any name, `{address}` for the name of a PCI device,
-/// `{console}` for a name in `proc/consoles`; a directory with such a part in it is listed. Nothing else is touched.
+/// `{console}` for a name in `proc/consoles`, `{release}` for the running kernel's; a directory with such a part in it is listed. Nothing else is touched.
 const ALLOWED: &[Row] = &[
     ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
     ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
@@ -61,16 +61,39 @@ const ALLOWED: &[Row] = &[
     ("etc", &["."], Link),
     ("usr/lib", &["."], Link),
     ("lib", &["."], Link),
-    ("etc", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
     ("etc/sysconfig", &["pciback"], Contents(SMALL)),
+    ("etc", &["os-release", "modprobe.d/*", "modprobe.conf", "modprobe.conf.local"], Contents(LONG)),
+    ("etc", RELEASES, Contents(SMALL)),
+    // Whether modprobe is kmod's; the files themselves are not opened.
+    ("", &["bin/kmod", "sbin/kmod", "usr/bin/kmod", "usr/sbin/kmod"], Link),
+    ("lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
+    ("usr/lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
     ("run", &["modprobe.d/*.conf"], Contents(LONG)),
     ("usr/local/lib", &["modprobe.d/*.conf"], Contents(LONG)),
     ("usr/lib", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
     ("lib", &["modprobe.d/*.conf"], Contents(LONG)),
 ];
 
-/// The names of devices: longer than all the rest together.
-const NAMES: &[Row] = &[("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS))];
+/// What changes nothing that is watched for: the names of devices, longer than all the rest together, and what the boot
+/// loader gives the hypervisor.
+const SELDOM: &[Row] = &[
+    ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
+    ("etc/default", &["grub", "grub.d/*.cfg"], Contents(LONG)),
+    ("boot", &["xen.cfg", "efi/EFI/*/xen.cfg"], Contents(SMALL)),
+];
+
+/// Files that name the distribution where there is no `os-release`.
+const RELEASES: &[&str] = &[
+    "redhat-release",
+    "SuSE-release",
+    "debian_version",
+    "xensource-inventory",
+    "qubes-release",
+    "alpine-release",
+    "arch-release",
+    "gentoo-release",
+    "NIXOS",
+];
 
 /// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
 const ARCHIVE: &[Row] =
@@ -82,12 +105,12 @@ const DEVICE: &[&str] =
 /// Reads what is allowed of the files below `root` into a [`Tree`]. Links are kept as links and followed inside `root`
 /// only. What is there and cannot be read is kept as that; the only error is a `root` that is no directory.
 pub fn keep(root: &Path) -> io::Result<Tree> {
-    keep_rows(root, &[ALLOWED, NAMES].concat())
+    keep_rows(root, &[ALLOWED, SELDOM].concat())
 }
 
 /// The same of a tree that is not this machine's: it may be a support archive.
 pub fn keep_archive(root: &Path) -> io::Result<Tree> {
-    keep_rows(root, &[ALLOWED, NAMES, ARCHIVE].concat())
+    keep_rows(root, &[ALLOWED, SELDOM, ARCHIVE].concat())
 }
 
 /// The same without the names of devices, for whoever looks often.
@@ -100,8 +123,8 @@ fn keep_rows(root: &Path, rows: &[Row]) -> io::Result<Tree> {
         Keeper { inside: Inside::open(root)?, tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
     for (above, names, take) in rows {
         for name in *names {
-            let pattern = if above.is_empty() { (*name).to_owned() } else { format!("{above}/{name}") };
-            keeper.expand("", &pattern, *take);
+            let path = if above.is_empty() { (*name).to_owned() } else { format!("{above}/{name}") };
+            keeper.expand("", &path, *take);
         }
     }
     Ok(keeper.tree)
@@ -121,6 +144,7 @@ impl Keeper {
         let (part, rest) = pattern.split_once('/').map_or((pattern, None), |(part, rest)| (part, Some(rest)));
         let names = match part {
             "{console}" => self.consoles(),
+            "{release}" => self.release(),
             _ if part.contains(['*', '{']) => {
                 self.list(above);
                 self.listed.get(above).into_iter().flatten().filter(|name| stands_for(part, name)).cloned().collect()
@@ -203,6 +227,11 @@ impl Keeper {
                 None
             }
         }
+    }
+
+    fn release(&self) -> Vec<String> {
+        let text = self.tree.read_text("proc/sys/kernel/osrelease");
+        text.is().filter(|name| !name.is_empty() && !name.contains('/')).cloned().into_iter().collect()
     }
 
     fn consoles(&self) -> Vec<String> {

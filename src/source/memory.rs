@@ -1,13 +1,13 @@
 //! What a watch remembers from one run to the next (`--resume`).
 
-use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::inside::words;
-use super::output::replace;
+use super::output::{Access, replace};
+use super::regular::open_regular;
 use crate::record::BootId;
 use crate::report::{Code, Snapshot, Standing, Status};
 
@@ -54,15 +54,12 @@ struct Finding {
 impl Memory {
     /// Reads the file at `path`; `None` where there is none yet.
     pub fn read(path: &Path) -> Result<Option<Self>, String> {
-        // Looked at before it is opened: a fifo would hold us.
-        match fs::metadata(path) {
+        let file = match open_regular(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Ok(about) if !about.is_file() => return Err("is not a regular file".to_owned()),
-            about => about.map_err(|error| words(&error))?,
+            file => file.map_err(|error| words(&error))?,
         };
         let mut text = Vec::new();
-        let opened = File::open(path).map_err(|error| words(&error))?;
-        opened.take(LONGEST).read_to_end(&mut text).map_err(|error| words(&error))?;
+        file.take(LONGEST).read_to_end(&mut text).map_err(|error| words(&error))?;
         let object: Object = serde_json::from_slice(&text).map_err(|error| format!("is damaged: {error}"))?;
         Self::of(object).map(Some)
     }
@@ -89,7 +86,7 @@ impl Memory {
         };
         let mut text = serde_json::to_vec(&object).map_err(|error| error.to_string())?;
         text.push(b'\n');
-        replace(path, &text, None).map_err(|error| words(&error))
+        replace(path, &text, Access::Private).map_err(|error| error.to_string())
     }
 
     fn of(object: Object) -> Result<Self, String> {
@@ -123,6 +120,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::report::Verdict;
 

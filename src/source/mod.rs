@@ -5,6 +5,7 @@
 //! ([`Inside`]), and what could not be read is said, never left out.
 
 mod archive;
+mod destination;
 mod inside;
 mod journal;
 mod keep;
@@ -17,9 +18,11 @@ mod memory;
 mod output;
 pub(crate) mod saved;
 mod sections;
+mod regular;
 mod uevent;
 mod unpack;
 
+pub use destination::WriteError;
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_archive, keep_nameless};
@@ -28,6 +31,13 @@ pub use live::{Live, Stir, wait, write_some};
 pub use log::{Logs, whole};
 pub(crate) use made_up::{MADE_UP, is_made_up};
 pub use memory::Memory;
-pub use output::replace;
+pub use output::{Access, append, refusal, replace};
+pub use regular::open_regular;
 pub use uevent::{Noticed, Uevents};
 pub(crate) use unpack::Unpacked;
+
+/// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
+pub fn abandon() {
+    output::discard_unfinished();
+    journal::stop();
+}

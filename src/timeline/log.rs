@@ -8,7 +8,8 @@ use super::boot::{Boot, Moment, Text};
 use super::direction::Direction;
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
-use crate::record::{Author, BootId, Gap, Input, Place, Record, Unparsed};
+use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
+use crate::request::{Written, unread};
 
 /// What a log is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,19 @@ impl Keeps {
             Self::PastAlone => Some(Chronicle::default()),
         }
     }
+}
+
+/// A record with a list that nothing reads.
+#[derive(Clone, Debug)]
+pub struct Unheeded {
+    /// Where the record stood.
+    pub place: Place,
+    /// When it was made.
+    pub stamp: Stamp,
+    /// The record.
+    pub text: Arc<[u8]>,
+    /// The list.
+    pub written: Written,
 }
 
 /// One log of a case.
@@ -78,6 +92,8 @@ pub struct Log {
     pub lost: u64,
     /// Pieces that could not be read: the first of each kind, and how many.
     pub unparsed: (Vec<Unparsed>, u64),
+    /// The last record of the hypervisor that holds a list among its own arguments, which nothing reads there.
+    pub hypervisor: Option<Unheeded>,
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
     direction: Direction,
@@ -140,6 +156,7 @@ impl Log {
             last_sequence: None,
             lost: 0,
             unparsed: (Vec::new(), 0),
+            hypervisor: None,
             boots: Vec::new(),
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
             lanes: BTreeMap::new(),
@@ -278,9 +295,19 @@ impl Log {
     }
 
     fn take_record(&mut self, record: &Record<'_>) {
+        if record.author != Author::User {
+            self.take_hypervisor(record);
+        }
         let mut heard = Vec::new();
         Recogniser::get().hear(record, &mut |said| heard.push(said));
         self.hear(record, &heard);
+    }
+
+    fn take_hypervisor(&mut self, record: &Record<'_>) {
+        if let Some(written) = unread::logged(&record.message).pop() {
+            let (place, stamp, text) = (record.place, record.stamp, record.message.as_ref().into());
+            self.hypervisor = Some(Unheeded { place, stamp, text, written });
+        }
     }
 
     /// Takes a record of which is known already what it says.

@@ -20,7 +20,7 @@ pub use boot::{Boot, Moment, NotDom0};
 pub use forged::{Forged, Imitation};
 pub use hosts::{Host, Hosts, Parts, hosts, is_same_name};
 pub use identity::{Identity, Sameness};
-pub use log::{Keeps, Log, LogKind, is_nameless};
+pub use log::{Keeps, Log, LogKind, Unheeded, is_nameless};
 pub use story::{BootChoice, Doubt, Running, Story, together};
 pub use years::Dates;
 

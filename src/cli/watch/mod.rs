@@ -1,7 +1,6 @@
 //! `watch`: prints how things stand, then a line for every change, until it is stopped.
 
 mod outlet;
-mod signals;
 mod systemd;
 mod textfile;
 
@@ -14,9 +13,10 @@ use pciback_audit::source::{self, Memory};
 
 use super::listen::Listener;
 use super::plan::Watch;
+use super::signals::Signals;
+use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::{CANNOT_SAY, check, write};
 use outlet::Outlet;
-use signals::Signals;
 use systemd::Systemd;
 use textfile::Textfile;
 
@@ -33,12 +33,14 @@ const ASK: Duration = Duration::from_secs(10);
 /// How soon to try again what could not be written.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Watches until it is stopped, and says how the process is to end.
-pub(super) fn run(watch: &Watch) -> u8 {
-    match Watcher::begin(watch).and_then(Watcher::run) {
+/// Watches until it is stopped, and says how the process is to end. The time limit ends when the watch begins.
+pub(super) fn guarded(watch: Watch) -> u8 {
+    let limits = Limits { timeout: watch.check.timeout, at_signal: AtSignal::EndWell };
+    let work = move |stage: &Stage| match Watcher::begin(&watch, stage).and_then(Watcher::run) {
         Ok(()) => 0,
         Err(why) => write::complain(&why, CANNOT_SAY),
-    }
+    };
+    watchdog::run(&limits, work, |why| write::complain(&why, CANNOT_SAY))
 }
 
 struct Watcher<'a> {
@@ -62,9 +64,16 @@ struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     /// Reads the policy and opens what is written to before anything else is read: an error is then known at once.
-    fn begin(plan: &'a Watch) -> Result<Self, String> {
+    fn begin(plan: &'a Watch, stage: &Stage) -> Result<Self, String> {
+        stage.enter("reading the policy");
         let asked = plan.check.request.read()?;
-        let signals = Signals::catch()?;
+        let signals = Signals::of_watch()?;
+        stage.enter("looking at what is written to");
+        for (flag, path) in [("--textfile", &plan.textfile), ("--resume", &plan.resume)] {
+            if let Some((path, why)) = path.as_deref().and_then(|path| Some((path, source::refusal(path)?))) {
+                return Err(format!("{flag} {}: {why}", write::safe(path)));
+            }
+        }
         let outlet = Outlet::open(plan.output.as_deref())?;
         let remembered = plan.resume.as_deref().and_then(|path| {
             Memory::read(path).unwrap_or_else(|why| {
@@ -72,6 +81,7 @@ impl<'a> Watcher<'a> {
                 None
             })
         });
+        stage.enter("reading the kernel's log and the host's files");
         let mut listener = Listener::begin(&plan.check, asked);
         let mut looked = listener.elapsed();
         let mut report = listener.look(false);
@@ -94,6 +104,9 @@ impl<'a> Watcher<'a> {
             unsteady: None,
             forgetful: None,
         };
+        if !stage.ready() {
+            return Err("given up before it watched".to_owned());
+        }
         let first = watcher.since(remembered);
         watcher.tell(&first);
         watcher.written();
@@ -138,7 +151,8 @@ impl<'a> Watcher<'a> {
             self.turn(due);
         }
         self.systemd.stopping();
-        self.outlet.flush();
+        self.flush();
+        self.outlet.end();
         self.remember();
         Ok(())
     }
@@ -172,6 +186,11 @@ impl<'a> Watcher<'a> {
         if again {
             self.systemd.ready(&self.report);
         }
+        self.flush();
+    }
+
+    /// Writes what can be written, and how many events were left out.
+    fn flush(&mut self) {
         self.outlet.flush();
         if let Some(skipped) = self.outlet.skipped() {
             let line = self.line(&events_skipped(skipped));

@@ -1,24 +1,29 @@
-//! Where the events of a watch go: never waits for a slow reader, never forgets to say that something was left out.
+//! Where the events of a watch go. A file gets all of them; a slow reader of a pipe is never waited for, and is told how
+//! many were left out.
 
-use std::fs::{File, OpenOptions};
+use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use pciback_audit::source::write_some;
+use pciback_audit::source::{append, write_some};
 
 use crate::cli::write;
 
-/// Bytes that may wait for a reader; what comes behind them is counted and left out.
-const MOST: usize = 64 << 10;
+/// Bytes that may wait for a reader, or for room on a full disk: some ten thousand events. What comes behind them is counted
+/// and left out.
+const MOST: usize = 4 << 20;
 
 /// Standard output, or the file of `--output`.
 pub(super) struct Outlet {
     sink: Sink,
-    /// Written lines whose bytes are not all out yet.
-    pending: Vec<u8>,
+    /// Lines whose bytes are not all written yet.
+    pending: VecDeque<u8>,
     /// Lines that were left out.
     skipped: u64,
+    /// Lines that were left out according to a note that is not written yet.
+    noted: u64,
     /// Why nothing can be written, once that was said.
     trouble: Option<String>,
 }
@@ -34,16 +39,16 @@ impl Outlet {
     pub(super) fn open(path: Option<&Path>) -> Result<Self, String> {
         let sink = match path {
             None => Sink::Stdout,
-            Some(path) => Sink::File(path.to_owned(), append(path)?),
+            Some(path) => Sink::File(path.to_owned(), open(path)?),
         };
-        Ok(Self { sink, pending: Vec::new(), skipped: 0, trouble: None })
+        Ok(Self { sink, pending: VecDeque::new(), skipped: 0, noted: 0, trouble: None })
     }
 
     /// Opens the file again, as after a rotation. Where that fails the old one is kept.
     pub(super) fn reopen(&mut self) {
         self.flush();
         if let Sink::File(path, file) = &mut self.sink {
-            match append(path) {
+            match open(path) {
                 Ok(fresh) => *file = fresh,
                 Err(why) => {
                     write::complain(&why, 0);
@@ -52,26 +57,52 @@ impl Outlet {
         }
     }
 
-    /// Notes a line to be written.
+    /// Notes a line to be written. It is left out only if the sink takes nothing although [`MOST`] bytes wait for it.
     pub(super) fn tell(&mut self, line: &str) {
+        if self.pending.len() + line.len() > MOST {
+            self.flush();
+        }
         match self.sink {
             Sink::Closed => {}
             _ if self.pending.len() + line.len() > MOST || self.skipped > 0 => self.skipped += 1,
-            Sink::Stdout | Sink::File(..) => self.pending.extend_from_slice(line.as_bytes()),
+            Sink::Stdout | Sink::File(..) => self.pending.extend(line.as_bytes()),
         }
     }
 
-    /// How many lines were left out, once there is room to say so.
+    /// Says how many lines are left out for ever, if any.
+    pub(super) fn end(&mut self) {
+        let lines = self.pending.iter().filter(|byte| **byte == b'\n').count();
+        let unwritten = u64::try_from(lines).unwrap_or(u64::MAX).saturating_sub(u64::from(self.noted > 0));
+        let lost = self.skipped.saturating_add(self.noted).saturating_add(unwritten);
+        if lost > 0 {
+            let name = self.name();
+            write::complain(&format!("{name}: the last {lost} events are left out: they could not be written"), 0);
+        }
+    }
+
+    /// How many lines were left out, once there is room to say so: the next line that is told must be the note of it.
     pub(super) fn skipped(&mut self) -> Option<u64> {
-        (self.skipped > 0 && self.pending.is_empty()).then(|| std::mem::take(&mut self.skipped))
+        if self.skipped == 0 || !self.pending.is_empty() {
+            return None;
+        }
+        self.noted = std::mem::take(&mut self.skipped);
+        Some(self.noted)
     }
 
     /// Writes what can be written without waiting.
     pub(super) fn flush(&mut self) {
+        self.write();
+        if self.pending.is_empty() {
+            self.noted = 0;
+        }
+    }
+
+    fn write(&mut self) {
         while !self.pending.is_empty() {
+            let (first, _) = self.pending.as_slices();
             let written = match &mut self.sink {
-                Sink::Stdout => write_some(io::stdout().as_fd(), &self.pending),
-                Sink::File(_, file) => file.write(&self.pending),
+                Sink::Stdout => write_some(io::stdout().as_fd(), first),
+                Sink::File(_, file) => file.write(first),
                 Sink::Closed => return self.pending.clear(),
             };
             match written {
@@ -92,15 +123,19 @@ impl Outlet {
         if trouble == self.trouble {
             return;
         }
-        let name = match &self.sink {
-            Sink::File(path, _) => format!("--output {}", write::safe(path)),
-            Sink::Stdout | Sink::Closed => "standard output".to_owned(),
-        };
+        let name = self.name();
         match &trouble {
             Some(why) => write::complain(&format!("{name}: {why}; will try again"), 0),
             None => write::complain(&format!("{name}: written again"), 0),
         };
         self.trouble = trouble;
+    }
+
+    fn name(&self) -> String {
+        match &self.sink {
+            Sink::File(path, _) => format!("--output {}", write::safe(path)),
+            Sink::Stdout | Sink::Closed => "standard output".to_owned(),
+        }
     }
 
     /// The reader has gone.
@@ -129,7 +164,50 @@ impl Outlet {
     }
 }
 
-fn append(path: &Path) -> Result<File, String> {
-    let opened = OpenOptions::new().append(true).create(true).open(path);
-    opened.map_err(|error| format!("--output {}: {error}", write::safe(path)))
+fn open(path: &Path) -> Result<File, String> {
+    append(path).map_err(|why| format!("--output {}: {why}", write::safe(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn line(number: usize) -> String {
+        format!("{number} {}\n", "x".repeat(1000))
+    }
+
+    #[test]
+    fn a_file_gets_every_line_of_a_burst() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events");
+        let mut outlet = Outlet::open(Some(&path)).unwrap();
+        let burst: Vec<String> = (0..3 * MOST / 1000).map(line).collect();
+        burst.iter().for_each(|line| outlet.tell(line));
+        outlet.flush();
+        assert_eq!(outlet.skipped(), None);
+        assert!(fs::read_to_string(&path).unwrap() == burst.concat());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_to_the_last_line() {
+        let mut outlet = Outlet::open(Some(Path::new("/dev/full"))).unwrap();
+        let lines = 2 * MOST / 1000;
+        (0..lines).for_each(|number| outlet.tell(&line(number)));
+        let waiting = outlet.pending.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(outlet.skipped(), None, "there is no room to say so");
+        assert_eq!(waiting + usize::try_from(outlet.skipped).unwrap(), lines);
+        // The disk has room again.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events");
+        outlet.sink = Sink::File(path.clone(), open(&path).unwrap());
+        outlet.flush();
+        let skipped = outlet.skipped();
+        assert_eq!(skipped, Some(u64::try_from(lines - waiting).unwrap()));
+        assert_eq!((outlet.noted, fs::read_to_string(&path).unwrap().lines().count()), (skipped.unwrap(), waiting));
+        outlet.tell("note\n");
+        outlet.flush();
+        assert_eq!(outlet.noted, 0);
+    }
 }

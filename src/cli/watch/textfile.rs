@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pciback_audit::render::prometheus;
 use pciback_audit::report::Report;
-use pciback_audit::source::replace;
+use pciback_audit::source::{Access, replace};
 
 use crate::cli::write;
 
@@ -14,9 +14,6 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// The same while it cannot be written.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// `node_exporter` does not run as root.
-const READ_BY_ALL: u32 = 0o644;
 
 /// The file for the textfile collector.
 pub(super) struct Textfile<'a> {
@@ -38,7 +35,7 @@ impl<'a> Textfile<'a> {
     /// Writes the metrics of a report that took so long. What goes wrong is said once, and tried again.
     pub(super) fn write(&mut self, report: &Report, took: Duration) {
         let text = prometheus(report, env!("CARGO_PKG_VERSION"), took);
-        let trouble = replace(self.path, text.as_bytes(), Some(READ_BY_ALL)).err().map(|error| error.to_string());
+        let trouble = replace(self.path, text.as_bytes(), Access::All).err().map(|error| error.to_string());
         if trouble != self.trouble {
             let name = write::safe(self.path);
             match &trouble {

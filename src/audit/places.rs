@@ -1,0 +1,100 @@
+//! Findings about the places where lists stand: those that nothing reads, and those that contradict each other.
+
+use std::collections::BTreeSet;
+
+use super::facts::{finding, some_of, written};
+use super::{Asked, Scene};
+use crate::pci::Address;
+use crate::report::{Code, Finding, Severity};
+use crate::request::unread::{self, Unread, Why};
+use crate::request::{Source, Written};
+
+pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut found = not_read(scene);
+    found.extend(disagreement(scene));
+    found
+}
+
+/// Lists that stand where nothing reads them. Where no other list is in force, one of them is perhaps what was wanted.
+fn not_read(scene: &Scene<'_>) -> Vec<Finding> {
+    let asked = !matches!(scene.case.asked, Asked::Found { .. }) || scene.demand.list.is_some();
+    let severity = if asked { Severity::Info } else { Severity::Warning };
+    let on_host = scene.case.tree.as_ref().map(unread::find).unwrap_or_default();
+    let of_host = on_host.iter().map(|Unread { written: list, why }| {
+        let mut found = finding(Code::ListNotEffective, severity, message(list, *why));
+        found.evidence.push(written(list));
+        (found, *why)
+    });
+    let logs = scene.case.logs.iter().filter_map(|log| log.hypervisor.as_ref());
+    let of_logs = logs.map(|record| {
+        let mut found = finding(Code::ListNotEffective, severity, message(&record.written, Why::Hypervisor));
+        found.evidence.push(scene.record(record.place, record.stamp, &record.text));
+        (found, Why::Hypervisor)
+    });
+    let with_remedy = |(found, why): (Finding, Why)| Finding { remedy: vec![remedy(scene, why)], ..found };
+    of_host.chain(of_logs).map(with_remedy).collect()
+}
+
+fn message(list: &Written, why: Why) -> String {
+    let text = String::from_utf8_lossy(&list.text);
+    match why {
+        Why::Hypervisor => {
+            format!(
+                "the list {text} is on the hypervisor's command line, which pciback never sees: nothing reads it there"
+            )
+        }
+        Why::NotKmods => {
+            let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
+            format!(
+                "the list {text} is in {file}: modprobe passes over it, since it reads only files of modprobe.d named *.conf"
+            )
+        }
+    }
+}
+
+fn remedy(scene: &Scene<'_>, why: Why) -> String {
+    let module = super::remedy::module(scene);
+    match why {
+        Why::Hypervisor => {
+            format!("# put it on the line of dom0's kernel: {module}.hide=... (GRUB: GRUB_CMDLINE_LINUX, not ..._XEN)")
+        }
+        Why::NotKmods => "# put it in a file of /etc/modprobe.d whose name ends with .conf".to_owned(),
+    }
+}
+
+/// The kernel's command line and `modprobe.d` both hold a list, and the lists name different devices.
+///
+/// kmod puts the arguments of the kernel's command line behind those of `modprobe.d`, and the kernel keeps the last one.
+fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
+    if !matches!(scene.case.asked, Asked::Found { from: None }) {
+        return None;
+    }
+    let (line, line_names) = named(scene, Source::CommandLine)?;
+    let (file, file_names) = named(scene, Source::Modprobe)?;
+    let only = |one: &BTreeSet<Address>, other: &BTreeSet<Address>| {
+        let names: Vec<&Address> = one.difference(other).collect();
+        (!names.is_empty()).then(|| some_of(&names))
+    };
+    let by_line = only(&line_names, &file_names).map(|names| format!("only the command line names {names}"));
+    let by_file = only(&file_names, &line_names).map(|names| format!("only modprobe.d names {names}"));
+    let difference: Vec<String> = by_line.into_iter().chain(by_file).collect();
+    if difference.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "the kernel's command line and modprobe.d hold different lists: {}; the command line's is given last, and wins",
+        difference.join(", and ")
+    );
+    let mut found = finding(Code::SourcesDisagree, Severity::Warning, message);
+    found.evidence.extend([written(line), written(file)]);
+    found.remedy = vec!["# keep one list, and take the other one out".to_owned()];
+    Some(found)
+}
+
+/// The list of a place that is read, and every address it names, unless it has a fault.
+fn named<'a>(scene: &'a Scene<'_>, source: Source) -> Option<(&'a Written, BTreeSet<Address>)> {
+    let list = scene.demand.effective(source)?;
+    let read = list.read(scene.demand.grammar);
+    let names = || read.in_force().flat_map(|entry| entry.pattern.addresses()).collect();
+    read.fault.is_none().then(|| (list, names()))
+}

@@ -1,0 +1,70 @@
+//! Whether the list outlives a reboot: what pciback is given then, and what has to be written down.
+
+use super::super::Scene;
+use crate::pci::{Address, Pattern};
+use crate::request::hide::{self, LONGEST};
+use crate::request::{Source, Written};
+
+/// What the next boot gives pciback.
+pub(super) enum Lasting<'a> {
+    /// A list that names the devices.
+    Holds,
+    /// A list that does not name them all.
+    Elsewhere {
+        /// That list.
+        place: &'a Written,
+        /// The same with the missing devices, where the kernel takes so long a list.
+        merged: Option<String>,
+    },
+    /// No list: this one has to be written down, unless the kernel would not take it.
+    Nowhere(Option<String>),
+}
+
+/// What the next boot gives pciback, as far as these devices go.
+pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b Address> + Clone) -> Lasting<'a> {
+    // The order of strength of kmod: the kernel's command line, which the log may tell as well, then modprobe.d.
+    let places = [Source::CommandLine, Source::Log, Source::Modprobe];
+    let Some(place) = places.iter().find_map(|source| scene.demand.effective(*source)) else {
+        return Lasting::Nowhere(asked(scene));
+    };
+    let list = place.read(scene.demand.grammar);
+    let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
+    let names = |address: &Address| patterns.iter().any(|pattern| pattern.matches(*address));
+    let bridge = |address: &Address| scene.demand.wanted.get(address).and_then(|want| want.behind);
+    let is_named = |address: &&Address| names(address) || bridge(address).is_some_and(|bridge| names(&bridge));
+    let missing: Vec<Pattern> = devices.filter(|address| !is_named(address)).map(|a| Pattern::from(*a)).collect();
+    if missing.is_empty() {
+        return Lasting::Holds;
+    }
+    let merged = hide::shortest(&[patterns, missing].concat(), scene.demand.grammar.era);
+    Lasting::Elsewhere { place, merged: short_enough(merged) }
+}
+
+/// The whole list that is asked for, in a form that shell, modprobe and kernel all take as it is. None where nothing is
+/// asked for, or more than a list can hold.
+pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
+    let list = scene.demand.list.as_ref().map(|(_, list)| list).filter(|list| list.fault.is_none());
+    let patterns: Vec<Pattern> = match list {
+        Some(list) => {
+            // A tab between two entries and no blank makes kmod's argument end there, so all white space goes.
+            let bytes = list.text().iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != 0x0b);
+            let text: String = bytes.map(|byte| char::from(*byte)).collect();
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"()*:.xX".contains(&byte));
+            let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
+            let same = hide::read(text.as_bytes(), scene.demand.grammar);
+            if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
+                return Some(text).filter(|text| !text.is_empty());
+            }
+            meant(list)
+        }
+        None => {
+            let wanted = scene.demand.wanted.iter().filter(|(_, want)| want.behind.is_none());
+            wanted.map(|(address, _)| Pattern::from(*address)).collect()
+        }
+    };
+    short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
+}
+
+fn short_enough(list: String) -> Option<String> {
+    Some(list).filter(|list| !list.is_empty() && list.len() <= LONGEST)
+}
