@@ -115,8 +115,6 @@ pub struct Options {
     pub verbose: bool,
     /// How long events count.
     pub event_window: Duration,
-    /// The host that is meant, in logs of several.
-    pub log_host: Option<String>,
 }
 
 impl Default for Options {
@@ -131,7 +129,6 @@ impl Default for Options {
             fail_on: FailOn::Warning,
             verbose: false,
             event_window: Duration::from_secs(24 * 60 * 60),
-            log_host: None,
         }
     }
 }
