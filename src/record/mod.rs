@@ -32,7 +32,6 @@ mod time;
 
 pub use decoder::Decoder;
 pub use numbered::Numbered;
-pub(crate) use syslog::undated;
 
 use std::borrow::Cow;
 

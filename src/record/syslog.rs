@@ -37,12 +37,6 @@ pub(super) fn read<'a>(
     Some(())
 }
 
-/// The time of a line and its host, if the time is one without a year.
-pub(crate) fn undated(line: &[u8]) -> Option<(Wall, &[u8])> {
-    let (wall, rest) = time(line).filter(|(wall, _)| wall.local.year() == Wall::NO_YEAR)?;
-    Some((wall, origin(rest.strip_prefix(b" ")?).0.hostname?))
-}
-
 /// The time at the front of a line.
 pub(super) fn time(line: &[u8]) -> Option<(Wall, &[u8])> {
     match line {

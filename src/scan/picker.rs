@@ -10,16 +10,19 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::selection::Selection;
-use super::sieve::{Sieve, is_strange};
+use super::sieve::{Sieve, is_strange, matters_early};
 use super::window::BLOCK;
 use crate::history::is_settled;
-use crate::record::{Decoder, Input, Stamp, undated};
+use crate::record::{Decoder, Input, Stamp};
 
 /// In lines that are passed over, one of so many bytes is looked at.
 const SAMPLE: u64 = 4 << 10;
 
 /// So much of the log, or more, lies between two moments at which the last lines of each host are selected.
 const SEGMENT: u64 = 2 << 20;
+
+/// The kernel's first seconds, in microseconds.
+const EARLY: u64 = 10_000_000;
 
 /// How far behind a line of pciback the next lines of its host are looked for.
 const FAR: u64 = 1 << 20;
@@ -192,7 +195,8 @@ impl<'a> Picker<'a> {
             return;
         };
         let takes_next = std::mem::take(&mut self.takes_next);
-        let year = look != Look::Beyond && self.begins_block(at) && undated(line).is_some();
+        // By its first line the decoder tells the form of a log, and by one of each block the years are counted.
+        let first = look != Look::Beyond && self.begins_block(at);
         let Self { hosts, selection, base, .. } = self;
         if look != Look::Beyond && !hosts.contains_key(host) {
             hosts.insert(host.into(), HostState::default());
@@ -205,12 +209,13 @@ impl<'a> Picker<'a> {
         };
         let backwards = state.uptime.zip(uptime).is_some_and(|(before, now)| now < before);
         let open = state.open.filter(|(_, since)| at < since.saturating_add(FAR));
-        let found = look == Look::Found;
+        let early = uptime.is_some_and(|uptime| uptime < EARLY) && look == Look::Passed && matters_early(line);
+        let found = look == Look::Found || early;
         let begins = backwards || (found && memmem::find(line, b"Linux version ").is_some());
         if begins {
             state.held.iter_mut().for_each(|held| held.select(selection));
         }
-        let selected = found || takes_next || year || backwards || open.is_some();
+        let selected = found || takes_next || first || backwards || open.is_some();
         if selected {
             selection.push(*base + at, line);
         }

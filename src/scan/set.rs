@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 
 use super::selection::{Selected, Selection};
 use crate::event::Recogniser;
-use crate::record::{Decoder, Flaw, Input, Place, Record, Stamp, Unparsed, Wall};
+use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed, Wall};
 use crate::source::saved::Set;
 use crate::timeline::{Dates, Log, LogKind, is_nameless};
 
@@ -148,11 +148,6 @@ impl Reading {
         match &mut input {
             Input::Record(record) => {
                 record.place.log = log.index;
-                // Where lines were passed over, they are counted no longer.
-                if record.place.line == 0 && is_no_line(record) {
-                    self.flaw(record.place.offset, "records are missing");
-                    log.take(Input::Unparsed(Unparsed { place: record.place, length: 0, why: Flaw::Damaged }));
-                }
                 if self.is_late(record, until, modified) {
                     return;
                 }
@@ -194,10 +189,4 @@ impl Reading {
     fn flaw(&mut self, offset: u64, why: &str) {
         self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
     }
-}
-
-/// Whether a record, met among lines, is one of those that must all be read: it has a number, or is a field of a journal entry.
-fn is_no_line(record: &Record<'_>) -> bool {
-    let field = record.stamp == Stamp::default() && record.message.trim_ascii_start().starts_with(b"MESSAGE=");
-    record.place.sequence.is_some() || field
 }

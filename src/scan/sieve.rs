@@ -11,7 +11,7 @@ mod tests;
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 /// How far behind its key the second and the third byte of a text stand that are looked for first. In an address they are
 /// the dot and what follows it: by these the fraction of a second in RFC 3339 times is none.
@@ -29,7 +29,7 @@ struct Literal {
 
 /// One of these or an address stands in every line that says something. Of the bytes that can be keys, these were seen least
 /// often in syslogs without the text: in one place of nine thousand for all of them together.
-const LITERALS: [Literal; 8] = [
+const LITERALS: [Literal; 14] = [
     // `p..b.c`. All that pciback says, all that the driver core says of it, and most command lines with a list.
     Literal { text: b"pciback", key: 0 },
     // `i..x.v`. The banner: a boot begins.
@@ -48,6 +48,16 @@ const LITERALS: [Literal; 8] = [
     // `d..a.n`. The lines behind "removing device", which some kernels print without a prefix: "driver domain may still",
     // "shutdown driver domain", "to other drivers or domains".
     Literal { text: b"r domain", key: 2 },
+    // `e..o.:`, `o..r.d`, `a..i.g`. A boot ends: "reboot: Restarting system", "Power down.", "kexec_core: Starting new kernel".
+    Literal { text: b"reboot: ", key: 1 },
+    Literal { text: b"ower down", key: 0 },
+    Literal { text: b"Starting new kernel", key: 2 },
+    // `k..s.p`. Records that were not printed: "xen_pcibk_config_write: 12 callbacks suppressed".
+    Literal { text: b"callbacks suppressed", key: 7 },
+    // `f..o. `. Records that were not written.
+    Literal { text: b"No space left on device", key: 11 },
+    // `H..e.v`. The kernel does not run on Xen.
+    Literal { text: b"Hypervisor detected: ", key: 0 },
 ];
 
 /// What can stand at a position that the vectors point at.
@@ -69,7 +79,7 @@ const EARLY: &[u8] = b"kernel: [    ";
 const EARLY_KEY: usize = 5;
 
 /// What a driver's message goes on with behind its device.
-const AFTER: [u8; 2] = [b':', b' '];
+const AFTER: [u8; 4] = [b':', b' ', b',', b'\n'];
 
 /// The rows by the last four bits of their key.
 const ROWS: [Row; 16] = {
@@ -97,18 +107,18 @@ const fn byte(text: &[u8], at: usize) -> u8 {
 }
 
 impl Row {
-    /// Its key, its second byte, and the two that its third may be.
-    const fn bytes(self) -> Option<[u8; 4]> {
+    /// Its key, its second byte, and the four that its third may be.
+    const fn bytes(self) -> Option<[u8; 6]> {
         match self {
             Self::Nothing => None,
             Self::Literal(Literal { text, key }) => {
                 let third = byte(text, *key + THIRD);
-                Some([byte(text, *key), byte(text, *key + SECOND), third, third])
+                Some([byte(text, *key), byte(text, *key + SECOND), third, third, third, third])
             }
-            Self::Address => Some([b':', b'.', AFTER[0], AFTER[1]]),
+            Self::Address => Some([b':', b'.', AFTER[0], AFTER[1], AFTER[2], AFTER[3]]),
             Self::Early => {
                 let third = byte(EARLY, EARLY_KEY + THIRD);
-                Some([byte(EARLY, EARLY_KEY), byte(EARLY, EARLY_KEY + SECOND), third, third])
+                Some([byte(EARLY, EARLY_KEY), byte(EARLY, EARLY_KEY + SECOND), third, third, third, third])
             }
         }
     }
@@ -187,6 +197,15 @@ fn is_early(block: &[u8], at: usize) -> bool {
     let text = at.checked_sub(EARLY_KEY).and_then(|start| block.get(start..));
     let time = text.and_then(|text| text.strip_prefix(EARLY));
     matches!(time, Some([b'0'..=b'9', b'.', ..]))
+}
+
+/// What the kernel says in its first seconds where it does not run as dom0. There is no room for these among the keys.
+const EARLY_TEXTS: [&[u8]; 5] =
+    [b"paravirtualized kernel", b"unprivileged domain", b"PCI frontend", b"pcifront", b"Xen Platform PCI"];
+
+/// Whether a line of the kernel's first seconds says something that the search does not look for.
+pub(super) fn matters_early(line: &[u8]) -> bool {
+    EARLY_TEXTS.iter().any(|text| memmem::find(line, text).is_some())
 }
 
 /// Whether a text that matters has its key at `at`, and is there as a whole.

