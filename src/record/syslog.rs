@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use chrono::Datelike as _;
 use memchr::memchr;
 
 use super::before::Before;

@@ -130,9 +130,8 @@ impl<'a> Judge<'a> {
 
     /// Judges every boot of a host. Those from before pciback is spoken of for the first time are not reported.
     fn host(&mut self, host: &Host<'_>, tell: &mut Tell<'_>) -> Silent {
-        let speaks = |test: fn(&Boot) -> bool| {
-            move |parts: &&Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| test(boot))
-        };
+        let speaks =
+            |test: fn(&Boot) -> bool| move |parts: &&Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| test(boot));
         let mut boots: Vec<&Vec<(usize, &Boot)>> = host.boots.iter().filter(speaks(is_boot)).collect();
         // A guest's log in the same file is none of dom0's boots.
         let is_dom0 = speaks(|boot| boot.not_dom0.proof().is_none());

@@ -198,7 +198,10 @@ mod tests {
         const EACH: usize = 100;
         let mut heard = Vec::new();
         let mut taker = |job: usize, word: Word<'_>| {
-            heard.push(if let Word::Selection(selection) = word { selection.pieces().next().map(|(at, _)| at) } else { None }.ok_or(job));
+            heard.push(
+                if let Word::Selection(selection) = word { selection.pieces().next().map(|(at, _)| at) } else { None }
+                    .ok_or(job),
+            );
         };
         let order = Order::new(&mut taker);
         std::thread::scope(|scope| {

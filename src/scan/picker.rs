@@ -21,6 +21,10 @@ const SAMPLE: u64 = 4 << 10;
 /// So much of the log, or more, lies between two moments at which the last lines of each host are selected.
 const SEGMENT: u64 = 2 << 20;
 
+/// Behind a line that was found for one of these, the next lines of its host matter: what pciback says settles, and behind the end
+/// of a boot another one begins.
+const FOLLOWED: [&[u8]; 4] = [b"pciback", b"reboot: ", b"ower down", b"Starting new kernel"];
+
 /// The kernel's first seconds, in microseconds.
 const EARLY: u64 = 10_000_000;
 
@@ -222,7 +226,7 @@ impl<'a> Picker<'a> {
         if look != Look::Beyond {
             state.note(uptime, *base + at, line, selected);
         }
-        let speaks = found && memmem::find(line, b"pciback").is_some();
+        let speaks = found && FOLLOWED.iter().any(|text| memmem::find(line, text).is_some());
         if speaks || open.is_some() {
             self.follow(host, line, at, speaks, open);
         }

@@ -230,12 +230,15 @@ fn is_address(block: &[u8], at: usize) -> bool {
     AFTER.contains(after) && digits.iter().all(is_digit) && !is_idle_talk(before, *after, text)
 }
 
-/// What the PCI core says of a device, unless it is that the device was found, or what is behind it. At boot these are many
+/// What the PCI core says of a device that matters: it was found, it is a bridge, Xen refused it.
+const CORE: [&[u8]; 4] = [b" [", b" PCI bridge to ", b" Failed to add", b" not registering with Xen"];
+
+/// What else the PCI core says of a device. At boot these are many
 /// lines. It is no driver, and where it names pciback the line is found by that name.
 fn is_idle_talk(before: &[u8], after: u8, text: &[u8]) -> bool {
     // A longer name would be a driver's.
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let core = before.strip_suffix(b"pci ").is_some_and(|before| !before.last().is_some_and(is_name));
-    let told = text.starts_with(b" [") || text.starts_with(b" PCI bridge to ");
+    let told = CORE.iter().any(|told| text.starts_with(told));
     core && after == b':' && !told
 }

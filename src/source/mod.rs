@@ -16,9 +16,9 @@ mod log;
 mod made_up;
 mod memory;
 mod output;
+mod regular;
 pub(crate) mod saved;
 mod sections;
-mod regular;
 mod uevent;
 mod unpack;
 

@@ -109,7 +109,8 @@ impl<'a> Story<'a> {
         let boots = host.boots;
         let foreign = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.not_dom0.proof().is_some());
         // A guest's log in the same file is not dom0's last boot.
-        let own: Vec<usize> = (0..boots.len()).filter(|at| boots.get(*at).is_some_and(|parts| !foreign(parts))).collect();
+        let own: Vec<usize> =
+            (0..boots.len()).filter(|at| boots.get(*at).is_some_and(|parts| !foreign(parts))).collect();
         let BootChoice::FromLast(back) = choice;
         let (asked, all_foreign) = if own.is_empty() {
             (boots.len().checked_sub(back + 1), true)

@@ -28,12 +28,8 @@ const OTHERS: &[&str] = &[
 
 /// What only kernels say that are older than the prefix `reboot: ` (3.11), and pciback's message for guests of 2.6.18: there is no
 /// room for these among the keys.
-const OLD: &[&str] = &[
-    "Restarting system.",
-    "System halted.",
-    "machine restart",
-    "error enable msi for guest a status ffffffea",
-];
+const OLD: &[&str] =
+    &["Restarting system.", "System halted.", "machine restart", "error enable msi for guest a status ffffffea"];
 
 /// Lines that need not be looked at, and are many.
 const IDLE: &[&str] = &[
@@ -77,8 +73,7 @@ fn naive(block: &[u8]) -> (Vec<Range<usize>>, Signs) {
             let name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
             let driver = block[..at].strip_suffix(b" ").map(|before| before.iter().rev().take_while(name).count());
             let core = driver == Some(3) && block[at - 4..at] == *b"pci ";
-            let told =
-                line.get(12..).is_some_and(|rest| rest.starts_with(b": [") || rest.starts_with(b": PCI bridge to "));
+            let told = line.get(13..).is_some_and(|rest| CORE.iter().any(|told| rest.starts_with(told)));
             if !core || told || line[12] != b':' {
                 hits.push(at + 7);
             }
