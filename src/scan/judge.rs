@@ -174,7 +174,12 @@ impl<'a> Judge<'a> {
             let at = self.logs.binary_search_by_key(index, |log| log.index).ok();
             match (alone.iter_mut().find(|log| log.index == *index), at.and_then(|at| self.logs.get(at))) {
                 (Some(log), _) => log.boots.push((*boot).clone()),
-                (None, Some(log)) => alone.push(log.only(boot)),
+                // A boot of which only witnesses were selected is still a kernel's.
+                (None, Some(log)) => {
+                    let only = log.only(boot);
+                    let kernel_records = only.kernel_records.max(boot.kernel_records);
+                    alone.push(Log { records: only.records.max(kernel_records), kernel_records, ..only });
+                }
                 (None, None) => {}
             }
         }
