@@ -9,13 +9,17 @@ mod direction;
 mod forged;
 mod hosts;
 mod identity;
+mod lanes;
+mod levels;
 mod log;
 mod merge;
+mod not_dom0;
 mod repeats;
 mod story;
 
 pub(crate) use boot::LONGEST_LINE;
-pub use boot::{Boot, Moment, NotDom0};
+pub use boot::{Boot, Moment};
+pub use not_dom0::NotDom0;
 pub use forged::{Forged, Imitation};
 pub use hosts::{Host, Hosts, Parts, hosts, is_same_name};
 pub use identity::{Identity, Sameness};

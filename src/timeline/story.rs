@@ -60,6 +60,8 @@ pub struct Story<'a> {
     pub timed: bool,
     /// Facts about pciback in other boots, which were left out: how many, and the last of them.
     pub left_out: (u64, Option<Arc<Fact>>),
+    /// The command line of the last boot before it that is known.
+    earlier_line: Option<Arc<Fact>>,
     /// Why nothing of the logs can be taken for what happened in the boot that is meant.
     pub doubt: Option<Doubt>,
 }
@@ -109,13 +111,17 @@ impl<'a> Story<'a> {
         let boots = host.boots;
         let foreign = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.not_dom0.proof().is_some());
         // A guest's log in the same file is not dom0's last boot.
-        let own: Vec<usize> = (0..boots.len()).filter(|at| boots.get(*at).is_some_and(|parts| !foreign(parts))).collect();
-        let BootChoice::FromLast(back) = choice;
-        let (asked, all_foreign) = if own.is_empty() {
-            (boots.len().checked_sub(back + 1), true)
-        } else {
-            (own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied()), false)
+        // What user space alone wrote is of no boot.
+        let speaks = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.kernel_records > 0);
+        let kept = |keep: &dyn Fn(&Parts<'_>) -> bool| -> Vec<usize> {
+            (0..boots.len()).filter(|at| boots.get(*at).is_some_and(keep)).collect()
         };
+        let own = kept(&|parts| speaks(parts) && !foreign(parts));
+        let BootChoice::FromLast(back) = choice;
+        let all_foreign = own.is_empty();
+        let own = if all_foreign { kept(&speaks) } else { own };
+        let own = if own.is_empty() { (0..boots.len()).collect() } else { own };
+        let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
         let asked = asked.filter(|at| {
             let parts = boots.get(*at).map(Vec::as_slice).unwrap_or_default();
             back > 0 || parts.iter().all(|(_, boot)| running.agrees(boot))
@@ -124,6 +130,9 @@ impl<'a> Story<'a> {
             if Some(at) == asked {
                 story.lay(parts);
             } else {
+                if asked.is_some_and(|asked| at < asked) {
+                    story.earlier_line = parts.iter().find_map(|(_, boot)| boot.command_line()).or(story.earlier_line);
+                }
                 story.leave_out(parts);
             }
         }
@@ -199,7 +208,8 @@ impl<'a> Story<'a> {
         for moment in &self.moments {
             tell(&mut chronicle, moment);
         }
-        chronicle.close(&self.end, self.timed)
+        let earlier_line = self.earlier_line.clone();
+        History { earlier_line, ..chronicle.close(&self.end, self.timed) }
     }
 
     /// Whether a log reaches back to the start of the boot.
