@@ -44,23 +44,20 @@ pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b
 /// asked for, or more than a list can hold.
 pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
     let list = scene.demand.list.as_ref().map(|(_, list)| list).filter(|list| list.fault.is_none());
-    let patterns: Vec<Pattern> = match list {
-        Some(list) => {
-            // A tab between two entries and no blank makes kmod's argument end there, so all white space goes.
-            let bytes = list.text().iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != 0x0b);
-            let text: String = bytes.map(|byte| char::from(*byte)).collect();
-            let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"()*:.xX".contains(&byte));
-            let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
-            let same = hide::read(text.as_bytes(), scene.demand.grammar);
-            if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
-                return Some(text).filter(|text| !text.is_empty());
-            }
-            meant(list)
+    let patterns: Vec<Pattern> = if let Some(list) = list {
+        // A tab between two entries and no blank makes kmod's argument end there, so all white space goes.
+        let bytes = list.text().iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != 0x0b);
+        let text: String = bytes.map(|byte| char::from(*byte)).collect();
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"()*:.xX".contains(&byte));
+        let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
+        let same = hide::read(text.as_bytes(), scene.demand.grammar);
+        if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
+            return Some(text).filter(|text| !text.is_empty());
         }
-        None => {
-            let wanted = scene.demand.wanted.iter().filter(|(_, want)| want.behind.is_none());
-            wanted.map(|(address, _)| Pattern::from(*address)).collect()
-        }
+        meant(list)
+    } else {
+        let wanted = scene.demand.wanted.iter().filter(|(_, want)| want.behind.is_none());
+        wanted.map(|(address, _)| Pattern::from(*address)).collect()
     };
     short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
 }
