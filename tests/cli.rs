@@ -138,6 +138,12 @@ fn the_list_can_be_taken_from_one_place() {
 fn nothing_requested_can_be_fine() {
     let nothing = Folder::new();
     audit("check --root").with(nothing.path()).run().ends_with(3).says("nothing-requested");
+    // An empty directory proves nothing; places that hold no list do.
+    audit("check --if-requested --root").with(nothing.path()).run().ends_with(3).says("nothing-requested");
+    for directory in ["proc", "sys/module", "etc", "usr/lib"] {
+        std::fs::create_dir_all(nothing.path().join(directory)).unwrap();
+    }
+    std::fs::write(nothing.path().join("proc/cmdline"), "ro quiet\n").unwrap();
     audit("check --if-requested --root").with(nothing.path()).run().ends_with(0).says_nothing();
     let file = nothing.at("report");
     audit("-J --if-requested --output")

@@ -65,10 +65,10 @@ pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
 /// Where no driver is linked with any device, and the drivers are not there either, the links were not copied: then nobody knows
 /// which device is bound.
 fn unlinked(devices: &mut Devices, drivers_seen: bool) {
-    if drivers_seen || devices.values().any(|device| device.driver != Known::Absent) {
+    if drivers_seen || devices.values().any(|device| device.driver.is().is_some()) {
         return;
     }
-    for (address, device) in devices {
+    for (address, device) in devices.iter_mut().filter(|(_, device)| device.driver == Known::Absent) {
         let why = "no driver is linked with any device, and no driver is there".to_owned();
         device.driver = Known::Unreadable(Obstacle { path: format!("{DEVICES}/{address}/driver"), why });
     }
