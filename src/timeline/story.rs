@@ -161,7 +161,10 @@ impl<'a> Story<'a> {
             speaking.iter().filter_map(name).take(NAMED).collect()
         };
         if let Some(chosen) = running.chosen {
-            let found = named(chosen);
+            // A log that names no host is taken for the one that is meant.
+            let nameless = speaking.first().copied().filter(|_| speaking.len() == 1);
+            let nameless = nameless.filter(|at| hosts.get(*at).is_some_and(|host| host.name.is_none()));
+            let found = named(chosen).or(nameless);
             if found.is_none() {
                 self.doubt = Some(Doubt::NoSuchHost(names()));
             }
