@@ -129,8 +129,12 @@ fn a_policy_that_cannot_be_read_is_3_in_every_form() {
         assert!(std::fs::read_to_string(file).unwrap().contains("policy-unreadable"));
     }
     for endless in ["/dev/zero", "/dev/full"] {
-        audit("check --policy").with(endless).run().ends_with(3).complains("the file is longer than 1024 KiB");
+        audit("check --policy").with(endless).run().ends_with(3).complains("is not a regular file");
     }
+    let folder = Folder::new();
+    folder.file("long.toml", &vec![b' '; (1 << 20) + 1]);
+    let ran = audit("check --policy").with(folder.at("long.toml")).run();
+    ran.ends_with(3).complains("the file is longer than 1024 KiB");
 }
 
 #[test]

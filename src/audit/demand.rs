@@ -13,7 +13,7 @@ use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
 use crate::request::{Location, Said, Source, Written, argument, find, logged, slots};
 use crate::timeline::LONGEST_LINE;
-use crate::tree::{Known, Tree};
+use crate::tree::{Known, Obstacle, Tree};
 
 /// What is asked for.
 pub(super) struct Demand {
@@ -274,6 +274,13 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
         Some(_) if unseen => {
             let why = "its \"Command line:\" record is as long as printk's limit, and may be cut";
             by_log.not_seen("proc/cmdline", why);
+        }
+        None if unseen && history.earlier_line.is_some() => {
+            let why = "the log begins behind this boot's own command line: the list is that of the boot before";
+            by_log.obstacles.push(Obstacle { path: "proc/cmdline".to_owned(), why: why.to_owned() });
+            if let Some(Event::CommandLine { text }) = history.earlier_line.as_ref().map(|fact| &fact.event) {
+                by_log.written = logged::written(text);
+            }
         }
         None if unseen => {
             by_log.not_seen("proc/cmdline", "the log does not hold it: there is no \"Command line:\" record");

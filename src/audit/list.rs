@@ -7,6 +7,7 @@ use crate::history::Driver;
 use crate::host::own_list;
 use crate::pci::Era;
 use crate::report::{Code, Finding, Severity};
+use crate::request;
 use crate::request::hide::{self, Advice, Entry, Fault, Grammar, HideList};
 use crate::request::{Source, Written};
 use crate::tree::Obstacle;
@@ -220,7 +221,10 @@ fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
     if scene.case.asked != (Asked::Found { from: None }) {
         return None;
     }
+    // A log tells of its own list, and may say that it is of another boot.
+    let own = |said: &&request::Said| source == Source::Log && said.source == source;
     let before = scene.demand.places.iter().take_while(|said| said.source != source);
+    let before = before.chain(scene.demand.places.iter().filter(own));
     let mut obstacles: Vec<Obstacle> = before.flat_map(|said| &said.obstacles).cloned().collect();
     let mut message = "another list may be in force: what would say so cannot be read";
     if let Some(own) = scene.case.tree.as_ref().and_then(own_list).filter(|_| source == Source::Slots) {

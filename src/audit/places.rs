@@ -20,19 +20,19 @@ fn not_read(scene: &Scene<'_>) -> Vec<Finding> {
     let asked = !matches!(scene.case.asked, Asked::Found { .. }) || scene.demand.list.is_some();
     let severity = if asked { Severity::Info } else { Severity::Warning };
     let on_host = scene.case.tree.as_ref().map(unread::find).unwrap_or_default();
-    let of_host = on_host.iter().map(|Unread { written: list, why }| {
+    let from_files = on_host.iter().map(|Unread { written: list, why }| {
         let mut found = finding(Code::ListNotEffective, severity, message(list, *why));
         found.evidence.push(written(list));
         (found, *why)
     });
     let logs = scene.case.logs.iter().filter_map(|log| log.hypervisor.as_ref());
-    let of_logs = logs.map(|record| {
+    let from_logs = logs.map(|record| {
         let mut found = finding(Code::ListNotEffective, severity, message(&record.written, Why::Hypervisor));
         found.evidence.push(scene.record(record.place, record.stamp, &record.text));
         (found, Why::Hypervisor)
     });
     let with_remedy = |(found, why): (Finding, Why)| Finding { remedy: vec![remedy(scene, why)], ..found };
-    of_host.chain(of_logs).map(with_remedy).collect()
+    from_files.chain(from_logs).map(with_remedy).collect()
 }
 
 fn message(list: &Written, why: Why) -> String {

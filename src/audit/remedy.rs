@@ -7,7 +7,7 @@ mod boot;
 mod lasting;
 
 use super::{Asked, Scene};
-use crate::host::{Device, Distribution, PCIBACK, Use};
+use crate::host::{Device, Distribution, Host, PCIBACK, Use};
 use crate::pci::Address;
 use crate::request::{Source, Written};
 use crate::tree::Known;
@@ -23,7 +23,7 @@ pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>)
     let (Some(host), Some(device)) = (&scene.host, device) else {
         return vec![format!("# on the host itself: pciback-audit check --device {address}")];
     };
-    match assign(address, device) {
+    match assign(host, address, device) {
         Ok(command) => {
             let mut lines = vec![command];
             lines.extend(boot::come_first(scene, host, &[(address, device)], false));
@@ -34,13 +34,22 @@ pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>)
 }
 
 /// The command that takes `address` from the driver that has it, or why it must not be given.
-fn assign(address: Address, device: &Device) -> Result<String, String> {
+fn assign(host: &Host, address: Address, device: &Device) -> Result<String, String> {
     match &device.uses {
-        Known::Is(uses) if uses.is_empty() => Ok(format!("xl pci-assignable-add {address}")),
+        Known::Is(uses) if uses.is_empty() => Ok(add(host, address)),
         Known::Is(uses) => Err(leave_alone(address, uses)),
         Known::Absent => Err(cannot_tell(address, "nothing says what dom0 uses it for")),
         Known::Unreadable(obstacle) => Err(cannot_tell(address, &obstacle.to_string())),
     }
+}
+
+/// `xl pci-assignable-add` came with Xen 4.2; the dom0 kernels of 2.6.18's kind run on older ones.
+fn add(host: &Host, address: Address) -> String {
+    if host.modules.pciback() != PCIBACK {
+        return format!("xl pci-assignable-add {address}");
+    }
+    let files = format!("devices/{address}/driver/unbind drivers/pciback/new_slot drivers/pciback/bind");
+    format!("for file in {files}; do echo -n {address} > /sys/bus/pci/$file; done")
 }
 
 fn leave_alone(address: Address, uses: &[Use]) -> String {
@@ -72,7 +81,7 @@ pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
     let (mut takeable, mut any) = (Vec::new(), false);
     for (address, device) in held {
         any = true;
-        match assign(address, device) {
+        match assign(host, address, device) {
             Ok(command) => {
                 lines.push(command);
                 takeable.push((address, device));
@@ -128,7 +137,14 @@ pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
         Distribution::Qubes => {
             vec!["# or name them in rd.qubes.hide_pci=bb:dd.f,bb:dd.f on the line of dom0's kernel".to_owned()]
         }
-        _ => vec![
+        Distribution::Debian
+        | Distribution::Dracut
+        | Distribution::RedHat5
+        | Distribution::Suse11
+        | Distribution::Arch
+        | Distribution::Alpine
+        | Distribution::NixOs
+        | Distribution::Other => vec![
             format!("# or give pciback its list, by a line in {}:", boot::options_file(distribution)),
             format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
         ],

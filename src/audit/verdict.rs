@@ -67,7 +67,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
         device(scene, judged, codes, &names)
     };
     let devices = devices.into_iter().map(of).collect();
-    let host = scene.host.as_ref();
+    let host = scene.host.as_ref().or(scene.partial.as_ref());
     Report {
         verdict,
         exit_status,

@@ -38,6 +38,8 @@ pub struct History {
     pub driver: Driver,
     /// The kernel's command line, from its own record.
     pub command_line: Option<Arc<Fact>>,
+    /// That of an earlier boot of the host, where the log begins behind this boot's own.
+    pub earlier_line: Option<Arc<Fact>>,
     /// Every device that a record speaks about.
     pub trails: BTreeMap<Address, Trail>,
     /// Every device that the PCI core found.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::modules::{Code, Modules};
+use super::modules::{Linkage, Modules};
 use super::uses::{self, Use};
 use crate::pci::{Address, Ids};
 use crate::tree::{Known, Obstacle, Tree};
@@ -16,7 +16,7 @@ pub struct Device {
     /// The driver it is bound to; [`Known::Absent`]: to none.
     pub driver: Known<String>,
     /// Where that driver's code is; [`Known::Absent`]: there is no driver.
-    pub code: Known<Code>,
+    pub linkage: Known<Linkage>,
     /// The only driver that may take it, where one was set. The kernel prints `(null)` for none.
     pub driver_override: Known<String>,
     /// Its ids.
@@ -65,10 +65,10 @@ pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
 /// Where no driver is linked with any device, and the drivers are not there either, the links were not copied: then nobody knows
 /// which device is bound.
 fn unlinked(devices: &mut Devices, drivers_seen: bool) {
-    if drivers_seen || devices.values().any(|device| device.driver != Known::Absent) {
+    if drivers_seen || devices.values().any(|device| device.driver.is().is_some()) {
         return;
     }
-    for (address, device) in devices {
+    for (address, device) in devices.iter_mut().filter(|(_, device)| device.driver == Known::Absent) {
         let why = "no driver is linked with any device, and no driver is there".to_owned();
         device.driver = Known::Unreadable(Obstacle { path: format!("{DEVICES}/{address}/driver"), why });
     }
@@ -97,7 +97,7 @@ impl Sysfs<'_> {
             _ => driver(tree, &path, self.bound.get(&address)),
         };
         Device {
-            code: driver.as_ref().and_then(|driver| self.modules.of_driver(tree, driver)),
+            linkage: driver.as_ref().and_then(|driver| self.modules.of_driver(tree, driver)),
             driver,
             driver_override: driver_override(tree, &path),
             ids: ids.and_then(|(vendor, device)| match (u16::try_from(vendor), u16::try_from(device)) {

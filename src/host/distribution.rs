@@ -11,7 +11,7 @@ pub enum Distribution {
     Dracut,
     /// Qubes OS: its own dracut hook, and its own list.
     Qubes,
-    /// RHEL and CentOS up to 5: `modprobe.conf` and mkinitrd.
+    /// RHEL and its kin up to 5: `modprobe.conf` and mkinitrd.
     RedHat5,
     /// SLES up to 11: `modprobe.conf.local` and mkinitrd.
     Suse11,
@@ -66,7 +66,7 @@ fn by_id(text: &str) -> Option<Distribution> {
     let words: Vec<&str> = lines.flat_map(|line| line.split(['=', '"', '\'', ' '])).collect();
     // `opensuse-leap` and its like are named by their first part.
     let is_one = |name: &&str| words.iter().any(|word| word == name || word.split('-').next() == Some(name));
-    IDS.iter().find(|(names, _)| names.iter().any(|name| is_one(&name))).map(|(_, family)| *family)
+    IDS.iter().find(|(names, _)| names.iter().any(|name| is_one(name))).map(|(_, family)| *family)
 }
 
 /// `CentOS release 5.2 (Final)`, `Red Hat Enterprise Linux Server release 6.10 (Santiago)`.
@@ -85,7 +85,7 @@ fn of_red_hat(tree: &Tree) -> Option<Distribution> {
 /// `VERSION = 11` below `SUSE Linux Enterprise Server 11 (x86_64)`.
 fn of_suse(tree: &Tree) -> Option<Distribution> {
     let text = tree.read_text("etc/SuSE-release").is().cloned()?;
-    let version = text.lines().find_map(|line| line.strip_prefix("VERSION").and_then(|rest| number(rest)));
+    let version = text.lines().find_map(|line| line.strip_prefix("VERSION").and_then(number));
     Some(if version? > 11 { Distribution::Dracut } else { Distribution::Suse11 })
 }
 

@@ -150,7 +150,7 @@ impl Told {
         };
         Device {
             driver,
-            code: Known::Absent,
+            linkage: Known::Absent,
             driver_override: Known::Unreadable(unread("lspci does not show it")),
             ids: self.ids.map_or(Known::Absent, Known::Is),
             class: self.class.map_or_else(|| Known::Unreadable(unread("its class is not shown by number")), Known::Is),

@@ -14,7 +14,7 @@ mod uses;
 
 pub use device::{Device, Devices};
 pub use distribution::Distribution;
-pub use modules::{Code, Modules};
+pub use modules::{Linkage, Modules};
 pub use names::PciIds;
 pub use page::Page;
 pub use platform::own_list;

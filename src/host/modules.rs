@@ -9,7 +9,7 @@ const DRIVERS: &str = "sys/bus/pci/drivers";
 
 /// Where the code of a driver is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Code {
+pub enum Linkage {
     /// In a module of this name.
     Module(String),
     /// In the kernel itself.
@@ -61,23 +61,23 @@ impl Modules {
     /// The kernel links a driver to its module, and one that is built in to a module of that name where there is one
     /// (kernel/module/sysfs.c, `module_add_driver`): so the link alone does not prove a module, but a driver without one,
     /// beside others that have theirs, is built in.
-    pub(super) fn of_driver(&self, tree: &Tree, driver: &str) -> Known<Code> {
+    pub(super) fn of_driver(&self, tree: &Tree, driver: &str) -> Known<Linkage> {
         let link = tree.link(&format!("{DRIVERS}/{driver}/module"));
         let linked = link.is().and_then(|target| target.rsplit('/').find(|part| !part.is_empty()));
         let name = linked.unwrap_or(driver);
         if self.lists(name) {
-            return Known::Is(Code::BuiltIn);
+            return Known::Is(Linkage::BuiltIn);
         }
         if let Some(module) = linked {
-            return Known::Is(Code::Module(module.to_owned()));
+            return Known::Is(Linkage::Module(module.to_owned()));
         }
         let underscored = driver.replace('-', "_");
         if self.loaded.contains(&underscored) {
-            return Known::Is(Code::Module(underscored));
+            return Known::Is(Linkage::Module(underscored));
         }
         let is_seen = tree.list(&format!("{DRIVERS}/{driver}")).is().is_some();
         match link {
-            Known::Absent if is_seen && (self.has_links || self.built_in.is().is_some()) => Known::Is(Code::BuiltIn),
+            Known::Absent if is_seen && (self.has_links || self.built_in.is().is_some()) => Known::Is(Linkage::BuiltIn),
             Known::Unreadable(obstacle) => Known::Unreadable(obstacle),
             Known::Absent | Known::Is(_) => {
                 let why = "nothing shows whether it is a module's".to_owned();
@@ -125,13 +125,13 @@ fn is_xenlinux(release: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(manifest: &str, driver: &str) -> Known<Code> {
+    fn of(manifest: &str, driver: &str) -> Known<Linkage> {
         let tree = Tree::from_manifest(manifest).unwrap();
         Modules::read(&tree, Some("3.13.0-37-generic")).of_driver(&tree, driver)
     }
 
-    fn module(name: &str) -> Known<Code> {
-        Known::Is(Code::Module(name.to_owned()))
+    fn module(name: &str) -> Known<Linkage> {
+        Known::Is(Linkage::Module(name.to_owned()))
     }
 
     const BUILT_IN: &str = "lib/modules/3.13.0-37-generic/modules.builtin = kernel/drivers/usb/host/xhci-hcd.ko\\n\
@@ -141,15 +141,15 @@ mod tests {
 
     #[test]
     fn a_driver_that_the_list_names_is_built_in_whatever_it_links_to() {
-        assert_eq!(of(BUILT_IN, "xhci_hcd"), Known::Is(Code::BuiltIn));
-        assert_eq!(of(BUILT_IN, "nvme"), Known::Is(Code::BuiltIn));
+        assert_eq!(of(BUILT_IN, "xhci_hcd"), Known::Is(Linkage::BuiltIn));
+        assert_eq!(of(BUILT_IN, "nvme"), Known::Is(Linkage::BuiltIn));
         assert_eq!(of(BUILT_IN, "ahci"), module("ahci"));
     }
 
     #[test]
     fn a_driver_without_a_link_is_built_in_only_where_links_are_kept() {
         let others = "sys/bus/pci/drivers/uhci_hcd/\nsys/bus/pci/drivers/ahci/module -> ../../../../module/ahci\n";
-        assert_eq!(of(others, "uhci_hcd"), Known::Is(Code::BuiltIn));
+        assert_eq!(of(others, "uhci_hcd"), Known::Is(Linkage::BuiltIn));
         assert!(of("sys/bus/pci/drivers/uhci_hcd/\n", "uhci_hcd").obstacle().is_some());
         let loaded = "sys/bus/pci/drivers/snd-x/\nproc/modules = snd_x 1 0 - Live 0x0\\n\n";
         assert_eq!(of(loaded, "snd-x"), module("snd_x"));

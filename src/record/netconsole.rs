@@ -89,17 +89,13 @@ impl Stream {
         let mut from = 0;
         for end in starts.chain([record.len()]) {
             rest = split(split(record, end).0, from).1;
-            match part(rest) {
-                Some(part) => {
-                    from = end;
-                    self.fragment(part, rest.len(), place, sink);
-                }
-                // The text holds what looks like its header.
-                None => {
-                    self.damaged(record, place, sink);
-                    break;
-                }
-            }
+            // Without one, the text holds what looks like its header.
+            let Some(part) = part(rest) else {
+                self.damaged(record, place, sink);
+                break;
+            };
+            from = end;
+            self.fragment(part, rest.len(), place, sink);
         }
         Some(())
     }

@@ -82,7 +82,7 @@ fn in_file(tree: &Tree, path: &str, read: Line) -> Vec<Unread> {
     found
 }
 
-/// `GRUB_CMDLINE_XEN="..."` and `GRUB_CMDLINE_XEN_DEFAULT` (grub's util/grub.d/20_linux_xen.in).
+/// `GRUB_CMDLINE_XEN="..."` and `GRUB_CMDLINE_XEN_DEFAULT` (`util/grub.d/20_linux_xen.in` of GRUB).
 fn grub_variable(line: &str) -> Option<String> {
     let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
     if !matches!(name, "GRUB_CMDLINE_XEN" | "GRUB_CMDLINE_XEN_DEFAULT") {

@@ -176,9 +176,10 @@ impl<'a> Judge<'a> {
                 (Some(log), _) => log.boots.push((*boot).clone()),
                 // A boot of which only witnesses were selected is still a kernel's.
                 (None, Some(log)) => {
-                    let only = log.only(boot);
-                    let kernel_records = only.kernel_records.max(boot.kernel_records);
-                    alone.push(Log { records: only.records.max(kernel_records), kernel_records, ..only });
+                    let mut only = log.only(boot);
+                    only.kernel_records = only.kernel_records.max(boot.kernel_records);
+                    only.records = only.records.max(only.kernel_records);
+                    alone.push(only);
                 }
                 (None, None) => {}
             }

@@ -161,7 +161,9 @@ impl Keeper {
     }
 
     fn take(&mut self, path: &str, take: Take) {
-        let Some(entry) = self.walk(path, matches!(take, Contents(_))) else { return };
+        // What is asked for by its `.` is the directory, wherever a link leads to it.
+        let follow = matches!(take, Contents(_)) || path.ends_with("/.");
+        let Some(entry) = self.walk(path, follow) else { return };
         let node = match (take, &entry.kind) {
             (Link, Kind::Link(target)) => Node::Link(target.clone()),
             (Link, Kind::Directory) => Node::Directory,
@@ -352,6 +354,33 @@ mod tests {
         assert_eq!(kept.list("sys/bus/pci/devices"), Known::Is(vec!["0000:00:1d.0"]));
         assert_eq!(kept.read("proc/cmdline"), Known::Absent);
         assert!(keep(Path::new("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn a_directory_without_anything_in_it_was_seen_all_the_same() {
+        let machine = Machine::new();
+        machine.link("sys/bus/pci/devices/0000:00:1d.0", "../../../devices/pci0000:00/0000:00:1d.0");
+        machine.file("sys/devices/pci0000:00/0000:00:1d.0/other", b"");
+        machine.file("sys/module/other", b"");
+        machine.file("etc/passwd", b"");
+        machine.link("lib", "usr/lib");
+        machine.file("usr/lib/other", b"");
+        let kept = machine.kept();
+        for path in ["sys/bus/pci/devices/0000:00:1d.0", "sys/module", "etc", "lib"] {
+            assert_eq!(kept.list(path), Known::Is(vec![]), "{path}");
+        }
+        assert_eq!(kept.list("run"), Known::Absent);
+    }
+
+    #[test]
+    fn only_an_archive_has_texts_of_lspci() {
+        let machine = Machine::new();
+        machine.file("lspci-vv.out", b"a");
+        machine.file("sos_commands/pci/lspci_-nnvv", b"b");
+        let archive = keep_archive(machine.0.path()).unwrap();
+        assert_eq!(archive.read("lspci-vv.out"), Known::Is(&b"a"[..]));
+        assert_eq!(archive.read("sos_commands/pci/lspci_-nnvv"), Known::Is(&b"b"[..]));
+        assert_eq!(machine.kept().read("lspci-vv.out"), Known::Absent);
     }
 
     #[test]

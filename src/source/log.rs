@@ -327,4 +327,62 @@ mod tests {
             assert_eq!((log.failure.as_deref(), failure.as_deref()), (Some(why), Some(why)));
         }
     }
+
+    /// The logs below a root with these files: name, records and failure.
+    fn below(files: &[(&str, &[u8])]) -> Vec<(String, u64, Option<String>)> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, bytes) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let mut logs = Logs::default();
+        logs.below(root.path());
+        let logs = logs.into_inner();
+        assert!(logs.iter().enumerate().all(|(index, log)| log.index == index));
+        logs.into_iter().map(|log| (log.name, log.records, log.failure)).collect()
+    }
+
+    #[test]
+    fn every_log_below_a_root_is_read_and_what_is_not_is_said() {
+        let line = b"<6>[    1.000000] a\n";
+        let logs = below(&[
+            ("var/log/kern.log", line),
+            ("var/log/kern.log.1.bz2", b"BZh9"),
+            ("var/log/messages", b""),
+            ("dev/kmsg", b"6,1,2,-;a\n"),
+            ("boot.txt", b"#==[ Command ]===#\n# /bin/dmesg\n<6>[    1.000000] a\n#==[ Command ]===#\n# ls\nb\n"),
+        ]);
+        let shown: Vec<_> = logs.iter().map(|(name, records, why)| (name.as_str(), *records, why.is_some())).collect();
+        let expected = [
+            ("/var/log/kern.log.1.bz2", 0, true),
+            ("/var/log/kern.log", 1, false),
+            ("/boot.txt", 1, false),
+            ("kmsg", 1, false),
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn where_no_log_says_anything_one_is_named() {
+        assert_eq!(below(&[("var/log/kern.log", b"")]), [("/var/log/kern.log".to_owned(), 0, None)]);
+        let none = below(&[]);
+        assert!(none.len() == 1 && none[0].2.as_ref().unwrap().starts_with("no log is kept there"), "{none:?}");
+    }
+
+    #[test]
+    fn a_log_without_end_is_cut_and_that_is_said() {
+        let mut bounded = Bounded { reader: io::repeat(b'a'), left: 10, most: 10 };
+        let mut text = Vec::new();
+        let why = bounded.read_to_end(&mut text).unwrap_err();
+        assert_eq!((text.len(), why.to_string().as_str()), (10, "only the first 10 bytes are read"));
+        let mut whole = Bounded { reader: &b"0123456789"[..], left: 10, most: 10 };
+        assert_eq!(whole.read_to_end(&mut Vec::new()).unwrap(), 10);
+    }
+
+    #[test]
+    fn what_the_kernel_makes_up_is_not_opened() {
+        assert_eq!(open(Path::new("/proc/version")).unwrap_err(), MADE_UP);
+        assert_eq!(open(Path::new("/dev/null")).unwrap_err(), "is a device, not a log");
+    }
 }

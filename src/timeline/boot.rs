@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::forged::Forged;
 use super::identity::Identity;
+use super::levels::{is_info, silences};
+use super::not_dom0::NotDom0;
 use super::repeats::Repeats;
-use crate::event::{Event, Fact, Mark, Said};
+use crate::event::{Event, Fact, Said};
 use crate::history::Chronicle;
 use crate::host::PCIBACK;
 use crate::pci::Address;
@@ -32,33 +34,6 @@ impl Moment {
             Self::Fact(fact) => &fact.stamp,
             Self::Gap { stamp, .. } => stamp,
         }
-    }
-}
-
-/// What shows that the kernel of a boot does not run as dom0.
-#[derive(Clone, Debug, Default)]
-pub struct NotDom0 {
-    /// It is a guest's, or one without Xen.
-    sure: Option<Arc<Fact>>,
-    /// It sets pcifront up, as a guest does that has no PCI device of its own.
-    frontend: Option<Arc<Fact>>,
-    /// The PCI core found a device.
-    has_devices: bool,
-}
-
-impl NotDom0 {
-    fn note(&mut self, event: &Event, fact: impl FnOnce() -> Arc<Fact>) {
-        match event {
-            Event::NotDom0 { mark: Mark::Frontend } => self.frontend = self.frontend.take().or_else(|| Some(fact())),
-            Event::NotDom0 { mark: Mark::Guest | Mark::NoXen } => self.sure = self.sure.take().or_else(|| Some(fact())),
-            Event::Found { .. } | Event::Bridge { .. } => self.has_devices = true,
-            _ => {}
-        }
-    }
-
-    /// The record that shows it.
-    pub fn proof(&self) -> Option<&Fact> {
-        self.sure.as_deref().or(self.frontend.as_deref().filter(|_| !self.has_devices))
     }
 }
 
@@ -120,35 +95,11 @@ pub struct Boot {
 /// How many facts of a boot are kept one by one. A boot that is not forged has some hundreds.
 const MOST_MOMENTS: usize = 1 << 15;
 
+/// The command line is among the first facts of a boot.
+const FIRST: usize = 16;
+
 /// A wall clock that is set back by more than this, in microseconds, was set; less is a record that came late.
 const SET_BACK: i64 = 60_000_000;
-
-/// Whether the kernel prints such a record at level info, so that a log which holds it was not filtered above that.
-fn is_info(event: &Event, record: &Record<'_>) -> bool {
-    let always =
-        matches!(event, Event::Seizing { .. } | Event::BackendReady | Event::Found { .. } | Event::Bridge { .. });
-    // init/main.c prints "Kernel command line:" at level notice.
-    always || (matches!(event, Event::CommandLine { .. }) && record.message.starts_with(b"Command line: "))
-}
-
-/// Whether a kernel's command line makes its console drop records of level info (init/main.c, `quiet_kernel`, `loglevel`;
-/// kernel/printk/printk.c, `ignore_loglevel`).
-fn silences(command_line: &[u8]) -> bool {
-    let mut quiet = false;
-    for word in command_line.split(u8::is_ascii_whitespace) {
-        match word {
-            b"quiet" => quiet = true,
-            b"debug" => quiet = false,
-            b"ignore_loglevel" => return false,
-            _ => {
-                if let Some(level) = word.strip_prefix(b"loglevel=").and_then(|level| level.first()) {
-                    quiet = level.is_ascii_digit() && *level < b'7';
-                }
-            }
-        }
-    }
-    quiet
-}
 
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
@@ -265,6 +216,17 @@ impl Boot {
         }
     }
 
+    /// The kernel's command line, from its own record.
+    pub(super) fn command_line(&self) -> Option<Arc<Fact>> {
+        let is = |fact: &&Arc<Fact>| matches!(fact.event, Event::CommandLine { .. });
+        let facts = self.moments.iter().filter_map(|moment| match moment {
+            Moment::Fact(fact) => Some(fact),
+            Moment::Gap { .. } => None,
+        });
+        let past = || self.past.as_ref().and_then(|past| past.command_line().cloned().map(Arc::new));
+        facts.take(FIRST).find(is).cloned().or_else(past)
+    }
+
     /// Takes a record that was told before: of two equal ones the one counts of which it is known better who wrote it.
     pub(super) fn repeat(&mut self, record: &Record<'_>, heard: &[Said]) {
         if record.author != Author::Kernel {
@@ -360,9 +322,7 @@ impl Boot {
         self.quiet |= later.quiet;
         self.disordered |= later.disordered;
         self.is_up |= later.is_up;
-        self.not_dom0.sure = self.not_dom0.sure.take().or(later.not_dom0.sure);
-        self.not_dom0.frontend = self.not_dom0.frontend.take().or(later.not_dom0.frontend);
-        self.not_dom0.has_devices |= later.not_dom0.has_devices;
+        self.not_dom0.join(later.not_dom0);
         self.records += later.records;
         self.kernel_records += later.kernel_records;
         self.notable += later.notable;

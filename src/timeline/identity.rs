@@ -72,7 +72,7 @@ const TICK: u64 = 1_000;
 const LATE: i64 = 3_000_000;
 
 /// How many records at the same fine and late time make two stretches the same boot, and how many early ones.
-const SHARED_LATE: usize = 3;
+const SHARED_LATE: usize = 2;
 const SHARED_EARLY: usize = 8;
 
 /// Boot instants this close are one: whole seconds, and the time that a log daemon takes to read what was before it.

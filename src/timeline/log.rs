@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::JITTER;
 use super::boot::{Boot, Moment, Text};
 use super::direction::Direction;
+use super::lanes::{Lane, is_same_moment};
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
@@ -32,7 +32,7 @@ pub enum Keeps {
 }
 
 impl Keeps {
-    fn past(self) -> Option<Chronicle> {
+    pub(super) fn past(self) -> Option<Chronicle> {
         match self {
             Self::Facts => None,
             Self::Past => Some(Chronicle::default().with_last()),
@@ -98,26 +98,15 @@ pub struct Log {
     pub boots: Vec<Boot>,
     direction: Direction,
     /// What is read of each host, by its name; of lines without one, by the empty name.
-    lanes: BTreeMap<Box<[u8]>, Lane>,
-    ids: BTreeMap<BootId, usize>,
+    pub(super) lanes: BTreeMap<Box<[u8]>, Lane>,
+    pub(super) ids: BTreeMap<BootId, usize>,
     /// The boot of the last record.
-    current: Option<usize>,
+    pub(super) current: Option<usize>,
     /// How often journalctl said that another boot begins, without its id.
-    reboots: u64,
+    pub(super) reboots: u64,
     /// Pieces that could not be read, whose host is not known: how many, and the last.
-    pieces: (u64, Place),
-    waiting: Option<Gap>,
-}
-
-/// What is read of one host.
-#[derive(Clone, Debug)]
-struct Lane {
-    /// Its boot.
-    boot: usize,
-    /// Whether its lines of the kernel carry the kernel's clock: those that name the program, and bare ones.
-    clocked: (bool, bool),
-    reboots: u64,
-    pieces: u64,
+    pub(super) pieces: (u64, Place),
+    pub(super) waiting: Option<Gap>,
 }
 
 /// How many unknown messages are kept for the report; the rest is counted.
@@ -166,14 +155,6 @@ impl Log {
             pieces: (0, Place::default()),
             waiting: None,
         }
-    }
-
-    /// Takes a log as it comes, of which boots are not laid over those of another one.
-    #[must_use]
-    pub fn endless(mut self) -> Self {
-        self.keeps = Keeps::Past;
-        self.direction = Direction::forwards();
-        self
     }
 
     /// What this log says of one of its boots, as a log of its own, in which only records count that say something.
@@ -288,7 +269,7 @@ impl Log {
     }
 
     /// A gap behind the last record so far.
-    fn take_gap(&mut self, gap: Gap) {
+    pub(super) fn take_gap(&mut self, gap: Gap) {
         if let Some(boot) = self.current.and_then(|at| self.boots.get_mut(at)) {
             boot.keep_gap(gap, boot.span.1);
         }
@@ -338,6 +319,10 @@ impl Log {
         {
             lane.pieces = self.pieces.0;
             boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
+        }
+        // A record of the kernel that breaks off, and the next one in the same line: more may be missing between.
+        if record.cut && own && record.stamp.uptime.is_some() {
+            boot.keep_gap(Gap { place: record.place, lost: None }, record.stamp);
         }
         if boot.repeats.holds(record, heard) && is_same_moment(boot, record) {
             boot.repeat(record, heard);
@@ -392,92 +377,10 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
-
-    /// Which boot a record belongs to; begins a new one where the record says so.
-    fn boot_of(&mut self, name: &[u8], record: &Record<'_>, heard: &[Said], own: bool) -> usize {
-        let banner = heard.iter().any(|said| said.author != Author::User && matches!(said.event, Event::Booted { .. }));
-        // What is missing before a banner is missing from the boot before it.
-        if banner && let Some(gap) = self.waiting.take() {
-            self.take_gap(gap);
-        }
-        if let Some(id) = record.boot_id {
-            if let Some(at) = self.ids.get(&id).copied() {
-                self.enter(name, at);
-                return at;
-            }
-            // A boot of which only records without an id were seen is another one.
-            let at = self.begin(name, Some(id));
-            self.ids.insert(id, at);
-            return at;
-        }
-        let lane = self.lanes.get(name).filter(|lane| lane.reboots == self.reboots);
-        let known = lane.and_then(|lane| Some((lane.boot, self.boots.get(lane.boot)?)));
-        match known {
-            Some((at, boot)) if goes_on(boot, record, heard, banner, own) => {
-                self.current = Some(at);
-                at
-            }
-            _ => self.begin(name, None),
-        }
-    }
-
-    fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
-        let at = self.boots.len();
-        let hostname = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
-        self.boots.push(Boot::of(id, hostname, self.keeps.past()));
-        if id.is_none()
-            && let Some(lane) = self.lanes.get(name)
-            && let Some(boot) = self.boots.get_mut(lane.boot)
-        {
-            boot.end();
-        }
-        self.enter(name, at);
-        at
-    }
-
-    /// Goes on with the boot at this place.
-    fn enter(&mut self, name: &[u8], at: usize) {
-        self.current = Some(at);
-        let (reboots, pieces) = (self.reboots, self.pieces.0);
-        match self.lanes.get_mut(name) {
-            Some(lane) => (lane.boot, lane.reboots) = (at, reboots),
-            None => {
-                self.lanes.insert(name.into(), Lane { boot: at, clocked: (false, false), reboots, pieces });
-            }
-        }
-    }
 }
 
 fn says_something(record: &Record<'_>) -> bool {
     let mut any = false;
     Recogniser::get().hear(record, &mut |_| any = true);
     any
-}
-
-/// Whether a record goes on with a boot of its host, by its clock; the form has no boot ids.
-fn goes_on(boot: &Boot, record: &Record<'_>, heard: &[Said], banner: bool, own: bool) -> bool {
-    if boot.id.is_some() {
-        return false;
-    }
-    if banner {
-        let fresh = boot.records == 0 && !boot.has_gap();
-        return fresh || (boot.repeats.holds(record, heard) && is_same_moment(boot, record));
-    }
-    let fell = match (boot.last_uptime, record.stamp.uptime) {
-        (Some(before), Some(now)) => own && now.saturating_add(JITTER) < before,
-        (_, None) => own && boot.ended,
-        (None, Some(_)) => false,
-    };
-    // Both clocks say that the record is late, not that its boot is another one.
-    !fell || boot.identity.holds_instant(&record.stamp)
-}
-
-/// Whether a record that was there before can be the same one: by both clocks, or else because no other record with a later
-/// clock stands between.
-fn is_same_moment(boot: &Boot, record: &Record<'_>) -> bool {
-    match (record.stamp.uptime, &record.stamp.wall) {
-        (Some(_), Some(_)) => boot.identity.holds_instant(&record.stamp),
-        (Some(now), None) => boot.last_uptime.is_none_or(|before| now.saturating_add(JITTER) >= before),
-        (None, _) => true,
-    }
 }

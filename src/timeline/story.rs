@@ -60,6 +60,8 @@ pub struct Story<'a> {
     pub timed: bool,
     /// Facts about pciback in other boots, which were left out: how many, and the last of them.
     pub left_out: (u64, Option<Arc<Fact>>),
+    /// The command line of the last boot before it that is known.
+    earlier_line: Option<Arc<Fact>>,
     /// Why nothing of the logs can be taken for what happened in the boot that is meant.
     pub doubt: Option<Doubt>,
 }
@@ -109,6 +111,7 @@ impl<'a> Story<'a> {
         let boots = host.boots;
         let foreign = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.not_dom0.proof().is_some());
         // A guest's log in the same file is not dom0's last boot.
+<<<<<<< HEAD
         let own: Vec<usize> =
             (0..boots.len()).filter(|at| boots.get(*at).is_some_and(|parts| !foreign(parts))).collect();
         let BootChoice::FromLast(back) = choice;
@@ -116,7 +119,19 @@ impl<'a> Story<'a> {
             (boots.len().checked_sub(back + 1), true)
         } else {
             (own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied()), false)
+=======
+        // What user space alone wrote is of no boot.
+        let speaks = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.kernel_records > 0);
+        let kept = |keep: &dyn Fn(&Parts<'_>) -> bool| -> Vec<usize> {
+            (0..boots.len()).filter(|at| boots.get(*at).is_some_and(keep)).collect()
+>>>>>>> main
         };
+        let own = kept(&|parts| speaks(parts) && !foreign(parts));
+        let BootChoice::FromLast(back) = choice;
+        let all_foreign = own.is_empty();
+        let own = if all_foreign { kept(&speaks) } else { own };
+        let own = if own.is_empty() { (0..boots.len()).collect() } else { own };
+        let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
         let asked = asked.filter(|at| {
             let parts = boots.get(*at).map(Vec::as_slice).unwrap_or_default();
             back > 0 || parts.iter().all(|(_, boot)| running.agrees(boot))
@@ -125,6 +140,9 @@ impl<'a> Story<'a> {
             if Some(at) == asked {
                 story.lay(parts);
             } else {
+                if asked.is_some_and(|asked| at < asked) {
+                    story.earlier_line = parts.iter().find_map(|(_, boot)| boot.command_line()).or(story.earlier_line);
+                }
                 story.leave_out(parts);
             }
         }
@@ -153,7 +171,10 @@ impl<'a> Story<'a> {
             speaking.iter().filter_map(name).take(NAMED).collect()
         };
         if let Some(chosen) = running.chosen {
-            let found = named(chosen);
+            // A log that names no host is taken for the one that is meant.
+            let nameless = speaking.first().copied().filter(|_| speaking.len() == 1);
+            let nameless = nameless.filter(|at| hosts.get(*at).is_some_and(|host| host.name.is_none()));
+            let found = named(chosen).or(nameless);
             if found.is_none() {
                 self.doubt = Some(Doubt::NoSuchHost(names()));
             }
@@ -200,7 +221,8 @@ impl<'a> Story<'a> {
         for moment in &self.moments {
             tell(&mut chronicle, moment);
         }
-        chronicle.close(&self.end, self.timed)
+        let earlier_line = self.earlier_line.clone();
+        History { earlier_line, ..chronicle.close(&self.end, self.timed) }
     }
 
     /// Whether a log reaches back to the start of the boot.

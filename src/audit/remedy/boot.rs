@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::Scene;
 use super::lasting::{self, Lasting};
-use crate::host::{Code, Device, Distribution, Host};
+use crate::host::{Device, Distribution, Host, Linkage};
 use crate::pci::Address;
 
 /// The file that holds the options of modules, where no other is named below.
@@ -108,7 +108,7 @@ pub(super) fn come_first(scene: &Scene<'_>, host: &Host, held: &[(Address, &Devi
         return addresses.into_iter().map(add).collect();
     }
     let (built_in, others): (Vec<_>, Vec<_>) =
-        held.iter().copied().partition(|(_, device)| device.code.is() == Some(&Code::BuiltIn));
+        held.iter().copied().partition(|(_, device)| device.linkage.is() == Some(&Linkage::BuiltIn));
     let mut lines = each_boot(&built_in);
     if !others.is_empty() || (load && built_in.is_empty()) {
         lines.extend(by_modules(scene, host, &others, load));
@@ -125,12 +125,10 @@ fn each_boot(held: &[(Address, &Device)]) -> Vec<String> {
     }
     let drivers: Vec<&str> = drivers.into_iter().collect();
     let are = if drivers.len() == 1 { "is" } else { "are" };
-    let mut lines = vec![
+    vec![
         format!("# {} {are} built in, and there before any module, also one of the initramfs", drivers.join(", ")),
-        "# for good: a kernel with pciback built in, or this at each boot, before the guests start:".to_owned(),
-    ];
-    lines.extend(held.iter().map(|(address, _)| format!("# xl pci-assignable-add {address}")));
-    lines
+        "# for good: a kernel with pciback built in, or the same at each boot, before the guests start".to_owned(),
+    ]
 }
 
 fn by_modules(scene: &Scene<'_>, host: &Host, held: &[(Address, &Device)], load: bool) -> Vec<String> {
@@ -149,9 +147,9 @@ fn by_modules(scene: &Scene<'_>, host: &Host, held: &[(Address, &Device)], load:
     };
     let list = lasting::of(scene, asked.into_iter());
     let plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let module = |(_, device): &(Address, &Device)| match device.code.is() {
-        Some(Code::Module(name)) => Some(name.clone()).filter(|name| plain(&name.as_str())),
-        Some(Code::BuiltIn) | None => None,
+    let module = |(_, device): &(Address, &Device)| match device.linkage.is() {
+        Some(Linkage::Module(name)) => Some(name.clone()).filter(|name| plain(&name.as_str())),
+        Some(Linkage::BuiltIn) | None => None,
     };
     let modules: Option<BTreeSet<String>> = held.iter().map(module).collect();
     match (family(host.distribution), modules) {

@@ -1,6 +1,7 @@
 //! Whether the list outlives a reboot: what pciback is given then, and what has to be written down.
 
 use super::super::Scene;
+use crate::host::PCIBACK;
 use crate::pci::{Address, Pattern};
 use crate::request::hide::{self, LONGEST};
 use crate::request::{Source, Written};
@@ -25,7 +26,7 @@ pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b
     // The order of strength of kmod: the kernel's command line, which the log may tell as well, then modprobe.d.
     let places = [Source::CommandLine, Source::Log, Source::Modprobe];
     let Some(place) = places.iter().find_map(|source| scene.demand.effective(*source)) else {
-        return Lasting::Nowhere(asked(scene));
+        return Lasting::Nowhere(harmless(scene));
     };
     let list = place.read(scene.demand.grammar);
     let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
@@ -40,27 +41,42 @@ pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b
     Lasting::Elsewhere { place, merged: short_enough(merged) }
 }
 
+/// The list that is asked for, without the devices that dom0 uses or may use: written down, it would take them at the
+/// next boot.
+fn harmless(scene: &Scene<'_>) -> Option<String> {
+    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let is_used = |address: &Address| {
+        let device = devices.and_then(|devices| devices.get(address));
+        let other = device.filter(|device| device.driver.is().is_some_and(|driver| driver != PCIBACK));
+        other.is_some_and(|device| !device.uses.is().is_some_and(Vec::is_empty))
+    };
+    if !scene.demand.wanted.keys().any(is_used) {
+        return asked(scene);
+    }
+    let rest =
+        scene.demand.wanted.keys().filter(|address| !is_used(address) && !scene.demand.bridges.contains(address));
+    let rest: Vec<Pattern> = rest.map(|address| Pattern::from(*address)).collect();
+    short_enough(hide::shortest(&rest, scene.demand.grammar.era))
+}
+
 /// The whole list that is asked for, in a form that shell, modprobe and kernel all take as it is. None where nothing is
 /// asked for, or more than a list can hold.
 pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
     let list = scene.demand.list.as_ref().map(|(_, list)| list).filter(|list| list.fault.is_none());
-    let patterns: Vec<Pattern> = match list {
-        Some(list) => {
-            // A tab between two entries and no blank makes kmod's argument end there, so all white space goes.
-            let bytes = list.text().iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != 0x0b);
-            let text: String = bytes.map(|byte| char::from(*byte)).collect();
-            let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"()*:.xX".contains(&byte));
-            let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
-            let same = hide::read(text.as_bytes(), scene.demand.grammar);
-            if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
-                return Some(text).filter(|text| !text.is_empty());
-            }
-            meant(list)
+    let patterns: Vec<Pattern> = if let Some(list) = list {
+        // A tab between two entries and no blank makes kmod's argument end there, so all white space goes.
+        let bytes = list.text().iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != 0x0b);
+        let text: String = bytes.map(|byte| char::from(*byte)).collect();
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"()*:.xX".contains(&byte));
+        let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
+        let same = hide::read(text.as_bytes(), scene.demand.grammar);
+        if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
+            return Some(text).filter(|text| !text.is_empty());
         }
-        None => {
-            let wanted = scene.demand.wanted.iter().filter(|(_, want)| want.behind.is_none());
-            wanted.map(|(address, _)| Pattern::from(*address)).collect()
-        }
+        meant(list)
+    } else {
+        let wanted = scene.demand.wanted.iter().filter(|(_, want)| want.behind.is_none());
+        wanted.map(|(address, _)| Pattern::from(*address)).collect()
     };
     short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
 }

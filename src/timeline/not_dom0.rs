@@ -1,0 +1,39 @@
+//! What shows that a log is of no dom0.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Fact, Mark};
+
+/// What shows that the kernel of a boot does not run as dom0.
+#[derive(Clone, Debug, Default)]
+pub struct NotDom0 {
+    /// It is a guest's, or one without Xen.
+    pub(super) sure: Option<Arc<Fact>>,
+    /// It sets pcifront up, as a guest does that has no PCI device of its own.
+    pub(super) frontend: Option<Arc<Fact>>,
+    /// The PCI core found a device.
+    pub(super) has_devices: bool,
+}
+
+impl NotDom0 {
+    pub(super) fn note(&mut self, event: &Event, fact: impl FnOnce() -> Arc<Fact>) {
+        match event {
+            Event::NotDom0 { mark: Mark::Frontend } => self.frontend = self.frontend.take().or_else(|| Some(fact())),
+            Event::NotDom0 { mark: Mark::Guest | Mark::NoXen } => self.sure = self.sure.take().or_else(|| Some(fact())),
+            Event::Found { .. } | Event::Bridge { .. } => self.has_devices = true,
+            _ => {}
+        }
+    }
+
+    /// The record that shows it.
+    pub fn proof(&self) -> Option<&Fact> {
+        self.sure.as_deref().or(self.frontend.as_deref().filter(|_| !self.has_devices))
+    }
+
+    /// Takes in what the same boot shows further on.
+    pub(super) fn join(&mut self, later: Self) {
+        self.sure = self.sure.take().or(later.sure);
+        self.frontend = self.frontend.take().or(later.frontend);
+        self.has_devices |= later.has_devices;
+    }
+}
