@@ -29,15 +29,11 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
 
 /// Why the logs say nothing of the boot that is meant: then that alone counts, unless a host is audited.
 fn doubt(scene: &Scene<'_>) -> Option<Finding> {
-    let named =
-        |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
+    let named = |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
     let (code, message) = match scene.story.doubt.as_ref()? {
         Doubt::SeveralHosts(number, names) => (
             Code::SeveralHosts,
-            format!(
-                "{number} hosts speak in the log{}: --log-host NAME chooses one, `scan` audits all of them",
-                named(names)
-            ),
+            format!("{number} hosts speak in the log{}: --log-host NAME chooses one, `scan` audits all of them", named(names)),
         ),
         Doubt::NoSuchHost(names) => {
             (Code::SeveralHosts, format!("no host of the name that was chosen speaks in the log{}", named(names)))
@@ -125,10 +121,7 @@ fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 /// More devices than are told apart.
 fn beyond(scene: &Scene<'_>) -> Option<Finding> {
     let number = scene.history.beyond;
-    let message = format!(
-        "the log names more devices than any machine has: {} about further ones not kept",
-        count(number, "record")
-    );
+    let message = format!("the log names more devices than any machine has: {} about further ones not kept", count(number, "record"));
     (number > 0).then(|| finding(Code::RecordsLost, Severity::Unknown, message))
 }
 

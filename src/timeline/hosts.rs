@@ -200,11 +200,9 @@ fn full_names<'a>(named: BTreeMap<&'a str, Vec<(usize, &'a Boot)>>) -> BTreeMap<
     // A short name comes before its full ones.
     for (name, boots) in named {
         let shorter = full.get(short(name)).filter(|_| short(name) != name).is_some_and(|known| {
-            let last =
-                |boots: &[(usize, &'a Boot)]| boots.iter().rev().take(MOST_NEAR).map(|(_, boot)| *boot).collect();
+            let last = |boots: &[(usize, &'a Boot)]| boots.iter().rev().take(MOST_NEAR).map(|(_, boot)| *boot).collect();
             let (known, boots): (Vec<&Boot>, Vec<&Boot>) = (last(known), last(&boots));
-            let same =
-                |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
+            let same = |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
             boots.iter().any(same)
         });
         let mut all = if shorter { full.remove(short(name)).unwrap_or_default() } else { Vec::new() };
@@ -273,8 +271,7 @@ impl<'a> Known<'a> {
         let shared: BTreeSet<usize> = shared.filter(|at| *at >= first).collect();
         let start = boot.identity.start();
         let near = start.into_iter().flat_map(|start| self.starts.range(start - NEAR..=start + NEAR));
-        let near = near
-            .flat_map(|(_, boots)| boots.split_at(boots.partition_point(|at| *at < first)).1.iter().take(MOST_NEAR));
+        let near = near.flat_map(|(_, boots)| boots.split_at(boots.partition_point(|at| *at < first)).1.iter().take(MOST_NEAR));
         let near: BTreeSet<usize> = near.take(MOST_NEAR).copied().collect();
         shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(self.boots.len().checked_sub(1)).find(|at| {
             let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();

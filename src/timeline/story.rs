@@ -111,20 +111,10 @@ impl<'a> Story<'a> {
         let boots = host.boots;
         let foreign = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.not_dom0.proof().is_some());
         // A guest's log in the same file is not dom0's last boot.
-<<<<<<< HEAD
-        let own: Vec<usize> =
-            (0..boots.len()).filter(|at| boots.get(*at).is_some_and(|parts| !foreign(parts))).collect();
-        let BootChoice::FromLast(back) = choice;
-        let (asked, all_foreign) = if own.is_empty() {
-            (boots.len().checked_sub(back + 1), true)
-        } else {
-            (own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied()), false)
-=======
         // What user space alone wrote is of no boot.
         let speaks = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.kernel_records > 0);
         let kept = |keep: &dyn Fn(&Parts<'_>) -> bool| -> Vec<usize> {
             (0..boots.len()).filter(|at| boots.get(*at).is_some_and(keep)).collect()
->>>>>>> main
         };
         let own = kept(&|parts| speaks(parts) && !foreign(parts));
         let BootChoice::FromLast(back) = choice;
