@@ -21,8 +21,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use command::Command;
 
 /// Cases whose input only their `make` writes: it is large, and what it shows is the time and the memory that it takes.
-const MADE_BY_A_SCRIPT: [&str; 4] =
-    ["adversary/time-of-many-boots", "house/a-flood-of-addresses", "house/one-line-of-many-messages", "house/time-by-the-square"];
+const MADE_BY_A_SCRIPT: [&str; 4] = [
+    "adversary/time-of-many-boots",
+    "house/a-flood-of-addresses",
+    "house/one-line-of-many-messages",
+    "house/time-by-the-square",
+];
 
 /// Commands of all cases that only a shell can run: scripts (`try`), signals, several commands in a line.
 const NEED_A_SHELL: usize = 7;
@@ -66,7 +70,8 @@ fn faults(case: &str) -> Vec<String> {
     if folder(case).join("make").exists() {
         generate::inputs(case, inputs.path());
     }
-    let commands: Vec<Command> = lines(case).iter().map(|line| Command::new(line, &folder(case), inputs.path())).collect();
+    let commands: Vec<Command> =
+        lines(case).iter().map(|line| Command::new(line, &folder(case), inputs.path())).collect();
     let wanted = held::sections(&std::fs::read_to_string(folder(case).join("expected.txt")).unwrap());
     let mut faults = Vec::new();
     let numbers: Vec<usize> = wanted.keys().copied().collect();
@@ -115,7 +120,10 @@ fn open_cases_exist_and_have_a_reason() {
     for line in OPEN.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (case, reason) = line.split_once(": ").unwrap_or((line, ""));
         assert!(known.contains(case) && reason.len() > 5, "{line}");
-        assert!(!MADE_BY_A_SCRIPT.contains(&case) || reason.starts_with("(run)"), "{line}: is held by tests/cases/run alone");
+        assert!(
+            !MADE_BY_A_SCRIPT.contains(&case) || reason.starts_with("(run)"),
+            "{line}: is held by tests/cases/run alone"
+        );
     }
 }
 

@@ -53,7 +53,8 @@ impl Command {
     }
 
     fn has(&self, options: &[&str]) -> bool {
-        let is_one = |word: &String| options.iter().any(|option| word == option || word.starts_with(&format!("{option}=")));
+        let is_one =
+            |word: &String| options.iter().any(|option| word == option || word.starts_with(&format!("{option}=")));
         self.words.iter().flatten().any(is_one)
     }
 
@@ -159,7 +160,10 @@ fn words(line: &str, inputs: &str) -> Option<Vec<String>> {
 #[test]
 fn words_are_those_of_a_shell() {
     let parted = |line| words(line, "/t").map(|words| words.join("|"));
-    assert_eq!(parted("pciback-audit check  --hide '(00:1d.0)' \"$T/log\""), Some("check|--hide|(00:1d.0)|/t/log".into()));
+    assert_eq!(
+        parted("pciback-audit check  --hide '(00:1d.0)' \"$T/log\""),
+        Some("check|--hide|(00:1d.0)|/t/log".into())
+    );
     assert_eq!(parted("pciback-audit --hide $'(a)\\t(b)' ''"), Some("--hide|(a)\t(b)|".into()));
     assert_eq!(parted("pciback-audit check log; echo $?"), None);
     assert_eq!(parted("./try"), None);

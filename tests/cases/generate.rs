@@ -200,7 +200,9 @@ fn twelve_hosts(folder: &Path) {
         (0, "Command line: root=/dev/sda1 ro xen-pciback.hide=(0000:00:1d.0)".to_owned()),
         (5, "pciback 0000:00:1d.0: xen_pciback: seizing device".to_owned()),
     ];
-    told.extend((0..40).map(|n| (6 + n, format!("usb 1-1: new high-speed USB device number {} using ehci-pci", n + 2))));
+    told.extend(
+        (0..40).map(|n| (6 + n, format!("usb 1-1: new high-speed USB device number {} using ehci-pci", n + 2))),
+    );
     let of_host = |host: usize| {
         let host = format!("xen{host:02}");
         told.iter().map(move |(at, text)| line(start, &host, at * SECOND, at * SECOND, text)).collect::<Vec<_>>()

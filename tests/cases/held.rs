@@ -15,7 +15,8 @@ pub(crate) fn sections(text: &str) -> BTreeMap<usize, Vec<Wanted>> {
     let mut found = BTreeMap::new();
     let mut now: Option<&mut Vec<Wanted>> = None;
     for line in text.lines() {
-        let number = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).and_then(|number| number.parse().ok());
+        let number =
+            line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).and_then(|number| number.parse().ok());
         if let Some(number) = number {
             now = Some(found.entry(number).or_default());
         } else if let (Some(section), Some((key, value))) = (now.as_mut(), line.split_once(": "))
@@ -39,8 +40,12 @@ pub(crate) fn wrong(command: &Command, others: &[Command], wanted: &[Wanted]) ->
             }
         }
     }
-    let ends: BTreeSet<&str> =
-        wanted.iter().filter(|(key, _)| key == "exit").flat_map(|(_, value)| value.split('|')).chain(["0", "1", "2", "3"]).collect();
+    let ends: BTreeSet<&str> = wanted
+        .iter()
+        .filter(|(key, _)| key == "exit")
+        .flat_map(|(_, value)| value.split('|'))
+        .chain(["0", "1", "2", "3"])
+        .collect();
     let plain = command.run().status;
     for (more, run) in command.runs() {
         let status = run.status.map_or("a signal".to_owned(), |status| status.to_string());
