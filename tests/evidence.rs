@@ -303,7 +303,7 @@ fn two_boots(dice: &mut Dice, form: Form) -> (Boot, Boot) {
     let list = if difference == 1 { "quiet" } else { "" };
     let (mut one, mut other) = (boot(KERNEL, "", first), boot(kernel, list, second));
     if difference == 2 {
-        other.id = "0123456789abcdef0123456789abcdef".to_owned();
+        "0123456789abcdef0123456789abcdef".clone_into(&mut other.id);
         assert_ne!(other.id, ID);
     }
     // Lines that both hold, at the same time of the kernel's clock: of the first second, and of any later one.
@@ -319,8 +319,8 @@ fn two_boots(dice: &mut Dice, form: Form) -> (Boot, Boot) {
         each.records.sort_by_key(|record| record.micros);
     }
     // What identifies them stays; of what follows some is lost. A shorter first boot is gone on with by nobody.
-    let lost = dice.below(10);
-    one.records.drain(2..2 + lost);
+    let gone = dice.below(10);
+    one.records.drain(2..2 + gone);
     if dice.one_in(2) {
         other.began += dice.below(100_000) as u64 + 400;
     }

@@ -211,8 +211,7 @@ impl World {
             }
             Action::Reboot => world.boot(),
             Action::Forge(device) => {
-                let text = format!("pciback {}: xen_pciback: seizing device", ADDRESSES[device]);
-                world.print(14, &text);
+                world.print(14, &format!("pciback {}: xen_pciback: seizing device", ADDRESSES[device]));
             }
             Action::Load
             | Action::Reload
@@ -303,7 +302,7 @@ impl World {
         }
         if self.loaded {
             let listed = ADDRESSES.iter().zip(self.released).filter(|(_, released)| !released);
-            let slots: String = listed.map(|(address, _)| format!("{address}\\n")).collect();
+            let slots = listed.fold(String::new(), |slots, (address, _)| slots + address + "\\n");
             let _ = writeln!(text, "sys/bus/pci/drivers/pciback/slots = {slots}");
             let _ = writeln!(text, "sys/bus/pci/drivers/pciback/irq_handlers = {handlers}");
             let _ = writeln!(text, "sys/module/xen_pciback/parameters/hide = {LIST}\\n");
@@ -593,11 +592,9 @@ fn a_record_cut_short_never_yields_a_false_ok() {
             let head = lines[cut].find(';').unwrap() + 1 + "pciback".len();
             for length in [head + 1, head + 9, head + 14, head + 27, lines[cut].len() - 1] {
                 let line = &lines[cut][..length.clamp(head, lines[cut].len() - 1)];
-                let text: String = lines
-                    .iter()
-                    .enumerate()
-                    .map(|(at, whole)| format!("{}\n", if at == cut { line } else { *whole }))
-                    .collect();
+                let mut cut_short = lines.clone();
+                cut_short[cut] = line;
+                let text = cut_short.join("\n") + "\n";
                 let found = verdict(None, Some(text.as_bytes()), false);
                 assert!(found != Verdict::Ok || world.all_told_seized(), "{:?}: ok\n{text}", world.actions);
                 let with_host = verdict(Some(world.tree()), Some(text.as_bytes()), false);

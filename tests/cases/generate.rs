@@ -52,7 +52,9 @@ fn bridge(root: &Path, class: &str, driver: &str) {
         ("sys/devices/pci0000:00/0000:00:1e.0/driver", format!("../../../bus/pci/drivers/{driver}")),
         ("sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/driver", "../../../../bus/pci/drivers/e1000".to_owned()),
     ];
-    links.iter().for_each(|(path, target)| symlink(target, root.join(path)).unwrap());
+    for (path, target) in &links {
+        symlink(target, root.join(path)).unwrap();
+    }
     let files = [
         (format!("{BRIDGE}/class"), format!("{class}\n")),
         (format!("{BRIDGE}/0000:02:01.0/class"), "0x020000\n".to_owned()),
@@ -61,7 +63,9 @@ fn bridge(root: &Path, class: &str, driver: &str) {
         ("sys/module/xen_pciback/parameters/hide".to_owned(), "(0000:00:1e.0)\n".to_owned()),
         ("proc/cmdline".to_owned(), "placeholder root=/dev/sda1 ro\n".to_owned()),
     ];
-    files.iter().for_each(|(path, text)| write(&root.join(path), text));
+    for (path, text) in &files {
+        write(&root.join(path), text);
+    }
     dom0(root);
 }
 
@@ -112,7 +116,9 @@ fn without_list(root: &Path) {
         ("sys/devices/pci0000:00/0000:00:1f.2/driver", "../../../bus/pci/drivers/ahci"),
         ("sys/bus/pci/drivers/ahci/0000:00:1f.2", "../../../../devices/pci0000:00/0000:00:1f.2"),
     ];
-    links.iter().for_each(|(path, target)| symlink(target, root.join(path)).unwrap());
+    for (path, target) in &links {
+        symlink(target, root.join(path)).unwrap();
+    }
     write(&root.join(device).join("class"), "0x010601\n");
     dom0(root);
     let files = [
@@ -127,7 +133,9 @@ fn without_list(root: &Path) {
              [    0.000000] Command line: placeholder root=/dev/sda1 ro\n[   21.000000] random: crng init done\n",
         ),
     ];
-    files.iter().for_each(|(path, text)| write(&root.join(path), text));
+    for (path, text) in &files {
+        write(&root.join(path), text);
+    }
 }
 
 fn if_requested(folder: &Path) {

@@ -111,7 +111,9 @@ fn of_reports(command: &Command, key: &str, value: &str) -> Result<(), String> {
         ("remedy-must" | "remedy-must-not", _) => {
             each(&|_| Ok(()))?;
             let mut texts = Vec::new();
-            reports.iter().for_each(|report| advice(report, false, &mut texts));
+            for report in &reports {
+                advice(report, false, &mut texts);
+            }
             matches(key, value, &texts.join("\n"))
         }
         _ => Err("no such key".to_owned()),
@@ -124,7 +126,8 @@ fn is_one(some: &str, found: &str) -> Result<(), String> {
 
 fn matches(key: &str, pattern: &str, text: &str) -> Result<(), String> {
     let pattern = RegexBuilder::new(pattern).unicode(false).build().unwrap();
-    if pattern.is_match(text.as_bytes()) != key.ends_with("-not") { Ok(()) } else { Err(text.to_owned()) }
+    let wanted = !key.ends_with("-not");
+    if pattern.is_match(text.as_bytes()) == wanted { Ok(()) } else { Err(text.to_owned()) }
 }
 
 fn status(report: Option<&Value>, address: &str) -> String {
@@ -152,12 +155,13 @@ fn findings(report: &Value) -> Vec<String> {
 
 /// A member by its path, as `logs.0.complete`.
 fn at(report: &Value, path: &str) -> String {
-    let step = |value: Option<&Value>, name: &str| match (value, name.parse::<usize>()) {
-        (Some(Value::Array(items)), Ok(index)) => items.get(index).cloned(),
-        (Some(Value::Object(members)), _) => members.get(name).cloned(),
-        _ => None,
-    };
-    let found = path.split('.').fold(Some(report.clone()), |value, name| step(value.as_ref(), name));
+    let mut found = Some(report);
+    for name in path.split('.') {
+        found = found.and_then(|value| match name.parse::<usize>() {
+            Ok(index) if value.is_array() => value.get(index),
+            _ => value.get(name),
+        });
+    }
     found.map_or("-".to_owned(), |value| value.as_str().map_or(value.to_string(), str::to_owned))
 }
 
