@@ -284,7 +284,8 @@ impl World {
     }
 
     fn tree(&self) -> Tree {
-        let mut text = String::from("proc/xen/capabilities = control_d\\n\n");
+        // Another driver's directory: where none is, pciback's proves nothing by not being there.
+        let mut text = String::from("proc/xen/capabilities = control_d\\n\nsys/bus/pci/drivers/uhci_hcd/\n");
         let mut handlers = String::new();
         for (address, owner) in ADDRESSES.iter().zip(self.owners) {
             let _ = writeln!(text, "sys/bus/pci/devices/{address}/class = 0x0c0300\\n");
@@ -319,12 +320,15 @@ impl World {
         text.into_bytes()
     }
 
-    /// Every boot as a text file holds it that does not say who wrote its lines; or as one that does.
+    /// Every boot as a text file holds it that does not say who wrote its lines; or as one that does (`dmesg -x`).
     fn file(&self, says_author: bool) -> Vec<u8> {
         let mut text = String::new();
         for record in self.older.iter().chain(&self.ring) {
             let time = format!("[{:5}.{:06}]", record.micros / 1_000_000, record.micros % 1_000_000);
-            let prefix = if says_author { format!("<{}>", record.priority) } else { String::new() };
+            let facility = if record.priority < 8 { "kern" } else { "user" };
+            let level =
+                ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"][usize::from(record.priority % 8)];
+            let prefix = if says_author { format!("{facility:<6}:{level:<6}: ") } else { String::new() };
             let _ = writeln!(text, "{prefix}{time} {}", record.text);
         }
         text.into_bytes()
