@@ -3,10 +3,14 @@
 use pciback_audit::report::Code;
 
 const FINDINGS: &str = include_str!("../../docs/findings.md");
+const EVIDENCE: &str = include_str!("../../docs/evidence.md");
 
-/// The section about `code`, or a list of all codes.
+/// The section about `code`, the rules of evidence, or a list of all codes.
 pub(super) fn explain(code: Option<&str>) -> Result<String, String> {
     let Some(name) = code else { return Ok(list()) };
+    if name == "evidence" {
+        return Ok(EVIDENCE.to_owned());
+    }
     let code: Code = name.parse().map_err(|_unknown| unknown(name))?;
     Ok(section(code).unwrap_or_else(|| code.summary()).trim_end().to_owned() + "\n")
 }
@@ -15,7 +19,7 @@ fn list() -> String {
     let widest = Code::ALL.iter().map(|code| code.name().len()).max().unwrap_or_default();
     let lines: Vec<String> =
         Code::ALL.iter().map(|code| format!("{:widest$}  {}", code.name(), code.summary())).collect();
-    lines.join("\n") + "\n"
+    lines.join("\n") + "\n\nrules by which evidence is weighed: pciback-audit explain evidence\n"
 }
 
 /// What stands in the documentation from the code's heading to the next one.
@@ -56,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_terminal_of_80_columns_shows_it_unbroken() {
-        for line in FINDINGS.lines() {
+        for line in FINDINGS.lines().chain(EVIDENCE.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
         }
         assert!(list().lines().all(|line| line.chars().count() <= 100));

@@ -13,6 +13,7 @@ This is the one description of dom0's hardware:
                                     00:1f.3  SMBus
 
 Only with `machine: xen broken-bar`: 00:0a.0, which cannot be enabled, and 00:09.0, which makes it so.
+Only with `machine: xen vga`: 00:0b.0, a display with an option ROM.
 """
 
 import shutil
@@ -80,6 +81,8 @@ class Boot:
         if "broken-bar" in flags:
             words += ["-drive", "if=none,id=broken,driver=null-co,size=1M"]
             words += [word for device in BROKEN_BAR for word in ("-device", device)]
+        if "vga" in flags:
+            words += ["-device", "VGA,addr=0b.0"]
         initramfs = self.folder / "initramfs"
         if bare:
             return words + ["-kernel", str(kernel.vmlinuz), "-append", line, "-initrd", str(initramfs)]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 KEYS = {
     "kernels": "6.1",   # names out of kernels.py
-    "machine": "xen",   # or `bare` (no hypervisor); more flags: iommu, broken-bar, guest (Xen's tools inside)
+    "machine": "xen",   # or `bare` (no hypervisor); more flags: iommu, broken-bar, vga, guest (Xen's tools inside)
     "cmdline": "",      # more of dom0's kernel command line
     "seconds": "150",   # the whole boot's limit
     "memory": "1024",   # megabytes of the machine

@@ -53,11 +53,20 @@ DEVICE = [
     r"Failed to add - passthrough or MSI/MSI-X might fail!",
     r"PCI INT [A-D](?:: no GSI| -> GSI \d+ .*)",
     r"Xen PCI mapped GSI\d+ to IRQ\d+",
+    r"Invalid PCI ROM (?:header|data) signature: expecting .*",
+    r"vgaarb: (?:changed VGA decodes|VGA decodes changed): .*",
+    # dev_dbg and pr_debug, only where dynamic debugging is on
+    r"probing\.\.\.|deferring initialization|initializing(?:\.\.\.| config| virtual configuration space)?|enabling device|save state of device",
+    r"rese(?:t)?ting \(FLR, D3, etc\) the device|reset device|added config field at offset .*|Found capability .*",
+    r"pcistub_device_(?:alloc|release)|pcistub_init_devices_late|removing",
+    r"free-ing (?:dynamically allocated )?virtual configuration space fields",
+    r"found device to remove.*|unregistering for \d+|exporting dom .*|removing dom .*",
 ]
 
 # about the module, or a domain
 OTHER = [
     rf"{MODULE}backend is (?:vpci|passthrough)",
+    rf"{MODULE}(?:wants to seize {BDF}|removed {BDF} from seize list|pcistub_init_devices_late)",
     rf"{MODULE}Error parsing pci_devs_to_hide at \".*",
     r"pciback: probe of \S+ failed with error -?\d+",
     rf"{MODULE}unknown parameter '.*' ignored",
