@@ -258,7 +258,16 @@ fn monitors_are_told_on_standard_output() {
 #[test]
 fn nothing_requested_is_a_line_all_the_same() {
     let nothing = Folder::new();
-    nothing.file("etc/hostname", b"host\n");
+    // Every place that could hold a list is there.
+    for (path, text) in [
+        ("etc/hostname", "host\n"),
+        ("etc/modprobe.d/sound.conf", "options snd index=1\n"),
+        ("lib/modprobe.d/net.conf", "options e1000e debug=0\n"),
+        ("proc/cmdline", "root=/dev/sda1 ro\n"),
+        ("sys/module/ahci/version", "3\n"),
+    ] {
+        nothing.file(path, text.as_bytes());
+    }
     let check = |args: &str| audit(&format!("--root {} {args}", nothing.path().display()));
     let said = plugin(&check("--format nagios").run().ends_with(3).out);
     assert!(said.text.starts_with("no list of devices was found"), "{}", said.text);

@@ -45,7 +45,7 @@ fn our_kmsg(line: &str) -> Vec<Said> {
 /// A line of syslog(2).
 fn our_klog(line: &str) -> Vec<Said> {
     let mut said = Vec::new();
-    let mut decoder = Decoder::new(0);
+    let mut decoder = Decoder::for_syslog_call(0);
     decoder.feed(format!("{line}\n").as_bytes(), &mut |input| said.push(ours(&input)));
     decoder.finish(&mut |input| said.push(ours(&input)));
     said

@@ -73,7 +73,8 @@ impl Dom0 {
 
     fn tree(&self) -> String {
         let mut text = String::from(
-            "proc/xen/capabilities = control_d\\n\nsys/bus/pci/devices/0000:00:00.0/class = 0x060000\\n\n",
+            "proc/xen/capabilities = control_d\\n\nsys/bus/pci/devices/0000:00:00.0/class = 0x060000\\n\n\
+             sys/bus/pci/drivers/ahci/\n",
         );
         for (address, owner) in [A, B].iter().zip(self.owners) {
             let Some(owner) = owner else { continue };

@@ -251,7 +251,7 @@ impl Subject<'_> {
                 "its seizing line may belong to an earlier load of the module"
             } else if trail.lossy {
                 "a record that contradicts its seizing line may be among those that are missing"
-            } else if trail.unsure {
+            } else if trail.unsure || trail.maybe_released {
                 "a later record may mean that it is not pciback's"
             } else if self.scene.history.damaged.is_some() {
                 "a record of pciback that cannot be read may be about it"

@@ -55,6 +55,10 @@ fn doubt(scene: &Scene<'_>) -> Option<Finding> {
         ),
     };
     let severity = if scene.host.is_none() { Severity::Unknown } else { Severity::Info };
+    if scene.host.is_some() && code == Code::NotDom0 {
+        // The host says that itself.
+        return None;
+    }
     let mut found = finding(code, severity, message);
     if let Some(Doubt::NotDom0(fact)) = &scene.story.doubt {
         found.evidence.push(scene.shown(fact));

@@ -227,7 +227,7 @@ impl Chronicle {
             }
             // pciback does not have it, or it was named twice, or another guest has it.
             Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
-            Event::MaybeReleased { .. } => trail.unsure = true,
+            Event::MaybeReleased { .. } => trail.maybe_released = true,
             Event::Unrecognised { failing, .. } => trail.unsure |= failing,
             Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
             Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),

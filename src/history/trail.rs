@@ -30,6 +30,8 @@ pub struct Trail {
     pub doubtful: bool,
     /// Whether a later record may mean that it is not pciback's.
     pub unsure: bool,
+    /// Whether pciback may have let it go: what it printed is printed when a guest gives it back as well.
+    pub maybe_released: bool,
     /// A record of pciback about it cannot be read.
     pub damaged: Option<Arc<Fact>>,
     /// Whether its set-up had the time to fail: the load came to its end behind it, or a second went by.
@@ -56,6 +58,7 @@ impl Trail {
             && self.over
             && !self.doubtful
             && !self.unsure
+            && !self.maybe_released
             && !self.lossy
     }
 
@@ -102,7 +105,7 @@ impl Trail {
         }
         self.exported = Some(heard.fact());
         (self.trouble, self.taken, self.damaged) = (None, None, None);
-        (self.doubtful, self.unsure, self.over, self.sound) = (false, false, true, true);
+        (self.doubtful, self.unsure, self.maybe_released, self.over, self.sound) = (false, false, false, true, true);
         self.gaps = gaps;
     }
 
@@ -131,6 +134,6 @@ impl Trail {
 
     fn clear(&mut self) {
         (self.exported, self.trouble, self.taken, self.damaged, self.bound) = (None, None, None, None, None);
-        (self.doubtful, self.unsure, self.over, self.sound) = (false, false, false, false);
+        (self.doubtful, self.unsure, self.maybe_released, self.over, self.sound) = (false, false, false, false, false);
     }
 }

@@ -94,7 +94,14 @@ impl Stream {
                 tagged(record);
                 self.heading.open(record, None);
             }
-            (Form::Names, None) if self.container == Container::Undecided => self.container = Container::Stated,
+            (Form::Names, None) if self.container.is_trusted() => {
+                self.container = Container::Stated;
+                self.heading.open(record, None);
+            }
+            // dmesg indents the further lines of a message.
+            (Form::Bare, None) if self.container == Container::Stated && line.starts_with(b" ") => {
+                record.author = self.heading.author().unwrap_or(record.author);
+            }
             (_, None) if self.container == Container::Undecided => self.container = Container::Text,
             (_, None) => {}
         }

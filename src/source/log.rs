@@ -166,13 +166,13 @@ impl Logs {
     fn part(&mut self, name: &str, reader: &mut dyn Read, reading: &mut Below) {
         let mut log = self.begin(name, LogKind::File);
         let read = decode(self.logs.len(), reader, &mut log);
-        if read.is_ok() && log.kernel_records == 0 && log.notable == 0 {
-            log.end();
+        let failed = read.is_err();
+        self.end(log, read);
+        let says = |log: &Log| log.kernel_records > 0 || log.notable > 0;
+        if !failed && let Some(log) = self.logs.pop_if(|log| !says(log)) {
             // Its number is the next log's, unless none follows.
             reading.blank.get_or_insert(log);
-            return;
         }
-        self.end(log, read);
     }
 
     fn begin(&self, name: &str, kind: LogKind) -> Log {

@@ -78,6 +78,8 @@ pub struct Boot {
     pub past: Option<Box<Chronicle>>,
     /// The facts that can decide something, and the gaps, in the order of the log.
     pub moments: Vec<Moment>,
+    /// The command line of the host's boot before, where the log begins behind this one's own.
+    pub earlier_line: Option<Arc<Fact>>,
     /// Facts that user space wrote.
     pub forged: Forged,
     /// Whether the kernel said that the boot ends.

@@ -284,6 +284,20 @@ impl<'a> Known<'a> {
         })
     }
 
+    /// Whether a stretch that stands before the last boot in its log can be what followed in the same boot: it has no beginning,
+    /// and its clock goes on where that of the last boot ends. Only other times or an id tell.
+    fn may_come_before(&self, last: usize) -> bool {
+        let parts = |at: usize| self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
+        let Some(before) = last.checked_sub(1) else { return false };
+        let clock_only = |boot: &Boot| boot.id.is_none() && boot.span.0.wall.is_none() && boot.span.1.wall.is_none();
+        parts(last).iter().any(|(log, boot)| {
+            parts(before).iter().any(|(other, earlier)| {
+                let goes_on = earlier.span.0.uptime.is_some_and(|start| boot.span.1.uptime.is_some_and(|end| start >= end));
+                log == other && clock_only(boot) && clock_only(earlier) && boot.banner && !earlier.banner && goes_on
+            })
+        })
+    }
+
     /// The boots, the last one behind all others, and whether it is known which that is.
     fn in_order(mut self, ring: &dyn Fn(usize) -> bool) -> (Vec<Parts<'a>>, bool) {
         let lasts: BTreeSet<usize> = self.last.values().copied().collect();
@@ -308,6 +322,7 @@ impl<'a> Known<'a> {
                 last = if later { Some(at) } else { last };
             }
         }
+        known &= !last.is_some_and(|last| self.may_come_before(last));
         if let Some(last) = last.filter(|last| last + 1 < self.boots.len()) {
             let parts = self.boots.remove(last);
             self.boots.push(parts);

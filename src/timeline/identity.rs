@@ -182,7 +182,9 @@ impl Identity {
         if self.banner.is_none() || other.banner.is_none() {
             return Sameness::CannotTell;
         }
-        by_distance(apart(one.0, two.0, one.2 && two.2), one.1 && two.1, CLOSE, FAR)
+        // A log daemon may have read the banner long after it was printed.
+        let exact = self.instants.is_none() && other.instants.is_none();
+        by_distance(apart(one.0, two.0, one.2 && two.2), one.1 && two.1, if exact { CLOSE } else { FAR }, FAR)
     }
 
     /// Whether both hold several records whose times no other boot has.

@@ -103,7 +103,7 @@ fn goes_on(boot: &Boot, record: &Record<'_>, heard: &[Said], banner: bool, own: 
 pub(super) fn is_same_moment(boot: &Boot, record: &Record<'_>) -> bool {
     match (record.stamp.uptime, &record.stamp.wall) {
         (Some(_), Some(_)) => boot.identity.holds_instant(&record.stamp),
-        (Some(now), None) => boot.last_uptime.is_none_or(|before| now.saturating_add(JITTER) >= before),
+        (Some(now), None) => boot.span.1.uptime.is_none_or(|before| now.saturating_add(JITTER) >= before),
         (None, _) => true,
     }
 }

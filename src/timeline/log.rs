@@ -198,7 +198,7 @@ impl Log {
     pub fn fail(&mut self, why: String) {
         let gap = Gap { place: Place { log: self.index, ..Place::default() }, lost: None };
         self.failure = Some(why);
-        self.take_gap(gap);
+        self.take(Input::Gap(gap));
     }
 
     /// Takes what the decoder found next.
@@ -231,7 +231,15 @@ impl Log {
         }
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
-            self.boots.iter_mut().for_each(Boot::sort);
+            let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
+            for boot in &mut self.boots {
+                boot.sort();
+                match boot.command_line() {
+                    Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
+                    None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
+                    None => {}
+                }
+            }
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();

@@ -130,9 +130,6 @@ impl<'a> Story<'a> {
             if Some(at) == asked {
                 story.lay(parts);
             } else {
-                if asked.is_some_and(|asked| at < asked) {
-                    story.earlier_line = parts.iter().find_map(|(_, boot)| boot.command_line()).or(story.earlier_line);
-                }
                 story.leave_out(parts);
             }
         }
@@ -222,6 +219,7 @@ impl<'a> Story<'a> {
 
     fn lay(&mut self, parts: &[(usize, &'a Boot)]) {
         for (_, boot) in parts {
+            self.earlier_line = self.earlier_line.take().or_else(|| boot.earlier_line.clone());
             self.id = self.id.or(boot.id);
             self.release = self.release.take().or_else(|| boot.release.clone());
             self.timed |= boot.timed;
