@@ -459,8 +459,7 @@ fn a_signal_ends_it_whatever_it_waits_for() {
     use rustix::process::{Pid, Signal, kill_process};
     let folder = Folder::new();
     let fifo = fifo(&folder);
-    // SIGINT is ignored where a shell started the tests in the background, and then by the program as well.
-    for (command, signal) in [("check", Signal::TERM), ("scan", Signal::TERM)] {
+    for (command, signal) in [("check", Signal::TERM), ("check", Signal::INT), ("scan", Signal::TERM)] {
         let mut child = audit(command).with("--hide").with(FOUR).with(&fifo).command().spawn().unwrap();
         // By then it waits; a signal that comes sooner ends it as well.
         std::thread::sleep(Duration::from_millis(300));

@@ -166,7 +166,6 @@ fn status(report: &Report, device: &str) -> &'static str {
 const TWO_PORTS: &str = "(0000:00:1d.0)(0000:00:1d.1)";
 
 #[test]
-#[ignore = "the records of a release are no loss yet"]
 fn a_release_that_the_kernel_tells_of_is_a_loss_by_the_log_alone() {
     let report = by_logs(TWO_PORTS, &["assignable-remove-debug"]);
     assert_eq!((status(&report, "1d.0"), status(&report, "1d.1")), ("seized", "lost"), "{}", summary(&report));
@@ -192,7 +191,6 @@ fn two_boots_of_one_machine_are_never_one() {
 }
 
 #[test]
-#[ignore = "texts of the core behind the prefix unsettle a device"]
 fn what_others_print_in_pcibacks_name_unsettles_no_device() {
     let report = by_logs("(0000:00:03.0)(0000:00:0b.0)", &["rom-read"]);
     let seized = ["03.0", "0b.0"].map(|device| status(&report, device));

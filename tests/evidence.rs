@@ -82,7 +82,6 @@ fn same_or_unknown(found: &Report, expected: &Report, what: &str) {
 }
 
 #[test]
-#[ignore = "files without a boot of their own are judged by their order"]
 fn files_may_be_named_in_any_order() {
     let mut dice = Dice::new(2);
     for round in 0..120 {
@@ -103,7 +102,6 @@ fn files_may_be_named_in_any_order() {
 }
 
 #[test]
-#[ignore = "newest-first logs are not put in order yet"]
 fn newest_first_is_put_in_order_or_unknown() {
     let mut dice = Dice::new(3);
     for round in 0..120 {
@@ -205,7 +203,6 @@ fn the_further_lines_of_a_message_are_its_authors() {
 }
 
 #[test]
-#[ignore = "further lines of a message in a file of syslog are read as records"]
 fn the_further_lines_of_a_message_are_its_programs() {
     user_messages_change_nothing(&[Form::Syslog], 3, 7);
 }
@@ -255,7 +252,6 @@ fn with_text(dice: &mut Dice, levels: &[u8], text: &str) -> (&'static str, Strin
 }
 
 #[test]
-#[ignore = "texts of the core behind the prefix unsettle a device"]
 fn a_text_of_others_behind_the_prefix_leaves_a_settled_device_settled() {
     let mut dice = Dice::new(8);
     for _ in 0..400 {
@@ -266,7 +262,6 @@ fn a_text_of_others_behind_the_prefix_leaves_a_settled_device_settled() {
 }
 
 #[test]
-#[ignore = "every unknown text unsettles a device"]
 fn an_unknown_text_of_pciback_unsettles_a_device_only_if_it_reads_like_a_failure() {
     let mut dice = Dice::new(9);
     for _ in 0..200 {
@@ -374,7 +369,6 @@ fn a_line_cut_short_settles_nothing() {
 }
 
 #[test]
-#[ignore = "a record that is cut is no doubt yet"]
 fn a_record_of_pciback_cut_short_is_never_taken_for_none() {
     let mut dice = Dice::new(12);
     for form in [Form::Kmsg, Form::DmesgX, Form::Syslog, Form::Dmesg] {

@@ -138,7 +138,6 @@ fn with_its_loads() {
 }
 
 #[test]
-#[ignore = "every address of a log is kept"]
 fn with_its_addresses() {
     grows_as_its_log("addresses", 15_000, |addresses| {
         let mut text = banner("a") + &load("a", 5);
@@ -151,13 +150,11 @@ fn with_its_addresses() {
 }
 
 #[test]
-#[ignore = "a scan copies its boots"]
 fn with_its_boots() {
     grows_as_its_log("boots", 1_500, |boots| (0..boots).map(|_| banner("a") + &load("a", 5)).collect());
 }
 
 #[test]
-#[ignore = "every boot of a log is kept"]
 fn with_its_banners() {
     grows_as_its_log("banners", 5_000, |banners| "Linux version 6.1.0\n".repeat(banners));
 }
@@ -180,7 +177,6 @@ fn with_its_hosts() {
 }
 
 #[test]
-#[ignore = "the text of a record is kept once for each of its messages"]
 fn with_the_length_of_a_line() {
     grows_as_its_log("messages in a line", 2_000, |messages| {
         "pciback 0000:00:1d.0: seizing device ".repeat(messages) + "\n"

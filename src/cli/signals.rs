@@ -19,10 +19,10 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches the signals that end a one-shot command, but for those that its parent has it ignore (`nohup`).
+    /// Catches the signals that end a one-shot command; SIGHUP not where its parent has it ignore that (`nohup`).
     pub(super) fn of_one_shot() -> Result<Self, String> {
         let ignored = ignored();
-        Self::catch([SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| !ignored(*signal)), None)
+        Self::catch([SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !ignored(SIGHUP)), None)
     }
 
     /// Catches SIGTERM and SIGINT, which end a watch, and SIGHUP, which has it begin anew.

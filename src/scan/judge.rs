@@ -177,7 +177,7 @@ impl<'a> Judge<'a> {
                 // A boot of which only witnesses were selected is still a kernel's.
                 (None, Some(log)) => {
                     let mut only = log.only(boot);
-                    only.kernel_records = only.kernel_records.max(boot.kernel_records);
+                    only.kernel_records = only.kernel_records.max(u64::from(boot.kernel_records > 0));
                     only.records = only.records.max(only.kernel_records);
                     alone.push(only);
                 }

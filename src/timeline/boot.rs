@@ -46,6 +46,8 @@ pub struct Boot {
     pub id: Option<BootId>,
     /// The host, where the format names it.
     pub hostname: Option<String>,
+    /// Whether the host changed its name to the full one, or to the short one, within this boot.
+    pub renamed: bool,
     /// Kernel release, from the banner.
     pub release: Option<String>,
     /// Whether the log holds the kernel's first record of this boot.
@@ -82,6 +84,8 @@ pub struct Boot {
     pub earlier_line: Option<Arc<Fact>>,
     /// Facts that user space wrote.
     pub forged: Forged,
+    /// Where its first and its last record stand.
+    pub(super) places: (u64, u64),
     /// Whether the kernel said that the boot ends.
     pub(super) ended: bool,
     pub(super) repeats: Repeats,
@@ -156,6 +160,10 @@ impl Boot {
                 end.wall = record.stamp.wall.or(end.wall);
             }
         }
+        if self.records == 0 {
+            self.places.0 = record.place.offset;
+        }
+        self.places.1 = record.place.offset;
         self.records += 1;
         self.kernel_records += u64::from(own);
         if self.id.is_none() {
@@ -316,6 +324,8 @@ impl Boot {
     pub(super) fn join(&mut self, later: Self) {
         self.identity.join(&later.identity);
         self.id = self.id.or(later.id);
+        self.renamed |= later.renamed;
+        self.renamed |= matches!((&self.hostname, &later.hostname), (Some(one), Some(other)) if one != other);
         self.hostname = later.hostname.or(self.hostname.take());
         self.release = self.release.take().or(later.release);
         self.banner |= later.banner;
@@ -335,6 +345,7 @@ impl Boot {
             }
             self.timed = true;
             self.span.1 = later.span.1;
+            self.places.1 = later.places.1;
         }
         self.ended = later.ended;
         self.forged.join(later.forged);

@@ -201,6 +201,9 @@ fn full_names<'a>(named: BTreeMap<&'a str, Vec<(usize, &'a Boot)>>) -> BTreeMap<
     for (name, boots) in named {
         let shorter = full.get(short(name)).filter(|_| short(name) != name).is_some_and(|known| {
             let last = |boots: &[(usize, &'a Boot)]| boots.iter().rev().take(MOST_NEAR).map(|(_, boot)| *boot).collect();
+            if known.iter().chain(&boots).any(|(_, boot)| boot.renamed) {
+                return true;
+            }
             let (known, boots): (Vec<&Boot>, Vec<&Boot>) = (last(known), last(&boots));
             let same = |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
             boots.iter().any(same)
@@ -238,6 +241,8 @@ struct Known<'a> {
     starts: BTreeMap<i64, Vec<usize>>,
     /// The last boot of each log.
     last: BTreeMap<usize, usize>,
+    /// Which boots each log tells of, in its order.
+    told: BTreeMap<usize, Vec<usize>>,
 }
 
 impl<'a> Known<'a> {
@@ -258,9 +263,30 @@ impl<'a> Known<'a> {
             }
         }
         self.last.insert(log, at);
+        self.told.entry(log).or_default().push(at);
     }
 
-    /// The boot that another part is of. A log tells of its boots in their order: none before the last one it told of.
+    /// Puts the boots into the order of their starts, where all are known and that is the order of every log.
+    fn sort(&mut self) {
+        let start = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
+        let Some(starts) = self.boots.iter().map(start).collect::<Option<Vec<i64>>>() else { return };
+        let mut order: Vec<usize> = (0..self.boots.len()).collect();
+        order.sort_by_key(|at| starts.get(*at));
+        let mut place = vec![0; order.len()];
+        for (new, old) in order.iter().enumerate() {
+            place.get_mut(*old).into_iter().for_each(|place| *place = new);
+        }
+        let new = |at: &usize| place.get(*at).copied().unwrap_or_default();
+        if self.told.values().any(|told| !told.is_sorted_by_key(new)) {
+            return;
+        }
+        self.last.values_mut().for_each(|at| *at = new(at));
+        let mut taken: Vec<Option<Parts<'a>>> = std::mem::take(&mut self.boots).into_iter().map(Some).collect();
+        self.boots = order.into_iter().filter_map(|at| taken.get_mut(at)?.take()).collect();
+    }
+
+    /// The boot that another part is of. Where times without years fit several, it is the first behind the last one that its
+    /// log told of.
     fn find(&self, log: usize, boot: &Boot) -> Option<usize> {
         if let Some(at) = boot.id.and_then(|id| self.ids.get(&id)) {
             return Some(*at);
@@ -268,11 +294,18 @@ impl<'a> Known<'a> {
         let before = self.last.get(&log).copied();
         let first = before.unwrap_or(0);
         let shared = boot.identity.prints().filter_map(|print| self.prints.get(print)).copied();
-        let shared: BTreeSet<usize> = shared.filter(|at| *at >= first).collect();
+        let shared: BTreeSet<usize> = shared.collect();
         let start = boot.identity.start();
-        let near = start.into_iter().flat_map(|start| self.starts.range(start - NEAR..=start + NEAR));
-        let near = near.flat_map(|(_, boots)| boots.split_at(boots.partition_point(|at| *at < first)).1.iter().take(MOST_NEAR));
-        let near: BTreeSet<usize> = near.take(MOST_NEAR).copied().collect();
+        let range = start.map(|start| self.starts.range(start - NEAR..=start + NEAR));
+        let near = |ahead: bool| -> BTreeSet<usize> {
+            let boots = |boots: &'_ Vec<usize>| {
+                let (behind, own) = boots.split_at(boots.partition_point(|at| *at < first));
+                let boots: Vec<usize> = (if ahead { own } else { behind }).iter().take(MOST_NEAR).copied().collect();
+                boots
+            };
+            range.clone().into_iter().flatten().flat_map(|(_, found)| boots(found)).take(MOST_NEAR).collect()
+        };
+        let near = near(true).into_iter().chain(near(false));
         shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(self.boots.len().checked_sub(1)).find(|at| {
             let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
             // Another boot of this log stands between.
@@ -300,6 +333,7 @@ impl<'a> Known<'a> {
 
     /// The boots, the last one behind all others, and whether it is known which that is.
     fn in_order(mut self, ring: &dyn Fn(usize) -> bool) -> (Vec<Parts<'a>>, bool) {
+        self.sort();
         let lasts: BTreeSet<usize> = self.last.values().copied().collect();
         // The ring buffer is of the running boot, whatever order the logs were named in.
         let rings = self.last.iter().filter(|(log, _)| ring(**log)).map(|(_, at)| *at).max();

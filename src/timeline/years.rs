@@ -123,9 +123,14 @@ fn date_boot(boot: &mut Boot, dates: &Dates) {
         stamp.wall = Some(dated);
         ends = Some((ends.map_or(dated, |(first, _)| first), dated));
     }
-    // The first and the last record of the boot stand before and behind these.
-    let Some((first, last)) = ends else { return };
     let (from, to) = &mut boot.span;
+    let Some((first, last)) = ends else {
+        for (stamp, offset) in [(from, boot.places.0), (to, boot.places.1)] {
+            stamp.wall = stamp.wall.and_then(|wall| dates.date(&wall, offset)).or(stamp.wall);
+        }
+        return;
+    };
+    // The first and the last record of the boot stand before and behind these.
     near(from, first, |wall| wall.local <= first.local + AHEAD, -1);
     near(to, last, |wall| wall.local >= last.local - AHEAD, 1);
 }
