@@ -9,7 +9,7 @@ use super::Scan;
 use super::set::HostLog;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
-use crate::record::Stamp;
+use crate::record::{Stamp, Wall};
 use crate::report::{Report, Run, Verdict};
 use crate::timeline::{Boot, BootChoice, Host, Log, Moment};
 
@@ -216,7 +216,10 @@ fn speaks_of_pciback(boot: &Boot) -> bool {
 }
 
 fn first_of(parts: &Parts<'_>) -> Option<Stamp> {
-    parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.0).next()
+    // A file that says nothing else does not tell its years.
+    let starts = || parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.0);
+    let dated = |stamp: &Stamp| stamp.wall.is_some_and(|wall| chrono::Datelike::year(&wall.local) != Wall::NO_YEAR);
+    starts().find(dated).or_else(|| starts().next())
 }
 
 fn last_of(parts: &Parts<'_>) -> Option<Stamp> {

@@ -143,14 +143,24 @@ pub(super) fn hosts_of_case(logs: &[Log]) -> Hosts<'_> {
     group(logs, true)
 }
 
+/// A stretch of a log that is of one boot, and its place among all.
+#[derive(Clone, Copy)]
+struct Stretch<'a> {
+    number: usize,
+    log: usize,
+    boot: &'a Boot,
+}
+
 fn group(logs: &[Log], together: bool) -> Hosts<'_> {
     let ordered = in_time(logs);
-    let mut named: BTreeMap<&str, Vec<(usize, &Boot)>> = BTreeMap::new();
-    let mut unnamed: BTreeMap<usize, Vec<(usize, &Boot)>> = BTreeMap::new();
-    for (log, boot) in ordered.iter().flat_map(|log| log.boots.iter().map(|boot| (log.index, boot))) {
+    let mut named: BTreeMap<&str, Vec<Stretch<'_>>> = BTreeMap::new();
+    let mut unnamed: BTreeMap<usize, Vec<Stretch<'_>>> = BTreeMap::new();
+    let stretches = ordered.iter().flat_map(|log| log.boots.iter().map(|boot| (log.index, boot)));
+    for (number, (log, boot)) in stretches.enumerate() {
+        let stretch = Stretch { number, log, boot };
         match &boot.hostname {
-            Some(name) => named.entry(name).or_default().push((log, boot)),
-            None => unnamed.entry(if together { 0 } else { log }).or_default().push((log, boot)),
+            Some(name) => named.entry(name).or_default().push(stretch),
+            None => unnamed.entry(if together { 0 } else { log }).or_default().push(stretch),
         }
     }
     let mut unattributed = 0;
@@ -159,15 +169,15 @@ fn group(logs: &[Log], together: bool) -> Hosts<'_> {
     let mut hosts = Vec::new();
     for (_, boots) in unnamed {
         let mut own = Vec::new();
-        for (log, boot) in boots {
+        for stretch in boots {
             let owner = match names.first() {
                 Some(only) if together && names.len() == 1 => Some(*only),
-                _ => owner(&named, boot),
+                _ => owner(&named, stretch.boot),
             };
             match owner.and_then(|name| named.get_mut(name)) {
-                Some(known) => known.push((log, boot)),
-                None if several.contains(&log) => unattributed += boot.notable,
-                None => own.push((log, boot)),
+                Some(known) => known.push(stretch),
+                None if several.contains(&stretch.log) => unattributed += stretch.boot.notable,
+                None => own.push(stretch),
             }
         }
         if !own.is_empty() {
@@ -185,23 +195,23 @@ fn names_several(log: &Log) -> bool {
 }
 
 /// The host of which this boot of a log without names is.
-fn owner<'n>(named: &BTreeMap<&'n str, Vec<(usize, &Boot)>>, boot: &Boot) -> Option<&'n str> {
+fn owner<'n>(named: &BTreeMap<&'n str, Vec<Stretch<'_>>>, boot: &Boot) -> Option<&'n str> {
     // In logs of many hosts nobody asks whose a nameless file is.
     let mut same = named.iter().take(MOST_ASKED).filter(|(_, boots)| {
-        boots.iter().rev().take(MOST_ASKED).any(|(_, known)| known.identity.compare(&boot.identity) == Sameness::Same)
+        boots.iter().rev().take(MOST_ASKED).any(|known| known.boot.identity.compare(&boot.identity) == Sameness::Same)
     });
     let first = same.next()?;
     same.next().is_none().then_some(*first.0)
 }
 
 /// Joins a host's short name and its full one, where one boot is told under both.
-fn full_names<'a>(named: BTreeMap<&'a str, Vec<(usize, &'a Boot)>>) -> BTreeMap<String, Vec<(usize, &'a Boot)>> {
-    let mut full: BTreeMap<String, Vec<(usize, &Boot)>> = BTreeMap::new();
+fn full_names<'a>(named: BTreeMap<&'a str, Vec<Stretch<'a>>>) -> BTreeMap<String, Vec<Stretch<'a>>> {
+    let mut full: BTreeMap<String, Vec<Stretch<'_>>> = BTreeMap::new();
     // A short name comes before its full ones.
     for (name, boots) in named {
         let shorter = full.get(short(name)).filter(|_| short(name) != name).is_some_and(|known| {
-            let last = |boots: &[(usize, &'a Boot)]| boots.iter().rev().take(MOST_NEAR).map(|(_, boot)| *boot).collect();
-            if known.iter().chain(&boots).any(|(_, boot)| boot.renamed) {
+            let last = |boots: &[Stretch<'a>]| boots.iter().rev().take(MOST_NEAR).map(|stretch| stretch.boot).collect();
+            if known.iter().chain(&boots).any(|stretch| stretch.boot.renamed) {
                 return true;
             }
             let (known, boots): (Vec<&Boot>, Vec<&Boot>) = (last(known), last(&boots));
@@ -216,9 +226,10 @@ fn full_names<'a>(named: BTreeMap<&'a str, Vec<(usize, &'a Boot)>>) -> BTreeMap<
 }
 
 impl<'a> Host<'a> {
-    fn of(name: Option<String>, stretches: Vec<(usize, &'a Boot)>, logs: &[Log]) -> Self {
+    fn of(name: Option<String>, mut stretches: Vec<Stretch<'a>>, logs: &[Log]) -> Self {
+        stretches.sort_by_key(|stretch| stretch.number);
         let mut known = Known::default();
-        for (log, boot) in stretches {
+        for Stretch { log, boot, .. } in stretches {
             known.take(log, boot);
         }
         let ring = |log: usize| logs.iter().any(|known| known.index == log && known.kind == LogKind::Ring);

@@ -149,6 +149,13 @@ impl Identity {
         (known.least - CLOSE..=known.most + CLOSE).contains(&instant)
     }
 
+    /// Whether a record's clocks show a boot instant that is far from that of this boot: another boot, or a clock that was set.
+    pub(super) fn contradicts_instant(&self, stamp: &Stamp) -> bool {
+        let (Some(known), Some(uptime), Some(wall)) = (&self.instants, stamp.uptime, &stamp.wall) else { return false };
+        let instant = micros(wall).saturating_sub_unsigned(uptime);
+        !(known.least - FAR..=known.most + FAR).contains(&instant)
+    }
+
     /// Whether both belong to one boot.
     pub fn compare(&self, other: &Self) -> Sameness {
         if let (Some(one), Some(other)) = (self.id, other.id) {

@@ -45,6 +45,10 @@ impl Log {
         let lane = self.lanes.get(name).filter(|lane| lane.reboots == self.reboots);
         let known = lane.and_then(|lane| Some((lane.boot, self.boots.get(lane.boot)?)));
         match known {
+            // Lines without a name may be of several hosts, and of several boots of one that has its name most of the time.
+            Some((_, boot)) if name.is_empty() && self.lanes.len() > 1 && boot.identity.contradicts_instant(&record.stamp) => {
+                self.begin(name, None)
+            }
             Some((at, boot)) if goes_on(boot, record, heard, banner, own) => {
                 self.current = Some(at);
                 at
