@@ -155,7 +155,6 @@ fn world_of_folders(seed: u64, boots: usize, hosts: usize) {
         looks.sort_unstable();
         looks.dedup();
         for back in looks {
-            if boots[back] != checked(&paths, back) { let _ = std::process::Command::new("cp").args(["-r", folder.at("logs").to_str().unwrap(), &format!("/tmp/h/seed{seed}")]).status(); }
             assert_eq!(
                 boots[back],
                 checked(&paths, back),
@@ -191,13 +190,11 @@ fn world_of_one_file(seed: u64, boots: usize, hosts: usize) {
 }
 
 #[test]
-#[ignore = "scan and check join files by rules of their own"]
 fn a_scan_of_folders_says_what_a_check_of_each_says() {
     (0..150).for_each(|seed| world_of_folders(seed, 6, 3));
 }
 
 #[test]
-#[ignore = "scan and check join files by rules of their own"]
 fn a_scan_of_long_histories_says_what_a_check_says() {
     for (seed, boots) in [(1000, 40), (1001, 40), (1002, 120), (1003, 120), (1004, 300), (1005, 300)] {
         world_of_folders(seed, boots, 2);
@@ -205,7 +202,6 @@ fn a_scan_of_long_histories_says_what_a_check_says() {
 }
 
 #[test]
-#[ignore = "a scan looks for witness lines in too few lines"]
 fn a_scan_of_a_central_log_says_what_a_check_of_each_host_says() {
     (2000..2100).for_each(|seed| world_of_one_file(seed, 5, 3));
 }

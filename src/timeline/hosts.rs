@@ -37,6 +37,9 @@ const MOST_ASKED: usize = 64;
 /// How far the starts of two boots are apart that are compared, in microseconds.
 const NEAR: i64 = 60_000_000;
 
+/// Starts that fall by more than this, in microseconds, are of two years.
+const HALF_YEAR: i64 = 150 * 86_400 * 1_000_000;
+
 /// How many boots that started at about the same time are compared.
 const MOST_NEAR: usize = 8;
 
@@ -277,10 +280,16 @@ impl<'a> Known<'a> {
         self.told.entry(log).or_default().push(at);
     }
 
-    /// Puts the boots into the order of their starts, where all are known and that is the order of every log.
+    /// Puts the boots into the order of their starts, unless a log says that the year turns between them.
     fn sort(&mut self) {
         let start = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
-        let Some(starts) = self.boots.iter().map(start).collect::<Option<Vec<i64>>>() else { return };
+        // A boot without times stays behind the one before it.
+        let mut before = i64::MIN;
+        let filled = self.boots.iter().map(|parts| {
+            before = start(parts).unwrap_or(before);
+            before
+        });
+        let starts: Vec<i64> = filled.collect();
         let mut order: Vec<usize> = (0..self.boots.len()).collect();
         order.sort_by_key(|at| starts.get(*at));
         let mut place = vec![0; order.len()];
@@ -288,7 +297,12 @@ impl<'a> Known<'a> {
             place.get_mut(*old).into_iter().for_each(|place| *place = new);
         }
         let new = |at: &usize| place.get(*at).copied().unwrap_or_default();
-        if self.told.values().any(|told| !told.is_sorted_by_key(new)) {
+        // A log that goes on from December into January, without years.
+        let turns = |told: &Vec<usize>| {
+            let starts = told.iter().filter_map(|at| starts.get(*at));
+            starts.clone().zip(starts.skip(1)).any(|(one, next)| next.saturating_sub(*one) < -HALF_YEAR)
+        };
+        if self.told.values().any(turns) {
             return;
         }
         self.last.values_mut().for_each(|at| *at = new(at));
