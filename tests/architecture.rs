@@ -71,7 +71,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("liblzma", &["source"]),
     ("memchr", &["record", "event", "scan"]),
-    ("regex", &["event"]),
     ("rmesg", &["source"]),
     ("rustix", &["source", "scan", "cli"]),
     ("sd_notify", &["cli"]),

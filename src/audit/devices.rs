@@ -300,7 +300,8 @@ fn xen_refused(scene: &Scene<'_>, judged: &Judged<'_>) -> Option<Finding> {
     found.time = scene.date(&fact.stamp);
     found.evidence.push(scene.shown(fact));
     found.remedy = vec![
-        "# the hypervisor's own log says why: xl dmesg; its IOMMU is off or does not know the device's PCI segment".to_owned(),
+        "# the hypervisor's own log says why: xl dmesg; its IOMMU is off or does not know the device's PCI segment"
+            .to_owned(),
     ];
     Some(found)
 }

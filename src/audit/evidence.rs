@@ -29,11 +29,15 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
 
 /// Why the logs say nothing of the boot that is meant: then that alone counts, unless a host is audited.
 fn doubt(scene: &Scene<'_>) -> Option<Finding> {
-    let named = |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
+    let named =
+        |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
     let (code, message) = match scene.story.doubt.as_ref()? {
         Doubt::SeveralHosts(number, names) => (
             Code::SeveralHosts,
-            format!("{number} hosts speak in the log{}: --log-host NAME chooses one, `scan` audits all of them", named(names)),
+            format!(
+                "{number} hosts speak in the log{}: --log-host NAME chooses one, `scan` audits all of them",
+                named(names)
+            ),
         ),
         Doubt::NoSuchHost(names) => {
             (Code::SeveralHosts, format!("no host of the name that was chosen speaks in the log{}", named(names)))
@@ -90,6 +94,7 @@ fn unreadable(log: &Log, severity: Severity) -> Option<Finding> {
         None if log.kernel_records > 0 => return None,
         None if log.records == 0 && log.unparsed.1 == 0 => format!("{} is empty", log.name),
         None if log.records == 0 => format!("{} is no log: it holds nothing that could be read as one", log.name),
+        None if !log.has_known_form => format!("{} has no form of log that is known", log.name),
         None => format!("{} holds no record of a kernel", log.name),
     };
     Some(finding(Code::LogUnreadable, severity, message))
@@ -125,7 +130,10 @@ fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 /// More devices than are told apart.
 fn beyond(scene: &Scene<'_>) -> Option<Finding> {
     let number = scene.history.beyond;
-    let message = format!("the log names more devices than any machine has: {} about further ones not kept", count(number, "record"));
+    let message = format!(
+        "the log names more devices than any machine has: {} about further ones not kept",
+        count(number, "record")
+    );
     (number > 0).then(|| finding(Code::RecordsLost, Severity::Unknown, message))
 }
 
@@ -165,6 +173,14 @@ fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     if scene.story.parts.is_empty() {
         let message = "no log holds the boot that is audited";
         return Some(finding(Code::LogBeginsLate, severity, message));
+    }
+    let spoke = |log: &&Log| log.kernel_records > 0;
+    if let Some(log) = scene.case.logs.iter().find(spoke)
+        && !scene.case.logs.iter().filter(spoke).any(|log| log.has_known_form)
+    {
+        let message =
+            format!("{} has no form of log that is known: neither times nor anything else before its lines", log.name);
+        return Some(finding(Code::LogUnreadable, severity, message));
     }
     let first = scene.case.logs.iter().filter_map(|log| log.first_sequence).min().filter(|first| *first > 0);
     let message = match first {

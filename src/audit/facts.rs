@@ -38,7 +38,13 @@ impl Scene<'_> {
     /// The first messages of pciback in this boot that this program does not know. A log that has no end keeps them apart from
     /// its boots.
     pub(super) fn unrecognised(&self) -> impl Iterator<Item = &Fact> {
-        let apart = self.case.logs.iter().filter(|log| log.keeps != Keeps::Facts).flat_map(|log| &log.unrecognised.0).map(AsRef::as_ref);
+        let apart = self
+            .case
+            .logs
+            .iter()
+            .filter(|log| log.keeps != Keeps::Facts)
+            .flat_map(|log| &log.unrecognised.0)
+            .map(AsRef::as_ref);
         let facts = self.story.moments.iter().filter_map(|moment| match moment {
             Moment::Fact(fact) => Some(fact.as_ref()),
             Moment::Gap { .. } => None,

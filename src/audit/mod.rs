@@ -237,8 +237,10 @@ fn grammar(case: &Case, story: &Story<'_>, host: Option<&Host>) -> Grammar {
 impl Scene<'_> {
     /// What was read of each log.
     fn logs(&self) -> Vec<LogReport> {
-        let complete =
-            |log: &Log| self.history.is_whole() && self.story.parts.iter().any(|(index, boot)| *index == log.index && boot.is_complete());
+        let complete = |log: &Log| {
+            self.history.is_whole()
+                && self.story.parts.iter().any(|(index, boot)| *index == log.index && boot.is_complete())
+        };
         let trusted = |log: &Log| {
             let seen: Vec<(bool, bool)> = log.boots.iter().map(|boot| boot.trusted).collect();
             seen.iter().any(|(kernel, _)| *kernel) && !seen.iter().any(|(_, unstated)| *unstated)

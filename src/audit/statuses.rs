@@ -62,7 +62,9 @@ fn by_host(host: &Host, address: Address, trail: &Trail) -> Status {
         // 4
         _ if trail.trouble.is_some() => Status::Failed,
         // 5
-        _ if trail.was_seized() && !trail.unsure && !trail.lossy => Status::Lost { by_hand: released_by_hand(host, address) },
+        _ if trail.was_seized() && !trail.unsure && !trail.lossy => {
+            Status::Lost { by_hand: released_by_hand(host, address) }
+        }
         // 6
         Known::Is(_) => Status::Held,
         // 7

@@ -102,7 +102,9 @@ fn author_unstated(scene: &Scene<'_>, logs: &[Log], devices: &[Judged<'_>], so_f
     let resting = devices.iter().any(|judged| judged.want.is_some() && judged.on_unstated);
     let severity = if resting && so_far <= Verdict::Warning { Severity::Warning } else { Severity::Info };
     // Another log of the boot says who wrote the same lines.
-    let stated = |log: &Log| scene.story.parts.iter().any(|(index, _)| scene.case.logs.get(*index).is_some_and(|own| own.name == log.source));
+    let stated = |log: &Log| {
+        scene.story.parts.iter().any(|(index, _)| scene.case.logs.get(*index).is_some_and(|own| own.name == log.source))
+    };
     if severity == Severity::Info && logs.iter().any(|log| log.trusted && stated(log)) {
         return None;
     }

@@ -178,11 +178,7 @@ impl Chronicle {
                 }
                 self.device(heard, order);
             }
-            Event::NotDom0 { .. }
-            | Event::BootEnds
-            | Event::UserSpaceUp
-            | Event::Quoted { .. }
-            | Event::Remark => {}
+            Event::NotDom0 { .. } | Event::BootEnds | Event::UserSpaceUp | Event::Quoted { .. } | Event::Remark => {}
         }
     }
 

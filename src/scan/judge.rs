@@ -134,9 +134,9 @@ impl<'a> Judge<'a> {
             |test: fn(&Boot) -> bool| move |parts: &&Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| test(boot));
         let mut boots: Vec<&Vec<(usize, &Boot)>> = host.boots.iter().filter(speaks(is_boot)).collect();
         // A guest's log in the same file is none of dom0's boots.
-        let is_dom0 = speaks(|boot| boot.not_dom0.proof().is_none());
-        if boots.iter().any(&is_dom0) {
-            boots.retain(&is_dom0);
+        let is_dom0 = |parts: &&Vec<(usize, &Boot)>| parts.iter().all(|(_, boot)| boot.not_dom0.proof().is_none());
+        if boots.iter().any(is_dom0) {
+            boots.retain(is_dom0);
         }
         // By the witnesses alone no host is there, or it would be for where its lines happen to stand.
         if !boots.iter().any(speaks(is_notable)) {

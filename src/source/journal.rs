@@ -68,9 +68,9 @@ pub(super) fn read(index: usize, all: bool, log: &mut Log) -> Result<(), String>
 }
 
 fn arguments(all: bool) -> Vec<&'static str> {
-    // `-k` means the running boot; the match alone means every boot.
-    let which: &[&str] = if all { &["_TRANSPORT=kernel"] } else { &["-k", "-b", "0"] };
-    [&["--no-pager", "-o", "export"], which].concat()
+    // journald's own notes of missed kernel messages have the transport `driver`, which `-k` would leave out.
+    let which: &[&str] = if all { &[] } else { &["-b", "0"] };
+    [&["--no-pager", "-o", "export"], which, &["_TRANSPORT=kernel", "_TRANSPORT=driver"]].concat()
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn only_the_running_boot_is_asked_for_unless_another_is_wanted() {
-        assert_eq!(arguments(false).join(" "), "--no-pager -o export -k -b 0");
-        assert_eq!(arguments(true).join(" "), "--no-pager -o export _TRANSPORT=kernel");
+        assert_eq!(arguments(false).join(" "), "--no-pager -o export -b 0 _TRANSPORT=kernel _TRANSPORT=driver");
+        assert_eq!(arguments(true).join(" "), "--no-pager -o export _TRANSPORT=kernel _TRANSPORT=driver");
     }
 }

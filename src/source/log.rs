@@ -282,6 +282,7 @@ pub(super) fn decode(index: usize, reader: &mut dyn Read, log: &mut Log) -> Resu
         }
     };
     decoder.finish(&mut |input| log.take(input));
+    log.has_known_form = decoder.has_known_form();
     ended
 }
 

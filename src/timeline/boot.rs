@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::forged::Forged;
 use super::identity::Identity;
 use super::levels::{is_info, silences};
+use super::moment::{Moment, Text, tell};
 use super::not_dom0::NotDom0;
 use super::repeats::Repeats;
 use crate::event::{Event, Fact, Said};
@@ -13,29 +14,6 @@ use crate::history::Chronicle;
 use crate::host::PCIBACK;
 use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Place, Record, Stamp, between};
-
-/// A fact, or a place where facts may be missing.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Moment {
-    /// Something happened.
-    Fact(Arc<Fact>),
-    /// Records are missing, or could not be read.
-    Gap {
-        /// Where, and how many.
-        gap: Gap,
-        /// Time of the first record behind it.
-        stamp: Stamp,
-    },
-}
-
-impl Moment {
-    pub(super) fn stamp(&self) -> &Stamp {
-        match self {
-            Self::Fact(fact) => &fact.stamp,
-            Self::Gap { stamp, .. } => stamp,
-        }
-    }
-}
 
 /// One boot, as one log tells it.
 #[derive(Clone, Debug, Default)]
@@ -379,24 +357,6 @@ impl Boot {
     }
 }
 
-/// Has a chronicle take a fact or a gap.
-pub(super) fn tell(past: &mut Chronicle, moment: &Moment) {
-    match moment {
-        Moment::Fact(fact) => past.fact(fact),
-        Moment::Gap { gap, .. } => past.gap(gap),
-    }
-}
-
 /// A command line record of this length, in bytes, may have been cut by printk: it keeps at most 1,024 bytes less its own
 /// prefix, which takes up to 51 (kernel/printk/printk.c, `LOG_LINE_MAX`, and `PRINTKRB_RECORD_MAX` from 6.3).
 pub(crate) const LONGEST_LINE: usize = 1024 - 54;
-
-/// The text of a record, made once for all facts of it.
-#[derive(Debug, Default)]
-pub(super) struct Text(Option<Arc<[u8]>>);
-
-impl Text {
-    pub(super) fn of(&mut self, record: &Record<'_>) -> Arc<[u8]> {
-        Arc::clone(self.0.get_or_insert_with(|| record.message.as_ref().into()))
-    }
-}

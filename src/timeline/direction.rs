@@ -53,9 +53,7 @@ impl Direction {
         if keep {
             self.held.push(into_owned(input));
         }
-        if self.state == State::Undecided
-            && (self.rises + self.falls >= ENOUGH || self.held.len() >= MOST_UNDECIDED)
-        {
+        if self.state == State::Undecided && (self.rises + self.falls >= ENOUGH || self.held.len() >= MOST_UNDECIDED) {
             self.decide();
         }
     }

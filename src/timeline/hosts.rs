@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::JITTER;
 use super::boot::Boot;
-use super::identity::{Print, Sameness};
+use super::identity::Sameness;
+use super::joined::Known;
 use super::log::{Log, LogKind};
-use crate::record::{BootId, Stamp, between};
+use crate::record::{Stamp, between};
 
 /// A boot as each log tells it: the log's number and the boot.
 pub type Parts<'a> = Vec<(usize, &'a Boot)>;
@@ -34,14 +35,8 @@ pub struct Hosts<'a> {
 /// How many hosts are asked whether they go on with a stretch that names none.
 const MOST_ASKED: usize = 64;
 
-/// How far the starts of two boots are apart that are compared, in microseconds.
-const NEAR: i64 = 60_000_000;
-
-/// Starts that fall by more than this, in microseconds, are of two years.
-const HALF_YEAR: i64 = 150 * 86_400 * 1_000_000;
-
 /// How many boots that started at about the same time are compared.
-const MOST_NEAR: usize = 8;
+pub(super) const MOST_NEAR: usize = 8;
 
 /// Gives stretches without a host's name to the host that goes on with the same boot, and joins those of a host that was
 /// renamed to its full name.
@@ -218,7 +213,8 @@ fn full_names<'a>(named: BTreeMap<&'a str, Vec<Stretch<'a>>>) -> BTreeMap<String
                 return true;
             }
             let (known, boots): (Vec<&Boot>, Vec<&Boot>) = (last(known), last(&boots));
-            let same = |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
+            let same =
+                |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
             boots.iter().any(same)
         });
         let mut all = if shorter { full.remove(short(name)).unwrap_or_default() } else { Vec::new() };
@@ -246,154 +242,6 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The boots of a host that are known so far, and by what a further part of one is found.
-#[derive(Default)]
-struct Known<'a> {
-    boots: Vec<Parts<'a>>,
-    ids: BTreeMap<BootId, usize>,
-    prints: BTreeMap<Print, usize>,
-    starts: BTreeMap<i64, Vec<usize>>,
-    /// The last boot of each log.
-    last: BTreeMap<usize, usize>,
-    /// Which boots each log tells of, in its order.
-    told: BTreeMap<usize, Vec<usize>>,
-}
-
-impl<'a> Known<'a> {
-    fn take(&mut self, log: usize, boot: &'a Boot) {
-        let at = self.find(log, boot).unwrap_or_else(|| {
-            self.boots.push(Vec::new());
-            self.boots.len() - 1
-        });
-        if let Some(parts) = self.boots.get_mut(at) {
-            parts.push((log, boot));
-        }
-        self.ids.extend(boot.id.map(|id| (id, at)));
-        self.prints.extend(boot.identity.prints().map(|print| (*print, at)));
-        if let Some(start) = boot.identity.start() {
-            let near = self.starts.entry(start).or_default();
-            if near.last() != Some(&at) {
-                near.push(at);
-            }
-        }
-        self.last.insert(log, at);
-        self.told.entry(log).or_default().push(at);
-    }
-
-    /// Puts the boots into the order of their starts, unless a log says that the year turns between them.
-    fn sort(&mut self) {
-        let start = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
-        // A boot without times stays behind the one before it.
-        let mut before = i64::MIN;
-        let filled = self.boots.iter().map(|parts| {
-            before = start(parts).unwrap_or(before);
-            before
-        });
-        let starts: Vec<i64> = filled.collect();
-        let mut order: Vec<usize> = (0..self.boots.len()).collect();
-        order.sort_by_key(|at| starts.get(*at));
-        let mut place = vec![0; order.len()];
-        for (new, old) in order.iter().enumerate() {
-            place.get_mut(*old).into_iter().for_each(|place| *place = new);
-        }
-        let new = |at: &usize| place.get(*at).copied().unwrap_or_default();
-        // A log that goes on from December into January, without years.
-        let turns = |told: &Vec<usize>| {
-            let starts = told.iter().filter_map(|at| starts.get(*at));
-            starts.clone().zip(starts.skip(1)).any(|(one, next)| next.saturating_sub(*one) < -HALF_YEAR)
-        };
-        if self.told.values().any(turns) {
-            return;
-        }
-        self.last.values_mut().for_each(|at| *at = new(at));
-        let mut taken: Vec<Option<Parts<'a>>> = std::mem::take(&mut self.boots).into_iter().map(Some).collect();
-        self.boots = order.into_iter().filter_map(|at| taken.get_mut(at)?.take()).collect();
-    }
-
-    /// The boot that another part is of. Where times without years fit several, it is the first behind the last one that its
-    /// log told of.
-    fn find(&self, log: usize, boot: &Boot) -> Option<usize> {
-        if let Some(at) = boot.id.and_then(|id| self.ids.get(&id)) {
-            return Some(*at);
-        }
-        let before = self.last.get(&log).copied();
-        let first = before.unwrap_or(0);
-        let shared = boot.identity.prints().filter_map(|print| self.prints.get(print)).copied();
-        let shared: BTreeSet<usize> = shared.collect();
-        let start = boot.identity.start();
-        let range = start.map(|start| self.starts.range(start - NEAR..=start + NEAR));
-        let near = |ahead: bool| -> BTreeSet<usize> {
-            let boots = |boots: &'_ Vec<usize>| {
-                let (behind, own) = boots.split_at(boots.partition_point(|at| *at < first));
-                let boots: Vec<usize> = (if ahead { own } else { behind }).iter().take(MOST_NEAR).copied().collect();
-                boots
-            };
-            range.clone().into_iter().flatten().flat_map(|(_, found)| boots(found)).take(MOST_NEAR).collect()
-        };
-        let near = near(true).into_iter().chain(near(false));
-        shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(self.boots.len().checked_sub(1)).find(|at| {
-            let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
-            // Another boot of this log stands between.
-            if Some(*at) != before && parts.iter().any(|(known, _)| *known == log) {
-                return false;
-            }
-            let answers = || parts.iter().map(|(_, known)| known.identity.compare(&boot.identity));
-            answers().any(|answer| answer == Sameness::Same) && answers().all(|answer| answer != Sameness::Different)
-        })
-    }
-
-    /// Whether a stretch that stands before the last boot in its log can be what followed in the same boot: it has no beginning,
-    /// and its clock goes on where that of the last boot ends. Only other times or an id tell.
-    fn may_come_before(&self, last: usize) -> bool {
-        let parts = |at: usize| self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
-        let Some(before) = last.checked_sub(1) else { return false };
-        let clock_only = |boot: &Boot| boot.id.is_none() && boot.span.0.wall.is_none() && boot.span.1.wall.is_none();
-        parts(last).iter().any(|(log, boot)| {
-            parts(before).iter().any(|(other, earlier)| {
-                let goes_on = earlier.span.0.uptime.is_some_and(|start| boot.span.1.uptime.is_some_and(|end| start >= end));
-                log == other && clock_only(boot) && clock_only(earlier) && boot.banner && !earlier.banner && goes_on
-            })
-        })
-    }
-
-    /// The boots, the last one behind all others, and whether it is known which that is.
-    fn in_order(mut self, ring: &dyn Fn(usize) -> bool) -> (Vec<Parts<'a>>, bool) {
-        self.sort();
-        let lasts: BTreeSet<usize> = self.last.values().copied().collect();
-        // The ring buffer is of the running boot, whatever order the logs were named in.
-        let rings = self.last.iter().filter(|(log, _)| ring(**log)).map(|(_, at)| *at).max();
-        let end = |at: usize| {
-            let parts = self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
-            parts.iter().map(|(_, boot)| wall(&boot.span.1)).find(|stamp| stamp.wall.is_some())
-        };
-        let mut known = true;
-        let mut last: Option<usize> = rings;
-        if rings.is_none() {
-            for at in lasts {
-                let later = match last.map(|last| (end(last), end(at))) {
-                    None => true,
-                    Some((Some(one), Some(other))) => between(&one, &other).is_none_or(|ahead| ahead >= 0),
-                    Some(_) => {
-                        known = false;
-                        true
-                    }
-                };
-                last = if later { Some(at) } else { last };
-            }
-        }
-        known &= !last.is_some_and(|last| self.may_come_before(last));
-        if let Some(last) = last.filter(|last| last + 1 < self.boots.len()) {
-            let parts = self.boots.remove(last);
-            self.boots.push(parts);
-        }
-        (self.boots, known)
-    }
-}
-
-const fn wall(stamp: &Stamp) -> Stamp {
-    Stamp { uptime: None, wall: stamp.wall }
-}
-
 /// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
 fn in_time(logs: &[Log]) -> Vec<&Log> {
     let mut ordered: Vec<&Log> = Vec::with_capacity(logs.len());
@@ -408,4 +256,8 @@ fn in_time(logs: &[Log]) -> Vec<&Log> {
         ordered.insert(ordered.len() - behind, log);
     }
     ordered
+}
+
+pub(super) const fn wall(stamp: &Stamp) -> Stamp {
+    Stamp { uptime: None, wall: stamp.wall }
 }

@@ -149,6 +149,24 @@ impl Identity {
         (known.least - CLOSE..=known.most + CLOSE).contains(&instant)
     }
 
+    /// Whether `later`, of the same host and without a beginning of its own, is of this boot although a clock was set in between: by
+    /// both clocks its records come behind these, and its boot began before these were made.
+    pub(super) fn goes_on_in(&self, later: &Self) -> bool {
+        let (Some(one), Some(other)) = (&self.instants, &later.instants) else { return false };
+        let years = one.has_year && other.has_year;
+        let wall = |(uptime, instant): (u64, i64)| instant.saturating_add_unsigned(uptime);
+        later.banner.is_none()
+            && self.compare_names(later) != Sameness::Different
+            && one.last.0 <= other.first.0
+            && apart(wall(one.last), wall(other.first), years) >= 0
+            && apart(wall(one.last), other.first.1, years) < -CLOSE
+    }
+
+    /// Whether its records have both clocks.
+    pub(super) const fn has_instant(&self) -> bool {
+        self.instants.is_some()
+    }
+
     /// Whether a record's clocks show a boot instant that is far from that of this boot: another boot, or a clock that was set.
     pub(super) fn contradicts_instant(&self, stamp: &Stamp) -> bool {
         let (Some(known), Some(uptime), Some(wall)) = (&self.instants, stamp.uptime, &stamp.wall) else { return false };
@@ -158,6 +176,21 @@ impl Identity {
 
     /// Whether both belong to one boot.
     pub fn compare(&self, other: &Self) -> Sameness {
+        let by_names = self.compare_names(other);
+        if by_names != Sameness::CannotTell {
+            return by_names;
+        }
+        if self.shares_records(other) {
+            return Sameness::Same;
+        }
+        match (&self.instants, &other.instants) {
+            (Some(one), Some(other)) => one.compare(other),
+            _ => self.compare_starts(other),
+        }
+    }
+
+    /// The same by id, banner and command line alone.
+    fn compare_names(&self, other: &Self) -> Sameness {
         if let (Some(one), Some(other)) = (self.id, other.id) {
             return if one == other { Sameness::Same } else { Sameness::Different };
         }
@@ -169,13 +202,7 @@ impl Identity {
         {
             return Sameness::Different;
         }
-        if self.shares_records(other) {
-            return Sameness::Same;
-        }
-        match (&self.instants, &other.instants) {
-            (Some(one), Some(other)) => one.compare(other),
-            _ => self.compare_starts(other),
-        }
+        Sameness::CannotTell
     }
 
     /// Where one of them has no kernel clock beside its wall clock, the banner's wall clock stands for the boot instant.
@@ -195,7 +222,7 @@ impl Identity {
     }
 
     /// Whether both hold several records whose times no other boot has.
-    fn shares_records(&self, other: &Self) -> bool {
+    pub(super) fn shares_records(&self, other: &Self) -> bool {
         let (few, many) = if self.prints.len() < other.prints.len() { (self, other) } else { (other, self) };
         let few: BTreeSet<Print> = few.prints.iter().copied().collect();
         let shared = many.prints.iter().filter(|print| few.contains(print));

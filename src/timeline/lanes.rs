@@ -46,7 +46,9 @@ impl Log {
         let known = lane.and_then(|lane| Some((lane.boot, self.boots.get(lane.boot)?)));
         match known {
             // Lines without a name may be of several hosts, and of several boots of one that has its name most of the time.
-            Some((_, boot)) if name.is_empty() && self.lanes.len() > 1 && boot.identity.contradicts_instant(&record.stamp) => {
+            Some((_, boot))
+                if name.is_empty() && self.lanes.len() > 1 && boot.identity.contradicts_instant(&record.stamp) =>
+            {
                 self.begin(name, None)
             }
             Some((at, boot)) if goes_on(boot, record, heard, banner, own) => {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::boot::{Boot, Moment, Text};
+use super::boot::Boot;
 use super::direction::Direction;
 use super::lanes::{Lane, is_same_moment};
+use super::moment::{Moment, Text};
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
@@ -69,6 +70,8 @@ pub struct Log {
     pub named: bool,
     /// Why it could not be read, or not to its end.
     pub failure: Option<String>,
+    /// Whether any record of it has a form of log that is known: a time, a priority, a header or fields.
+    pub has_known_form: bool,
     /// What is kept of its boots.
     pub keeps: Keeps,
     /// Why a ring buffer was read without sequence numbers (syslog(2) in place of `/dev/kmsg`): then nobody knows whether
@@ -134,6 +137,7 @@ impl Log {
             kind,
             named: false,
             failure: None,
+            has_known_form: true,
             keeps: Keeps::Facts,
             unnumbered: None,
             records: 0,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::boot::{Boot, Moment};
+use super::boot::Boot;
+use super::moment::Moment;
 use crate::event::Fact;
 use crate::record::{Author, Stamp, between};
 

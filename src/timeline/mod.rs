@@ -9,22 +9,25 @@ mod direction;
 mod forged;
 mod hosts;
 mod identity;
+mod joined;
 mod lanes;
 mod levels;
 mod log;
 mod merge;
+mod moment;
 mod not_dom0;
 mod repeats;
 mod story;
 mod years;
 
+pub use boot::Boot;
 pub(crate) use boot::LONGEST_LINE;
-pub use boot::{Boot, Moment};
-pub use not_dom0::NotDom0;
 pub use forged::{Forged, Imitation};
 pub use hosts::{Host, Hosts, Parts, hosts, is_same_name};
 pub use identity::{Identity, Sameness};
 pub use log::{Keeps, Log, LogKind, Unheeded, is_nameless};
+pub use moment::Moment;
+pub use not_dom0::NotDom0;
 pub use story::{BootChoice, Doubt, Running, Story, together};
 pub use years::Dates;
 

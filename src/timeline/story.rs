@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::boot::{Boot, Moment, tell};
+use super::boot::Boot;
 use super::hosts::{Host, Parts, hosts_of_case, is_same_name};
 use super::log::Log;
 use super::merge::merge;
+use super::moment::{Moment, tell};
 use crate::event::Fact;
 use crate::history::{Chronicle, History};
 use crate::record::{BootId, Gap, Place, Stamp, between};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-use super::boot::{Boot, Moment};
+use super::boot::Boot;
 use super::log::Log;
+use super::moment::Moment;
 use crate::record::{Stamp, Wall};
 
 /// A step back that is longer begins a new year. A shorter one is a clock that was set, or a record that was delivered
