@@ -78,12 +78,11 @@ impl Demand {
             Asked::List(list) => demand.take(argument::written(list)),
             Asked::Found { from } => {
                 let kernel = host.and_then(Host::kernel).or(case.options.kernel);
-                match demand.choose(*from, kernel) {
-                    Some(written) => demand.take(written),
-                    None => {
-                        demand.count_unseen(*from);
-                        demand.refused(&history.driver)
-                    }
+                if let Some(written) = demand.choose(*from, kernel) {
+                    demand.take(written)
+                } else {
+                    demand.count_unseen(*from);
+                    demand.refused(&history.driver)
                 }
             }
         };
@@ -269,7 +268,9 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
         Some((Event::CommandLine { text }, ..LONGEST_LINE)) => {
             by_log.written = logged::written(text);
             // The log says what the file would.
-            command_line.into_iter().for_each(|said| said.unseen.clear());
+            if let Some(said) = command_line {
+                said.unseen.clear();
+            }
         }
         Some(_) if unseen => {
             let why = "its \"Command line:\" record is as long as printk's limit, and may be cut";

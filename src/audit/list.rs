@@ -159,7 +159,7 @@ fn duplicates(place: &Written, list: &HideList) -> Vec<Finding> {
 
 /// The kernel refused a list: that is the finding, even when no place holds the list any more.
 fn refusal(scene: &Scene<'_>) -> Option<Finding> {
-    if scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some()) {
+    if scene.story.doubt.is_some() || scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some()) {
         return None;
     }
     if let Driver::Refused(fact) = &scene.history.driver

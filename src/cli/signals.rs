@@ -89,7 +89,7 @@ impl Signals {
     }
 }
 
-/// Has a write beyond RLIMIT_FSIZE fail with an error (EFBIG) instead of ending the process by SIGXFSZ (setrlimit(2)).
+/// Has a write beyond `RLIMIT_FSIZE` fail with an error (EFBIG) instead of ending the process by SIGXFSZ (setrlimit(2)).
 pub(super) fn survive_file_size_limit() {
     // Where it cannot be caught the signal still does no harm to an older report.
     flag::register(SIGXFSZ, Arc::<AtomicBool>::default()).map(drop).unwrap_or_default();
@@ -101,7 +101,7 @@ pub(super) fn end_by(signal: i32) {
     low_level::emulate_default_handler(signal).unwrap_or_default();
 }
 
-/// Which signals the parent has this process ignore, from the mask of /proc/self/status (proc_pid_status(5)); none where
+/// Which signals the parent has this process ignore, from the mask of /proc/self/status (`proc_pid_status(5)`); none where
 /// that cannot be read.
 fn ignored() -> impl Fn(i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -248,14 +248,13 @@ impl<'a> Guard<'a> {
             (Some((_, until)), _) if now < until => None,
             (Some((Some(_), _)), AtSignal::EndWell) => Some(Ended::Well),
             (Some((Some(signal), _)), _) => Some(Ended::Signal(signal)),
-            (Some((None, _)), _) => Some(Ended::TooLate),
             (None, _) if self.limit(stage).is_none_or(|limit| now < limit) => None,
             (None, AtSignal::Stop(stop)) => {
                 stop.store(true, Ordering::SeqCst);
                 self.stopping = Some((None, now + GRACE));
                 None
             }
-            (None, AtSignal::Die | AtSignal::EndWell) => Some(Ended::TooLate),
+            (Some((None, _)), _) | (None, AtSignal::Die | AtSignal::EndWell) => Some(Ended::TooLate),
         }
     }
 

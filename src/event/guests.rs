@@ -127,6 +127,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "a row reads an event or none")]
 fn noted_or_remark(found: &Found<'_>) -> Option<Event> {
     Some(found.address().map_or(Event::Remark, |address| Event::Noted { address }))
 }

@@ -232,10 +232,8 @@ fn state(record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(
         }
         return;
     }
-    let event = match event {
-        Event::Damaged { address: None } => Event::Damaged { address: record.device },
-        event => event,
-    };
+    let is_of_nobody = matches!(event, Event::Damaged { address: None });
+    let event = if is_of_nobody { Event::Damaged { address: record.device } } else { event };
     let wrong_level = record.level.is_some_and(|level| !levels.is_empty() && !levels.contains(&level));
     sink(Said { event, author: if wrong_level { Author::User } else { author } });
 }

@@ -84,13 +84,12 @@ impl Template {
         let mut pieces = Vec::new();
         while !rest.is_empty() {
             let hole = HOLES.iter().find_map(|(name, piece)| Some((*piece, rest.strip_prefix(name)?)));
-            let (piece, behind) = match hole {
-                Some(hole) => hole,
-                None => {
-                    let end = HOLES.iter().filter_map(|(name, _)| rest.find(name)).min().unwrap_or(rest.len());
-                    let (text, behind) = rest.split_at_checked(end)?;
-                    (Piece::Text(text), behind)
-                }
+            let (piece, behind) = if let Some(hole) = hole {
+                hole
+            } else {
+                let end = HOLES.iter().filter_map(|(name, _)| rest.find(name)).min().unwrap_or(rest.len());
+                let (text, behind) = rest.split_at_checked(end)?;
+                (Piece::Text(text), behind)
             };
             pieces.push(piece);
             rest = behind;

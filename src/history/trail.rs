@@ -7,6 +7,7 @@ use crate::event::{Event, Fact};
 
 /// What the records of this load of the module say about one device.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a doubt or a proof of its own")]
 pub struct Trail {
     /// Its last seizing line of this load.
     pub seizing: Option<Arc<Fact>>,

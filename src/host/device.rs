@@ -57,7 +57,9 @@ pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
     let sysfs = Sysfs { tree, modules, bound: bound(tree), using: uses::Machine::read(tree) };
     let mut devices: Devices = addresses.into_iter().map(|address| (address, sysfs.device(address))).collect();
     let above: BTreeSet<Address> = devices.values().flat_map(|device| &device.bridges).copied().collect();
-    devices.iter_mut().for_each(|(address, device)| device.nests = above.contains(address));
+    for (address, device) in &mut devices {
+        device.nests = above.contains(address);
+    }
     unlinked(&mut devices, tree.list(DRIVERS).is().is_some());
     Known::Is(devices)
 }

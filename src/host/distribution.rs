@@ -66,7 +66,7 @@ fn by_id(text: &str) -> Option<Distribution> {
     let words: Vec<&str> = lines.flat_map(|line| line.split(['=', '"', '\'', ' '])).collect();
     // `opensuse-leap` and its like are named by their first part.
     let is_one = |name: &&str| words.iter().any(|word| word == name || word.split('-').next() == Some(name));
-    IDS.iter().find(|(names, _)| names.iter().any(|name| is_one(name))).map(|(_, family)| *family)
+    IDS.iter().find(|(names, _)| names.iter().any(&is_one)).map(|(_, family)| *family)
 }
 
 /// `CentOS release 5.2 (Final)`, `Red Hat Enterprise Linux Server release 6.10 (Santiago)`.

@@ -31,9 +31,10 @@ pub(super) fn read(tree: &Tree) -> Known<(Devices, String)> {
     let read = |path: String| {
         let text = tree.read(&path);
         let parsed = text.map(|text| parse(text, &path));
-        parsed.and_then(|devices| match devices {
-            Some(devices) => Known::Is((devices, path.clone())),
-            None => {
+        parsed.and_then(|devices| {
+            if let Some(devices) = devices {
+                Known::Is((devices, path.clone()))
+            } else {
                 let why = "names no driver of any device, as lspci -k does".to_owned();
                 Known::Unreadable(Obstacle { path: path.clone(), why })
             }

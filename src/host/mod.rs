@@ -79,7 +79,7 @@ impl Host {
                 let path = told.is().map(|(_, path)| path.clone());
                 (told.map(|(devices, _)| devices), path)
             }
-            seen => (seen, None),
+            seen @ (Known::Is(_) | Known::Unreadable(_)) => (seen, None),
         };
         let pciback = pciback(tree);
         Self {

@@ -59,6 +59,7 @@ fn priority(text: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests {
     use super::*;
 

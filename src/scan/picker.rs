@@ -232,6 +232,7 @@ impl<'a> Picker<'a> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what is known of one line")]
     /// Follows up a line of pciback until its host says something so much later that it is settled.
     fn follow(&mut self, host: &[u8], line: &[u8], at: u64, speaks: bool, open: Option<(Stamp, u64)>) {
         let mut stamp = None;

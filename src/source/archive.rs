@@ -111,8 +111,12 @@ pub(super) struct Kept {
 pub(super) fn find(inside: &Inside) -> Vec<Kept> {
     let mut finder = Finder { inside, seen: BTreeSet::new(), kept: Vec::new() };
     finder.crashes();
-    JOURNALS.iter().for_each(|directory| finder.journals(directory));
-    PLACES.iter().for_each(|(directory, takes)| finder.directory(directory, *takes));
+    for directory in JOURNALS {
+        finder.journals(directory);
+    }
+    for (directory, takes) in PLACES {
+        finder.directory(directory, *takes);
+    }
     let mut kept = finder.kept;
     if kept.len() > MOST_LOGS {
         let why = format!("there are {} logs, of which {MOST_LOGS} are read", kept.len());
@@ -144,7 +148,9 @@ impl Finder<'_> {
                 parts.drain(..older);
                 self.fail(format!("{}*", join(directory, &base)), format!("{older} older files of it are not read"));
             }
-            parts.into_iter().for_each(|(_, path)| self.file(&path));
+            for (_, path) in parts {
+                self.file(&path);
+            }
         }
     }
 

@@ -102,7 +102,9 @@ impl Logs {
         let mut reading = Below { left: MOST_OF_ALL, blank: None };
         let nothing = match Inside::open(root) {
             Ok(inside) => {
-                archive::find(&inside).into_iter().for_each(|kept| self.kept(kept, &mut reading));
+                for kept in archive::find(&inside) {
+                    self.kept(kept, &mut reading);
+                }
                 "no log is kept there: none of the ring buffer, of syslog, of dmesg or of journalctl".to_owned()
             }
             Err(error) => words(&error),
@@ -110,12 +112,11 @@ impl Logs {
         if self.logs.len() > before {
             return;
         }
-        match reading.blank {
-            Some(blank) => self.logs.push(blank),
-            None => {
-                let log = self.begin(&format!("/{RING}"), LogKind::File);
-                self.end(log, Err(nothing));
-            }
+        if let Some(blank) = reading.blank {
+            self.logs.push(blank);
+        } else {
+            let log = self.begin(&format!("/{RING}"), LogKind::File);
+            self.end(log, Err(nothing));
         }
     }
 
@@ -127,8 +128,8 @@ impl Logs {
             let most = MOST_OF_ONE.min(reading.left);
             let mut reader =
                 BufReader::with_capacity(CHUNK, Bounded { reader: Unpacked::new(file)?, left: most, most });
-            let sectioned =
-                kept.path.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
+            let sectioned = kept.path.as_bytes().ends_with(b".txt")
+                && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
             Ok((reader, sectioned))
         });
         match opened {

@@ -17,6 +17,7 @@ use crate::record::{Author, BootId, Gap, Place, Record, Stamp, between};
 
 /// One boot, as one log tells it.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that the log holds or not")]
 pub struct Boot {
     /// What tells it from other boots.
     pub identity: Identity,
@@ -134,7 +135,7 @@ impl Boot {
         end.uptime = end.uptime.max(record.stamp.uptime);
         if end.wall != record.stamp.wall {
             let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
-            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| ahead > 0 || ahead < -SET_BACK) {
+            if between(&wall(end), &wall(&record.stamp)).is_none_or(|ahead| !(-SET_BACK..=0).contains(&ahead)) {
                 end.wall = record.stamp.wall.or(end.wall);
             }
         }
@@ -178,20 +179,17 @@ impl Boot {
         self.info |= info;
         self.info_later |= info && !matches!(event, Event::CommandLine { .. });
         self.not_dom0.note(event, || Arc::new(Fact::of(record, said.clone())));
-        match event {
-            Event::Booted { release } => {
-                self.banner = true;
-                self.release = Some(release.clone());
-                self.identity.begin(text.of(record), &record.stamp);
-            }
-            Event::CommandLine { text: line } => {
-                self.quiet |= silences(line);
-                let cut = record.message.len() >= LONGEST_LINE;
-                self.identity.command_line.get_or_insert_with(|| (line.as_slice().into(), cut));
-            }
-            Event::BootEnds => self.ended = true,
-            _ => {}
+        if let Event::Booted { release } = event {
+            self.banner = true;
+            self.release = Some(release.clone());
+            self.identity.begin(text.of(record), &record.stamp);
         }
+        if let Event::CommandLine { text: line } = event {
+            self.quiet |= silences(line);
+            let cut = record.message.len() >= LONGEST_LINE;
+            self.identity.command_line.get_or_insert_with(|| (line.as_slice().into(), cut));
+        }
+        self.ended |= matches!(event, Event::BootEnds);
         if matches!(event, Event::Remark | Event::Quoted { .. } | Event::NotDom0 { .. } | Event::BootEnds) {
             return;
         }
@@ -233,30 +231,19 @@ impl Boot {
 
     /// A driver says much about its device; that it has it is said once.
     fn says_nothing_new(&mut self, event: &Event) -> bool {
-        match event {
-            Event::HeldBy { address, driver } => {
-                if self.speakers.get(address) == Some(driver) {
-                    return true;
-                }
-                if self.speakers.len() < MOST_MOMENTS {
-                    self.speakers.insert(*address, driver.clone());
-                }
-            }
-            Event::Bound { address } | Event::Noted { address } | Event::SettingUp { address } => {
-                if self.speakers.get(address).is_some_and(|driver| driver == PCIBACK) {
-                    return true;
-                }
-                if self.speakers.len() < MOST_MOMENTS {
-                    self.speakers.insert(*address, PCIBACK.to_owned());
-                }
-            }
-            _ => {
-                if let Some(address) = event.address() {
-                    self.speakers.remove(&address);
-                }
-            }
+        let Some(address) = event.address() else { return false };
+        let is_bound = matches!(event, Event::Bound { .. } | Event::Noted { .. } | Event::SettingUp { .. });
+        let holder = if let Event::HeldBy { driver, .. } = event { Some(driver.as_str()) } else { None };
+        let driver = holder.or(is_bound.then_some(PCIBACK));
+        let Some(driver) = driver else {
+            self.speakers.remove(&address);
+            return false;
+        };
+        let known = self.speakers.get(&address).is_some_and(|known| known == driver);
+        if !known && self.speakers.len() < MOST_MOMENTS {
+            self.speakers.insert(address, driver.to_owned());
         }
-        false
+        known
     }
 
     pub(super) fn keep_gap(&mut self, gap: Gap, stamp: Stamp) {

@@ -38,7 +38,7 @@ fn several(parts: &[(usize, &Boot)]) -> Vec<Moment> {
             match known {
                 Some((at, fact)) => {
                     between.entry(at).or_default().append(&mut own);
-                    prove(moments.get_mut(at), fact.author);
+                    moments.get_mut(at).into_iter().for_each(|moment| prove(moment, fact.author));
                 }
                 None => own.push(moment.clone()),
             }
@@ -62,8 +62,8 @@ fn weave(moments: Vec<Moment>, mut between: BTreeMap<usize, Vec<Moment>>) -> Vec
 }
 
 /// Of two equal records the one counts of which it is known better who wrote it.
-fn prove(moment: Option<&mut Moment>, author: Author) {
-    if let Some(Moment::Fact(fact)) = moment
+fn prove(moment: &mut Moment, author: Author) {
+    if let Moment::Fact(fact) = moment
         && author == Author::Kernel
         && fact.author != Author::Kernel
     {

@@ -17,12 +17,11 @@ pub struct NotDom0 {
 
 impl NotDom0 {
     pub(super) fn note(&mut self, event: &Event, fact: impl FnOnce() -> Arc<Fact>) {
-        match event {
-            Event::NotDom0 { mark: Mark::Frontend } => self.frontend = self.frontend.take().or_else(|| Some(fact())),
-            Event::NotDom0 { mark: Mark::Guest | Mark::NoXen } => self.sure = self.sure.take().or_else(|| Some(fact())),
-            Event::Found { .. } | Event::Bridge { .. } => self.has_devices = true,
-            _ => {}
+        if let Event::NotDom0 { mark } = event {
+            let known = if *mark == Mark::Frontend { &mut self.frontend } else { &mut self.sure };
+            known.get_or_insert_with(fact);
         }
+        self.has_devices |= matches!(event, Event::Found { .. } | Event::Bridge { .. });
     }
 
     /// The record that shows it.

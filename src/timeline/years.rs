@@ -49,14 +49,17 @@ struct Resolved {
 /// How many times the number of the year may change in a file. A log in which it changes more often has no order.
 const MOST_TURNS: usize = 1024;
 
+/// Places from which on records are of another year, and its number.
+type Turns = Vec<(u64, u32)>;
+
 /// The years of the files of one log, found out while it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Dates {
     counting: Years,
     /// Where the number of the year changes in the file that is being read, and to which.
-    turns: Vec<(u64, u32)>,
+    turns: Turns,
     /// The same of the files before, with their years.
-    files: Vec<(Vec<(u64, u32)>, Option<Resolved>)>,
+    files: Vec<(Turns, Option<Resolved>)>,
 }
 
 impl Dates {
@@ -89,7 +92,7 @@ impl Dates {
 
     /// The time of a record that stands at `offset`, with its year.
     fn date(&self, wall: &Wall, offset: u64) -> Option<Wall> {
-        let begins = |turns: &Vec<(u64, u32)>| turns.first().is_some_and(|(from, _)| *from <= offset);
+        let begins = |turns: &Turns| turns.first().is_some_and(|(from, _)| *from <= offset);
         let (turns, resolved) = self.files.iter().rfind(|(turns, _)| begins(turns))?;
         let at = turns.partition_point(|(from, _)| *from <= offset);
         let (_, number) = turns.get(at.checked_sub(1)?)?;

@@ -184,7 +184,9 @@ mod tests {
         let path = directory.path().join("events");
         let mut outlet = Outlet::open(Some(&path)).unwrap();
         let burst: Vec<String> = (0..3 * MOST / 1000).map(line).collect();
-        burst.iter().for_each(|line| outlet.tell(line));
+        for line in &burst {
+            outlet.tell(line);
+        }
         outlet.flush();
         assert_eq!(outlet.skipped(), None);
         assert!(fs::read_to_string(&path).unwrap() == burst.concat());

@@ -1,3 +1,5 @@
+#![expect(clippy::format_collect, clippy::wildcard_enum_match_arm, reason = "a test may be brief")]
+
 use super::*;
 use crate::event::{Mark, Stage, messages};
 use crate::pci::Errno;
@@ -206,10 +208,10 @@ fn a_refusal_of_the_hypervisor_counts_under_any_name() {
     let text = "Failed to add - passthrough or MSI/MSI-X might fail!";
     let refused = Event::XenRefused { address: device() };
     for speaker in ["pci", "pciback"] {
-        assert_eq!(events(&format!("{speaker} {DEVICE}: {text}")), [refused.clone()]);
+        assert_eq!(events(&format!("{speaker} {DEVICE}: {text}")), std::slice::from_ref(&refused));
         assert_eq!(
             events(&format!("{speaker} {DEVICE}: not registering with Xen: invalid PCI segment")),
-            [refused.clone()]
+            std::slice::from_ref(&refused)
         );
     }
     let held = Event::HeldBy { address: device(), driver: "nvme".to_owned() };
