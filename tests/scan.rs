@@ -69,7 +69,9 @@ fn run(scan: &Scan) -> (Vec<(Report, Run)>, Scanned) {
 /// the lines that are looked at.
 fn all(scan: &Scan) -> String {
     let (mut reports, scanned) = run(scan);
-    reports.iter_mut().for_each(|(_, run)| run.last = None);
+    for (_, run) in &mut reports {
+        run.last = None;
+    }
     format!("{reports:#?}\n{scanned:#?}")
 }
 
