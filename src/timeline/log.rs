@@ -28,8 +28,6 @@ pub enum Keeps {
     Facts,
     /// What the facts come to: the log has no end.
     Past,
-    /// The same, where each boot is judged for itself: no report tells of the last record of one that was left out.
-    PastAlone,
 }
 
 impl Keeps {
@@ -37,7 +35,6 @@ impl Keeps {
         match self {
             Self::Facts => None,
             Self::Past => Some(Chronicle::default().with_last()),
-            Self::PastAlone => Some(Chronicle::default()),
         }
     }
 }
@@ -178,18 +175,6 @@ impl Log {
         alone.lost = lost.fold(0, u64::saturating_add);
         alone.boots.push(boot.clone());
         alone
-    }
-
-    /// Takes out the boots that are over: another one of the host began behind them. What has an id may come back.
-    pub fn take_finished(&mut self) -> Vec<Boot> {
-        let last = self.boots.len().saturating_sub(1);
-        let ids = self.boots.iter().any(|boot| boot.id.is_some());
-        if last == 0 || self.current != Some(last) || ids || self.lanes.len() > 1 {
-            return Vec::new();
-        }
-        self.current = Some(0);
-        self.lanes.values_mut().for_each(|lane| lane.boot = 0);
-        self.boots.drain(..last).collect()
     }
 
     /// The file of the set that holds the byte at `offset`, and where in it that is.

@@ -268,11 +268,6 @@ impl Running<'_> {
     }
 }
 
-/// Every boot that `logs` tell of, host after host, oldest first where they say when: its part in each log, by the log's number.
-pub fn together(logs: &[Log]) -> Vec<Parts<'_>> {
-    hosts_of_case(logs).hosts.into_iter().flat_map(|host| host.boots).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
