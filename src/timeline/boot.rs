@@ -198,6 +198,8 @@ impl Boot {
         }
         match &mut self.past {
             Some(past) => past.hear(record, said),
+            // That is known of the boot, and a log may hold a hundred thousand of them.
+            None if matches!(event, Event::Booted { .. }) => {}
             None => self.push(Moment::Fact(Arc::new(Fact::with_text(record, said.clone(), text.of(record))))),
         }
     }

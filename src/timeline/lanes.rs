@@ -62,9 +62,12 @@ impl Log {
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
         let at = self.boots.len();
         let hostname = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
+        // Doubling would leave half of it empty, for as many boots as a log names.
+        if at == self.boots.capacity() {
+            self.boots.reserve_exact(16 + at / 8);
+        }
         self.boots.push(Boot::of(id, hostname, self.keeps.past()));
-        if id.is_none()
-            && let Some(lane) = self.lanes.get(name)
+        if let Some(lane) = self.lanes.get(name)
             && let Some(boot) = self.boots.get_mut(lane.boot)
         {
             boot.end();
