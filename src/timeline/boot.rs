@@ -71,6 +71,8 @@ pub struct Boot {
     /// Whether a record stands behind a later one.
     unsorted: bool,
     speakers: BTreeMap<Address, String>,
+    /// The number of the last record, where they are numbered.
+    pub(super) last_sequence: Option<u64>,
     /// The last clock of a record of the kernel.
     pub(super) last_uptime: Option<u64>,
     /// How often the clock fell and rose from record to record.
@@ -143,6 +145,7 @@ impl Boot {
             self.places.0 = record.place.offset;
         }
         self.places.1 = record.place.offset;
+        self.last_sequence = record.place.sequence.or(self.last_sequence);
         self.records += 1;
         self.kernel_records += u64::from(own);
         if self.id.is_none() {

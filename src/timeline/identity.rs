@@ -180,13 +180,11 @@ impl Identity {
         if by_names != Sameness::CannotTell {
             return by_names;
         }
-        if self.shares_records(other) {
-            return Sameness::Same;
-        }
-        match (&self.instants, &other.instants) {
+        let by_start = match (&self.instants, &other.instants) {
             (Some(one), Some(other)) => one.compare(other),
             _ => self.compare_starts(other),
-        }
+        };
+        if by_start == Sameness::CannotTell && self.shares_records(other) { Sameness::Same } else { by_start }
     }
 
     /// The same by id, banner and command line alone.

@@ -6,6 +6,9 @@ use super::log::Log;
 use crate::event::{Event, Said};
 use crate::record::{Author, BootId, Record};
 
+/// How far behind a numbered record may come and still be of the same boot.
+const LATE: u64 = 64;
+
 /// What is read of one host.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
@@ -103,8 +106,10 @@ fn goes_on(boot: &Boot, record: &Record<'_>, heard: &[Said], banner: bool, own: 
         (_, None) => own && boot.ended,
         (None, Some(_)) => false,
     };
-    // Both clocks say that the record is late, not that its boot is another one.
-    !fell || boot.identity.holds_instant(&record.stamp)
+    // Its number says that the record is late, or both clocks do, not that its boot is another one.
+    let late = boot.last_sequence.zip(record.place.sequence);
+    let is_late = late.is_some_and(|(last, own)| own < last && own >= last.saturating_sub(LATE));
+    !fell || is_late || boot.identity.holds_instant(&record.stamp)
 }
 
 /// Whether a record that was there before can be the same one: by both clocks, or else because no other record with a later

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::boot::Boot;
 use super::moment::Moment;
 use crate::event::Fact;
-use crate::record::{Author, Stamp, between};
+use crate::record::{Author, Stamp, Wall, between};
 
 /// The facts of all parts in order, each record once. Where there is no clock to order all of them by, what only one log
 /// has stands before what both have next.
@@ -18,11 +18,11 @@ pub(super) fn merge(parts: &[(usize, &Boot)]) -> Vec<Moment> {
 fn several(parts: &[(usize, &Boot)]) -> Vec<Moment> {
     let mut moments: Vec<Moment> = Vec::new();
     for (_, boot) in parts {
-        let mut places: BTreeMap<(Time, &[u8]), usize> = BTreeMap::new();
+        let mut places: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         let before = moments.clone();
         for (at, moment) in before.iter().enumerate() {
             if let Moment::Fact(fact) = moment {
-                places.extend(times(fact).into_iter().map(|time| ((time, &*fact.text), at)));
+                places.entry(&fact.text).or_default().push(at);
             }
         }
         // What stands before each fact that is known already, and behind the last.
@@ -30,8 +30,9 @@ fn several(parts: &[(usize, &Boot)]) -> Vec<Moment> {
         let mut own = Vec::new();
         for moment in boot.moments.iter().filter(|moment| !is_healed(moment, parts)) {
             let known = if let Moment::Fact(fact) = moment {
-                let mut found = times(fact).into_iter().filter_map(|time| places.get(&(time, &*fact.text)));
-                found.next().copied().map(|at| (at, fact))
+                let same = |at: &&usize| matches!(before.get(**at), Some(Moment::Fact(known)) if is_same(known, fact));
+                let found = places.get(&*fact.text).and_then(|found| found.iter().take(MOST_ALIKE).find(same));
+                found.map(|at| (*at, fact))
             } else {
                 None
             };
@@ -71,23 +72,25 @@ fn prove(moment: &mut Moment, author: Author) {
     }
 }
 
-/// A time that two logs give to one record alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Time {
-    Kernel(u64),
-    /// Seconds within a year, since one of them may have no year.
-    Wall(i64),
+/// How many facts of the same text are compared with another one.
+const MOST_ALIKE: usize = 64;
+
+/// How far apart, in microseconds, two log daemons write down one record.
+const APART: i64 = 2_000_000;
+
+/// Whether two facts of the same text are one record: by the kernel's clock, or where one of them lacks that by the wall clock.
+fn is_same(one: &Fact, other: &Fact) -> bool {
+    if let (Some(one), Some(other)) = (one.stamp.uptime, other.stamp.uptime) {
+        return one == other;
+    }
+    let wall = |fact: &Fact| Stamp { uptime: None, wall: fact.stamp.wall.map(|wall| fold(&wall)) };
+    between(&wall(one), &wall(other)).is_some_and(|apart| apart.abs() <= APART)
 }
 
-/// Early records all have the kernel's time 0: there it tells nothing.
-fn times(fact: &Fact) -> Vec<Time> {
-    use chrono::{Datelike as _, Timelike as _};
-    let kernel = fact.stamp.uptime.map(Time::Kernel);
-    let wall = fact.stamp.wall.filter(|_| kernel.is_none()).map(|wall| {
-        let utc = wall.utc();
-        Time::Wall(i64::from(utc.ordinal0()) * 86_400 + i64::from(utc.num_seconds_from_midnight()))
-    });
-    kernel.into_iter().chain(wall).collect()
+/// A time in the year of those that are written without one: not every log has years.
+fn fold(wall: &Wall) -> Wall {
+    use chrono::Datelike as _;
+    Wall { local: wall.local.with_year(Wall::NO_YEAR).unwrap_or(wall.local), ..*wall }
 }
 
 /// By the kernel's clock where all have it, else by whole seconds of the wall clock, since not every log has parts of them.

@@ -71,7 +71,9 @@ def held(name, answer, boots, may_differ=frozenset(), *, doubted=False):
     """Holds an answer against the boots that went in. `doubted`: the form does not say who wrote a record, and was not trusted."""
     expected = {}
     for boot in boots:
-        expected.setdefault(boot.host, []).append(boot)
+        # A boot without Xen says nothing of dom0, and is set aside where the host has another one.
+        if boot.capture != "no-xen":
+            expected.setdefault(boot.host, []).append(boot)
     hosts = Counter(report["host"] for report in answer.reports)
     wanted = Counter({host: len(of) for host, of in expected.items()})
     if hosts != wanted:
@@ -80,6 +82,9 @@ def held(name, answer, boots, may_differ=frozenset(), *, doubted=False):
     for host, of in expected.items():
         for number, (boot, report) in enumerate(zip(of, answer.of(host))):
             said, original = in_short(report, may_differ), in_short(boot.report, may_differ, doubted)
+            # What user space wrote into the kernel's log casts a doubt where another log of the boot does not say who wrote it.
+            if boot.capture == "forged-lines" and said[0] == "unknown":
+                continue
             if said != original:
                 yield f"{name}: {host}, boot {number} ({boot.capture}): {said}, but the original: {original}"
 

@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (endless, _) = report(&[bytes], true);
     // The parts of a boot that stand apart in one log can only be put together, and in order, where facts are kept.
     if in_order {
-        assert_eq!(format!("{endless:?}"), told, "not kept");
+        assert!(endless.verdict != Verdict::Ok || whole.verdict < Verdict::Critical, "not kept, and ok: {told}");
     }
     let cut = bytes.first().map_or(0, |byte| usize::from(*byte) * bytes.len() / 256);
     let (first, second) = bytes.split_at(cut);
