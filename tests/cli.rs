@@ -173,7 +173,7 @@ fn what_is_no_log_is_never_ok() {
         (".", "directory"),
         ("empty", "is empty"),
         ("binary", "log"),
-        ("letter", "no record of a kernel"),
+        ("letter", "no form of log that is known"),
         ("cut.gz", "gzip"),
         ("cut.xz", "xz"),
         ("kern.log.bz2", "bzip2 -dc"),
