@@ -68,6 +68,8 @@ impl HostLog {
 
     /// Takes a selection of a part that ends at `end`.
     pub(super) fn take(&mut self, selection: &Selection, end: u64) {
+        // The part goes on behind its first selections, and what the part before it selected may stand further on.
+        let end = selection.pieces().last().map_or(0, |(offset, _)| offset + 1).min(end);
         let mut late = std::mem::take(&mut self.late);
         if late.is_empty() {
             selection.pieces().take_while(|(offset, _)| *offset < end).for_each(|piece| self.piece(piece));
