@@ -13,8 +13,8 @@ MIB = 1 << 20
 BLOCK = 64 << 10
 
 # What resident memory may be: for everything, and for each host and boot.
-MEMORY = 32 * MIB
-MEMORY_EACH = 256
+MEMORY = 64 * MIB
+MEMORY_EACH = 4096
 
 
 class Row:

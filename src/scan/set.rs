@@ -192,3 +192,30 @@ impl Reading {
         self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_part_before_selected_waits_for_its_place() {
+        let lines: Vec<Vec<u8>> =
+            (0..6).map(|number| format!("[    {number}.000000] pciback: {number}\n").into_bytes()).collect();
+        let selection = |numbers: &[u64]| {
+            let mut selection = Selection::default();
+            for number in numbers {
+                selection.push(number * 100, &lines[usize::try_from(*number).expect("it is small")]);
+            }
+            selection
+        };
+        let file = crate::source::saved::FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
+        let set = Set { name: "kern.log".to_owned(), host: None, files: vec![file] };
+        let mut log = HostLog::new(0, &set, None);
+        // The first part ends at 200 and looked on as far as 400; the second one comes in two selections.
+        log.take(&selection(&[0, 1, 4]), 200);
+        log.take(&selection(&[2]), 600);
+        log.take(&selection(&[3, 4, 5]), 600);
+        log.end_file(0);
+        assert_eq!(log.end().records, 6);
+    }
+}
