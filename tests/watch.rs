@@ -260,9 +260,8 @@ fn what_was_told_is_remembered_and_a_damaged_memory_is_said() {
 /// How many devices the next watch finds to be gone, at once.
 const MANY: usize = 3_000;
 
-#[test]
-fn a_burst_of_events_loses_none_into_a_file_and_none_to_a_reader() {
-    let folder = Folder::new();
+/// The memory of a watch that knew [`MANY`] devices of which nothing is left.
+fn memory_of_many(folder: &Folder) -> String {
     let path = folder.at("state");
     let mut watch = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
     watch.state();
@@ -273,7 +272,14 @@ fn a_burst_of_events_loses_none_into_a_file_and_none_to_a_reader() {
         serde_json::json!({ "address": address, "status": "seized", "driver": "pciback", "seizing": number })
     };
     memory["devices"] = (0..MANY).map(device).collect();
-    let memory = memory.to_string();
+    memory.to_string()
+}
+
+#[test]
+fn a_burst_of_events_loses_none_into_a_file_and_none_to_a_reader() {
+    let folder = Folder::new();
+    let path = folder.at("state");
+    let memory = memory_of_many(&folder);
     let forgotten = |text: &str| text.lines().filter(|line| line.contains("\"kind\":\"forgotten\"")).count();
 
     folder.file("state", memory.as_bytes());
@@ -294,16 +300,8 @@ fn a_burst_of_events_loses_none_into_a_file_and_none_to_a_reader() {
 fn a_reader_that_does_not_read_holds_nothing_up_and_is_told_the_truth_at_the_end() {
     let folder = Folder::new();
     let path = folder.at("state");
-    let mut watch = Watch::start("--device 00:1f.7", &[("--resume", &path)]);
-    watch.state();
-    watch.end(Signal::TERM);
-    let mut memory: Value = serde_json::from_str(&text(&path)).unwrap();
-    let device = |number: usize| {
-        let address = format!("0000:{:02x}:{:02x}.{}", number / 256, number / 8 % 32, number % 8);
-        serde_json::json!({ "address": address, "status": "seized", "driver": "pciback", "seizing": number })
-    };
-    memory["devices"] = (0..MANY).map(device).collect();
-    folder.file("state", memory.to_string().as_bytes());
+    let memory = memory_of_many(&folder);
+    folder.file("state", memory.as_bytes());
     let metrics = folder.at("metrics");
     let mut watch = Watch::start("-J --device 00:1f.7", &[("--resume", &path), ("--textfile", &metrics)]);
     until("the metrics", || metrics.exists());
