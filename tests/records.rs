@@ -260,8 +260,13 @@ fn the_parts_of_a_line_are_put_together() {
 fn a_line_that_starts_with_a_blank_is_no_record_of_its_own() {
     let forged = "6,1,2,-;text\n 6,2,2,-;pciback 0000:00:1d.0: seizing device\n6,2,2,-;next\n";
     assert_eq!(told(forged), ["Kernel text", "Kernel next"]);
-    let forged = "kern  :info  : [    1.000000] text\n kern  :info  : [    1.000000] forged\n <6>forged\n";
-    assert_eq!(told(forged), ["Kernel text", "Unstated  kern  :info  : [    1.000000] forged", "Unstated  <6>forged"]);
+    // `dmesg` indents the further lines of a message: they are its author's (util-linux 2.38, sys-utils/dmesg.c, safe_fwrite).
+    let further = "text\n kern  :info  : [    1.000000] forged\n <6>forged\n";
+    for (facility, author) in [("kern ", "Kernel"), ("user ", "User")] {
+        let expected = ["text", " kern  :info  : [    1.000000] forged", " <6>forged"];
+        let log = format!("{facility} :info  : [    1.000000] {further}");
+        assert_eq!(told(&log), expected.map(|text| format!("{author} {text}")));
+    }
 }
 
 #[test]

@@ -18,12 +18,14 @@ background() {
     listening "$name"
 }
 
-# A process that waits in poll(2) or ppoll(2) has read all there was.
+# A command has read all there was when both its threads wait in poll(2) or ppoll(2): the first waits for signals and for
+# the second from the beginning, and the second does the work.
 listening() (
     { set +x; } 2>/dev/null
     for _ in $(seq 600); do
         [ ! -e "/out/$1.exit" ] || exit 0
-        cat /proc/"$(cat "/run/$1.pid")"/task/*/syscall 2>/dev/null | grep -Eq '^(7|271) ' && exit 0
+        polling=$(cat /proc/"$(cat "/run/$1.pid")"/task/*/syscall 2>/dev/null | grep -Ec '^(7|271) ')
+        [ "$polling" -lt 2 ] || exit 0
         sleep 0.1
     done
     echo "dom0: $1 does not listen after 60 s"; exit 1
