@@ -547,6 +547,19 @@ fn the_host_of_a_log_can_be_named() {
     assert!(audit("scan --help").run().out.contains("--log-host"));
 }
 
+#[test]
+fn the_hypervisor_s_log_is_evidence_too() {
+    let folder = Folder::of("all-seized");
+    let xen = folder.path().join("xl-dmesg.txt");
+    std::fs::write(&xen, "(XEN) Xen version 4.17.3 (x)\r\n(XEN) [2026-11-22 06:00:00] I/O virtualisation disabled\r\n").unwrap();
+    let audit = |args: &str| audit(args).with(folder.path());
+    let ran = audit("check --root").with("--xen-log").with(&xen).run().ends_with(2);
+    ran.says("iommu-off").says("I/O virtualisation disabled");
+    audit("check --root").with("--xen-log").with("/nowhere").run().ends_with(3).complains("--xen-log /nowhere");
+    std::fs::rename(&xen, folder.path().join("xl-dmesg.out")).unwrap();
+    audit("check --root").run().ends_with(2).says("iommu-off").says("/xl-dmesg.out");
+}
+
 // Explanations.
 
 #[test]

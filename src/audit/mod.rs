@@ -16,6 +16,7 @@ mod places;
 mod remedy;
 mod statuses;
 mod verdict;
+mod xen_log;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -33,6 +34,7 @@ use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
 use crate::tree::{Known, Tree};
+use crate::xen;
 use demand::Demand;
 
 /// Everything an audit rests on.
@@ -44,6 +46,8 @@ pub struct Case {
     pub tree: Option<Tree>,
     /// The logs, numbered by their position.
     pub logs: Vec<Log>,
+    /// The hypervisor's logs.
+    pub xen_logs: Vec<xen::Log>,
     /// How to judge.
     pub options: Options,
     /// When.
@@ -213,6 +217,7 @@ pub fn conclude(case: &Case) -> Report {
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    xen_log::find(&scene, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
     let report = verdict::report(&scene, devices, findings);

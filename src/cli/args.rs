@@ -103,6 +103,9 @@ pub(super) struct Evidence {
     /// A saved log, `-` for standard input, or `journal` (repeatable). Implies --no-host, except for `journal`
     #[arg(long = "log", value_name = "PATH|-|journal")]
     pub(super) named_logs: Vec<PathBuf>,
+    /// The hypervisor's log: what `xl dmesg` printed, hypervisor.log, a serial capture (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(super) xen_log: Vec<PathBuf>,
     /// Audit the machine whose files are below DIR, and nothing of this one
     #[arg(long, value_name = "DIR", conflicts_with = "host")]
     pub(super) root: Option<PathBuf>,
@@ -116,7 +119,7 @@ pub(super) struct Evidence {
     #[arg(long)]
     pub(super) host: bool,
     /// Listen until every requested device is settled, but no longer than this: 10s, 2m
-    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot"])]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot", "xen_log"])]
     pub(super) wait: Option<Duration>,
     /// Which boot of the logs: 0 is the last one, -1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]

@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::host::LSPCI;
 use pciback_audit::report::{Code, Report};
-use pciback_audit::source::{Logs, keep, keep_archive, whole};
+use pciback_audit::source::{Logs, hypervisor, hypervisor_below, keep, keep_archive, whole};
 use pciback_audit::tree::{Node, Tree};
+use pciback_audit::xen;
 
 use super::plan::{self, Check, Host, Log};
 use super::watchdog::Stage;
@@ -61,11 +62,13 @@ fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
         let node = lspci(path, stage, &mut complaints);
         tree.get_or_insert_default().insert(LSPCI, node);
     }
+    let xen_logs = xen_logs(check, stage, &mut complaints);
     stage.enter("judging");
     let case = Case {
         asked: asked.clone(),
         tree,
         logs: logs.into_inner(),
+        xen_logs,
         options: check.options.clone(),
         now: Some(now()),
         listening: None,
@@ -98,6 +101,23 @@ fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<Stri
             None
         }
     }
+}
+
+/// The hypervisor's logs: those that were named, and those of a root.
+fn xen_logs(check: &Check, stage: &Stage, complaints: &mut Vec<String>) -> Vec<xen::Log> {
+    let mut logs = Vec::new();
+    if let Host::Below(root) = &check.host {
+        stage.enter(&format!("reading the hypervisor's logs below {}", write::safe(root)));
+        logs = hypervisor_below(root);
+    }
+    for path in &check.xen_logs {
+        let name = write::safe(path);
+        stage.enter(&format!("reading the hypervisor's log {name}"));
+        let log = hypervisor(path);
+        complaints.extend(log.failure.iter().map(|why| format!("--xen-log {name}: {why}")));
+        logs.push(log);
+    }
+    logs
 }
 
 /// Longer than the text about any machine.

@@ -38,6 +38,8 @@ pub(super) struct Check {
     pub(super) request: Request,
     pub(super) logs: Vec<Log>,
     pub(super) host: Host,
+    /// The hypervisor's logs.
+    pub(super) xen_logs: Vec<PathBuf>,
     /// The text of `lspci` on the audited machine.
     pub(super) lspci: Option<PathBuf>,
     pub(super) options: Options,
@@ -119,7 +121,7 @@ impl Plan {
 fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     let args::Check { logs, request, evidence, judgement, page } = check;
     let named: Vec<PathBuf> = evidence.named_logs.iter().cloned().chain(logs).collect();
-    if named.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if named.iter().chain(&evidence.xen_log).filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once: --log"));
     }
     let mut logs: Vec<Log> = named.into_iter().map(log).collect();
@@ -143,9 +145,9 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         ..common(&judgement)
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
-    let (wait, lspci) = (evidence.wait, evidence.lspci);
+    let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
     let request = self::request(request);
-    Ok(Plan { work: Work::Check(Check { request, logs, host, lspci, options, timeout, wait }), page })
+    Ok(Plan { work: Work::Check(Check { request, logs, xen_logs, host, lspci, options, timeout, wait }), page })
 }
 
 fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
@@ -218,6 +220,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         request: self::request(request),
         logs: vec![Log::Ring],
         host: Host::Here,
+        xen_logs: Vec::new(),
         lspci: None,
         options: Options { ignore, event_window, ..Options::default() },
         timeout: timeout.map(Duration::from_secs),

@@ -42,7 +42,7 @@ const ALLOWED: &[Row] = &[
     ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
     ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
     ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
-    ("sys/hypervisor", &["type", "properties/features"], Contents(SMALL)),
+    ("sys/hypervisor", &["type", "properties/features", "version/major", "version/minor", "version/extra"], Contents(SMALL)),
     // That something is not below a directory says nothing unless the directory was there.
     ("sys/module", &[".", "xen_pciback", "pciback"], Link),
     ("sys/module/xen_pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
