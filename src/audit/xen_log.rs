@@ -68,7 +68,9 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 fn unreadable(log: &Log) -> Option<Finding> {
     let message = match &log.failure {
         Some(why) => format!("the hypervisor's log {} cannot be read: {why}", log.name),
-        None if log.hypervisor.lines == 0 => format!("{} holds no line of the hypervisor: they begin with (XEN)", log.name),
+        None if log.hypervisor.lines == 0 => {
+            format!("{} holds no line of the hypervisor: they begin with (XEN)", log.name)
+        }
         None => return None,
     };
     let severity = if log.origin == Origin::Named { Severity::Unknown } else { Severity::Info };
@@ -177,7 +179,9 @@ fn iommu_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
     if let Some(option) = &off {
         found.remedy.push(format!("# take {option} off the hypervisor's command line"));
     } else {
-        found.remedy.push("# turn the IOMMU on in the firmware's setup: VT-d (Intel), AMD-Vi or IOMMU (AMD)".to_owned());
+        found
+            .remedy
+            .push("# turn the IOMMU on in the firmware's setup: VT-d (Intel), AMD-Vi or IOMMU (AMD)".to_owned());
     }
     found.remedy.extend(on_command_line(scene, "iommu=1"));
     found.remedy.push("# after a reboot `xl dmesg` says: I/O virtualisation enabled".to_owned());
@@ -208,7 +212,8 @@ fn remapping_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
         found.remedy.extend(on_command_line(scene, "iommu=1"));
     } else {
         found.remedy.push(
-            "# turn interrupt remapping (and x2APIC) on in the firmware's setup; older chipsets have none that works".to_owned(),
+            "# turn interrupt remapping (and x2APIC) on in the firmware's setup; older chipsets have none that works"
+                .to_owned(),
         );
     }
     Some(found)
@@ -237,7 +242,9 @@ fn on_command_line(scene: &Scene<'_>, option: &str) -> Vec<String> {
     match host.map(|host| host.distribution) {
         Some(Distribution::XenServer) => vec![format!("/opt/xensource/libexec/xen-cmdline --set-xen {option}")],
         Some(Distribution::Debian) => vec![
-            format!("# the hypervisor's command line is GRUB_CMDLINE_XEN in /etc/default/grub, where {option} may stand; then:"),
+            format!(
+                "# the hypervisor's command line is GRUB_CMDLINE_XEN in /etc/default/grub, where {option} may stand; then:"
+            ),
             "update-grub".to_owned(),
         ],
         _ => vec![format!(
@@ -249,7 +256,11 @@ fn on_command_line(scene: &Scene<'_>, option: &str) -> Vec<String> {
 fn fault(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
     let (source, faults) = sources.iter().find_map(|source| Some((source, source.boot.faults.get(&address)?)))?;
     let what = if faults.interrupt { "interrupt" } else { "access" };
-    let many = if faults.count == 1 { what.to_owned() } else { format!("{what}{}", if faults.interrupt { "s" } else { "es" }) };
+    let many = if faults.count == 1 {
+        what.to_owned()
+    } else {
+        format!("{what}{}", if faults.interrupt { "s" } else { "es" })
+    };
     let why = reason(faults).map(|why| format!(" ({why})")).unwrap_or_default();
     let behind = if faults.interrupt { "" } else { " to memory" };
     let message = format!("the IOMMU blocked {} {many} of it{behind}{why}", faults.count);
@@ -261,7 +272,10 @@ fn fault(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<
     }
     found.evidence.extend(faults.reason.as_ref().map(|line| source.shown(line)));
     found.remedy = if faults.interrupt {
-        vec!["# the guest's driver sends an interrupt that Xen did not set up: reset the device, update the guest".to_owned()]
+        vec![
+            "# the guest's driver sends an interrupt that Xen did not set up: reset the device, update the guest"
+                .to_owned(),
+        ]
     } else {
         vec![
             "# the device was made to use memory that its guest does not have: update the driver in the guest, and its firmware".to_owned(),
@@ -281,16 +295,24 @@ fn reason(faults: &Faults) -> Option<String> {
 fn reserved(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
     let (source, reserved) = sources.iter().find_map(|source| Some((source, source.boot.reserved.get(&address)?)))?;
     let (severity, message) = if reserved.refused {
-        (Severity::Critical, "the hypervisor refuses to give it to a guest: it shares memory that the firmware reserved with other devices")
+        (
+            Severity::Critical,
+            "the hypervisor refuses to give it to a guest: it shares memory that the firmware reserved with other devices",
+        )
     } else {
-        (Severity::Warning, "the hypervisor gave it to a guest at a risk: it shares memory that the firmware reserved with other devices")
+        (
+            Severity::Warning,
+            "the hypervisor gave it to a guest at a risk: it shares memory that the firmware reserved with other devices",
+        )
     };
     let mut found = about(address, Code::Rmrr, severity, source.says(message));
     event(scene, source, &mut found, &reserved.line);
     found.evidence.push(source.shown(&reserved.line));
     if reserved.refused {
         found.remedy = vec![
-            format!("# give all devices of that memory to the same guest, or take the risk in its configuration: pci = [ '{address},rdm_policy=relaxed' ]"),
+            format!(
+                "# give all devices of that memory to the same guest, or take the risk in its configuration: pci = [ '{address},rdm_policy=relaxed' ]"
+            ),
             "# some firmware drops the reservation when USB legacy support is off in its setup".to_owned(),
         ];
     }

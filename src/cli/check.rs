@@ -48,6 +48,17 @@ pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
 
 /// Reads the logs, then the host, which decides what is so now, and judges.
 fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
+    let (case, complaints) = gather(check, asked, &[keep, keep_archive], stage);
+    stage.enter("judging");
+    Outcome { report: conclude(&case), complaints }
+}
+
+/// Reads what a tree is kept of.
+pub(super) type Keep = fn(&Path) -> io::Result<Tree>;
+
+/// Reads the evidence: the files of this machine by the first of two ways, those of another one by the second.
+pub(super) fn gather(check: &Check, asked: &Asked, ways: &[Keep; 2], stage: &Stage) -> (Case, Vec<String>) {
+    let [keep, keep_archive] = *ways;
     let mut complaints = Vec::new();
     let mut logs = Logs::default();
     for log in &check.logs {
@@ -63,7 +74,6 @@ fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
         tree.get_or_insert_default().insert(LSPCI, node);
     }
     let xen_logs = xen_logs(check, stage, &mut complaints);
-    stage.enter("judging");
     let case = Case {
         asked: asked.clone(),
         tree,
@@ -73,7 +83,7 @@ fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
         now: Some(now()),
         listening: None,
     };
-    Outcome { report: conclude(&case), complaints }
+    (case, complaints)
 }
 
 /// Reads one log. Says what is wrong with it when the user named it; of the others the report says it.
@@ -135,7 +145,7 @@ fn lspci(path: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Node {
     )
 }
 
-fn files(root: &Path, keep: fn(&Path) -> io::Result<Tree>, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
+fn files(root: &Path, keep: Keep, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
     let name = write::safe(root);
     stage.enter(&format!("reading the host's files below {name}"));
     keep(root).unwrap_or_else(|error| {

@@ -58,8 +58,12 @@ const PLACES: &[(&str, Takes)] = &[
 ];
 
 /// Where the hypervisor's log is: sos' plugin `xen`, xen-bugtool (`xl-dmesg.out`), supportconfig (`xen.txt`), xenconsoled.
-const XEN_PLACES: &[(&str, Takes)] =
-    &[("var/log/xen", Takes::XenFiles), ("xen", Takes::XenRing), ("", Takes::XenRing), ("sos_commands/xen", Takes::XenRing)];
+const XEN_PLACES: &[(&str, Takes)] = &[
+    ("var/log/xen", Takes::XenFiles),
+    ("xen", Takes::XenRing),
+    ("", Takes::XenRing),
+    ("sos_commands/xen", Takes::XenRing),
+];
 
 /// Where journald keeps its files.
 const JOURNALS: [&str; 2] = ["var/log/journal", "run/log/journal"];

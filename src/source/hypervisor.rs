@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn every_layout_keeps_the_hypervisor_s_log_in_its_place() {
         let line = "(XEN) I/O virtualisation disabled\r\n";
-        let section = format!("#==[ Command ]===#\n# /usr/sbin/xl info\n{line}#==[ Command ]===#\n# /usr/sbin/xl dmesg\n{line}");
+        let section =
+            format!("#==[ Command ]===#\n# /usr/sbin/xl info\n{line}#==[ Command ]===#\n# /usr/sbin/xl dmesg\n{line}");
         for (path, text, origin) in [
             ("sos_commands/xen/xl_dmesg", line, Origin::Ring),
             ("xl-dmesg.out", line, Origin::Ring),

@@ -27,7 +27,7 @@ pub use destination::WriteError;
 pub use hypervisor::{hypervisor, hypervisor_below};
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
-pub use keep::{keep, keep_archive, keep_nameless};
+pub use keep::{keep, keep_archive, keep_guest, keep_nameless};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use live::{Live, Stir, wait, write_some};
 pub use log::{Logs, whole};

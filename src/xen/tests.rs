@@ -15,17 +15,29 @@ fn fault_of(text: &str) -> Option<String> {
 #[test]
 fn faults_of_every_version_name_their_device() {
     for (text, expected) in [
-        ("(XEN) [VT-D]DMAR:[DMA Read] Request device [0000:82:00.1] fault addr 7b000, iommu reg = ffff82c000a1", "0000:82:00.1"),
+        (
+            "(XEN) [VT-D]DMAR:[DMA Read] Request device [0000:82:00.1] fault addr 7b000, iommu reg = ffff82c000a1",
+            "0000:82:00.1",
+        ),
         ("(XEN) [VT-D]DMAR:[DMA Write] Request device [0001:03:00.0] fault addr fe000000", "0001:03:00.0"),
         ("(XEN) [VT-D]INTR-REMAP: Request device [0000:f0:1f.0] fault index 0, iommu reg = 1", "0000:f0:1f.0"),
         ("(XEN) DMAR:[DMA Write] Request device [03:00.0] fault addr 1", "0000:03:00.0"),
         ("(XEN) [VT-D]iommu_fault:DMA Read: 0:1d.7 addr dfe REASON 6 iommu->reg = 1", "0000:00:1d.7"),
         ("(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:03:00.1 d7 addr 00000000fe000000 flags 0x8 I", "0000:03:00.1"),
-        ("(XEN) AMD-Vi: IO_PAGE_FAULT: domain = 0, device id = 0x0301, fault address = 0x1, flags = 0x8", "0000:03:00.1"),
+        (
+            "(XEN) AMD-Vi: IO_PAGE_FAULT: domain = 0, device id = 0x0301, fault address = 0x1, flags = 0x8",
+            "0000:03:00.1",
+        ),
         ("(XEN) AMD_IOV: IO_PAGE_FAULT: domain:0, device id:0xa3, fault address:0xdfe", "0000:00:14.3"),
-        ("[2024-05-01 10:00:00] (XEN) [2024-05-01 10:00:00.123] AMD-Vi: INVALID_DEV_REQUEST: 0000:04:00.0 d1 addr 0 flags 0", "0000:04:00.0"),
+        (
+            "[2024-05-01 10:00:00] (XEN) [2024-05-01 10:00:00.123] AMD-Vi: INVALID_DEV_REQUEST: 0000:04:00.0 d1 addr 0 flags 0",
+            "0000:04:00.0",
+        ),
         ("(XEN) [    7.123456] [VT-D]DMAR:[DMA Read] Request device [0000:82:00.1] fault addr 7b000", "0000:82:00.1"),
-        ("(XEN) [00000012ab34cd56] [VT-D]DMAR:[DMA Read] Request device [0000:82:00.1] fault addr 7b000", "0000:82:00.1"),
+        (
+            "(XEN) [00000012ab34cd56] [VT-D]DMAR:[DMA Read] Request device [0000:82:00.1] fault addr 7b000",
+            "0000:82:00.1",
+        ),
         ("dom0 login: (XEN) [VT-D]DMAR:[DMA Read] Request device [0000:82:00.1] fault addr 7b000", "0000:82:00.1"),
     ] {
         assert_eq!(fault_of(text).as_deref(), Some(expected), "{text}");
@@ -70,7 +82,9 @@ fn the_state_is_that_of_each_boot() {
 
 #[test]
 fn the_last_of_a_shared_region_counts() {
-    let line = |word, address| format!("(XEN) [VT-D] It's {word} to assign {address} with shared RMRR at 7b800000 for Dom3.\n");
+    let line = |word, address| {
+        format!("(XEN) [VT-D] It's {word} to assign {address} with shared RMRR at 7b800000 for Dom3.\n")
+    };
     let text = line("risky", "0000:00:1a.0") + &line("disallowed", "0000:00:1a.0") + &line("risky", "0000:00:1d.0");
     let xen = heard(&text);
     let refused: Vec<bool> = xen.boots[0].reserved.values().map(|reserved| reserved.refused).collect();
