@@ -5,9 +5,11 @@
 //! ([`Inside`]), and what could not be read is said, never left out.
 
 mod archive;
+mod contents;
 mod destination;
 mod inside;
 mod journal;
+mod journal_file;
 mod keep;
 mod klogctl;
 mod kmsg;
@@ -19,10 +21,13 @@ mod output;
 mod regular;
 pub(crate) mod saved;
 mod sections;
+mod tar;
 mod uevent;
 mod unpack;
 
+pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;
+pub(crate) use archive::{Role, role};
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_archive, keep_nameless};
@@ -34,7 +39,7 @@ pub use memory::Memory;
 pub use output::{Access, append, refusal, replace};
 pub use regular::open_regular;
 pub use uevent::{Noticed, Uevents};
-pub(crate) use unpack::Unpacked;
+pub(crate) use tar::Tar;
 
 /// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
 pub fn abandon() {
