@@ -4,11 +4,11 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Collector;
 use super::picker::Sink;
 use super::selection::{Member, Remark, Selection};
 use super::set::HostLog;
 use super::work::{NO_LOG, Reading, Stopped};
-use super::Collector;
 use crate::source::saved::{Archive, FileOf, Set, host, hostname};
 use crate::source::{Bounded, Contents, Role, Tar, role};
 
@@ -50,7 +50,8 @@ impl Reading<'_> {
                 }
                 continue;
             }
-            left.0 = left.0.checked_sub(1).ok_or_else(|| (0, format!("only the first {MOST_LOGS} logs in it are read")))?;
+            left.0 =
+                left.0.checked_sub(1).ok_or_else(|| (0, format!("only the first {MOST_LOGS} logs in it are read")))?;
             let read = match found.closed {
                 Some(why) => Err((0, why.to_owned())),
                 None => self.member(&member, &mut tar, left, sink),

@@ -250,7 +250,13 @@ impl Reading<'_> {
     }
 
     /// A log that is read from its beginning to its end, which stands at `base` among the bytes of its set.
-    pub(super) fn log(&self, base: u64, mut reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), Stopped> {
+    pub(super) fn log(
+        &self,
+        base: u64,
+        mut reader: impl Read,
+        mixed: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stopped> {
         let (head, error) = fill(&mut reader);
         let shape = if mixed { Shape::Records } else { sniff(&head) };
         let at = head.len() as u64;

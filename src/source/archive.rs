@@ -58,7 +58,19 @@ const JOURNALS: [&str; 2] = ["var/log/journal", "run/log/journal"];
 /// Directories that a copy of a root directory or a support archive has, and a folder of logs has not; of the first ones no
 /// file is a log.
 const OF_ROOT: [&str; 14] = [
-    "boot", "etc", "lib", "proc", "root", "sos_reports", "sys", "usr", "sos_logs", "dev", "run", "sos_commands", "sos_strings",
+    "boot",
+    "etc",
+    "lib",
+    "proc",
+    "root",
+    "sos_reports",
+    "sys",
+    "usr",
+    "sos_logs",
+    "dev",
+    "run",
+    "sos_commands",
+    "sos_strings",
     "var",
 ];
 const WITHOUT_LOGS: usize = 9;
@@ -94,9 +106,10 @@ pub(crate) fn role(path: &str) -> Role {
         ["sos_commands", "logs"] => is_journal_text(&base),
         ["sos_commands", "kernel"] => Takes::Dmesg.takes(&base),
         // sos links to them where it keeps the last lines of a long log.
-        ["sos_strings", ..] => {
-            name.strip_suffix(".tailed").and_then(|name| name.strip_prefix("var.log.")).is_some_and(|name| is_syslog(&part(name).0))
-        }
+        ["sos_strings", ..] => name
+            .strip_suffix(".tailed")
+            .and_then(|name| name.strip_prefix("var.log."))
+            .is_some_and(|name| is_syslog(&part(name).0)),
         ["dev"] => base == "kmsg",
         _ => false,
     };
@@ -350,7 +363,8 @@ mod tests {
 
     #[test]
     fn journals_are_found_the_archived_ones_first() {
-        let archived = "var/log/journal/0123/system@00061c2a6f3b1e8a9d4f27c05b7e6a10-0000000000000001-00064b1a2c3d4e5f.journal";
+        let archived =
+            "var/log/journal/0123/system@00061c2a6f3b1e8a9d4f27c05b7e6a10-0000000000000001-00064b1a2c3d4e5f.journal";
         let names = ["var/log/journal/0123/system.journal", archived, "var/log/journal/0123/user-1000.journal"];
         assert_eq!(found(&names), [archived, "var/log/journal/0123/system.journal"]);
     }

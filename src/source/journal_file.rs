@@ -106,9 +106,8 @@ impl<R: Read> JournalFile<R> {
         reader.read_exact(&mut header).map_err(|_short| "is a journal file, cut short".to_owned())?;
         let flags = u32::from_le_bytes(array(&header, 12));
         if flags & !KNOWN_FLAGS != 0 {
-            return Err(
-                "is a journal file of a newer form: journalctl -o export --file FILE | pciback-audit check -".to_owned()
-            );
+            return Err("is a journal file of a newer form: journalctl -o export --file FILE | pciback-audit check -"
+                .to_owned());
         }
         let (size, tail) = (number(&header, 88), number(&header, 136));
         let mut file = Self {
@@ -187,7 +186,8 @@ impl<R: Read> JournalFile<R> {
     fn entry(&mut self, place: u64, size: u64) -> Result<bool, Flaw> {
         let item = if self.compact { 4 } else { 16 };
         let bytes = usize::try_from(size).ok().and_then(|size| size.checked_sub(FRONT));
-        let bytes = bytes.filter(|bytes| bytes % item == 0 && bytes / item <= MOST_ITEMS).ok_or(Flaw::Damaged(place))?;
+        let bytes =
+            bytes.filter(|bytes| bytes % item == 0 && bytes / item <= MOST_ITEMS).ok_or(Flaw::Damaged(place))?;
         let front = self.take(FRONT as u64)?;
         let items = self.take(bytes as u64)?;
         let offset = |item: &[u8]| match item.first_chunk() {
@@ -219,7 +219,11 @@ impl<R: Read> JournalFile<R> {
             add(&mut entry, parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         }
         // Its text was damaged, too long or forgotten: the decoder must know that there was one.
-        entry.extend_from_slice(if fields.iter().any(|field| field.starts_with(b"MESSAGE=")) { b"\n" } else { b"=\n\n" });
+        entry.extend_from_slice(if fields.iter().any(|field| field.starts_with(b"MESSAGE=")) {
+            b"\n"
+        } else {
+            b"=\n\n"
+        });
         (self.entry, self.handed) = (entry, 0);
         Ok(true)
     }
@@ -408,7 +412,8 @@ mod tests {
 
     fn read(bytes: &[u8]) -> (String, Option<String>) {
         let mut text = Vec::new();
-        let read = JournalFile::new(bytes).and_then(|mut file| file.read_to_end(&mut text).map_err(|error| error.to_string()));
+        let read =
+            JournalFile::new(bytes).and_then(|mut file| file.read_to_end(&mut text).map_err(|error| error.to_string()));
         (String::from_utf8_lossy(&text).into_owned(), read.err())
     }
 

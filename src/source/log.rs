@@ -167,8 +167,7 @@ impl Logs {
             };
             let most = MOST_OF_ONE.min(reading.left);
             let mut reader = BufReader::with_capacity(CHUNK, Bounded::new(reader, most));
-            let sectioned =
-                name.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
+            let sectioned = name.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
             Ok((reader, sectioned))
         });
         match opened {

@@ -25,9 +25,9 @@ mod tar;
 mod uevent;
 mod unpack;
 
+pub(crate) use archive::{Role, role};
 pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;
-pub(crate) use archive::{Role, role};
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
 pub use keep::{keep, keep_archive, keep_nameless};
@@ -38,8 +38,8 @@ pub(crate) use made_up::{MADE_UP, is_made_up};
 pub use memory::Memory;
 pub use output::{Access, append, refusal, replace};
 pub use regular::open_regular;
-pub use uevent::{Noticed, Uevents};
 pub(crate) use tar::Tar;
+pub use uevent::{Noticed, Uevents};
 
 /// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
 pub fn abandon() {

@@ -8,6 +8,7 @@
 mod host;
 pub(super) mod rotated;
 mod sets;
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -91,7 +92,9 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Set>, Vec<Obstacle>) {
         let holds = |archive: &&Archive| first.is_some_and(|file| file.path.starts_with(&archive.top));
         set.archive = finder.archives.iter().rev().find(holds).cloned();
     }
-    (sets, finder.obstacles)
+    let mut obstacles = finder.obstacles;
+    obstacles.append(&mut times::order(&mut sets));
+    (sets, obstacles)
 }
 
 /// The name of a host that a file holds, if it is one.

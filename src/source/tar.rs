@@ -55,7 +55,8 @@ impl<R: Read> Tar<R> {
     pub(crate) fn next(&mut self) -> io::Result<Option<Member>> {
         let mut before = Before::default();
         loop {
-            io::copy(&mut self.reader.by_ref().take(self.left), &mut io::sink()).and_then(|read| whole(read, self.left))?;
+            io::copy(&mut self.reader.by_ref().take(self.left), &mut io::sink())
+                .and_then(|read| whole(read, self.left))?;
             io::copy(&mut self.reader.by_ref().take(self.padding), &mut io::sink())?;
             (self.left, self.padding) = (0, 0);
             let mut block = [0; BLOCK];
@@ -133,11 +134,13 @@ impl Before {
     /// Takes the records of a pax header: `30 mtime=1795331153.830344\n`.
     fn pax(&mut self, mut text: &[u8]) {
         while let Some(length) = text.iter().position(|byte| *byte == b' ').and_then(|end| decimal(text.get(..end)?)) {
-            let Some((record, rest)) = usize::try_from(length).ok().and_then(|length| text.split_at_checked(length)) else {
+            let Some((record, rest)) = usize::try_from(length).ok().and_then(|length| text.split_at_checked(length))
+            else {
                 return;
             };
             text = rest;
-            let mut words = record.splitn(2, |byte| *byte == b' ').skip(1).flat_map(|word| word.splitn(2, |byte| *byte == b'='));
+            let mut words =
+                record.splitn(2, |byte| *byte == b' ').skip(1).flat_map(|word| word.splitn(2, |byte| *byte == b'='));
             let (Some(key), Some(value)) = (words.next(), words.next()) else { return };
             let value = value.strip_suffix(b"\n").unwrap_or(value);
             let whole = || decimal(value.split(|byte| *byte == b'.').next()?);
@@ -252,7 +255,8 @@ mod tests {
     }
 
     fn archive(entries: &[(&str, u8, &[u8])]) -> Vec<u8> {
-        let mut bytes: Vec<u8> = entries.iter().flat_map(|(name, kind, contents)| entry(name, *kind, contents)).collect();
+        let mut bytes: Vec<u8> =
+            entries.iter().flat_map(|(name, kind, contents)| entry(name, *kind, contents)).collect();
         bytes.extend_from_slice(&[0; 2 * BLOCK]);
         bytes
     }

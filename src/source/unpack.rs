@@ -80,7 +80,10 @@ impl<R: Read> Unpacked<R> {
 
     /// Whether a log that begins like this is packed, by this program's packings or others.
     pub(crate) fn is_packed(head: &[u8]) -> bool {
-        [GZIP, XZ, ZSTD, BZIP2].iter().chain(FOREIGN.iter().map(|(magic, ..)| magic)).any(|magic| head.starts_with(magic))
+        [GZIP, XZ, ZSTD, BZIP2]
+            .iter()
+            .chain(FOREIGN.iter().map(|(magic, ..)| magic))
+            .any(|magic| head.starts_with(magic))
     }
 
     const fn name(&self) -> Option<&'static str> {

@@ -321,7 +321,10 @@ mod tests {
     #[test]
     fn an_archived_journal_tells_its_first_entry() {
         let id = "00061c2a6f3b1e8a9d4f27c05b7e6a10";
-        for name in [format!("system@{id}-0000000000000001-00065bfeda25e000.journal"), "system@00065bfeda25e000-0123456789abcdef.journal~".to_owned()] {
+        for name in [
+            format!("system@{id}-0000000000000001-00065bfeda25e000.journal"),
+            "system@00065bfeda25e000-0123456789abcdef.journal~".to_owned(),
+        ] {
             assert!(shown(&name).starts_with("system.journal 2026"), "{name}: {}", shown(&name));
         }
         assert_eq!(shown("remote-gaia.journal"), "remote-gaia.journal");

@@ -104,7 +104,12 @@ fn of_a_support_archive_the_logs_are_read_and_the_host_is_known() {
     let (sets, obstacles) = find(&[top.path().join("cases")]);
     let shown: Vec<_> = sets
         .iter()
-        .map(|set| (set.files[0].path.file_name().unwrap().to_str().unwrap(), set.archive.as_ref().and_then(|archive| archive.hostname.as_deref())))
+        .map(|set| {
+            (
+                set.files[0].path.file_name().unwrap().to_str().unwrap(),
+                set.archive.as_ref().and_then(|archive| archive.hostname.as_deref()),
+            )
+        })
         .collect();
     let host = Some("gaia.example.com");
     assert_eq!(shown, [("other.txt", None), ("dmesg", host), ("system.journal", host), ("messages", host)]);
