@@ -8,7 +8,9 @@ use super::{FailOn, Options, Scene};
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::Author;
-use crate::report::{Basis, Code, Device, Finding, LastGuest, Log, Node, Report, Request, Severity, Stated, Status, Verdict};
+use crate::report::{
+    Basis, Code, Device, Finding, LastGuest, Log, Node, Report, Request, Severity, Stated, Status, Verdict,
+};
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
 /// list or the driver explains the devices, it alone counts.

@@ -42,8 +42,7 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn of(report: &'a Report, style: &'a Style) -> Self {
-        let judged: BTreeMap<Address, &Device> =
-            report.devices.iter().map(|device| (device.address, device)).collect();
+        let judged: BTreeMap<Address, &Device> = report.devices.iter().map(|device| (device.address, device)).collect();
         let mut nodes: BTreeMap<Address, Option<&Node>> =
             report.hierarchy.iter().map(|node| (node.address, Some(node))).collect();
         for address in judged.keys() {
@@ -109,12 +108,19 @@ impl<'a> Drawing<'a> {
         let name = label.or_else(|| node?.name.clone()).or(id).unwrap_or_default();
         let driver = driver.map_or_else(|| "-".to_owned(), escape);
         let place = format!("{:02x}.{:x}", address.slot(), address.function());
-        let text = [driver.as_str(), status, &escape(&name)].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("  ");
+        let text = [driver.as_str(), status, &escape(&name)]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("  ");
         let room = self.style.width.saturating_sub(before.chars().count() + place.len() + 2).max(20);
         let text = fit(&text, room, if self.style.ascii { '~' } else { '…' });
         let verdict = judged.map(|device| device.status.verdict_by(address, &self.stated));
         let text = match verdict {
-            Some(verdict) => text.replacen(&format!("  {status}"), &format!("  {}", paint(status, verdict, self.style)), 1),
+            Some(verdict) => {
+                text.replacen(&format!("  {status}"), &format!("  {}", paint(status, verdict, self.style)), 1)
+            }
             None => text,
         };
         format!("{before}{place}  {text}").trim_end().to_owned()
@@ -154,7 +160,8 @@ mod tests {
     #[test]
     fn a_circle_of_bridges_ends() {
         let mut report = sample::report(0, Vec::new(), Vec::new());
-        report.hierarchy = vec![node("0000:00:01.0", Some("0000:00:02.0"), "a"), node("0000:00:02.0", Some("0000:00:01.0"), "b")];
+        report.hierarchy =
+            vec![node("0000:00:01.0", Some("0000:00:02.0"), "a"), node("0000:00:02.0", Some("0000:00:01.0"), "b")];
         let style = Style { width: 80, colour: false, verbose: false, ascii: true };
         assert!(!tree(&report, &style).is_empty());
     }
