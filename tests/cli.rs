@@ -166,7 +166,9 @@ fn what_is_no_log_is_never_ok() {
     folder.file("letter", b"Dear all,\n\nthe meeting is off.\n\nYours\n");
     folder.file("cut.gz", &gzip(&kmsg("all-seized"))[..5000]);
     folder.file("cut.xz", b"\xfd7zXZ\0\0\0\0\0");
-    folder.file("kern.log.bz2", b"BZh91AY&SY");
+    folder.file("cut.bz2", b"BZh91AY&SY");
+    folder.file("kern.log.lz4", b"\x04\x22\x4d\x18\x64\x40");
+    folder.file("cut.journal", b"LPKSHHRH\0\0\0\0");
     let folder = &folder;
     for (name, what) in [
         ("missing", "no such file or directory"),
@@ -176,7 +178,9 @@ fn what_is_no_log_is_never_ok() {
         ("letter", "no form of log that is known"),
         ("cut.gz", "gzip"),
         ("cut.xz", "xz"),
-        ("kern.log.bz2", "bzip2 -dc"),
+        ("cut.bz2", "bzip2"),
+        ("kern.log.lz4", "lz4 -dc"),
+        ("cut.journal", "a journal file, cut short"),
     ] {
         for with_list in ["check --device 00:1d.0", "check --hide (0000:00:1d.0)", "check"] {
             let ran = audit(with_list).with(folder.path().join(name)).run().ends_with(3);
