@@ -91,6 +91,14 @@ pub(super) enum Place {
     Cmdline,
     /// The options lines of modprobe.d
     Modprobe,
+    /// Arguments behind the module's name in /etc/modules and the like
+    Modules,
+    /// Qubes' rd.qubes.hide_pci
+    Qubes,
+    /// SUSE's /etc/sysconfig/pciback
+    Sysconfig,
+    /// What XCP-ng's xen-cmdline wrote for the next boot
+    Xapi,
     /// pciback's own list
     Slots,
     /// The "Command line:" record of the log

@@ -256,6 +256,10 @@ fn request(request: args::Request) -> Request {
         args::Place::Module => Source::Module,
         args::Place::Cmdline => Source::CommandLine,
         args::Place::Modprobe => Source::Modprobe,
+        args::Place::Modules => Source::Modules,
+        args::Place::Qubes => Source::Qubes,
+        args::Place::Sysconfig => Source::Sysconfig,
+        args::Place::Xapi => Source::Xapi,
         args::Place::Slots => Source::Slots,
         args::Place::Log => Source::Log,
     });
