@@ -46,24 +46,27 @@ fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     if kernel.may_have_classic_module_name() || remedy::module(scene) == PCIBACK {
         return None;
     }
-    let message = format!("the list is written for `{}`, and this kernel's module is xen-pciback: it is not given it", list.key);
+    let message =
+        format!("the list is written for `{}`, and this kernel's module is xen-pciback: it is not given it", list.key);
     let mut found = finding(Code::ListNotEffective, severity(devices), message);
     found.evidence.push(written(list));
-    found.remedy = vec![format!("# write xen-pciback in place of pciback: {}", list.key.replace("pciback", "xen-pciback"))];
+    found.remedy =
+        vec![format!("# write xen-pciback in place of pciback: {}", list.key.replace("pciback", "xen-pciback"))];
     Some(found)
 }
 
 /// `modprobe.d` where no modprobe ever loads pciback.
 fn built_in(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let host = scene.host.as_ref().filter(|host| host.modules.has_pciback_built_in())?;
-    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| {
-        matches!(list.source, Source::Modprobe | Source::Modules)
-    })?;
+    let (list, _) =
+        scene.demand.list.as_ref().filter(|(list, _)| matches!(list.source, Source::Modprobe | Source::Modules))?;
     let text = String::from_utf8_lossy(&list.text);
-    let message = "pciback is built in to this kernel, which takes its list from its own line only: nothing reads this one";
+    let message =
+        "pciback is built in to this kernel, which takes its list from its own line only: nothing reads this one";
     let mut found = finding(Code::ListNotEffective, severity(devices), message);
     found.evidence.push(written(list));
-    found.remedy = vec![format!("# put it on the line of dom0's kernel, then reboot: {}.hide={text}", host.modules.pciback())];
+    found.remedy =
+        vec![format!("# put it on the line of dom0's kernel, then reboot: {}.hide={text}", host.modules.pciback())];
     Some(found)
 }
 
@@ -73,13 +76,19 @@ fn repeated(scene: &Scene<'_>) -> Option<Finding> {
     let said = scene.demand.places.iter().find(|said| said.source == list.source)?;
     let last = names(scene, said.written.last().filter(|last| *last == list)?);
     let earlier = said.written.iter().rev().skip(1).filter(|other| other.effective == list.effective);
-    let dropped: BTreeSet<Address> = earlier.flat_map(|other| names(scene, other)).filter(|one| !last.contains(one)).collect();
+    let dropped: BTreeSet<Address> =
+        earlier.flat_map(|other| names(scene, other)).filter(|one| !last.contains(one)).collect();
     let dropped: Vec<Address> = dropped.into_iter().collect();
     if dropped.is_empty() {
         return None;
     }
-    let severity = if dropped.iter().all(|address| is_seized(scene, *address)) { Severity::Info } else { Severity::Critical };
-    let message = format!("`{}` is given more than once, and the last one wins: not asked for are {}", list.key, some_of(&dropped));
+    let severity =
+        if dropped.iter().all(|address| is_seized(scene, *address)) { Severity::Info } else { Severity::Critical };
+    let message = format!(
+        "`{}` is given more than once, and the last one wins: not asked for are {}",
+        list.key,
+        some_of(&dropped)
+    );
     let mut found = finding(Code::ListNotEffective, severity, message);
     found.evidence.extend(said.written.iter().map(written));
     found.remedy = vec!["# put all devices into one list".to_owned()];
@@ -100,9 +109,11 @@ fn names(scene: &Scene<'_>, list: &Written) -> Vec<Address> {
 
 /// A blank without quotes ends an argument: what follows is one of its own, which nothing knows.
 fn split(scene: &Scene<'_>) -> Option<Finding> {
-    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| {
-        matches!(list.source, Source::CommandLine | Source::Log | Source::Module)
-    })?;
+    let (list, _) = scene
+        .demand
+        .list
+        .as_ref()
+        .filter(|(list, _)| matches!(list.source, Source::CommandLine | Source::Log | Source::Module))?;
     let in_log = scene.history.command_line.as_ref().and_then(|fact| match &fact.event {
         Event::CommandLine { text } => Some(text.as_slice()),
         _ => None,
@@ -113,7 +124,8 @@ fn split(scene: &Scene<'_>) -> Option<Finding> {
         return None;
     }
     let strays: Vec<String> = strays.iter().map(|stray| String::from_utf8_lossy(stray).into_owned()).collect();
-    let message = format!("a blank ends the list, so that the kernel never sees the rest as part of it: {}", some_of(&strays));
+    let message =
+        format!("a blank ends the list, so that the kernel never sees the rest as part of it: {}", some_of(&strays));
     let mut found = finding(Code::ListNotEffective, Severity::Critical, message);
     found.evidence.push(written(list));
     found.remedy = vec!["# write the list without blanks, or in double quotes".to_owned()];
@@ -150,11 +162,14 @@ fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
 fn misread_by_xapi(scene: &Scene<'_>) -> Option<Finding> {
     let is_xapi = scene.case.tree.as_ref().is_some_and(xapi::is_xapi);
     let (list, read) = scene.demand.list.as_ref().filter(|_| is_xapi)?;
-    if !matches!(list.source, Source::Module | Source::CommandLine | Source::Xapi | Source::Log) || read.fault.is_some() {
+    if !matches!(list.source, Source::Module | Source::CommandLine | Source::Xapi | Source::Log) || read.fault.is_some()
+    {
         return None;
     }
     let entry = xapi::misread(&String::from_utf8_lossy(&list.text))?;
-    let message = format!("the kernel reads the list, but XAPI's tools cannot read `{entry}`: they take full addresses only, without blanks");
+    let message = format!(
+        "the kernel reads the list, but XAPI's tools cannot read `{entry}`: they take full addresses only, without blanks"
+    );
     let mut found = finding(Code::XapiStyle, Severity::Warning, message);
     found.evidence.push(written(list));
     if read.in_force().all(|entry| !entry.pattern.is_wildcard()) {

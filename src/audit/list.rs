@@ -195,7 +195,8 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
         let message = "no device is named: nothing is requested that could be judged";
         return asks_for_nothing(scene).then(|| finding(Code::NothingRequested, Severity::Unknown, message));
     };
-    let applies = |said: &&request::Said| from.is_some() || !said.source.is_of_some_hosts() || !said.obstacles.is_empty();
+    let applies =
+        |said: &&request::Said| from.is_some() || !said.source.is_of_some_hosts() || !said.obstacles.is_empty();
     let looked = scene.demand.places.iter().filter(|said| from.is_none_or(|from| said.source == from)).filter(applies);
     let looked: Vec<&str> = looked.map(|said| said.source.in_words()).collect();
     let looked = if looked.is_empty() {
@@ -229,7 +230,10 @@ fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
     // A log tells of its own list, and may say that it is of another boot.
     let own = |said: &&request::Said| source == Source::Log && said.source == source;
     let before = scene.demand.places.iter().take_while(|said| said.source != source);
-    let before = before.chain(scene.demand.places.iter().filter(own));
+    // A platform's own list adds to the one in force.
+    let adds = |said: &&request::Said| matches!(said.source, Source::Qubes | Source::Sysconfig);
+    let behind = scene.demand.places.iter().skip_while(|said| said.source != source);
+    let before = before.chain(scene.demand.places.iter().filter(own)).chain(behind.filter(adds));
     let mut obstacles: Vec<Obstacle> = before.flat_map(|said| &said.obstacles).cloned().collect();
     let mut message = "another list may be in force: what would say so cannot be read";
     if let Some(own) = scene.case.tree.as_ref().and_then(own_list).filter(|_| source == Source::Slots) {

@@ -10,6 +10,7 @@ mod driver;
 mod evidence;
 mod expected;
 mod facts;
+mod forecast;
 mod in_force;
 mod list;
 mod next_list;
@@ -31,12 +32,13 @@ use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
 use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
-use crate::request::Source;
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
+use crate::request::{Source, Written};
 use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
 use crate::tree::{Known, Tree};
 use demand::Demand;
+pub use forecast::{Forecast, after_load, next_boot};
 
 /// Everything an audit rests on.
 #[derive(Clone, Debug, Default)]
@@ -189,8 +191,29 @@ struct Scene<'a> {
     expected: BTreeMap<Address, &'a policy::Device>,
 }
 
+/// The list in force of a case, and the grammar it is read by.
+pub fn list_in_force(case: &Case) -> (Option<Written>, Grammar) {
+    let scene = scene(case);
+    (scene.demand.list.map(|(written, _)| written), scene.demand.grammar)
+}
+
 /// Judges a case.
 pub fn conclude(case: &Case) -> Report {
+    let scene = scene(case);
+    let devices = statuses::judge(&scene);
+    let mut findings = Vec::new();
+    list::find(&scene, &devices, &mut findings);
+    driver::find(&scene, &mut findings);
+    devices::find(&scene, &devices, &mut findings);
+    expected::find(&scene, &devices, &mut findings);
+    evidence::find(&scene, &devices, &mut findings);
+    findings.extend(outlook::deaf(&scene));
+    let report = verdict::report(&scene, devices, findings);
+    Report { request: scene.demand.request, ..report }
+}
+
+/// Reads the witnesses of a case, and what they ask for.
+fn scene(case: &Case) -> Scene<'_> {
     let (host, partial) =
         case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
             if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
@@ -209,17 +232,7 @@ pub fn conclude(case: &Case) -> Report {
     let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
     let expected = expected.map(|device| (device.address, device)).collect();
-    let scene = Scene { case, host, partial, story, is_complete, history, demand, expected };
-    let devices = statuses::judge(&scene);
-    let mut findings = Vec::new();
-    list::find(&scene, &devices, &mut findings);
-    driver::find(&scene, &mut findings);
-    devices::find(&scene, &devices, &mut findings);
-    expected::find(&scene, &devices, &mut findings);
-    evidence::find(&scene, &devices, &mut findings);
-    findings.extend(outlook::deaf(&scene));
-    let report = verdict::report(&scene, devices, findings);
-    Report { request: scene.demand.request, ..report }
+    Scene { case, host, partial, story, is_complete, history, demand, expected }
 }
 
 /// Whether a tree is to show who has each device. A support archive does not, and is judged by its log; a running machine does,

@@ -38,7 +38,9 @@ fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
     let title = &entry.title;
     let message = match (now, next) {
         (None, None) => return None,
-        (Some(_), None) => format!("the boot loader's entry \"{title}\" holds no list: the next boot asks pciback for nothing"),
+        (Some(_), None) => {
+            format!("the boot loader's entry \"{title}\" holds no list: the next boot asks pciback for nothing")
+        }
         (None, Some(next)) => {
             // It only adds to a list of another place where that gives way.
             let wanted: BTreeSet<Address> = scene.demand.wanted.keys().copied().collect();
@@ -62,7 +64,8 @@ fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 fn without_xen(now: &Written, entry: &Entry) -> Finding {
-    let message = format!("the boot loader's default entry \"{}\" starts no Xen: pciback takes nothing then", entry.title);
+    let message =
+        format!("the boot loader's default entry \"{}\" starts no Xen: pciback takes nothing then", entry.title);
     let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
     found.evidence.push(written(now));
     found.evidence.extend(location(entry));

@@ -22,7 +22,8 @@ pub(super) fn find(scene: &Scene<'_>, place: &Written, list: &HideList) -> Optio
     found.evidence.push(written(place));
     if !wide.is_empty() {
         let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
-        found.remedy = vec![format!("# the shortest list that says the same: {}", shortest(&patterns, scene.demand.grammar.era))];
+        found.remedy =
+            vec![format!("# the shortest list that says the same: {}", shortest(&patterns, scene.demand.grammar.era))];
     }
     Some(found)
 }

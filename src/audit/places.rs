@@ -69,7 +69,9 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
             format!("# put it on the line of dom0's kernel: {module}.hide=... (GRUB: GRUB_CMDLINE_LINUX, not ..._XEN)")
         }
         Why::NamesOnly => format!("# put it in a file of /etc/modprobe.d: options {module} hide=..."),
-        Why::Unmade => "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned(),
+        Why::Unmade => {
+            "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned()
+        }
         Why::NotKmods => "# put it in a file of /etc/modprobe.d whose name ends with .conf".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! What can be typed. Only this file and [`plan`](super::plan) know clap.
 
+mod forecast;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::{ArgAction, Args as Flags, Parser, Subcommand, ValueEnum};
 use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::timeline::BootChoice;
+
+pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
 
 const STATUSES: &str = "\
 Exit status:
@@ -41,6 +45,9 @@ pub(super) enum Command {
     /// Audit every boot of every host in saved logs: archives, central log servers
     #[command(after_help = STATUSES)]
     Scan(Box<Scan>),
+    /// Say what a list would come to, by modprobe now and at the next boot, before either happens
+    #[command(after_help = STATUSES)]
+    Plan(Box<PlanFlags>),
     /// Audit a real captured dom0 that is built in
     Demo(Page),
     /// Say what a finding means, what proves it, and what to do

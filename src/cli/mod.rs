@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod forecast;
 mod listen;
 mod plan;
 mod request;
@@ -63,6 +64,7 @@ fn work(plan: Plan) -> u8 {
             let verbose = page.verbose;
             audit(&limits, page, began, move |_| Outcome { report: demo::report(verbose), complaints: Vec::new() })
         }
+        Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
         Work::Explain(code) => match explain::explain(code.as_deref()) {

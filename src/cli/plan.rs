@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use pciback_audit::audit::{Asked, FailOn, Options};
+use pciback_audit::report::Moment;
 use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
@@ -28,6 +29,7 @@ pub(super) enum Work {
     Check(Check),
     Watch(Watch),
     Scan(Scan),
+    Forecast(Forecast),
     Demo,
     Explain(Option<String>),
 }
@@ -65,6 +67,18 @@ pub(super) struct Scan {
     pub(super) form: ScanForm,
     /// Whether all boots count for the exit status, not just each host's last one.
     pub(super) all_boots: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A forecast of a load and of the next boot.
+#[derive(Debug)]
+pub(super) struct Forecast {
+    /// The list; the one in force or written down without it.
+    pub(super) list: Option<Vec<u8>>,
+    /// The moment that decides; `None` where the host does.
+    pub(super) moment: Option<Moment>,
+    pub(super) host: Host,
+    pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -110,6 +124,7 @@ impl Plan {
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => self::scan(*scan),
+            Some(Command::Plan(flags)) => forecast(*flags),
             Some(Command::Check(check)) => check_plan(*check),
             None => check_plan(args.check),
         }
@@ -193,6 +208,26 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
         timeout: judgement.timeout.map(Duration::from_secs),
     };
     Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
+}
+
+fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
+    let form = match (flags.format, flags.json) {
+        (Some(args::PlanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
+        (Some(args::PlanFormat::Json), _) | (None, true) => Form::Json,
+        (Some(args::PlanFormat::Table) | None, false) => Form::Table,
+    };
+    let page = paper(flags.paper, form);
+    let forecast = Forecast {
+        list: flags.hide.map(std::ffi::OsString::into_vec),
+        moment: flags.moment.map(|moment| match moment {
+            args::PlanMoment::Now => Moment::Now,
+            args::PlanMoment::Boot => Moment::Boot,
+        }),
+        host: flags.root.map_or(Host::Here, Host::Below),
+        options: Options { kernel: flags.kernel, verbose: page.verbose, ..Options::default() },
+        timeout: flags.timeout.map(Duration::from_secs),
+    };
+    Ok(Plan { work: Work::Forecast(forecast), page })
 }
 
 /// What is the same for every command that judges.

@@ -7,6 +7,7 @@ mod findings;
 mod json;
 mod layout;
 mod nagios;
+mod plan;
 mod prometheus;
 #[cfg(test)]
 mod sample;
@@ -18,6 +19,7 @@ mod time;
 pub use event::{event_json, event_text};
 pub use json::{json, json_line};
 pub use nagios::{nagios, nagios_unknown};
+pub use plan::{plan_json, plan_table};
 pub use prometheus::prometheus;
 pub use scan::{Row, scan_summary, scan_table};
 pub use table::{Style, table};

@@ -3,6 +3,7 @@
 mod change;
 mod code;
 mod evidence;
+mod forecast;
 mod run;
 mod status;
 mod verdict;
@@ -10,6 +11,7 @@ mod verdict;
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use forecast::{Expectation, Moment, Plan};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
 pub use verdict::{Severity, Verdict};

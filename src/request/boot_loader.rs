@@ -202,9 +202,8 @@ mod tests {
     use super::*;
 
     fn next_lists(manifest: &str) -> Option<Vec<String>> {
-        let show = |written: Written| {
-            format!("{} {}", written.location.unwrap(), String::from_utf8_lossy(&written.text))
-        };
+        let show =
+            |written: Written| format!("{} {}", written.location.unwrap(), String::from_utf8_lossy(&written.text));
         match next(&Tree::from_manifest(manifest).unwrap()) {
             Known::Is(entry) => Some(entry.kernel.iter().flat_map(Line::lists).map(show).collect()),
             Known::Absent | Known::Unreadable(_) => None,

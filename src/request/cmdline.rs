@@ -34,10 +34,8 @@ pub fn in_line(line: &[u8], source: Source, location: Option<&Location>) -> Vec<
         }
         let key = String::from_utf8_lossy(&argument.key).into_owned();
         // Where the line begins inside another one, the argument is further on.
-        let place = |place: &Location| Location {
-            column: place.column.map(|column| column + argument.at),
-            ..place.clone()
-        };
+        let place =
+            |place: &Location| Location { column: place.column.map(|column| column + argument.at), ..place.clone() };
         Some(Written { text: argument.value?, source, location: location.map(place), key, effective })
     });
     lists.collect()

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod boot_loader;
 pub mod cmdline;
 pub mod hide;
+pub mod loading;
 pub mod logged;
 pub mod modprobe;
 pub mod module;
@@ -18,8 +19,8 @@ pub mod qubes;
 pub mod register;
 pub mod slots;
 pub mod sysconfig;
-pub mod unread;
 pub mod unmade;
+pub mod unread;
 pub mod xapi;
 
 use std::fmt;

@@ -245,7 +245,9 @@ mod tests {
 
     #[test]
     fn a_pattern_stands_for_the_files_that_are_there() {
-        let tree = Tree::from_manifest("boot/efi/EFI/a/xen.cfg = x\nboot/efi/EFI/b/\netc/x.d/a.conf = x\netc/x.d/b = x\n").unwrap();
+        let tree =
+            Tree::from_manifest("boot/efi/EFI/a/xen.cfg = x\nboot/efi/EFI/b/\netc/x.d/a.conf = x\netc/x.d/b = x\n")
+                .unwrap();
         assert_eq!(expand(&tree, "boot/efi/EFI/*/xen.cfg"), ["boot/efi/EFI/a/xen.cfg", "boot/efi/EFI/b/xen.cfg"]);
         assert_eq!(expand(&tree, "etc/x.d/*.conf"), ["etc/x.d/a.conf"]);
         assert_eq!(expand(&tree, "proc/cmdline"), ["proc/cmdline"]);

@@ -34,7 +34,13 @@ pub fn written(tree: &Tree) -> Said {
         let column = line.find('=').map_or(1, |at| at + 2);
         let location = Some(Location::at(PATH, number, column));
         let key = "XEN_PCI_HIDE_LIST".to_owned();
-        said.written.push(Written { text: list.into_bytes(), source: Source::Sysconfig, location, key, effective: true });
+        said.written.push(Written {
+            text: list.into_bytes(),
+            source: Source::Sysconfig,
+            location,
+            key,
+            effective: true,
+        });
     }
     said
 }

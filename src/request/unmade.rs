@@ -29,8 +29,10 @@ pub(super) fn find(tree: &Tree, menus: &[Menu]) -> Vec<Written> {
         .filter_map(|entry| entry.kernel.as_ref())
         .flat_map(Line::lists)
         .collect();
-    let has_menu = menus.iter().any(|menu| menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen));
-    let in_force = tree.read("proc/cmdline").is().map(|line| in_line(line, Source::CommandLine, None)).unwrap_or_default();
+    let has_menu =
+        menus.iter().any(|menu| menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen));
+    let in_force =
+        tree.read("proc/cmdline").is().map(|line| in_line(line, Source::CommandLine, None)).unwrap_or_default();
     let is_made = |list: &Written| lines.iter().chain(&in_force).any(|made| made.text == list.text);
     in_defaults(tree, &KERNEL).into_iter().filter(|list| has_menu && !is_made(list)).collect()
 }
@@ -46,7 +48,9 @@ pub fn in_nix(tree: &Tree) -> Vec<Written> {
     for path in expand(tree, "etc/nixos/*.nix") {
         let text = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim_start().starts_with('#')) {
-            for key in ["xen-pciback.hide=", "xen_pciback.hide=", "options xen-pciback hide=", "options xen_pciback hide="] {
+            for key in
+                ["xen-pciback.hide=", "xen_pciback.hide=", "options xen-pciback hide=", "options xen_pciback hide="]
+            {
                 let Some((before, value)) = line.split_once(key) else { continue };
                 let list = value.split(['"', '\'', ';']).next().unwrap_or_default().trim();
                 let location = Some(Location::at(&path, number, before.len() + 1));
@@ -101,7 +105,9 @@ mod tests {
     fn a_list_that_is_in_no_menu_was_not_made_yet() {
         let defaults = "etc/default/grub = GRUB_CMDLINE_LINUX=\"quiet xen-pciback.hide=(00:1d.0)\"\\n\n";
         let menu = |list: &str| {
-            format!("boot/grub/grub.cfg = menuentry 'x' {{\\nmultiboot2 /xen.gz\\nmodule2 /vmlinuz root=x{list}\\n}}\\n\n")
+            format!(
+                "boot/grub/grub.cfg = menuentry 'x' {{\\nmultiboot2 /xen.gz\\nmodule2 /vmlinuz root=x{list}\\n}}\\n\n"
+            )
         };
         assert_eq!(of(defaults), Vec::<String>::new());
         assert_eq!(of(&format!("{defaults}{}", menu(""))), ["/etc/default/grub:1:27 (00:1d.0)"]);

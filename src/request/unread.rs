@@ -34,7 +34,8 @@ pub fn find(tree: &Tree) -> Vec<Unread> {
     let menus = boot_loader::menus(tree);
     let defaults = unmade::hypervisor(tree);
     let lines = menus.iter().flat_map(|menu| &menu.entries).filter_map(|entry| entry.hypervisor.as_ref());
-    let mut on_hypervisor: Vec<Written> = defaults.into_iter().chain(lines.flat_map(boot_loader::Line::lists)).collect();
+    let mut on_hypervisor: Vec<Written> =
+        defaults.into_iter().chain(lines.flat_map(boot_loader::Line::lists)).collect();
     // Every entry of a menu repeats what one file says.
     let mut texts: Vec<Vec<u8>> = Vec::new();
     on_hypervisor.retain(|list| {

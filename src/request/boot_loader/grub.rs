@@ -96,7 +96,8 @@ impl Reader<'_> {
         let places: Vec<String> = self.numbers.iter().map(ToString::to_string).collect();
         let titles = self.titles.iter().map(|(title, _)| title.clone()).chain([title(line)]);
         let own = id(line).unwrap_or_else(|| title(line));
-        let ids = self.titles.iter().map(|(title, id)| id.clone().unwrap_or_else(|| title.clone())).chain([own.clone()]);
+        let ids =
+            self.titles.iter().map(|(title, id)| id.clone().unwrap_or_else(|| title.clone())).chain([own.clone()]);
         vec![places.join(">"), titles.collect::<Vec<_>>().join(">"), ids.collect::<Vec<_>>().join(">"), own]
     }
 
@@ -107,7 +108,8 @@ impl Reader<'_> {
         let options = rest.split_whitespace().take_while(|word| word.starts_with("--")).count();
         let text = behind(rest, options + 1);
         let column = line.rfind(text).map_or(1, |at| at + 1);
-        let arguments = || Some(Line { location: Location::at(self.path, number, column), text: text.replace('\\', "") });
+        let arguments =
+            || Some(Line { location: Location::at(self.path, number, column), text: text.replace('\\', "") });
         match word {
             "multiboot" | "multiboot2" | "xen_hypervisor" => {
                 entry.xen = true;
@@ -131,7 +133,8 @@ fn title(line: &str) -> String {
 }
 
 fn id(line: &str) -> Option<String> {
-    let rest = ["$menuentry_id_option ", "--id ", "--id="].iter().find_map(|option| Some(line.split_once(option)?.1))?;
+    let rest =
+        ["$menuentry_id_option ", "--id ", "--id="].iter().find_map(|option| Some(line.split_once(option)?.1))?;
     let name = rest.trim_start().split([' ', '{']).next().unwrap_or_default();
     Some(name.trim_matches(['\'', '"']).to_owned())
 }
@@ -173,7 +176,10 @@ mod tests {
         assert!(xen.xen && !menu.entries[0].xen);
         let lists = |line: &Option<Line>| -> Vec<String> {
             let lists = line.as_ref().unwrap().lists();
-            lists.iter().map(|w| format!("{} {}", w.location.as_ref().unwrap(), String::from_utf8_lossy(&w.text))).collect()
+            lists
+                .iter()
+                .map(|w| format!("{} {}", w.location.as_ref().unwrap(), String::from_utf8_lossy(&w.text)))
+                .collect()
         };
         assert_eq!(lists(&xen.kernel), ["/boot/grub/grub.cfg:17:38 (00:1d.0)"]);
         assert_eq!(lists(&xen.hypervisor), ["/boot/grub/grub.cfg:16:36 (1)"]);
