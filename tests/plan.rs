@@ -31,6 +31,7 @@ fn it_counts_what_would_be_seized_now_and_then() {
     let now = audit("plan --root").with(folder.path()).run();
     assert_eq!(now.status, 2, "{}", now.out);
     assert!(now.out.contains("now, by modprobe:      1 of 2 would be seized"), "{}", now.out);
+    assert!(now.out.contains("silently ignored: 0000:00:1d.0 (uhci_hcd)"), "{}", now.out);
     assert!(now.out.contains("after a reboot as is:  2 of 2 would be seized"), "{}", now.out);
     let boot = audit("plan --for boot --root").with(folder.path()).run();
     assert_eq!(boot.status, 0, "{}", boot.out);

@@ -7,7 +7,10 @@ use serde::Serialize;
 use super::json::{Object, Tool, object, spell_out};
 use super::table::{Style, table};
 use super::text::escape;
-use crate::report::{Expectation, Moment, Plan};
+use crate::report::{Expectation, Moment, Plan, Status};
+
+/// How many devices are named that pciback would pass over.
+const PASSED_OVER: usize = 3;
 
 #[derive(Serialize)]
 struct PlanObject<'a> {
@@ -81,4 +84,14 @@ fn say(text: &mut String, when: &str, outcome: &Expectation) {
     let unknown = outcome.report.count("unconfirmed");
     let unknown = if unknown > 0 { format!(", {unknown} not known") } else { String::new() };
     writeln!(text, "{when}{} would be seized{unknown}", outcome.count()).unwrap_or_default();
+    let held = outcome.report.devices.iter().filter(|device| device.requested && device.status == Status::Held);
+    let held: Vec<String> = held
+        .map(|device| format!("{} ({})", device.address, device.driver.as_deref().unwrap_or("another driver")))
+        .collect();
+    if !held.is_empty() {
+        let more = held.len().saturating_sub(PASSED_OVER);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let some: Vec<String> = held.into_iter().take(PASSED_OVER).collect();
+        writeln!(text, "  silently ignored: {}{more}", escape(&some.join(", "))).unwrap_or_default();
+    }
 }

@@ -217,7 +217,7 @@ mod tests {
                 "boot/extlinux.conf = DEFAULT xe\\nLABEL xe\\n  KERNEL mboot.c32\\n  \
                  APPEND /boot/xen.gz dom0_mem=752M --- /boot/vmlinuz-xen root=x xen-pciback.hide=(0000:04:01.0) ro --- /boot/initrd\\n\
                  LABEL fallback\\n  APPEND /boot/xen.gz --- /boot/vmlinuz ro --- i\\n\n",
-                "/boot/extlinux.conf:4:68 (0000:04:01.0)",
+                "/boot/extlinux.conf:4:66 (0000:04:01.0)",
             ),
             (
                 "boot/efi/EFI/qubes/xen.cfg = [global]\\ndefault=6.1\\n[6.1]\\noptions=console=vga\\n\

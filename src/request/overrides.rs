@@ -106,7 +106,7 @@ mod tests {
         let shown: Vec<String> = found.iter().map(|o| format!("{} {} {:?}", o.location, o.driver, o.device)).collect();
         assert_eq!(shown.len(), 4, "{shown:?}");
         assert!(shown[0].starts_with("/etc/driverctl.d/pci-0000:02:00.0 vfio-pci At("));
-        assert!(shown[1].starts_with("/etc/udev/rules.d/a.rules:2:38 pci-stub At("));
+        assert!(shown[1].starts_with("/etc/udev/rules.d/a.rules:2:43 pci-stub At("));
         assert_eq!(shown[2], "/proc/cmdline vfio-pci Of(4318, 7171)");
     }
 }

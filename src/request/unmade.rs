@@ -118,7 +118,7 @@ mod tests {
     fn the_text_of_a_nix_configuration_shows_its_lists() {
         let text = "etc/nixos/configuration.nix = boot.kernelParams = [ \"quiet\" \"xen-pciback.hide=(00:1d.0)\" ];\\n\
                     # xen-pciback.hide=(1)\\nboot.extraModprobeConfig = \"options xen-pciback hide=(00:1d.1)\";\\n\n";
-        let expected = ["/etc/nixos/configuration.nix:1:33 (00:1d.0)", "/etc/nixos/configuration.nix:3:29 (00:1d.1)"];
+        let expected = ["/etc/nixos/configuration.nix:1:32 (00:1d.0)", "/etc/nixos/configuration.nix:3:29 (00:1d.1)"];
         assert_eq!(of(text), expected);
     }
 }

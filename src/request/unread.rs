@@ -88,7 +88,7 @@ mod tests {
             })
             .collect();
         let expected = [
-            "/etc/default/grub:3:38 (06:00.0)",
+            "/etc/default/grub:3:39 (06:00.0)",
             "/etc/default/grub.d/xen.cfg:1:19 (07:00.0)",
             "/boot/efi/EFI/qubes/xen.cfg:2:20 (08:00.0)",
         ];

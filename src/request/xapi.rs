@@ -29,7 +29,7 @@ pub fn is_xapi(tree: &Tree) -> bool {
         (line.starts_with("ID=") || line.starts_with("ID_LIKE="))
             && line.split(['=', '"', '\'', ' ']).any(|word| names.contains(&word))
     };
-    tree.read("etc/xensource-inventory") != Known::Absent || release.is().is_some_and(|text| text.lines().any(named))
+    tree.read("etc/xensource-inventory").is().is_some() || release.is().is_some_and(|text| text.lines().any(named))
 }
 
 /// The first entry that is not 14 characters of the form `(dddd:bb:dd.f)`.

@@ -29,19 +29,17 @@ pub(super) fn menu(tree: &Tree, path: &str, text: &str) -> Menu {
         }
         reader.line(number, line, trimmed);
     }
-    Menu { path: path.to_owned(), entries: reader.entries, default: default.map(|name| resolved(tree, name)) }
+    Menu { path: path.to_owned(), entries: reader.entries, default: default.and_then(|name| resolved(tree, name)) }
 }
 
-/// A default that the environment block names.
-fn resolved(tree: &Tree, name: String) -> String {
+/// A default that the environment block names; the first entry where it names none. Without the block nobody knows.
+fn resolved(tree: &Tree, name: String) -> Option<String> {
     if !name.contains("${saved_entry}") {
-        return name;
+        return Some(name);
     }
-    let of_file = |path: &&str| {
-        let text = tree.read_text(path).is().cloned()?;
-        text.lines().find_map(|line| line.strip_prefix("saved_entry=").map(str::to_owned))
-    };
-    ENVIRONMENTS.iter().find_map(of_file).filter(|name| !name.is_empty()).unwrap_or_else(|| "0".to_owned())
+    let block = ENVIRONMENTS.iter().find_map(|path| tree.read_text(path).is().cloned())?;
+    let saved = block.lines().find_map(|line| line.strip_prefix("saved_entry=")).filter(|name| !name.is_empty());
+    Some(saved.unwrap_or("0").to_owned())
 }
 
 struct Reader<'a> {
@@ -167,6 +165,7 @@ mod tests {
         assert_eq!(chosen("").as_deref(), Some("Debian"));
         assert_eq!(chosen("simple").as_deref(), Some("Debian"));
         assert_eq!(chosen("gone"), None);
+        assert_eq!(menu(&Tree::default(), "boot/grub/grub.cfg", CFG).chosen(), None);
     }
 
     #[test]
@@ -182,6 +181,6 @@ mod tests {
                 .collect()
         };
         assert_eq!(lists(&xen.kernel), ["/boot/grub/grub.cfg:17:38 (00:1d.0)"]);
-        assert_eq!(lists(&xen.hypervisor), ["/boot/grub/grub.cfg:16:36 (1)"]);
+        assert_eq!(lists(&xen.hypervisor), ["/boot/grub/grub.cfg:16:33 (1)"]);
     }
 }
