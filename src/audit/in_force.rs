@@ -12,7 +12,7 @@ use crate::pci::{Address, KernelVersion};
 use crate::record::between;
 use crate::report::{Code, Finding, Severity, Status};
 use crate::request::overrides::{self, Device};
-use crate::request::{Source, Written, cmdline, xapi};
+use crate::request::{Said, Source, Written, cmdline, xapi};
 use crate::tree::Known;
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
@@ -55,26 +55,36 @@ fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     Some(found)
 }
 
-/// `modprobe.d` where no modprobe ever loads pciback.
+/// `modprobe.d` where no modprobe ever loads pciback. Beside a list that is in force, it is what somebody wanted as well.
 fn built_in(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let host = scene.host.as_ref().filter(|host| host.modules.has_pciback_built_in())?;
-    let (list, _) =
-        scene.demand.list.as_ref().filter(|(list, _)| matches!(list.source, Source::Modprobe | Source::Modules))?;
+    let list = [Source::Modprobe, Source::Modules].iter().find_map(|source| scene.demand.effective(*source))?;
+    let severity = if scene.demand.source() == Some(list.source) {
+        severity(devices)
+    } else if names(scene, list).iter().all(|address| is_seized(scene, *address)) {
+        Severity::Info
+    } else {
+        Severity::Warning
+    };
     let text = String::from_utf8_lossy(&list.text);
     let message =
         "pciback is built in to this kernel, which takes its list from its own line only: nothing reads this one";
-    let mut found = finding(Code::ListNotEffective, severity(devices), message);
+    let mut found = finding(Code::ListNotEffective, severity, message);
     found.evidence.push(written(list));
-    found.remedy =
-        vec![format!("# put it on the line of dom0's kernel, then reboot: {}.hide={text}", host.modules.pciback())];
+    let module = host.modules.pciback();
+    found.remedy = vec![format!("# put it on the line of dom0's kernel, then reboot: {module}.hide={text}")];
     Some(found)
 }
 
 /// The kernel keeps the last of several values of one parameter.
 fn repeated(scene: &Scene<'_>) -> Option<Finding> {
-    let (list, _) = scene.demand.list.as_ref()?;
-    let said = scene.demand.places.iter().find(|said| said.source == list.source)?;
-    let last = names(scene, said.written.last().filter(|last| *last == list)?);
+    let (in_force, _) = scene.demand.list.as_ref()?;
+    // The module's parameter shows the last value only.
+    let is_its =
+        |said: &&Said| said.written.len() > 1 && said.written.last().is_some_and(|last| last.text == in_force.text);
+    let said = scene.demand.places.iter().find(is_its)?;
+    let list = said.written.last()?;
+    let last = names(scene, list);
     let earlier = said.written.iter().rev().skip(1).filter(|other| other.effective == list.effective);
     let dropped: BTreeSet<Address> =
         earlier.flat_map(|other| names(scene, other)).filter(|one| !last.contains(one)).collect();
@@ -114,10 +124,11 @@ fn split(scene: &Scene<'_>) -> Option<Finding> {
         .list
         .as_ref()
         .filter(|(list, _)| matches!(list.source, Source::CommandLine | Source::Log | Source::Module))?;
-    let in_log = scene.history.command_line.as_ref().and_then(|fact| match &fact.event {
-        Event::CommandLine { text } => Some(text.as_slice()),
-        _ => None,
-    });
+    let in_log = scene
+        .history
+        .command_line
+        .as_ref()
+        .and_then(|fact| if let Event::CommandLine { text } = &fact.event { Some(text.as_slice()) } else { None });
     let in_file = scene.case.tree.as_ref().and_then(|tree| tree.read("proc/cmdline").is().copied());
     let strays = cmdline::strays(in_file.or(in_log)?);
     if strays.is_empty() {
@@ -133,7 +144,7 @@ fn split(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 /// The command line is older than every load of its boot. A driver that has no list was not loaded by kmod's modprobe, which
-/// hands the line's list on: insmod hands on nothing, and BusyBox' modprobe only the key with an underscore.
+/// hands the line's list on: insmod hands on nothing, and the modprobe of `BusyBox` only the key with an underscore.
 fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let host = scene.host.as_ref()?;
     let tree = scene.case.tree.as_ref()?;
@@ -173,14 +184,11 @@ fn misread_by_xapi(scene: &Scene<'_>) -> Option<Finding> {
     let mut found = finding(Code::XapiStyle, Severity::Warning, message);
     found.evidence.push(written(list));
     if read.in_force().all(|entry| !entry.pattern.is_wildcard()) {
-        let full: String = read.in_force().map(|entry| full(entry.pattern.addresses())).collect();
+        let addresses = read.in_force().flat_map(|entry| entry.pattern.addresses());
+        let full = addresses.map(|address| format!("({address})")).collect::<Vec<_>>().concat();
         found.remedy = vec![format!("/opt/xensource/libexec/xen-cmdline --set-dom0 \"xen-pciback.hide={full}\"")];
     }
     Some(found)
-}
-
-fn full(addresses: impl Iterator<Item = Address>) -> String {
-    addresses.map(|address| format!("({address})")).collect()
 }
 
 /// The kernel's own records about a parameter, of the load in force.

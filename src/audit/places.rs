@@ -80,7 +80,8 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
 ///
 /// kmod puts the arguments of the kernel's command line behind those of `modprobe.d`, and the kernel keeps the last one.
 fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
-    if !matches!(scene.case.asked, Asked::Found { from: None }) {
+    let built_in = scene.host.as_ref().is_some_and(|host| host.modules.has_pciback_built_in());
+    if built_in || !matches!(scene.case.asked, Asked::Found { from: None }) {
         return None;
     }
     let (line, line_names) = named(scene, Source::CommandLine)?;

@@ -185,7 +185,7 @@ fn specified(_: &Tree, path: &str, text: &str) -> Menu {
     for (number, line) in (1..).zip(text.lines()) {
         let (key, value) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
         match key {
-            "title" => found.title = value.trim().to_owned(),
+            "title" => value.trim().clone_into(&mut found.title),
             "options" => found.kernel = Some(part(path, number, line, value.trim())),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! Drivers that are forced on devices: `driverctl set-override` keeps them below `/etc/driverctl.d` (driverctl(8)), udev
 //! rules write `driver_override`, and `vfio-pci.ids=` and `pci-stub.ids=` name ids that a stub driver takes
-//! (drivers/vfio/pci/vfio_pci.c, drivers/pci/pci-stub.c).
+//! (`drivers/vfio/pci/vfio_pci.c`, `drivers/pci/pci-stub.c`).
 
 use super::Location;
 use super::arguments::{arguments, same_name};

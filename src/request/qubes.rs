@@ -80,7 +80,7 @@ fn usb(tree: &Tree) -> Result<Vec<Address>, Obstacle> {
 /// bridge before them.
 fn address(tree: &Tree, item: &str) -> Result<Address, String> {
     if !item.contains(['_', '-']) {
-        return item.parse().map_err(|_| format!("rd.qubes.hide_pci names {item}, which is no address"));
+        return item.parse().map_err(|why| format!("rd.qubes.hide_pci names {item}, which is no address: {why}"));
     }
     path(tree, item).ok_or_else(|| format!("rd.qubes.hide_pci names the path {item}, which leads to no device here"))
 }

@@ -1,6 +1,8 @@
 //! The register of places: every kind of file in which a list for pciback, or a driver for a device, can be written; a row
 //! each. The list of files that may be opened (`source::keep`) and `docs/places.md` are made from these rows.
 
+use std::fmt::Write as _;
+
 use super::Source;
 use crate::tree::Tree;
 
@@ -220,7 +222,8 @@ pub fn table() -> String {
         let files: Vec<String> = place.files.iter().map(|file| format!("`/{file}`")).collect();
         let files = if files.is_empty() { "the log".to_owned() } else { files.join(", ") };
         let (form, reader, when) = (place.form, place.reader, place.when.in_words());
-        text.push_str(&format!("| {files} | {form} | {reader} | {when} | `{}` |\n", place.source.name()));
+        // A write to a string cannot fail.
+        writeln!(text, "| {files} | {form} | {reader} | {when} | `{}` |", place.source.name()).unwrap_or_default();
     }
     text
 }

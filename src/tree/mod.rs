@@ -116,7 +116,9 @@ impl Tree {
     pub fn remove(&mut self, path: &str) {
         let path = path.trim_matches('/');
         let below: Vec<String> = self.below(path).map(|(path, _)| path.to_owned()).collect();
-        below.iter().for_each(|path| drop(self.nodes.remove(path)));
+        for path in below {
+            self.nodes.remove(&path);
+        }
         self.nodes.remove(path);
     }
 

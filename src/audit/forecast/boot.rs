@@ -23,7 +23,8 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
     match &line {
         NextLine::Known(line) => sysfs.write("proc/cmdline", line),
         NextLine::WithoutXen => {
-            ["proc/xen", "sys/hypervisor"].iter().for_each(|path| sysfs.forget(path));
+            sysfs.forget("proc/xen");
+            sysfs.forget("sys/hypervisor");
         }
         NextLine::Unknown(_) => {}
     }
@@ -46,13 +47,13 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
         let named = is_named(&patterns, *address, &device.bridges);
         let fate = match &lists {
             Err(why) => Fate::Doubt(why.clone()),
-            Ok(_) if matches!(line, NextLine::WithoutXen) => boot.without_pciback(device),
-            Ok(_) if named && !sysfs.may_probe(device) => boot.without_pciback(device),
+            Ok(_) if matches!(line, NextLine::WithoutXen) => without_pciback(device),
+            Ok(_) if named && !sysfs.may_probe(device) => without_pciback(device),
             Ok(_) if named => boot.fate(device),
             Ok(_) => own
                 .iter()
                 .find(|(names, _)| names.contains(address))
-                .map_or_else(|| boot.without_pciback(device), |(_, fate)| fate.clone()),
+                .map_or_else(|| without_pciback(device), |(_, fate)| fate.clone()),
         };
         match fate {
             Fate::Seized => sysfs.seize(*address),
@@ -208,14 +209,6 @@ impl Boot<'_> {
         vec![(names(qubes::written(&next)), Fate::Seized), (names(sysconfig::written(self.tree)), Fate::Doubt(later))]
     }
 
-    /// A device that the list does not name, or that pciback is not offered.
-    fn without_pciback(&self, device: &Device) -> Fate {
-        match &device.driver {
-            Known::Is(driver) if driver == PCIBACK => Fate::Held(SOME_DRIVER.to_owned()),
-            Known::Is(_) | Known::Absent | Known::Unreadable(_) => Fate::AsNow,
-        }
-    }
-
     /// A device that the list names.
     fn fate(&self, device: &Device) -> Fate {
         if self.is_built_in() {
@@ -265,5 +258,13 @@ impl Boot<'_> {
             }
             (false, _) => Fate::Held(driver.to_owned()),
         }
+    }
+}
+
+/// A device that the list does not name, or that pciback is not offered.
+fn without_pciback(device: &Device) -> Fate {
+    match &device.driver {
+        Known::Is(driver) if driver == PCIBACK => Fate::Held(SOME_DRIVER.to_owned()),
+        Known::Is(_) | Known::Absent | Known::Unreadable(_) => Fate::AsNow,
     }
 }
