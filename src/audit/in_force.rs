@@ -1,6 +1,6 @@
 //! Findings about a list that was wanted and is not in force, or that another driver's settings contradict.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{about, device_file, file, finding, some_of, written};
 use super::statuses::Judged;
@@ -11,7 +11,7 @@ use crate::host::{Device as HostDevice, Host, PCIBACK};
 use crate::pci::{Address, KernelVersion};
 use crate::record::between;
 use crate::report::{Code, Finding, Severity, Status};
-use crate::request::overrides::{self, Device};
+use crate::request::overrides::{self, Device, Override};
 use crate::request::{Said, Source, Written, cmdline, xapi};
 use crate::tree::Known;
 
@@ -84,7 +84,7 @@ fn repeated(scene: &Scene<'_>) -> Option<Finding> {
         |said: &&Said| said.written.len() > 1 && said.written.last().is_some_and(|last| last.text == in_force.text);
     let said = scene.demand.places.iter().find(is_its)?;
     let list = said.written.last()?;
-    let last = names(scene, list);
+    let last: BTreeSet<Address> = names(scene, list).into_iter().collect();
     let earlier = said.written.iter().rev().skip(1).filter(|other| other.effective == list.effective);
     let dropped: BTreeSet<Address> =
         earlier.flat_map(|other| names(scene, other)).filter(|one| !last.contains(one)).collect();
@@ -224,21 +224,19 @@ fn unknown_name(text: &str) -> Option<&str> {
 /// Other drivers that are told to take a requested device.
 fn stubs(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
     let Some(tree) = &scene.case.tree else { return Vec::new() };
-    let settings = overrides::find(tree);
+    let settings: BTreeMap<Device, Override> = overrides::find(tree)
+        .into_iter()
+        .filter(|setting| setting.driver != PCIBACK)
+        .map(|setting| (setting.device, setting))
+        .collect();
     let known = scene.host.as_ref().and_then(|host| host.devices.is());
     let mut found = Vec::new();
     for judged in devices.iter().filter(|judged| judged.want.is_some()) {
         let device = known.and_then(|devices| devices.get(&judged.address));
         let ids = device.and_then(|device| device.ids.is());
-        let is_it = |setting: &&overrides::Override| {
-            setting.driver != PCIBACK
-                && match setting.device {
-                    Device::At(address) => address == judged.address,
-                    Device::Of(vendor, id) => ids.is_some_and(|ids| ids.vendor == vendor && ids.device == id),
-                }
-        };
+        let by_ids = || ids.and_then(|ids| settings.get(&Device::Of(ids.vendor, ids.device)));
         let severity = if matches!(judged.status, Status::Seized(_)) { Severity::Info } else { Severity::Critical };
-        if let Some(setting) = settings.iter().find(is_it) {
+        if let Some(setting) = settings.get(&Device::At(judged.address)).or_else(by_ids) {
             let message = format!("{} gives it to {}, and the list to pciback", setting.location, setting.driver);
             let mut stub = about(judged.address, Code::CompetingStub, severity, message);
             stub.evidence.push(super::facts::setting(setting));

@@ -22,7 +22,7 @@ pub struct Override {
 }
 
 /// How a device is named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Device {
     /// By its address.
     At(Address),

@@ -1,7 +1,8 @@
 //! The devices that Qubes' dracut module takes: `rd.qubes.hide_pci=` and `rd.qubes.hide_all_usb` on the command line
 //! (qubes-core-admin-linux, dracut/modules.d/90qubes-pciback). It writes them to pciback's `new_slot`; there is no `hide=`.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::arguments;
 use super::{Location, Said, Source, Written};
@@ -18,9 +19,10 @@ const USB: u32 = 0x0c03;
 pub fn written(tree: &Tree) -> Said {
     let mut said = Said::nothing(Source::Qubes);
     let Known::Is(line) = tree.read(LINE) else { return said };
-    let mut names: Vec<(Address, String)> = Vec::new();
+    let paths = Paths { tree, secondary: OnceCell::new() };
+    let mut addresses: Vec<Address> = Vec::new();
     let mut keys = Vec::new();
-    let mut except: Vec<Address> = Vec::new();
+    let mut except: BTreeSet<Address> = BTreeSet::new();
     for argument in arguments(line) {
         let value = String::from_utf8_lossy(argument.value.as_deref().unwrap_or_default()).into_owned();
         let items = value.split(',').filter(|item| !item.is_empty());
@@ -28,13 +30,13 @@ pub fn written(tree: &Tree) -> Said {
             b"rd.qubes.hide_pci" => {
                 keys.push("rd.qubes.hide_pci");
                 for item in items {
-                    match address(tree, item) {
-                        Ok(address) => names.push((address, item.to_owned())),
+                    match paths.address(item) {
+                        Ok(address) => addresses.push(address),
                         Err(why) => said.obstacles.push(Obstacle { path: LINE.to_owned(), why }),
                     }
                 }
             }
-            b"rd.qubes.dom0_usb" => except.extend(items.filter_map(|item| address(tree, item).ok())),
+            b"rd.qubes.dom0_usb" => except.extend(items.filter_map(|item| paths.address(item).ok())),
             b"rd.qubes.hide_all_usb" => keys.push("rd.qubes.hide_all_usb"),
             _ => {}
         }
@@ -42,7 +44,6 @@ pub fn written(tree: &Tree) -> Said {
     if keys.is_empty() {
         return said;
     }
-    let mut addresses: Vec<Address> = names.into_iter().map(|(address, _)| address).collect();
     if keys.contains(&"rd.qubes.hide_all_usb") {
         match usb(tree) {
             Ok(found) => addresses.extend(found.into_iter().filter(|address| !except.contains(address))),
@@ -76,37 +77,46 @@ fn usb(tree: &Tree) -> Result<Vec<Address>, Obstacle> {
     Ok(controllers.filter_map(|name| Address::from_kernel(name.as_bytes())).collect())
 }
 
-/// `SSSS:BB:DD.F`, `BB:DD.F`, or a path `[SSSS_]BB_DD.F-BB_DD.F...` whose later buses count from the secondary bus of the
-/// bridge before them.
-fn address(tree: &Tree, item: &str) -> Result<Address, String> {
-    if !item.contains(['_', '-']) {
-        return item.parse().map_err(|why| format!("rd.qubes.hide_pci names {item}, which is no address: {why}"));
-    }
-    path(tree, item).ok_or_else(|| format!("rd.qubes.hide_pci names the path {item}, which leads to no device here"))
+/// The devices of a machine by the paths that Qubes names.
+struct Paths<'a> {
+    tree: &'a Tree,
+    /// The bus right behind each bridge, once a path asks for it.
+    secondary: OnceCell<BTreeMap<Address, u8>>,
 }
 
-fn path(tree: &Tree, item: &str) -> Option<Address> {
-    let mut steps = item.split('-');
-    let mut at: Address = steps.next()?.replace('_', ":").parse().ok()?;
-    let behind = children(tree);
-    for step in steps {
-        let relative: Address = step.replace('_', ":").parse().ok()?;
-        let children = behind.get(&at)?;
-        let secondary = children.iter().map(|child| child.bus()).min()?;
-        let bus = secondary.checked_add(relative.bus())?;
-        at = Address::new(at.domain(), bus, relative.slot(), relative.function())?;
+impl Paths<'_> {
+    /// `SSSS:BB:DD.F`, `BB:DD.F`, or a path `[SSSS_]BB_DD.F-BB_DD.F...` whose later buses count from the secondary bus of
+    /// the bridge before them.
+    fn address(&self, item: &str) -> Result<Address, String> {
+        if !item.contains(['_', '-']) {
+            return item.parse().map_err(|why| format!("rd.qubes.hide_pci names {item}, which is no address: {why}"));
+        }
+        self.follow(item)
+            .ok_or_else(|| format!("rd.qubes.hide_pci names the path {item}, which leads to no device here"))
     }
-    tree.link(&format!("{DEVICES}/{at}")).is().map(|_| at)
+
+    fn follow(&self, item: &str) -> Option<Address> {
+        let mut steps = item.split('-');
+        let mut at: Address = steps.next()?.replace('_', ":").parse().ok()?;
+        let secondary = self.secondary.get_or_init(|| secondary(self.tree));
+        for step in steps {
+            let relative: Address = step.replace('_', ":").parse().ok()?;
+            let bus = secondary.get(&at)?.checked_add(relative.bus())?;
+            at = Address::new(at.domain(), bus, relative.slot(), relative.function())?;
+        }
+        self.tree.link(&format!("{DEVICES}/{at}")).is().map(|_| at)
+    }
 }
 
-/// What is directly behind each bridge, by the directories of sysfs.
-fn children(tree: &Tree) -> BTreeMap<Address, Vec<Address>> {
-    let mut found: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+/// The lowest bus of what is directly behind each bridge, by the directories of sysfs.
+fn secondary(tree: &Tree) -> BTreeMap<Address, u8> {
+    let mut found: BTreeMap<Address, u8> = BTreeMap::new();
     for name in tree.list(DEVICES).is().into_iter().flatten() {
         let resolved = tree.resolve(&format!("{DEVICES}/{name}")).is().cloned().unwrap_or_default();
         let mut parts = resolved.rsplit('/').map(|part| Address::from_kernel(part.as_bytes()));
         if let (Some(Some(own)), Some(Some(bridge))) = (parts.next(), parts.next()) {
-            found.entry(bridge).or_default().push(own);
+            let lowest = found.entry(bridge).or_insert_with(|| own.bus());
+            *lowest = own.bus().min(*lowest);
         }
     }
     found

@@ -1,6 +1,8 @@
 //! Lists in files of which a program makes those that the boot loader reads: GRUB's `/etc/default/grub` and
 //! `/etc/default/grub.d` (`grub-mkconfig`), the configuration of NixOS (`nixos-rebuild`).
 
+use std::collections::BTreeSet;
+
 use super::boot_loader::{Line, Menu};
 use super::cmdline::in_line;
 use super::register::expand;
@@ -33,8 +35,8 @@ pub(super) fn find(tree: &Tree, menus: &[Menu]) -> Vec<Written> {
         menus.iter().any(|menu| menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen));
     let in_force =
         tree.read("proc/cmdline").is().map(|line| in_line(line, Source::CommandLine, None)).unwrap_or_default();
-    let is_made = |list: &Written| lines.iter().chain(&in_force).any(|made| made.text == list.text);
-    in_defaults(tree, &KERNEL).into_iter().filter(|list| has_menu && !is_made(list)).collect()
+    let made: BTreeSet<&[u8]> = lines.iter().chain(&in_force).map(|made| made.text.as_slice()).collect();
+    in_defaults(tree, &KERNEL).into_iter().filter(|list| has_menu && !made.contains(list.text.as_slice())).collect()
 }
 
 /// The lists that go on the hypervisor's line.

@@ -1,6 +1,8 @@
 //! Lists that stand where nothing reads them: named, and never a source of the request.
 
 use super::cmdline::in_line;
+use std::collections::BTreeSet;
+
 use super::{Source, Written, boot_loader, modprobe, modules, unmade};
 use crate::tree::Tree;
 
@@ -37,12 +39,8 @@ pub fn find(tree: &Tree) -> Vec<Unread> {
     let mut on_hypervisor: Vec<Written> =
         defaults.into_iter().chain(lines.flat_map(boot_loader::Line::lists)).collect();
     // Every entry of a menu repeats what one file says.
-    let mut texts: Vec<Vec<u8>> = Vec::new();
-    on_hypervisor.retain(|list| {
-        let is_new = !texts.contains(&list.text);
-        texts.push(list.text.clone());
-        is_new
-    });
+    let mut texts: BTreeSet<Vec<u8>> = BTreeSet::new();
+    on_hypervisor.retain(|list| texts.insert(list.text.clone()));
     found.extend(on_hypervisor.into_iter().map(unread(Why::Hypervisor)));
     found.extend(unmade::find(tree, &menus).into_iter().map(unread(Why::Unmade)));
     found

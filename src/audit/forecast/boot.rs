@@ -4,6 +4,8 @@
 //! Facts about the order are from real machines (Debian 12 with initramfs-tools 0.142 and dracut 059) and from the makers of
 //! boot images; where they leave it open, the device is in doubt and not seized.
 
+use std::collections::BTreeSet;
+
 use super::sysfs::{SOME_DRIVER, Sysfs};
 use super::{Forecast, is_named};
 use crate::host::{Device, Host, Linkage, PCIBACK};
@@ -196,8 +198,8 @@ impl Boot<'_> {
     }
 
     /// Lists that a platform's own program takes from other drivers: Qubes' in the boot image, SUSE's later.
-    fn own_lists(&self, grammar: Grammar) -> Vec<(Vec<Address>, Fate)> {
-        let names = |said: Said| -> Vec<Address> {
+    fn own_lists(&self, grammar: Grammar) -> Vec<(BTreeSet<Address>, Fate)> {
+        let names = |said: Said| -> BTreeSet<Address> {
             let lists = said.written.iter().map(|list| list.read(grammar)).collect::<Vec<_>>();
             lists.iter().flat_map(hide::HideList::in_force).flat_map(|entry| entry.pattern.addresses()).collect()
         };

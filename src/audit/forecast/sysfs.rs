@@ -1,6 +1,6 @@
 //! sysfs as it would be: links of drivers, and pciback's own files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::host::{Device, PCIBACK};
@@ -19,12 +19,22 @@ pub(super) struct Sysfs {
     seized: BTreeSet<Address>,
     /// Whether the bus offers devices to a driver that comes.
     autoprobe: bool,
+    /// The links of drivers to their devices.
+    other_ends: BTreeMap<Address, Vec<String>>,
 }
 
 impl Sysfs {
     pub(super) fn of(tree: &Tree) -> Self {
         let autoprobe = tree.read_text("sys/bus/pci/drivers_autoprobe").is().is_none_or(|value| value != "0");
-        Self { tree: tree.clone(), seized: BTreeSet::new(), autoprobe }
+        let mut other_ends: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+        for driver in tree.list(DRIVERS).is().into_iter().flatten() {
+            for name in tree.list(&format!("{DRIVERS}/{driver}")).is().into_iter().flatten() {
+                if let Some(address) = Address::from_kernel(name.as_bytes()) {
+                    other_ends.entry(address).or_default().push(format!("{DRIVERS}/{driver}/{name}"));
+                }
+            }
+        }
+        Self { tree: tree.clone(), seized: BTreeSet::new(), autoprobe, other_ends }
     }
 
     /// Whether the bus would offer the device to pciback at all.
@@ -57,13 +67,8 @@ impl Sysfs {
     /// The path of a device's link to its driver, whose other end is taken away: it is of the running kernel.
     fn link(&mut self, address: Address) -> String {
         let listed = format!("{DEVICES}/{address}");
-        let drivers: Vec<String> =
-            self.tree.list(DRIVERS).is().into_iter().flatten().map(|name| (*name).to_owned()).collect();
-        for driver in drivers {
-            let path = format!("{DRIVERS}/{driver}/{address}");
-            if !self.tree.holds_nothing_below(&path) {
-                self.tree.remove(&path);
-            }
+        for path in self.other_ends.remove(&address).unwrap_or_default() {
+            self.tree.remove(&path);
         }
         format!("{}/driver", self.tree.resolve(&listed).is().cloned().unwrap_or(listed))
     }
