@@ -112,6 +112,16 @@ impl Tree {
         self.nodes.insert(path.to_owned(), node);
     }
 
+    /// Forgets `path` and all that is below it.
+    pub fn remove(&mut self, path: &str) {
+        let path = path.trim_matches('/');
+        let below: Vec<String> = self.below(path).map(|(path, _)| path.to_owned()).collect();
+        for path in below {
+            self.nodes.remove(&path);
+        }
+        self.nodes.remove(path);
+    }
+
     /// Every kept path with its node, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_str(), node))
