@@ -7,7 +7,7 @@ use pciback_audit::audit::{self, Asked, Case, conclude, list_in_force};
 use pciback_audit::host::Host as Machine;
 use pciback_audit::render::{plan_json, plan_table};
 use pciback_audit::report::{Code, Expectation, Moment, Plan};
-use pciback_audit::source::{keep, keep_archive};
+use pciback_audit::source::{keep, keep_archive, keep_boot_image};
 use pciback_audit::tree::Tree;
 
 use super::CANNOT_SAY;
@@ -46,10 +46,16 @@ fn write(page: &Page, plan: &Plan, complaints: &[String]) -> u8 {
 }
 
 fn plan(forecast: &Forecast, stage: &Stage, complaints: &mut Vec<String>) -> Plan {
-    let tree = match &forecast.host {
+    let mut tree = match &forecast.host {
         Host::Below(root) => files(root, keep_archive, stage, complaints),
         Host::Here | Host::Nowhere => files(Path::new("/"), keep, stage, complaints),
     };
+    stage.enter("reading the boot image");
+    let root = match &forecast.host {
+        Host::Below(root) => root.as_path(),
+        Host::Here | Host::Nowhere => Path::new("/"),
+    };
+    keep_boot_image(root, &mut tree);
     stage.enter("judging");
     let asked = forecast.list.clone().map_or_else(Asked::default, Asked::List);
     let case = case(forecast, asked, tree);

@@ -1,10 +1,10 @@
 //! How pciback is loaded at boot, where it is a module, as far as files say it: by the boot image, by the system, or before
 //! a driver that has it as a soft dependency. It has no aliases, so nothing else loads it by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::register::expand;
-use super::{Location, modprobe, modules};
+use super::{Location, Written, modprobe, modules};
 use crate::tree::{Known, Tree};
 
 /// What the files say.
@@ -22,6 +22,8 @@ pub struct Loading {
     pub maker: Maker,
     /// Whether dracut's image has `/etc/modprobe.d`: it is one for this host only, or the file is named.
     pub has_options: bool,
+    /// The boot image itself, where it was read: it counts, and not the files that it should have been made of.
+    pub image: Option<Image>,
 }
 
 /// A program that makes boot images.
@@ -42,19 +44,54 @@ pub enum Maker {
 
 const DRACUT: [&str; 3] = ["etc/dracut.conf", "etc/dracut.conf.d/*.conf", "usr/lib/dracut/dracut.conf.d/*.conf"];
 
+/// Where a tree keeps what was read of the boot image.
+pub const IMAGE: &str = "boot-image";
+
+/// What the boot image of the running kernel holds.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The modules in it.
+    pub modules: BTreeSet<String>,
+    /// The modules that have pciback as a soft dependency, by its own files of options.
+    pub before: BTreeSet<String>,
+    /// The lists in its own files of options.
+    pub lists: Vec<Written>,
+}
+
+impl Image {
+    /// What was read of it; [`Known::Absent`]: there is none, or nobody looked.
+    pub fn read(tree: &Tree) -> Known<Self> {
+        tree.list(IMAGE).map(|_| {
+            let inside = tree.subtree(IMAGE);
+            let names = inside.list("modules").is().cloned().unwrap_or_default();
+            let before = softdeps(&inside);
+            Self {
+                modules: names.iter().filter_map(|name| name.strip_suffix(".ko")).map(str::to_owned).collect(),
+                before: before.into_keys().collect(),
+                lists: modprobe::written(&inside).written,
+            }
+        })
+    }
+
+    /// Whether pciback is in it.
+    pub fn has_pciback(&self) -> bool {
+        self.modules.iter().any(|name| is_pciback(name))
+    }
+}
+
+/// The modules that have pciback as a soft dependency, and where that is written.
+fn softdeps(tree: &Tree) -> BTreeMap<String, Location> {
+    let all = modprobe::softdeps(tree).into_iter();
+    let of_pciback = all.filter(|(_, before, _)| before.iter().any(|name| is_pciback(name)));
+    of_pciback.map(|(module, _, location)| (module, location)).collect()
+}
+
 impl Loading {
     /// Reads the files of a machine.
     pub fn read(tree: &Tree) -> Self {
         let (named, by_system) = modules::named(tree);
-        let before =
-            modprobe::softdeps(tree).into_iter().filter(|(_, before, _)| before.iter().any(|name| is_pciback(name)));
-        let mut loading = Self {
-            in_image: named,
-            by_system,
-            before: before.map(|(module, _, location)| (module, location)).collect(),
-            maker: maker(tree),
-            ..Self::default()
-        };
+        let mut loading =
+            Self { in_image: named, by_system, before: softdeps(tree), maker: maker(tree), ..Self::default() };
         match loading.maker {
             Maker::Dracut => dracut(tree, &mut loading),
             Maker::Mkinitcpio => {
@@ -66,7 +103,33 @@ impl Loading {
             }
             Maker::InitramfsTools | Maker::Unknown => {}
         }
+        if let Known::Is(image) = Image::read(tree) {
+            loading.correct(image);
+        }
         loading
+    }
+
+    /// Takes back whatever the boot image does not hold.
+    fn correct(&mut self, image: Image) {
+        if !image.has_pciback() {
+            self.first = None;
+            self.in_image = None;
+        }
+        let holds = |module: &String| image.has_pciback() && image.before.contains(module);
+        self.before.retain(|module, _| !image.modules.contains(module) || holds(module));
+        self.image = Some(image);
+    }
+
+    /// Whether pciback is loaded by the boot image, so that the list in there counts.
+    pub fn is_in_image(&self) -> bool {
+        let by_driver =
+            |image: &Image| image.has_pciback() && image.before.iter().any(|name| image.modules.contains(name));
+        self.first.is_some() || self.in_image.is_some() || self.image.as_ref().is_some_and(by_driver)
+    }
+
+    /// Whether a module is loaded behind the boot image, by the system.
+    pub fn is_behind_image(&self, module: &str) -> bool {
+        self.image.as_ref().is_some_and(|image| !image.modules.contains(module))
     }
 
     /// Whether something loads it at all.
@@ -127,6 +190,21 @@ mod tests {
 
     fn of(manifest: &str) -> Loading {
         Loading::read(&Tree::from_manifest(manifest).unwrap())
+    }
+
+    #[test]
+    fn the_boot_image_counts_more_than_its_files() {
+        let files = "etc/initramfs-tools/modules = xen-pciback\\n\n\
+                     etc/modprobe.d/a.conf = softdep e1000e pre: xen-pciback\\nsoftdep igb pre: xen-pciback\\n\n\
+                     boot-image/modules/e1000e.ko =\n";
+        let without = of(files);
+        assert_eq!((without.in_image.is_some(), without.is_in_image()), (false, false));
+        assert_eq!(without.before.keys().collect::<Vec<_>>(), ["igb"]);
+        let image = "boot-image/modules/xen_pciback.ko =\n\
+                     boot-image/etc/modprobe.d/a.conf = softdep e1000e pre: xen-pciback\\n\n";
+        let with = of(&format!("{files}{image}"));
+        assert!(with.in_image.is_some() && with.is_in_image() && with.before.len() == 2);
+        assert!(with.is_behind_image("igb") && !with.is_behind_image("e1000e"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::host::{Device, Host, Linkage, PCIBACK};
 use crate::pci::{Address, Pattern};
 use crate::request::boot_loader::{self, Line};
 use crate::request::hide::{self, Grammar};
-use crate::request::loading::{Loading, Maker};
+use crate::request::loading::{Image, Loading, Maker};
 use crate::request::{Said, Source, Written, cmdline, modprobe, modules, qubes, sysconfig};
 use crate::tree::{Known, Tree};
 
@@ -163,6 +163,9 @@ impl Boot<'_> {
         if self.is_built_in() || self.image_lacks_options() {
             return Ok(Vec::new());
         }
+        if let Some(image) = self.loading.image.as_ref().filter(|_| self.loading.is_in_image()) {
+            return Ok(last(&image.lists, classic).unwrap_or_default());
+        }
         Ok(of_module(modprobe::written(self.tree))?.unwrap_or_default())
     }
 
@@ -170,15 +173,14 @@ impl Boot<'_> {
     /// loaded there has no list, and is not loaded again.
     fn image_lacks_options(&self) -> bool {
         let in_image = self.loading.first.is_some() || self.loading.in_image.is_some();
-        self.loading.maker == Maker::Dracut && in_image && !self.loading.has_options
+        self.loading.maker == Maker::Dracut && in_image && !self.loading.has_options && self.loading.image.is_none()
     }
 
     fn notes(&self) -> Vec<String> {
         if self.is_built_in() {
             return vec!["pciback is built in: it comes before the drivers of devices".to_owned()];
         }
-        let mut notes =
-            vec!["the boot image itself is not looked into: it is taken to be made of these files".to_owned()];
+        let mut notes = vec![self.about_image()];
         if self.image_lacks_options() {
             notes.push("dracut leaves /etc/modprobe.d out of its image: pciback has no list of it there".to_owned());
         }
@@ -195,6 +197,22 @@ impl Boot<'_> {
             notes.push("nothing that is read here loads pciback at boot".to_owned());
         }
         notes
+    }
+
+    /// The boot image, by its own contents where it was read.
+    fn about_image(&self) -> String {
+        let classic = self.host.modules.pciback() == PCIBACK;
+        match (&self.loading.image, Image::read(self.tree)) {
+            (Some(image), _) if !image.has_pciback() => "the boot image does not hold pciback".to_owned(),
+            (Some(image), _) if last(&image.lists, classic) != last(&modprobe::written(self.tree).written, classic) => {
+                "the boot image holds pciback, and another list than modprobe.d: it was not made anew".to_owned()
+            }
+            (Some(_), _) => "the boot image holds pciback, and the list of modprobe.d".to_owned(),
+            (None, Known::Unreadable(obstacle)) => {
+                format!("the boot image cannot be read ({}): it is taken to be made of these files", obstacle.why)
+            }
+            (None, _) => "the boot image is not there to be read: it is taken to be made of these files".to_owned(),
+        }
     }
 
     /// Lists that a platform's own program takes from other drivers: Qubes' in the boot image, SUSE's later.
@@ -252,6 +270,8 @@ impl Boot<'_> {
         }
         match (softdep, self.loading.maker) {
             (true, Maker::InitramfsTools) => Fate::Seized,
+            // Behind the boot image modprobe itself loads the one before the other.
+            (true, _) if self.loading.is_behind_image(&module.replace('-', "_")) => Fate::Seized,
             (true, _) => Fate::Doubt(format!(
                 "pciback is a soft dependency of {module}; whether that holds in the boot image cannot be told"
             )),

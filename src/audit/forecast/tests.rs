@@ -53,6 +53,11 @@ fn a_reboot_is_as_the_files_have_it() {
         // A soft dependency, which initramfs-tools follows, and of which dracut's images show that they do not.
         (format!("{options}{softdep}\netc/initramfs-tools/modules = # none\\n\n"), (3, 0)),
         (format!("{options}{softdep}\netc/dracut.conf = # none\\n\n"), (1, 2)),
+        // The image was not made anew: it has the driver, and no pciback.
+        (
+            format!("{options}{softdep}\netc/initramfs-tools/modules = # none\\n\nboot-image/modules/uhci_hcd.ko =\n"),
+            (0, 0),
+        ),
         // A soft dependency without a list.
         (format!("etc/modprobe.d/x.conf = {softdep}\netc/initramfs-tools/modules = # none\\n\n"), (0, 0)),
         // dracut loads it first, without /etc/modprobe.d and with it.
