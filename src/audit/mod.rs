@@ -10,6 +10,7 @@ mod driver;
 mod evidence;
 mod expected;
 mod facts;
+mod incidents;
 mod list;
 mod outlook;
 mod places;
@@ -213,6 +214,7 @@ pub fn conclude(case: &Case) -> Report {
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    incidents::find(&scene, &devices, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
     let report = verdict::report(&scene, devices, findings);

@@ -10,6 +10,7 @@ mod debug;
 mod device_core;
 mod guests;
 mod holders;
+mod incident;
 mod marks;
 mod opening;
 mod pciback;
@@ -19,6 +20,7 @@ mod template;
 mod unknown;
 mod user_space;
 
+pub use incident::{Incident, Refusal};
 pub use recogniser::Recogniser;
 
 use std::sync::Arc;
@@ -108,10 +110,21 @@ pub enum Event {
         /// The device.
         address: Address,
     },
+    /// Something that changes no state, and that a finding is about.
+    Incident {
+        /// The device.
+        address: Address,
+        /// The kind.
+        kind: Incident,
+        /// Whether the driver core names pciback in front, so that the device is bound to it.
+        bound: bool,
+    },
     /// pciback was unbound from a device that a guest still had.
     RemovedInUse {
         /// The device.
         address: Address,
+        /// The guest, from 3.19 on.
+        domid: Option<u32>,
     },
     /// A driver other than pciback speaks about the device: at that moment it is bound to it.
     HeldBy {
@@ -203,7 +216,8 @@ impl Event {
             | Self::SettingUp { address }
             | Self::Assigned { address, .. }
             | Self::Noted { address }
-            | Self::RemovedInUse { address }
+            | Self::RemovedInUse { address, .. }
+            | Self::Incident { address, .. }
             | Self::Bound { address }
             | Self::Released { address }
             | Self::MaybeReleased { address }
@@ -235,6 +249,7 @@ impl Event {
                 | Self::Bridge { .. }
                 | Self::HeldBy { .. }
                 | Self::XenRefused { .. }
+                | Self::Incident { bound: false, .. }
                 | Self::NotDom0 { .. }
                 | Self::BootEnds
                 | Self::UserSpaceUp
@@ -360,8 +375,4 @@ impl<'a> Found<'a> {
 
 fn noted(found: &Found<'_>) -> Option<Event> {
     Some(Event::Noted { address: found.address()? })
-}
-
-fn bound(found: &Found<'_>) -> Option<Event> {
-    Some(Event::Bound { address: found.address()? })
 }
