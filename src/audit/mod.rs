@@ -10,6 +10,7 @@ mod driver;
 mod evidence;
 mod expected;
 mod facts;
+mod guests;
 mod incidents;
 mod list;
 mod outlook;
@@ -29,12 +30,13 @@ use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
 use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
-use crate::request::Source;
+use crate::request::{self, Source};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
 use crate::tree::{Known, Tree};
 use demand::Demand;
+use guests::Claims;
 
 /// Everything an audit rests on.
 #[derive(Clone, Debug, Default)]
@@ -214,10 +216,13 @@ pub fn conclude(case: &Case) -> Report {
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    let configured = case.tree.as_ref().map(request::guests::read).unwrap_or_default();
+    let claims = Claims::of(&configured, &scene);
+    guests::find(&scene, &claims, &devices, &mut findings);
     incidents::find(&scene, &devices, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
-    let report = verdict::report(&scene, devices, findings);
+    let report = verdict::report(&scene, &claims, devices, findings);
     Report { request: scene.demand.request, ..report }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::finding;
+use super::guests::Claims;
 use super::statuses::Judged;
 use super::{FailOn, Scene};
 use crate::host::{Device as HostDevice, PciIds};
@@ -33,7 +34,12 @@ fn explains(finding: &Finding) -> bool {
 }
 
 /// Puts the report together, all but the request: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
-pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: Vec<Finding>) -> Report {
+pub(super) fn report(
+    scene: &Scene<'_>,
+    claims: &Claims<'_>,
+    devices: Vec<Judged<'_>>,
+    mut findings: Vec<Finding>,
+) -> Report {
     let options = &scene.case.options;
     let accept = |findings: &mut Vec<Finding>| {
         let ignored = |finding: &Finding| options.ignore.iter().any(|ignore| ignore.covers(finding));
@@ -64,7 +70,8 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
     }
     let of = |judged: Judged<'_>| {
         let codes = codes.remove(&judged.address).unwrap_or_default();
-        device(scene, judged, codes, &names)
+        let guests = claims.guests(judged.address);
+        Device { guests: guests.into_iter().map(str::to_owned).collect(), ..device(scene, judged, codes, &names) }
     };
     let devices = devices.into_iter().map(of).collect();
     let host = scene.host.as_ref().or(scene.partial.as_ref());
@@ -159,5 +166,6 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
         seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
         seizing: seizing.map(|fact| fact.stamp),
         findings: codes,
+        guests: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 pub mod argument;
 pub mod arguments;
 pub mod cmdline;
+pub mod guests;
 pub mod hide;
 pub mod logged;
 pub mod modprobe;

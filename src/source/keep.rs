@@ -27,11 +27,13 @@ const MOST_BYTES: u64 = 64 << 20;
 enum Take {
     /// What is in it, when it is not longer than this.
     Contents(u64),
+    /// The same of files only: a folder beside them is passed over.
+    Files(u64),
     /// Where it points, when it is a link; else that it is there.
     Link,
 }
 
-use Take::{Contents, Link};
+use Take::{Contents, Files, Link};
 
 /// Files below a path, and what is taken of them.
 type Row = (&'static str, &'static [&'static str], Take);
@@ -72,6 +74,11 @@ const ALLOWED: &[Row] = &[
     ("usr/local/lib", &["modprobe.d/*.conf"], Contents(LONG)),
     ("usr/lib", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
     ("lib", &["modprobe.d/*.conf"], Contents(LONG)),
+    // Guests' configurations.
+    ("etc/xen", &["auto/*", "*"], Files(SMALL)),
+    ("etc/libvirt/libxl", &["autostart/*.xml", "*.xml"], Files(LONG)),
+    ("var/lib/xen", &["userdata-d.*"], Files(SMALL)),
+    ("var/lib/qubes", &["qubes.xml"], Files(LONG)),
 ];
 
 /// What changes nothing that is watched for: the names of devices, longer than all the rest together, and what the boot
@@ -162,14 +169,15 @@ impl Keeper {
 
     fn take(&mut self, path: &str, take: Take) {
         // What is asked for by its `.` is the directory, wherever a link leads to it.
-        let follow = matches!(take, Contents(_)) || path.ends_with("/.");
+        let follow = matches!(take, Contents(_) | Files(_)) || path.ends_with("/.");
         let Some(entry) = self.walk(path, follow) else { return };
         let node = match (take, &entry.kind) {
             (Link, Kind::Link(target)) => Node::Link(target.clone()),
             (Link, Kind::Directory) => Node::Directory,
             (Link, Kind::File | Kind::Special | Kind::Null) => Node::Unreadable("is not a link".to_owned()),
-            (Contents(_), Kind::Null) => Node::File(Vec::new()),
-            (Contents(most), _) => self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File),
+            (Files(_), Kind::Directory) => return,
+            (Contents(_) | Files(_), Kind::Null) => Node::File(Vec::new()),
+            (Contents(most) | Files(most), _) => self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File),
         };
         if node == Node::Directory && self.tree.list(&entry.path) != Known::Absent {
             return;
