@@ -177,14 +177,17 @@ impl Subject<'_> {
     /// Taken from a guest that still had it: its guest comes first.
     fn taken(&self, fact: &Fact, domid: Option<u32>, now: &str) -> Finding {
         let guest = domid.map_or("a guest".to_owned(), |domid| format!("guest {domid}"));
-        let message = format!("pciback was unbound from it while {guest} had it, and the guest may still reach it; {now}");
+        let message =
+            format!("pciback was unbound from it while {guest} had it, and the guest may still reach it; {now}");
         let mut found = about(self.address, Code::TakenFromGuest, Severity::Critical, message);
         found.evidence.extend(self.driver_link());
         found.evidence.push(self.scene.shown(fact));
         self.name_hand(&mut found, Some(fact));
         let guest = domid.map_or("that guest".to_owned(), |domid| format!("guest {domid} (xl shutdown {domid})"));
         found.remedy = vec![format!("# shut {guest} down first; then give the device back to pciback:")];
-        found.remedy.extend(self.take().into_iter().map(|line| if line.starts_with('#') { line } else { format!("# {line}") }));
+        found
+            .remedy
+            .extend(self.take().into_iter().map(|line| if line.starts_with('#') { line } else { format!("# {line}") }));
         found
     }
 

@@ -82,7 +82,9 @@ pub(super) fn find(scene: &Scene<'_>, claims: &Claims<'_>, devices: &[Judged<'_>
             findings.extend(unseized(scene, *first, judged(*first), &[claim]));
         }
     }
-    for judged in devices.iter().filter(|judged| matches!(judged.status, Status::Seized(_) | Status::Unrequested { .. })) {
+    for judged in
+        devices.iter().filter(|judged| matches!(judged.status, Status::Seized(_) | Status::Unrequested { .. }))
+    {
         findings.extend(in_use(scene, claims, judged.address));
     }
 }
@@ -136,7 +138,7 @@ fn unseized(
     let guests: BTreeSet<&str> = claims.iter().map(|claim| claim.guest.name.as_str()).collect();
     let names = some_of(&guests.iter().collect::<Vec<_>>());
     let noun = if guests.len() == 1 { "guest" } else { "guests" };
-    let message = format!("{noun} {names} cannot start: it is to be given away, and {why}");
+    let message = format!("{noun} {names} cannot start with it: {why}");
     let mut found = about(address, Code::GuestWantsUnseized, Severity::Critical, message);
     found.evidence = claims.iter().take(3).map(|claim| claim.named()).collect();
     let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
@@ -145,7 +147,9 @@ fn unseized(
         // The finding about the device itself says how.
         Lack::Elsewhere(_) if !asked => remedy::take(scene, address, device),
         Lack::Elsewhere(_) | Lack::Unusable => Vec::new(),
-        Lack::Absent => vec!["# correct the guest's configuration: lspci -D lists the devices that there are".to_owned()],
+        Lack::Absent => {
+            vec!["# correct the guest's configuration: lspci -D lists the devices that there are".to_owned()]
+        }
     };
     Some(found)
 }

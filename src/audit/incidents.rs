@@ -159,9 +159,13 @@ fn blocked(scene: &Scene<'_>, address: Address, writes: &[(u16, u8, &Incidents)]
     }
     let message = format!("a guest's driver tried to write to what it may only read: {}", registers.join(", "));
     let remedy = vec![
-        "# harmless where the guest's driver works; if it does not, and the guest is trusted with the whole device:".to_owned(),
-        format!("# echo {address} > /sys/bus/pci/drivers/pciback/permissive   (before the guest starts; or permissive=1 behind the device in the guest's pci= list)"),
-        "# it lets the guest write to any register, those that move the device's memory and interrupts included".to_owned(),
+        "# harmless where the guest's driver works; if it does not, and the guest is trusted with the whole device:"
+            .to_owned(),
+        format!(
+            "# echo {address} > /sys/bus/pci/drivers/pciback/permissive   (before the guest starts; or permissive=1 behind the device in the guest's pci= list)"
+        ),
+        "# it lets the guest write to any register, those that move the device's memory and interrupts included"
+            .to_owned(),
     ];
     let kind = Kind { code: Code::ConfigWriteBlocked, severity: Severity::Warning, message, remedy };
     let incidents: Vec<&Incidents> = writes.iter().map(|(_, _, incidents)| *incidents).collect();
@@ -176,7 +180,8 @@ fn set_ups(scene: &Scene<'_>) -> Option<Finding> {
     let incidents = scene.history.incidents.guests.as_ref()?;
     let last = &incidents.last;
     let severity = if is_recent(scene, last) { Severity::Warning } else { Severity::Info };
-    let guest = if let Event::AssignFailed { domid, .. } = last.event { format!(" of guest {domid}") } else { String::new() };
+    let guest =
+        if let Event::AssignFailed { domid, .. } = last.event { format!(" of guest {domid}") } else { String::new() };
     let message = format!("pciback could not set up the devices{guest}{}", scene.whose_hand(last));
     let mut found = finding(Code::AssignFailed, severity, message);
     (found.stamp, found.time) = (last.stamp, scene.date(&last.stamp));

@@ -125,9 +125,7 @@ pub(super) const MESSAGES: &[Message] = &[
         read: noted_or_remark,
         levels: &[],
         source: "pciback_ops.c, conf_space_header.c, 3.1 to 5.7 (printk with the address in the text)",
-        examples: &[
-            "xen_pciback: xen-pciback: driver data not found for 0000:00:1d.0",
-        ],
+        examples: &["xen_pciback: xen-pciback: driver data not found for 0000:00:1d.0"],
     },
     Message {
         texts: &["error enable msi for guest {x} status {x}", "error enable msi-x for guest {x} status {x}"],

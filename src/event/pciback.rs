@@ -169,10 +169,11 @@ pub(super) const MESSAGES: &[Message] = &[
         texts: &[
             "{p}Could not store PCI conf saved state!",
             "{p}Fail to get gsi info!",
+            "{p}permissive mode is potentially unsafe!",
         ],
         read: noted,
         levels: &[],
-        source: "pci_stub.c: warnings while a device is taken, 3.4 to 7.1",
+        source: "pci_stub.c: warnings while a device is taken or opened up, in all versions or from 3.4 on",
         examples: &["pciback 0000:00:1d.0: xen_pciback: Could not store PCI conf saved state!"],
     },
     Message {
@@ -183,14 +184,11 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["pciback 0000:00:1d.0: MSI-X preparation failed (-6)"],
     },
     Message {
-        texts: &[
-            "{p}enabling permissive mode configuration space accesses!",
-            "{p}permissive mode is potentially unsafe!",
-        ],
+        texts: &["{p}enabling permissive mode configuration space accesses!"],
         read: permissive,
         levels: &[],
         source: "pci_stub.c permissive_store, all versions (warn)",
-        examples: &["pciback 0000:00:1d.0: xen_pciback: permissive mode is potentially unsafe!"],
+        examples: &["pciback 0000:00:1d.0: xen_pciback: enabling permissive mode configuration space accesses!"],
     },
     Message {
         texts: &[

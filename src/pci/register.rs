@@ -40,7 +40,10 @@ mod tests {
 
     #[test]
     fn the_common_part_has_names_and_the_rest_has_none() {
-        assert_eq!([at(4), at(6), at(0x10), at(0x27), at(0x3c)], ["Command", "Status", "BAR 0", "BAR 5", "interrupt line"]);
+        assert_eq!(
+            [at(4), at(6), at(0x10), at(0x27), at(0x3c)],
+            ["Command", "Status", "BAR 0", "BAR 5", "interrupt line"]
+        );
         assert!(at(0xe0).contains("capability") && at(0x100).contains("extended"));
     }
 }

@@ -177,7 +177,9 @@ impl Keeper {
             (Link, Kind::File | Kind::Special | Kind::Null) => Node::Unreadable("is not a link".to_owned()),
             (Files(_), Kind::Directory) => return,
             (Contents(_) | Files(_), Kind::Null) => Node::File(Vec::new()),
-            (Contents(most) | Files(most), _) => self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File),
+            (Contents(most) | Files(most), _) => {
+                self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File)
+            }
         };
         if node == Node::Directory && self.tree.list(&entry.path) != Known::Absent {
             return;

@@ -7,13 +7,8 @@ use crate::pci::{Address, Pattern};
 
 /// The guest of one file: `<hostdev type='pci'>` and `<interface type='hostdev'>` with the device as their source.
 pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
-    let mut guest = Guest {
-        name: String::new(),
-        path: path.to_owned(),
-        starts: false,
-        domid: None,
-        devices: Vec::new(),
-    };
+    let mut guest =
+        Guest { name: String::new(), path: path.to_owned(), starts: false, domid: None, devices: Vec::new() };
     // What is being read: an element of a host's device, whether libvirt manages it, and whether its source is open.
     let mut open: Option<(&str, bool)> = None;
     let mut source = false;

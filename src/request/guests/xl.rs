@@ -126,7 +126,9 @@ impl<'a> Lines<'a> {
 
     fn word(&mut self) -> String {
         let from = self.rest.peek().map_or(self.text.len(), |(at, _)| *at);
-        while self.peek().is_some_and(|c| !c.is_whitespace() && !matches!(c, '=' | ',' | ']' | ')' | '}' | ';' | '#' | '\'' | '"' | '[' | '(' | '+')) {
+        while self.peek().is_some_and(|c| {
+            !c.is_whitespace() && !matches!(c, '=' | ',' | ']' | ')' | '}' | ';' | '#' | '\'' | '"' | '[' | '(' | '+')
+        }) {
             self.next();
         }
         let to = self.rest.peek().map_or(self.text.len(), |(at, _)| *at);
