@@ -4,20 +4,26 @@
 //! device (`statuses`, the one order), what is wrong (one file per family of findings), and what it comes to (`verdict`,
 //! the one rule). Every command calls it; they differ in where the evidence comes from.
 
+mod claims;
 mod demand;
 mod devices;
 mod driver;
 mod evidence;
 mod expected;
 mod facts;
-mod guests;
+mod guest;
 mod incidents;
 mod list;
 mod outlook;
 mod places;
 mod remedy;
 mod statuses;
+mod story;
 mod verdict;
+mod xen_log;
+
+pub use guest::{CONFIG, conclude_guest};
+pub use story::explain_device;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -33,10 +39,11 @@ use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::request::{self, Source};
-use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
+use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
 use crate::tree::{Known, Tree};
+use crate::xen;
+use claims::Claims;
 use demand::Demand;
-use guests::Claims;
 
 /// Everything an audit rests on.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +54,8 @@ pub struct Case {
     pub tree: Option<Tree>,
     /// The logs, numbered by their position.
     pub logs: Vec<Log>,
+    /// The hypervisor's logs.
+    pub xen_logs: Vec<xen::Log>,
     /// How to judge.
     pub options: Options,
     /// When.
@@ -189,8 +198,8 @@ struct Scene<'a> {
     expected: BTreeMap<Address, &'a policy::Device>,
 }
 
-/// Judges a case.
-pub fn conclude(case: &Case) -> Report {
+/// Lays out all that is known of a case, for the boot of a kernel of this kind.
+fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
     let (host, partial) =
         case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
             if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
@@ -201,6 +210,7 @@ pub fn conclude(case: &Case) -> Report {
         release: machine.and_then(|host| host.release.is().map(String::as_str)),
         hostname: machine.and_then(|host| host.hostname.is().map(String::as_str)),
         chosen: case.options.log_host.as_deref(),
+        wanted,
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
     let history = story.history();
@@ -209,7 +219,12 @@ pub fn conclude(case: &Case) -> Report {
     let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
     let expected = expected.map(|device| (device.address, device)).collect();
-    let scene = Scene { case, host, partial, story, is_complete, history, demand, expected };
+    Scene { case, host, partial, story, is_complete, history, demand, expected }
+}
+
+/// Judges a case.
+pub fn conclude(case: &Case) -> Report {
+    let scene = scene(case, Wanted::Dom0);
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
     list::find(&scene, &mut findings);
@@ -218,8 +233,9 @@ pub fn conclude(case: &Case) -> Report {
     expected::find(&scene, &devices, &mut findings);
     let configured = case.tree.as_ref().map(request::guests::read).unwrap_or_default();
     let claims = Claims::of(&configured, &scene);
-    guests::find(&scene, &claims, &devices, &mut findings);
+    claims::find(&scene, &claims, &devices, &mut findings);
     incidents::find(&scene, &devices, &mut findings);
+    xen_log::find(&scene, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
     let report = verdict::report(&scene, &claims, devices, findings);

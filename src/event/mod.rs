@@ -8,6 +8,7 @@
 mod boot;
 mod debug;
 mod device_core;
+mod frontend;
 mod guests;
 mod holders;
 mod incident;
@@ -20,6 +21,7 @@ mod template;
 mod unknown;
 mod user_space;
 
+pub use frontend::{Frontend, GuestKind};
 pub use incident::{Incident, Refusal};
 pub use recogniser::Recogniser;
 
@@ -159,6 +161,11 @@ pub enum Event {
         /// What shows it.
         mark: Mark,
     },
+    /// A guest speaks of the devices that it was given, or of its own kind.
+    Frontend {
+        /// What it says.
+        said: Frontend,
+    },
     /// The boot ends: `reboot: Restarting system`, `reboot: Power down`, kexec.
     BootEnds,
     /// User space says that the system is up.
@@ -233,6 +240,7 @@ impl Event {
             | Self::ParameterRefused { .. }
             | Self::BackendReady
             | Self::NotDom0 { .. }
+            | Self::Frontend { .. }
             | Self::BootEnds
             | Self::UserSpaceUp
             | Self::Remark => None,
@@ -251,6 +259,7 @@ impl Event {
                 | Self::XenRefused { .. }
                 | Self::Incident { bound: false, .. }
                 | Self::NotDom0 { .. }
+                | Self::Frontend { .. }
                 | Self::BootEnds
                 | Self::UserSpaceUp
                 | Self::Quoted { .. }
@@ -335,7 +344,8 @@ impl std::fmt::Debug for Message {
 const DECISIVE: [&[Message]; 4] = [pciback::MESSAGES, probe::MESSAGES, guests::MESSAGES, debug::MESSAGES];
 
 /// The families of all others.
-const OTHERS: [&[Message]; 4] = [boot::MESSAGES, marks::MESSAGES, device_core::MESSAGES, holders::MESSAGES];
+const OTHERS: [&[Message]; 5] =
+    [boot::MESSAGES, marks::MESSAGES, frontend::MESSAGES, device_core::MESSAGES, holders::MESSAGES];
 
 /// Every message known, family by family.
 pub fn messages() -> impl Iterator<Item = &'static Message> {
