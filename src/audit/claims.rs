@@ -158,14 +158,14 @@ fn unseized(
 fn clash(address: Address, claims: &[Claim<'_>]) -> Option<Finding> {
     let mut guests: BTreeMap<&str, bool> = BTreeMap::new();
     for claim in claims {
-        *guests.entry(&claim.guest.name).or_default() |= claim.guest.starts || claim.guest.domid.is_some();
+        *guests.entry(&claim.guest.name).or_default() |= claim.guest.starts;
     }
     if guests.len() < 2 {
         return None;
     }
     let starting = guests.values().filter(|starts| **starts).count();
     let severity = if starting > 1 { Severity::Critical } else { Severity::Warning };
-    let when = if starting > 1 { "are all to run at once" } else { "cannot run at once" };
+    let when = if starting > 1 { "more than one of them is started with dom0" } else { "they cannot run at once" };
     let names = some_of(&guests.keys().collect::<Vec<_>>());
     let mut found = about(address, Code::GuestClash, severity, format!("guests {names} name it, and {when}"));
     found.evidence = claims.iter().take(4).map(|claim| claim.named()).collect();
