@@ -105,6 +105,7 @@ struct Device<'a> {
     id: Option<String>,
     name: Option<&'a str>,
     label: Option<&'a str>,
+    guests: Vec<&'a str>,
     last_guest: Option<LastGuest>,
     seized_at: Option<String>,
     findings: Vec<&'static str>,
@@ -268,6 +269,7 @@ fn device(device: &report::Device) -> Device<'_> {
         id: device.id.map(|id| id.to_string()),
         name: device.name.as_deref(),
         label: device.label.as_deref(),
+        guests: device.guests.iter().map(String::as_str).collect(),
         last_guest: device
             .last_guest
             .as_ref()

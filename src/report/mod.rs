@@ -148,6 +148,8 @@ pub struct Device {
     pub name: Option<String>,
     /// A site's own name for it, from a policy.
     pub label: Option<String>,
+    /// The guests whose configurations name it.
+    pub guests: Vec<String>,
     /// The guest that last had it, and when.
     pub last_guest: Option<LastGuest>,
     /// When it was seized, where that can be said as a date.
