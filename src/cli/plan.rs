@@ -13,7 +13,10 @@ use pciback_audit::timeline::BootChoice;
 use super::args::{self, Args, Command};
 use super::request::Request;
 use super::write::{Form, Page};
-use super::{check, when};
+
+mod scan;
+
+pub(super) use scan::{Scan, ScanForm};
 
 /// What is to be done, and how it is to be written.
 #[derive(Debug)]
@@ -56,29 +59,6 @@ pub(super) struct Watch {
     pub(super) resume: Option<PathBuf>,
 }
 
-/// A scan of saved logs.
-#[derive(Debug)]
-pub(super) struct Scan {
-    /// The work, but for what is requested.
-    pub(super) work: pciback_audit::scan::Scan,
-    pub(super) request: Request,
-    pub(super) form: ScanForm,
-    /// Whether all boots count for the exit status, not just each host's last one.
-    pub(super) all_boots: bool,
-    pub(super) timeout: Option<Duration>,
-}
-
-/// How a scan is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScanForm {
-    /// A row for each boot.
-    Table,
-    /// An object for each boot.
-    Json,
-    /// Counts.
-    Summary,
-}
-
 /// Where a log comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Log {
@@ -109,7 +89,7 @@ impl Plan {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
-            Some(Command::Scan(scan)) => self::scan(*scan),
+            Some(Command::Scan(scan)) => scan::plan(*scan),
             Some(Command::Check(check)) => check_plan(*check),
             None => check_plan(args.check),
         }
@@ -140,65 +120,7 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
         verbose: page.verbose,
-        ..common(&judgement)
-    };
-    let timeout = judgement.timeout.map(Duration::from_secs);
-    let (wait, lspci) = (evidence.wait, evidence.lspci);
-    let request = self::request(request);
-    Ok(Plan { work: Work::Check(Check { request, logs, host, lspci, options, timeout, wait }), page })
-}
-
-fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
-    let now = check::now();
-    let when = |name: &str, text: Option<String>| {
-        let read = |text: String| when::when(&text, now).map_err(|why| conflict(&format!("{name} {text}: {why}")));
-        text.map(read).transpose()
-    };
-    let (since, until) = (when("--since", scan.since)?, when("--until", scan.until)?);
-    if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(conflict("standard input (`-`) can be read only once"));
-    }
-    let page = scan.page;
-    let form = match (page.format, page.json) {
-        (Some(args::ScanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
-        (Some(args::ScanFormat::Json), _) | (None, true) => ScanForm::Json,
-        (Some(args::ScanFormat::Table) | None, false) if page.summary => ScanForm::Summary,
-        (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
-    };
-    let judgement = scan.judgement;
-    let options = Options {
-        log_host: scan.log_host,
-        trust_log: scan.trust_log,
-        kernel: scan.kernel,
-        verbose: page.paper.verbose > 0,
-        ..common(&judgement)
-    };
-    let request = args::Request { hide: scan.hide, device: scan.device, policy: scan.policy, hide_from: None };
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    let scan_plan = Scan {
-        work: pciback_audit::scan::Scan {
-            paths: scan.paths,
-            options,
-            now: Some(now),
-            since,
-            until,
-            threads: scan.threads.map_or_else(processors, usize::from),
-            part: None,
-            every_line: scan.every_line,
-            ..pciback_audit::scan::Scan::default()
-        },
-        request: self::request(request),
-        form,
-        all_boots: scan.boot == args::Boots::All,
-        timeout: judgement.timeout.map(Duration::from_secs),
-    };
-    Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
-}
-
-/// What is the same for every command that judges.
-fn common(judgement: &args::Judgement) -> Options {
-    Options {
-        ignore: judgement.ignore.clone(),
+        ignore: judgement.ignore,
         if_requested: judgement.if_requested,
         fail_on: match judgement.fail_on {
             args::FailOn::Warning => FailOn::Warning,
@@ -206,7 +128,11 @@ fn common(judgement: &args::Judgement) -> Options {
         },
         event_window: judgement.event_window,
         ..Options::default()
-    }
+    };
+    let timeout = judgement.timeout.map(Duration::from_secs);
+    let (wait, lspci) = (evidence.wait, evidence.lspci);
+    let request = self::request(request);
+    Ok(Plan { work: Work::Check(Check { request, logs, host, lspci, options, timeout, wait }), page })
 }
 
 fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {

@@ -19,7 +19,7 @@ pub use event::{event_json, event_text};
 pub use json::{json, json_line};
 pub use nagios::{nagios, nagios_unknown};
 pub use prometheus::prometheus;
-pub use scan::{Row, scan_summary, scan_table};
+pub use scan::{CSV_HEADING, Overview, Sheet, csv, scan_metrics, scan_summary};
 pub use table::{Style, table};
 pub use text::escape;
 

@@ -5,6 +5,7 @@
 //! ([`Inside`]), and what could not be read is said, never left out.
 
 mod archive;
+mod baseline;
 mod destination;
 mod inside;
 mod journal;
@@ -22,6 +23,7 @@ mod sections;
 mod uevent;
 mod unpack;
 
+pub use baseline::baseline;
 pub use destination::WriteError;
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
