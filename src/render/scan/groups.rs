@@ -74,11 +74,13 @@ impl Groups {
             let words = "the log does not say who wrote its lines".to_owned();
             self.causes.insert((Reverse(Verdict::Warning), words), std::mem::take(&mut self.doubts));
         }
-        let most = room.map_or(usize::MAX, |room| (room.saturating_sub(OTHERS) / 2).max(1));
-        let mut lines = self.of_causes(most, style);
+        // What one kind does not need, the other one may have.
+        let room = room.map_or(usize::MAX, |room| room.saturating_sub(OTHERS));
+        let most = |others: usize| (room / 2).max(room.saturating_sub(others)).max(1);
+        let mut lines = self.of_causes(most(self.devices.len()), style);
         if !self.devices.is_empty() {
             lines.push(String::new());
-            lines.extend(self.of_devices(most, style));
+            lines.extend(self.of_devices(most(self.causes.len()), style));
         }
         lines
     }
@@ -86,6 +88,7 @@ impl Groups {
     fn of_causes(&self, most: usize, style: &Style) -> Vec<String> {
         let mut causes: Vec<_> = self.causes.iter().collect();
         causes.sort_by_key(|((verdict, _), group)| (*verdict, Reverse(group.hosts)));
+        let most = fitting(causes.len(), most);
         let shown = causes.iter().take(most);
         let widest = shown.clone().map(|((_, words), _)| words.chars().count()).max().unwrap_or(0).clamp(5, CAUSE);
         let mut lines = vec![format!("{:>5}  {:<8}  {:<widest$}  SUCH AS", "HOSTS", "VERDICT", "CAUSE")];
@@ -104,6 +107,7 @@ impl Groups {
     fn of_devices(&self, most: usize, style: &Style) -> Vec<String> {
         let mut devices: Vec<_> = self.devices.iter().collect();
         devices.sort_by_key(|(_, (all, _))| Reverse(all.hosts));
+        let most = fitting(devices.len(), most);
         let names: Vec<String> = devices.iter().take(most).map(|(address, _)| address.short().to_string()).collect();
         let widest = names.iter().map(String::len).max().unwrap_or(0).max("DEVICE".len());
         let mut lines = vec![format!("{:>5}  {:<widest$}  HOW", "HOSTS", "DEVICE")];
@@ -118,6 +122,11 @@ impl Groups {
         lines.extend(left_out(devices.len(), most, "devices"));
         lines
     }
+}
+
+/// How many of `all` groups are shown where there is room for `most`: the line that counts one more could as well show it.
+const fn fitting(all: usize, most: usize) -> usize {
+    if all == most.saturating_add(1) { all } else { most }
 }
 
 fn left_out(all: usize, most: usize, what: &str) -> Option<String> {
