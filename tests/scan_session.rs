@@ -119,7 +119,7 @@ fn the_first_screen_says_what_is_wrong_and_where() {
     assert!(shown.lines().all(|line| line.chars().count() <= usize::from(COLUMNS)), "{shown}");
     for words in [
         "critical",
-        "held by nvme",
+        "56  critical  missing, nvme has it",
         "0a:00.0",
         "0b:00.0",
         "the kernel cannot read the list",
