@@ -127,7 +127,6 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
             args::FailOn::Critical => FailOn::Critical,
         },
         event_window: judgement.event_window,
-        ..Options::default()
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
     let (wait, lspci) = (evidence.wait, evidence.lspci);

@@ -3,7 +3,7 @@
 //! Only the last boot of each host counts. A host of the baseline that the logs do not hold any more is neither well nor
 //! ill: it is unseen, and so is what was wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, Report, Severity, Status, Verdict};
 
@@ -56,6 +56,8 @@ pub struct Baseline {
     /// Its hosts, and whether this scan has them.
     hosts: BTreeMap<String, bool>,
     problems: Problems,
+    /// Those that this scan has as well, as they were or otherwise.
+    met: BTreeSet<Subject>,
 }
 
 /// What became of a problem.
@@ -207,11 +209,14 @@ impl Baseline {
         self.problems.append(&mut judged.problems());
     }
 
-    /// Compares the last boot of a host of this scan, or what could not be read. What is left in the end was not seen again.
+    /// Compares the last boot of a host of this scan, or what could not be read. Hosts without a name are one.
     pub fn compare(&mut self, report: &Report) -> Vec<Changed> {
         let mut changes = Vec::new();
         for (subject, (what, verdict)) in Judged::of(report).problems() {
-            let before = self.problems.remove(&subject).map(|(before, _)| before);
+            let before = self.problems.get(&subject).map(|(before, _)| before.clone());
+            if before.is_some() {
+                self.met.insert(subject.clone());
+            }
             let since = if before.as_ref() == Some(&what) { Since::Same } else { Since::New };
             let before = before.filter(|_| since == Since::New);
             let is_old_doubt = since == Since::Same && subject.code.as_deref() == Some(DOUBT);
@@ -233,7 +238,8 @@ impl Baseline {
             let since = if subject.host.as_ref().is_none_or(is_seen) { Since::Gone } else { Since::Unseen };
             Changed { since, subject: subject.clone(), what: what.clone(), before: None, verdict: *verdict }
         };
-        let problems = self.problems.iter().filter(|(_, (_, verdict))| *verdict != Verdict::Ok);
+        let is_left = |subject: &Subject, verdict| verdict != Verdict::Ok && !self.met.contains(subject);
+        let problems = self.problems.iter().filter(|(subject, (_, verdict))| is_left(subject, *verdict));
         (problems.map(change).collect(), self.hosts.values().filter(|seen| !**seen).count())
     }
 }
@@ -307,6 +313,7 @@ mod tests {
         let mut report = Report::unreadable("y".to_owned(), None);
         report.host = Some("a".to_owned());
         let new = baseline.compare(&report);
+        assert_eq!(new.len(), baseline.compare(&report).len());
         assert_eq!(new.iter().map(|change| change.since).collect::<Vec<_>>(), [Since::New]);
         let (rest, unseen) = baseline.rest();
         let rest: Vec<_> = rest.iter().map(|change| (change.subject.host.as_deref(), change.since)).collect();

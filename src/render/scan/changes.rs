@@ -1,6 +1,7 @@
 //! What is new, gone and as before since an earlier scan.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 
 use super::super::layout::fit;
 use super::super::table::{Style, paint, plural};
@@ -49,9 +50,9 @@ fn counts(changes: &[Changed], same: usize, unseen: usize) -> String {
         format!("since the baseline: {} new, {} gone, {same} as before", count(Since::New), count(Since::Gone));
     if unseen > 0 {
         let lost = count(Since::Unseen);
-        text += &format!("; {unseen} {} of it not in these logs", plural(unseen, "host"));
+        write!(text, "; {unseen} {} of it not in these logs", plural(unseen, "host")).unwrap_or_default();
         if lost > 0 {
-            text += &format!(", with {lost} {}", plural(lost, "problem"));
+            write!(text, ", with {lost} {}", plural(lost, "problem")).unwrap_or_default();
         }
     }
     text

@@ -108,7 +108,7 @@ impl Groups {
         let mut devices: Vec<_> = self.devices.iter().collect();
         devices.sort_by_key(|(_, (all, _))| Reverse(all.hosts));
         let most = fitting(devices.len(), most);
-        let names: Vec<String> = devices.iter().take(most).map(|(address, _)| address.short().to_string()).collect();
+        let names: Vec<String> = devices.iter().take(most).map(|(address, _)| address.short()).collect();
         let widest = names.iter().map(String::len).max().unwrap_or(0).max("DEVICE".len());
         let mut lines = vec![format!("{:>5}  {:<widest$}  HOW", "HOSTS", "DEVICE")];
         for (name, (_, (all, by_words))) in names.iter().zip(&devices) {

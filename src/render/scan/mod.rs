@@ -182,7 +182,7 @@ impl Overview {
         }
         // The empty line before it is there already.
         let most = room.map(|room| room.saturating_sub(page.len() + OTHERS - 1).max(FEWEST));
-        let mut text = self.table(page, most, shared);
+        let mut text = self.table(&page, most, shared);
         if !text.is_empty() {
             text.push('\n');
         }
@@ -208,7 +208,7 @@ impl Overview {
     }
 
     /// The rows below `head`, at most so many.
-    fn table(&mut self, head: Vec<String>, most: Option<usize>, shared: bool) -> String {
+    fn table(&mut self, head: &[String], most: Option<usize>, shared: bool) -> String {
         let mut rows = std::mem::take(&mut self.rows);
         let all = rows.len();
         // The line that says how many there are more could as well be the last row.
@@ -221,12 +221,14 @@ impl Overview {
         let found: usize = rows.iter().map(|row| row.length(style)).sum();
         let head_length: usize = head.iter().map(|line| line.len() + 1).sum();
         let mut page = String::with_capacity(head_length + found + (rows.len() + 1) * (table.line() + 16) + 1024);
-        push_lines(&mut page, &head);
+        push_lines(&mut page, head);
         if !rows.is_empty() {
             table.heading(&mut page);
         }
         let left = all - rows.len();
-        rows.into_iter().for_each(|row| table.row(&mut page, &row));
+        for row in rows {
+            table.row(&mut page, &row);
+        }
         if left > 0 {
             let hint = "--verdict VERDICT, --host NAME or --all";
             push_lines(&mut page, &[format!("{left} more {}: {hint}", plural(left, "row"))]);
@@ -276,7 +278,7 @@ impl Overview {
     /// Whether all logs share the doubt who wrote their lines. What is ok but for it is not shown then, unless it was asked for.
     fn settle_doubt(&mut self) -> bool {
         let shared = !self.stated && self.doubtful.0 > 0;
-        if !(self.sheet.all || !self.sheet.choice.verdicts.is_empty()) && shared {
+        if shared && !self.sheet.all && self.sheet.choice.verdicts.is_empty() {
             self.rows.retain(|row| !row.only_doubt);
         }
         shared
@@ -306,7 +308,7 @@ impl Overview {
         }
         if !self.rows.is_empty() {
             text.push_str("\nearlier boots:\n");
-            text.push_str(&self.table(Vec::new(), None, shared));
+            text.push_str(&self.table(&[], None, shared));
         }
         text.push('\n');
         push_lines(&mut text, &paragraph("", &footer(&self.forgiven(totals, shared)), width));

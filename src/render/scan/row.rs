@@ -259,5 +259,5 @@ fn proof(report: &Report, style: &Style) -> String {
     let narrow = Style { width: style.width.saturating_sub(INDENT.len()), ..*style };
     let counting = Style { verbose: false, ..narrow };
     let lines = findings::lines(&findings::shown(report, &counting), &narrow);
-    lines.iter().filter(|line| !line.is_empty()).map(|line| format!("{INDENT}{line}\n")).collect()
+    lines.iter().filter(|line| !line.is_empty()).flat_map(|line| [INDENT, line, "\n"]).collect()
 }
