@@ -93,14 +93,14 @@ fn a_choice_of_rows_changes_neither_verdict_nor_status() {
 #[test]
 fn each_command_has_its_forms_and_no_other() {
     let folder = archive();
-    let of_check = ["table", "json", "nagios", "prometheus"];
+    let of_check = ["table", "tree", "json", "nagios", "prometheus"];
     for (command, forms) in [
         ("demo", &of_check[..]),
         ("check --no-host --device 00:1d.0 -", &of_check),
         ("watch", &["text", "json"]),
         ("scan", &["table", "json", "csv", "prometheus"]),
     ] {
-        for form in ["table", "json", "nagios", "prometheus", "csv", "text"] {
+        for form in ["table", "tree", "json", "nagios", "prometheus", "csv", "text"] {
             if !forms.contains(&form) {
                 let file = if command == "scan" { "kern.log" } else { "" };
                 let ran = audit(&format!("{command} --format {form} {file}")).run().ends_with(3);

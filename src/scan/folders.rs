@@ -42,6 +42,7 @@ mod tests {
         let set = |host: &str, path: String| Set {
             name: path.clone(),
             host: Some(host.to_owned()),
+            archive: None,
             files: vec![FileOf { path: path.into(), bytes: 0, modified: None, identity: None }],
         };
         let mut sets: Vec<Set> =
