@@ -221,7 +221,8 @@ pub(super) fn spell_out(text: String) -> String {
 }
 
 fn boot(report: &Report, run: &Run) -> Boot {
-    let time = |stamp: Option<&Stamp>| stamp.and_then(time::wall);
+    // Without a year or a zone, the log names no instant.
+    let time = |stamp: Option<&Stamp>| stamp.and_then(time::instant).map(time::date);
     Boot {
         number: i64::try_from(run.back).map_or(i64::MIN, |back| -back),
         began: time(run.first.as_ref()),

@@ -1,6 +1,8 @@
 //! What an audit concludes: a status per device, findings with their proof, one verdict. Data only; `render` writes it.
 
+mod baseline;
 mod change;
+mod choice;
 mod code;
 mod evidence;
 mod forecast;
@@ -10,7 +12,9 @@ mod status;
 mod story;
 mod verdict;
 
+pub use baseline::{Baseline, Changed, Changes, Found, Judged, Since, Subject};
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
+pub use choice::{Choice, Glob};
 pub use code::Code;
 pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
