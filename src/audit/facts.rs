@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use super::Scene;
 use crate::event::{Event, Fact};
 use crate::pci::Address;
-use crate::record::{Place, Stamp, Wall, between};
+use crate::record::{Author, Place, Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
-use crate::request::Written;
+use crate::request::overrides::Override;
+use crate::request::{Source, Written};
 use crate::timeline::{Keeps, LogKind, Moment};
 use crate::tree::Obstacle;
 
@@ -32,6 +33,15 @@ impl Scene<'_> {
             offset: (!ring && place.line == 0 && place.sequence.is_none()).then_some(offset),
             stamp,
             text: String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+
+    /// What an alarm that rests on a single record has to say of its author.
+    pub(super) fn whose_hand(&self, fact: &Fact) -> &'static str {
+        if fact.author == Author::Unstated && !self.case.options.trust_log {
+            "; the log does not say who wrote that line: any local user could have"
+        } else {
+            ""
         }
     }
 
@@ -100,6 +110,12 @@ pub(super) fn written(written: &Written) -> Evidence {
         location: written.location.clone(),
         text: String::from_utf8_lossy(&written.text).into_owned(),
     }
+}
+
+/// A setting that forces a driver on a device, as evidence.
+pub(super) fn setting(setting: &Override) -> Evidence {
+    let location = Some(setting.location.clone());
+    Evidence::Request { source: Source::Override, location, text: setting.text.clone() }
 }
 
 /// The path of a device's file in sysfs.

@@ -4,15 +4,21 @@
 //! device (`statuses`, the one order), what is wrong (one file per family of findings), and what it comes to (`verdict`,
 //! the one rule). Every command calls it; they differ in where the evidence comes from.
 
+mod claims;
 mod demand;
 mod devices;
 mod driver;
 mod evidence;
 mod expected;
 mod facts;
+mod forecast;
 mod guest;
+mod in_force;
+mod incidents;
 mod list;
+mod next_list;
 mod outlook;
+mod overlaps;
 mod places;
 mod remedy;
 mod statuses;
@@ -34,13 +40,15 @@ use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
 use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
-use crate::request::Source;
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
+use crate::request::{self, Source, Written};
 use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
 use crate::tree::{Known, Tree};
 use crate::xen;
+use claims::Claims;
 use demand::Demand;
+pub use forecast::{Forecast, after_load, next_boot};
 
 /// Everything an audit rests on.
 #[derive(Clone, Debug, Default)]
@@ -195,6 +203,12 @@ struct Scene<'a> {
     expected: BTreeMap<Address, &'a policy::Device>,
 }
 
+/// The list in force of a case, and the grammar it is read by.
+pub fn list_in_force(case: &Case) -> (Option<Written>, Grammar) {
+    let scene = scene(case, Wanted::Dom0);
+    (scene.demand.list.map(|(written, _)| written), scene.demand.grammar)
+}
+
 /// Lays out all that is known of a case, for the boot of a kernel of this kind.
 fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
     let (host, partial) =
@@ -224,14 +238,18 @@ pub fn conclude(case: &Case) -> Report {
     let scene = scene(case, Wanted::Dom0);
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
-    list::find(&scene, &mut findings);
+    list::find(&scene, &devices, &mut findings);
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    let configured = case.tree.as_ref().map(request::guests::read).unwrap_or_default();
+    let claims = Claims::of(&configured, &scene);
+    claims::find(&scene, &claims, &devices, &mut findings);
+    incidents::find(&scene, &devices, &mut findings);
     xen_log::find(&scene, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
-    let report = verdict::report(&scene, devices, findings);
+    let report = verdict::report(&scene, &claims, devices, findings);
     Report { request: scene.demand.request, ..report }
 }
 

@@ -13,7 +13,7 @@ use crate::report::{self, Report, Run};
 const SCHEMA: &str = "pciback-audit/report/1";
 
 #[derive(Serialize)]
-struct Object<'a> {
+pub(super) struct Object<'a> {
     schema: &'static str,
     tool: Tool<'a>,
     verdict: &'static str,
@@ -62,9 +62,9 @@ struct Boot {
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
-    name: &'static str,
-    version: &'a str,
+pub(super) struct Tool<'a> {
+    pub(super) name: &'static str,
+    pub(super) version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -105,6 +105,7 @@ struct Device<'a> {
     id: Option<String>,
     name: Option<&'a str>,
     label: Option<&'a str>,
+    guests: Vec<&'a str>,
     last_guest: Option<LastGuest>,
     seized_at: Option<String>,
     findings: Vec<&'static str>,
@@ -182,7 +183,7 @@ pub fn json_line(report: &Report, run: Option<&Run>, tool_version: &str) -> Stri
     spell_out(text) + "\n"
 }
 
-fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
+pub(super) fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
     Object {
         schema: SCHEMA,
         tool: Tool { name: "pciback-audit", version: tool_version },
@@ -203,7 +204,7 @@ fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
 }
 
 /// JSON itself escapes only the controls of ASCII. The others can stand nowhere but inside strings, where `\u` is good.
-fn spell_out(text: String) -> String {
+pub(super) fn spell_out(text: String) -> String {
     if text.split('\n').all(text::is_plain) {
         return text;
     }
@@ -269,6 +270,7 @@ fn device(device: &report::Device) -> Device<'_> {
         id: device.id.map(|id| id.to_string()),
         name: device.name.as_deref(),
         label: device.label.as_deref(),
+        guests: device.guests.iter().map(String::as_str).collect(),
         last_guest: device
             .last_guest
             .as_ref()

@@ -5,6 +5,7 @@ mod change;
 mod choice;
 mod code;
 mod evidence;
+mod forecast;
 mod guest;
 mod run;
 mod status;
@@ -16,6 +17,7 @@ pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_
 pub use choice::{Choice, Glob};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
@@ -150,6 +152,8 @@ pub struct Device {
     pub name: Option<String>,
     /// A site's own name for it, from a policy.
     pub label: Option<String>,
+    /// The guests whose configurations name it.
+    pub guests: Vec<String>,
     /// The guest that last had it, and when.
     pub last_guest: Option<LastGuest>,
     /// When it was seized, where that can be said as a date.

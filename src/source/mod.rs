@@ -6,6 +6,7 @@
 
 mod archive;
 mod baseline;
+mod boot_image;
 mod contents;
 mod destination;
 mod hypervisor;
@@ -29,6 +30,7 @@ mod unpack;
 
 pub(crate) use archive::{Role, role};
 pub use baseline::baseline;
+pub use boot_image::keep_boot_image;
 pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;
 pub use hypervisor::{hypervisor, hypervisor_below};
