@@ -3,6 +3,7 @@
 mod change;
 mod code;
 mod evidence;
+mod plan;
 mod run;
 mod status;
 mod verdict;
@@ -10,6 +11,7 @@ mod verdict;
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use plan::{File, Plan, Step};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
 pub use verdict::{Severity, Verdict};
@@ -37,6 +39,8 @@ pub struct Report {
     pub boot_id: Option<BootId>,
     /// When the audit was made.
     pub time: Option<DateTime<Utc>>,
+    /// When the last record was made that it rests on, where the log is a saved one.
+    pub evidence_end: Option<Stamp>,
     /// What was asked for.
     pub request: Request,
     /// What was read of each log.
@@ -45,6 +49,8 @@ pub struct Report {
     pub devices: Vec<Device>,
     /// What is wrong, or worth knowing.
     pub findings: Vec<Finding>,
+    /// How to mend it.
+    pub plan: Plan,
     /// Whether waiting can change this.
     pub waiting: Waiting,
 }
@@ -132,10 +138,16 @@ pub struct Device {
     pub basis: Basis,
     /// Who holds it now, where that is known.
     pub driver: Option<String>,
+    /// How many microseconds before pciback's load its holder first spoke, where the log knows both.
+    pub before_load: Option<i64>,
+    /// What kind of device it is, by its class.
+    pub kind: Option<&'static str>,
     /// Its ids, where they are known.
     pub id: Option<Ids>,
-    /// Its name by the system's `pci.ids`.
+    /// Its name by the system's `pci.ids`: the maker's, and the device's.
     pub name: Option<String>,
+    /// The device's part of that.
+    pub model: Option<String>,
     /// A site's own name for it, from a policy.
     pub label: Option<String>,
     /// The guest that last had it, and when.
@@ -174,7 +186,7 @@ pub struct Finding {
     pub message: String,
     /// What shows it.
     pub evidence: Vec<Evidence>,
-    /// Commands that mend it, in order, quoted for the shell. A line that starts with `#` is advice.
+    /// Its own part of the plan: commands, in order, quoted for the shell. A line that starts with `#` is advice.
     pub remedy: Vec<String>,
 }
 
@@ -204,10 +216,12 @@ impl Report {
             kernel: None,
             boot_id: None,
             time,
+            evidence_end: None,
             request: Request::default(),
             logs: Vec::new(),
             devices: Vec::new(),
             findings: vec![finding],
+            plan: Plan::default(),
             waiting: Waiting::default(),
         }
     }
