@@ -28,7 +28,8 @@ pub(super) enum Work {
     Check(Check),
     Watch(Watch),
     Scan(Scan),
-    Demo,
+    /// A dom0 that is built in; none: their list.
+    Demo(Option<args::Demo>),
     Explain(Option<String>),
 }
 
@@ -106,7 +107,9 @@ pub(super) enum Host {
 impl Plan {
     pub(super) fn of(args: Args) -> Result<Self, clap::Error> {
         match args.command {
-            Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
+            Some(Command::Demo { name, list, page }) => {
+                Ok(Self { work: Work::Demo((!list).then_some(name)), page: self::page(page)? })
+            }
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => self::scan(*scan),

@@ -86,12 +86,17 @@ impl Page {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let wide = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         Style {
-            width: if terminal { wide().unwrap_or(PAGE).max(NARROWEST) } else { PAGE },
+            width: if terminal { wide() } else { None }.or_else(columns).unwrap_or(PAGE).max(NARROWEST),
             colour: self.colour.unwrap_or(terminal && !dumb && !set("NO_COLOR")),
             verbose: self.verbose,
             ascii: !is_utf8(),
         }
     }
+}
+
+/// The width that `COLUMNS` names.
+fn columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok()
 }
 
 /// Whether the locale says that UTF-8 is understood: the first of these variables that is set decides (locale(7)).

@@ -7,10 +7,12 @@ mod findings;
 mod json;
 mod layout;
 mod nagios;
+mod plan;
 mod prometheus;
 #[cfg(test)]
 mod sample;
 mod scan;
+mod screen;
 mod table;
 mod text;
 mod time;

@@ -79,7 +79,23 @@ fn filled(line: &str, addresses: Vec<Address>) -> Vec<String> {
     if is_command(line) {
         return names.iter().map(|name| line.replace(HOLE, name)).collect();
     }
-    vec![line.replace(HOLE, &names.join(" "))]
+    vec![advice(line, &names)]
+}
+
+/// How many addresses a line of advice names.
+const NAMED: usize = 8;
+
+fn advice(line: &str, names: &[String]) -> String {
+    let option = " --device ";
+    let (front, back) = line.split_once(HOLE).unwrap_or((line, ""));
+    if let Some(command) = front.strip_suffix(option) {
+        let names: String = names.iter().map(|name| format!("{option}{name}")).collect();
+        return if names.len() > NAMED * (option.len() + 12) { command.to_owned() } else { format!("{command}{names}{back}") };
+    }
+    let some: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    line.replace(HOLE, &format!("{}{more}", some.join(" ")))
 }
 
 /// What outlives a reboot, for findings that say what the next boot would do again. None where another card is at an address

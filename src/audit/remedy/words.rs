@@ -28,7 +28,10 @@ pub(super) fn steps(aim: &Aim<'_>, list: &List, modules: &BTreeSet<String>) -> V
             None
         };
         steps.extend(form.map(line));
-        steps.extend(options.iter().map(|text| line(&format!("# a line for modprobe.d: {text}"))));
+        if !options.is_empty() {
+            steps.push(line("# in a file of modprobe.d, which goes into that image as well:"));
+            steps.extend(options.iter().map(|text| line(&format!("#   {text}"))));
+        }
         steps
     };
     steps.extend(list.steps.iter().cloned());
