@@ -276,6 +276,40 @@ fn the_demo_is_a_real_dom0() {
 }
 
 #[test]
+fn the_demo_names_what_is_built_in() {
+    let list = audit("demo --list").run().ends_with(0).out;
+    for name in list.lines().filter_map(|line| line.split(' ').next()) {
+        audit("demo").with(name).run().ends_with(2).says("a captured dom0, built in");
+    }
+    assert!(list.lines().count() >= 4, "{list}");
+    audit("demo --list lost").run().ends_with(3);
+}
+
+#[test]
+fn a_mistyped_command_is_no_log() {
+    for (word, meant) in [("chekc", "`check`"), ("wach", "`watch`"), ("expl", "`explain`"), ("Demo", "`demo`")] {
+        audit(word).run().ends_with(3).complains(&format!("did you mean {meant}?"));
+    }
+    audit("collect").run().ends_with(3).complains("no command yet");
+    audit("chekc --format nagios").run().ends_with(3).says("PCIBACK UNKNOWN - `chekc` is no command and no file");
+    // What is a file is a log, whatever its name.
+    let folder = Folder::new();
+    std::fs::write(folder.at("chekc"), "x\n").unwrap();
+    audit("--device 00:1d.0").with(folder.at("chekc")).run().ends_with(3);
+    audit("check chekc --device 00:1d.0").run().ends_with(3).complains("log chekc: ");
+}
+
+#[test]
+fn columns_say_how_wide_a_page_is() {
+    let widest = |columns: &'static str| {
+        let out = audit("demo lost").env("COLUMNS", columns).run().ends_with(2).out;
+        out.lines().map(|line| line.chars().count()).max().unwrap()
+    };
+    assert!(widest("60") <= 60 && widest("200") > 80);
+    assert!(widest("x") <= 80);
+}
+
+#[test]
 fn json_has_two_names() {
     let short = audit("demo -J").run().out;
     assert_eq!(short, audit("demo --format json").run().out);

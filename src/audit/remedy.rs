@@ -43,7 +43,7 @@ fn assign(scene: &Scene<'_>, host: &Host, address: Address, device: &Device) -> 
         Hindrance::Used(why) => vec![format!("{FIRST}leave {address} to dom0 until that has ended: {why}")],
         Hindrance::Unknown(why) => vec![
             format!("{FIRST}make sure that nothing uses {address}; that cannot be told here ({why})"),
-            format!("# {}", add(host, address)),
+            format!("#{}", add(host, address)),
         ],
     }
 }

@@ -8,8 +8,10 @@ use super::{FailOn, Scene};
 use crate::history::{Driver, Trail};
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
-use crate::record::{Author, Stamp, between};
-use crate::report::{Basis, Code, Device, Finding, LastGuest, Log, Report, Request, Severity, Stated, Status, Verdict};
+use crate::record::{Author, between};
+use crate::report::{
+    Basis, Code, Device, Finding, LastGuest, Log, Report, Request, Seen, Severity, Stated, Status, Verdict,
+};
 use crate::timeline::LogKind;
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
@@ -79,7 +81,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
         kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
         boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
         time: scene.case.now,
-        evidence_end: evidence_end(scene),
+        seen: seen(scene),
         request: Request::default(),
         logs,
         devices,
@@ -89,10 +91,12 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
     }
 }
 
-/// When the last record of a saved log was made. The kernel's own ring goes on until now.
-fn evidence_end(scene: &Scene<'_>) -> Option<Stamp> {
-    let is_live = scene.case.logs.iter().any(|log| log.kind == LogKind::Ring);
-    (!is_live && scene.story.timed).then_some(scene.story.end)
+/// The kernel's own ring goes on until now; a saved log ends when it ends.
+fn seen(scene: &Scene<'_>) -> Seen {
+    if scene.case.listening.is_some() || scene.case.logs.iter().any(|log| log.kind == LogKind::Ring) {
+        return Seen::Now;
+    }
+    if scene.story.timed { Seen::At(scene.story.end) } else { Seen::Unknown }
 }
 
 /// Whether no place holds a list, and every place could be read.

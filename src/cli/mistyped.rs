@@ -41,8 +41,10 @@ fn distance(one: &str, other: &str) -> usize {
         let mut next = vec![above + 1];
         for (left, wanted) in other.iter().enumerate() {
             let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
-            let mut cost = (at(&row, left) + usize::from(letter != wanted)).min(at(&row, left + 1) + 1).min(at(&next, left) + 1);
-            let swapped = above > 0 && left > 0 && one.get(above - 1) == Some(wanted) && other.get(left - 1) == Some(letter);
+            let mut cost =
+                (at(&row, left) + usize::from(letter != wanted)).min(at(&row, left + 1) + 1).min(at(&next, left) + 1);
+            let swapped =
+                above > 0 && left > 0 && one.get(above - 1) == Some(wanted) && other.get(left - 1) == Some(letter);
             if swapped {
                 cost = cost.min(at(&before, left - 1) + 1);
             }
@@ -59,7 +61,14 @@ mod tests {
 
     #[test]
     fn a_word_that_is_close_to_a_name_is_a_mistyped_command() {
-        for (word, name) in [("chekc", "check"), ("chck", "check"), ("Check", "check"), ("wacth", "watch"), ("demos", "demo"), ("expl", "explain")] {
+        for (word, name) in [
+            ("chekc", "check"),
+            ("chck", "check"),
+            ("Check", "check"),
+            ("wacth", "watch"),
+            ("demos", "demo"),
+            ("expl", "explain"),
+        ] {
             assert!(meant(word).is_some_and(|said| said.contains(&format!("did you mean `{name}`?"))), "{word}");
         }
         for word in ["dmesg", "syslog", "messages", "host"] {

@@ -233,7 +233,7 @@ fn request(request: &report::Request) -> Request<'_> {
 }
 
 fn plan(plan: &report::Plan) -> Plan<'_> {
-        Plan {
+    Plan {
         first: &plan.first,
         now: &plan.now,
         for_good: plan.for_good_lines(),

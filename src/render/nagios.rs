@@ -21,7 +21,6 @@ pub fn nagios(report: &Report, complaints: &[String], verbose: bool) -> String {
     let mut lines = vec![format!("{} | {}", first(report, complaints), performance(report))];
     if verbose {
         lines.extend(report.findings.iter().flat_map(details).map(|line| harmless(&line)));
-        lines.extend(super::plan::all(&report.plan).iter().map(|line| harmless(line)));
     }
     lines.extend(complaints.iter().map(|complaint| harmless(complaint)));
     lines.join("\n") + "\n"

@@ -21,7 +21,12 @@ pub(super) fn lines(plan: &Plan, style: &Style) -> Vec<String> {
     if !for_good.is_empty() {
         let root = if for_good.iter().any(is_command) { ", as root" } else { "" };
         lines.push(format!("# for good{root}:"));
-        lines.extend(for_good.iter().flat_map(|line| line_of(line, style)));
+        let is_hidden = |line: &&String| !style.verbose && root.is_empty() && is_held_back(line);
+        let hidden = for_good.iter().filter(is_hidden).count();
+        lines.extend(for_good.iter().filter(|line| !is_hidden(line)).flat_map(|line| line_of(line, style)));
+        if hidden > 0 {
+            lines.push(format!("# ({hidden} lines: -v shows them)"));
+        }
     }
     if let Some(check) = plan.check.first() {
         lines.extend(hanging("# then, and after the reboot: ", "#   ", &escape(check), style.width));
@@ -29,22 +34,19 @@ pub(super) fn lines(plan: &Plan, style: &Style) -> Vec<String> {
     lines
 }
 
+/// Whether a line is a command behind a question.
+fn is_held_back(line: &str) -> bool {
+    line.starts_with('#') && !line.starts_with("# ")
+}
+
 /// A command is one line, however long: it is there to be copied. Advice may be broken, and stays a comment.
 fn line_of(line: &str, style: &Style) -> Vec<String> {
     match line.strip_prefix("# ") {
-        Some(advice) if !advice.starts_with(' ') && !advice.contains("hide=") => hanging("# ", "#   ", &escape(advice), style.width),
+        Some(advice) if !advice.starts_with(' ') && !advice.contains("hide=") => {
+            hanging("# ", "#   ", &escape(advice), style.width)
+        }
         Some(_) | None => vec![escape(line)],
     }
-}
-
-/// The same for one line each, behind a monitor's first line.
-pub(super) fn all(plan: &Plan) -> Vec<String> {
-    let parts = [("first", plan.first.clone()), ("now", plan.now.clone()), ("for good", plan.for_good_lines())];
-    let block = |(name, lines): (&str, Vec<String>)| {
-        let heading = (!lines.is_empty()).then(|| format!("# {name}:"));
-        heading.into_iter().chain(lines).collect::<Vec<_>>()
-    };
-    parts.into_iter().flat_map(block).collect()
 }
 
 #[cfg(test)]
@@ -66,7 +68,13 @@ mod tests {
         let style = Style { width: 80, colour: false, verbose: false, ascii: true };
         let text = lines(&plan, &style);
         assert!(text.iter().all(|line| line.len() <= 80 || *line == command), "{text:#?}");
-        let last = ["# for good, as root:", "cat > /etc/x <<'EOF'", "a", "EOF", "# then, and after the reboot: pciback-audit check"];
+        let last = [
+            "# for good, as root:",
+            "cat > /etc/x <<'EOF'",
+            "a",
+            "EOF",
+            "# then, and after the reboot: pciback-audit check",
+        ];
         assert!(text.ends_with(&last.map(str::to_owned)), "{text:#?}");
         assert!(lines(&Plan::default(), &style).is_empty());
     }

@@ -2,7 +2,9 @@
 
 use crate::pci::Address;
 use crate::record::Stamp;
-use crate::report::{Basis, Code, Device, Finding, Log, Plan, Report, Request, Severity, Status, Verdict, Waiting};
+use crate::report::{
+    Basis, Code, Device, Finding, Log, Plan, Report, Request, Seen, Severity, Status, Verdict, Waiting,
+};
 
 /// A report with this exit status and one log.
 pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Finding>) -> Report {
@@ -26,7 +28,7 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         kernel: None,
         boot_id: None,
         time: None,
-        evidence_end: None,
+        seen: Seen::Now,
         request: Request::default(),
         logs: vec![log],
         devices,

@@ -146,7 +146,8 @@ fn before(devices: &[&Device]) -> Option<String> {
 }
 
 fn good(status: &str, addresses: &[Address], names: &Names, style: &Style) -> Vec<String> {
-    let mut lines = paragraph("", &format!("{} {status}: {}", addresses.len(), names.list(addresses).join(" ")), style.width);
+    let mut lines =
+        paragraph("", &format!("{} {status}: {}", addresses.len(), names.list(addresses).join(" ")), style.width);
     if lines.len() > 2 {
         lines.truncate(1);
         if let Some(line) = lines.first_mut() {
@@ -159,7 +160,10 @@ fn good(status: &str, addresses: &[Address], names: &Names, style: &Style) -> Ve
 /// Each cause once: findings of one kind together.
 fn causes(report: &Report, findings: &[&Finding], names: &Names, style: &Style) -> Vec<String> {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
-    for finding in findings {
+    // The headline says what makes the audit vain, and a list is not missed then.
+    let vain = findings.iter().any(|finding| is_vain(finding.code));
+    let is_said = |finding: &Finding| vain && (is_vain(finding.code) || finding.code == Code::NothingRequested);
+    for finding in findings.iter().filter(|finding| !is_said(finding)) {
         match groups.iter_mut().find(|group| group.first().is_some_and(|first| same_kind(first, finding))) {
             Some(group) => group.push(finding),
             None => groups.push(vec![finding]),
@@ -201,7 +205,7 @@ fn cause(group: &[&Finding], drivers: &BTreeMap<Address, &str>, names: &Names, s
         lines.push(format!("  and {} more; -v shows all", messages.len() - MESSAGES));
     }
     // What is about no device is shown by nothing else.
-    let proof = first.evidence.first().filter(|_| first.address.is_none() && !is_vain(first.code) && first.severity != Severity::Info);
+    let proof = first.evidence.first().filter(|_| first.address.is_none() && first.severity != Severity::Info);
     lines.extend(proof.map(|proof| fit(&format!("  {}", escape(&words(proof))), style.width, mark(style))));
     lines
 }

@@ -5,7 +5,7 @@ use super::findings;
 use super::layout::{Column, columns, paragraph};
 use super::text::escape;
 use super::{plan, screen, time};
-use crate::report::{Code, Device, Finding, Log, Report, Severity, Stated, Status, Verdict};
+use crate::report::{Code, Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
 
 /// How a report is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,9 @@ pub struct Style {
 /// The report as text: one screen of what is not as it should be, or with `-v` everything.
 pub fn table(report: &Report, style: &Style) -> String {
     let mut lines = headline(report, style);
-    lines.extend(paragraph("", &escape(&context(report, style)), style.width).into_iter().filter(|line| !line.is_empty()));
+    lines.extend(
+        paragraph("", &escape(&context(report, style)), style.width).into_iter().filter(|line| !line.is_empty()),
+    );
     let shown = findings::shown(report, style);
     if style.verbose {
         if !report.devices.is_empty() {
@@ -120,8 +122,13 @@ fn context(report: &Report, style: &Style) -> String {
 
 /// When the machine was as the report says: by the end of a saved log, else when it was looked at.
 fn seen(report: &Report) -> Option<String> {
-    let Some(end) = report.evidence_end else { return report.time.map(time::to_the_second) };
-    let uptime = || end.uptime.map(|micros| format!("{}.{} s after its boot", micros / 1_000_000, micros / 100_000 % 10));
+    let end = match report.seen {
+        Seen::Now => return report.time.map(time::to_the_second),
+        Seen::Unknown => return None,
+        Seen::At(end) => end,
+    };
+    let uptime =
+        || end.uptime.map(|micros| format!("{}.{} s after its boot", micros / 1_000_000, micros / 100_000 % 10));
     time::wall(&end).or_else(uptime)
 }
 

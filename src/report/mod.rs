@@ -39,8 +39,8 @@ pub struct Report {
     pub boot_id: Option<BootId>,
     /// When the audit was made.
     pub time: Option<DateTime<Utc>>,
-    /// When the last record was made that it rests on, where the log is a saved one.
-    pub evidence_end: Option<Stamp>,
+    /// When things were as it says.
+    pub seen: Seen,
     /// What was asked for.
     pub request: Request,
     /// What was read of each log.
@@ -53,6 +53,17 @@ pub struct Report {
     pub plan: Plan,
     /// Whether waiting can change this.
     pub waiting: Waiting,
+}
+
+/// When the evidence was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// As the audit was made, on the machine itself.
+    Now,
+    /// When the last record of a saved log was made.
+    At(Stamp),
+    /// Nothing says when.
+    Unknown,
 }
 
 /// What waiting can still bring.
@@ -216,7 +227,7 @@ impl Report {
             kernel: None,
             boot_id: None,
             time,
-            evidence_end: None,
+            seen: Seen::Now,
             request: Request::default(),
             logs: Vec::new(),
             devices: Vec::new(),

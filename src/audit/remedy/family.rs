@@ -54,7 +54,10 @@ const INITRAMFS_TOOLS: Family = Family {
 /// dependency alone did not bring about (seen: dracut 059, `uhci_hcd`). A generic image leaves /etc/modprobe.d out
 /// (dracut 059, `90kernel-modules`).
 const DRACUT: Family = Family {
-    files: &[("/etc/dracut.conf.d/xen-pciback.conf", "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n")],
+    files: &[(
+        "/etc/dracut.conf.d/xen-pciback.conf",
+        "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n",
+    )],
     rebuild: "dracut --force --regenerate-all",
     look: "lsinitrd | grep -e {module}.ko -e {options}",
     ..PLAIN
@@ -102,7 +105,9 @@ const MKINITRD_SUSE: Family = Family {
     options: "/etc/modprobe.conf.local",
     shared: true,
     softdep: false,
-    commands: &["grep -q '^INITRD_MODULES=.*pciback' /etc/sysconfig/kernel || sed -i 's/^INITRD_MODULES=\"/&pciback /' /etc/sysconfig/kernel"],
+    commands: &[
+        "grep -q '^INITRD_MODULES=.*pciback' /etc/sysconfig/kernel || sed -i 's/^INITRD_MODULES=\"/&pciback /' /etc/sysconfig/kernel",
+    ],
     rebuild: "mkinitrd",
     look: "zcat /boot/initrd-$(uname -r) | cpio -t 2>/dev/null | grep pciback",
     ..PLAIN

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Scene;
+use super::super::facts::some_of;
 use super::family::{self, Family, OPTIONS};
 use super::lasting::{self, Lasting};
+use super::safe::Hindrance;
 use super::{kernel_line, words};
 use crate::host::{Device, Distribution, Host, Linkage};
 use crate::pci::Address;
-use crate::report::{File, Step};
+use crate::report::{File, Plan, Step};
 use crate::request::{Source, Written};
 use crate::tree::{Known, Tree};
 
@@ -32,7 +34,7 @@ pub(super) struct List {
     /// What to do by hand, or what was left out.
     pub(super) steps: Vec<Step>,
     /// What dom0 would lose.
-    risk: BTreeMap<Address, String>,
+    risk: BTreeMap<Address, Hindrance>,
 }
 
 /// The steps, or none where the next boot needs nothing. Where the list would take from dom0 something that it uses, or may use,
@@ -58,15 +60,19 @@ pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
     if list.risk.is_empty() { steps } else { held_back(&list.risk, &steps) }
 }
 
-/// Everything as advice, behind what has to be settled first.
-fn held_back(risk: &BTreeMap<Address, String>, steps: &[Step]) -> Vec<Step> {
-    let question = |(address, why): (&Address, &String)| {
-        format!("# not while the list names {address}: pciback would take it from dom0 at the next boot ({why})")
+/// Everything behind what has to be settled first. A command that is held back has no blank behind its `#`.
+fn held_back(risk: &BTreeMap<Address, Hindrance>, steps: &[Step]) -> Vec<Step> {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (address, hindrance) in risk {
+        reasons.entry(hindrance.why().unwrap_or_default()).or_default().push(address.to_string());
+    }
+    let question = |(why, names): (&str, Vec<String>)| {
+        format!("# not while the list names {}: the next boot would take it from dom0 ({why})", some_of(&names))
     };
-    let mut lines: Vec<String> = risk.iter().map(question).collect();
+    let mut lines: Vec<String> = reasons.into_iter().map(question).collect();
     lines.push("# take it off the list, or settle that; then:".to_owned());
-    let plan = crate::report::Plan { for_good: steps.to_vec(), ..crate::report::Plan::default() };
-    let advice = |line: String| if line.starts_with('#') { line } else { format!("# {line}") };
+    let plan = Plan { for_good: steps.to_vec(), ..Plan::default() };
+    let advice = |line: String| if line.starts_with('#') { line } else { format!("#{line}") };
     lines.extend(plan.for_good_lines().into_iter().map(advice));
     lines.into_iter().map(Step::Line).collect()
 }
@@ -80,7 +86,9 @@ fn list(aim: &Aim<'_>) -> List {
         aim.held.iter().map(|(address, _)| *address).collect()
     };
     let mut list = List { options: None, file: options_file(aim).to_owned(), steps: Vec::new(), risk: BTreeMap::new() };
-    let in_file = |place: &Written| place.location.as_ref().filter(|_| place.source == Source::Modprobe).map(|at| at.path.clone());
+    let in_file = |place: &Written| {
+        place.location.as_ref().filter(|_| place.source == Source::Modprobe).map(|at| at.path.clone())
+    };
     match lasting::of(scene, wanted.iter()) {
         Lasting::Holds(place) => {
             list.file = in_file(place).unwrap_or(list.file);
@@ -89,6 +97,7 @@ fn list(aim: &Aim<'_>) -> List {
         Lasting::Nowhere(None) => list.steps.push(line("# write the list down where it outlives a reboot")),
         Lasting::Nowhere(Some(text)) => {
             list.steps = left_out(scene);
+            list.risk = lasting::at_risk_of(scene, &text);
             list.options = Some(format!("options {pciback} hide={text}"));
         }
         Lasting::Elsewhere { place, merged } => {
@@ -103,7 +112,11 @@ fn list(aim: &Aim<'_>) -> List {
 /// Devices that are not on the list that is to be written, and why.
 fn left_out(scene: &Scene<'_>) -> Vec<Step> {
     let risk = lasting::at_risk(scene, scene.demand.wanted.keys().copied());
-    risk.into_iter().map(|(address, why)| Step::Line(format!("# left out of the list: {address} ({why})"))).collect()
+    let used = risk.into_iter().filter(|(_, hindrance)| matches!(hindrance, Hindrance::Used(_)));
+    let why = |(address, hindrance): (Address, Hindrance)| {
+        Step::Line(format!("# left out of the list: {address} ({})", hindrance.why().unwrap_or_default()))
+    };
+    used.map(why).collect()
 }
 
 /// The file of `modprobe.d` with the list made whole, or in words where that stands.
@@ -118,7 +131,9 @@ fn mended(tree: &Tree, place: &Written, merged: Option<&str>) -> Vec<Step> {
         let content = tree.read(location.path.trim_start_matches('/'));
         let content = std::str::from_utf8(content.is()?).ok().filter(|content| is_plain(content))?;
         let is_there = content.lines().nth(number)?.contains(old);
-        let mend = |(index, line): (usize, &str)| if index == number { line.replacen(old, merged, 1) } else { line.to_owned() };
+        let mend = |(index, line): (usize, &str)| {
+            if index == number { line.replacen(old, merged, 1) } else { line.to_owned() }
+        };
         let lines: Vec<String> = content.lines().enumerate().map(mend).collect();
         is_there.then(|| Step::File(File { path: location.path.clone(), content: lines.join("\n") + "\n" }))
     };
@@ -143,7 +158,8 @@ fn by_modules(aim: &Aim<'_>, list: &List, held: &[&(Address, &Device)]) -> Vec<S
 
 /// The modules of the drivers that have these devices, and the drivers whose module cannot be told.
 fn modules(held: &[&(Address, &Device)]) -> (BTreeSet<String>, BTreeSet<String>) {
-    let is_plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let is_plain =
+        |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let (mut modules, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     for (_, device) in held {
         match device.linkage.is() {
@@ -169,17 +185,24 @@ fn in_commands(
     steps.extend(options(aim.tree, family, &lines));
     if family.softdep {
         let name = |driver: &String| {
-            line(&format!("# the module of {driver} cannot be told here; if that is its name: softdep {driver} pre: {pciback}"))
+            line(&format!(
+                "# the module of {driver} cannot be told here; if that is its name: softdep {driver} pre: {pciback}"
+            ))
         };
         steps.extend(unknown.iter().map(name));
     }
     if family.always || modules.is_empty() || !unknown.is_empty() || aim.load {
         steps.extend(family.commands.iter().map(|command| line(&fill(command))));
-        let file = |(path, content): &(&str, &str)| Step::File(File { path: (*path).to_owned(), content: fill(content) });
+        let file =
+            |(path, content): &(&str, &str)| Step::File(File { path: (*path).to_owned(), content: fill(content) });
         steps.extend(family.files.iter().map(file));
     }
     steps.extend(family.doubt.map(|doubt| line(&fill(doubt))));
-    steps.extend([line(family.rebuild), line("# the image must hold both, before the reboot:"), line(&fill(family.look))]);
+    steps.extend([
+        line(family.rebuild),
+        line("# the image must hold both, before the reboot:"),
+        line(&fill(family.look)),
+    ]);
     steps
 }
 
@@ -213,7 +236,10 @@ fn each_boot(aim: &Aim<'_>, late: &[Address]) -> Vec<Step> {
     let drivers: Vec<&str> = drivers.into_iter().collect();
     let are = if drivers.len() == 1 { "is" } else { "are" };
     let mut steps = vec![
-        line(&format!("# {} {are} built in, and there before any module, also one of the initramfs:", drivers.join(", "))),
+        line(&format!(
+            "# {} {are} built in, and there before any module, also one of the initramfs:",
+            drivers.join(", ")
+        )),
         line("# a kernel with pciback built in, or the same at each boot, before the guests start"),
     ];
     if words::has_systemd(aim) {

@@ -7,7 +7,7 @@ use super::lasting::{self, Lasting};
 use crate::host::Distribution;
 use crate::pci::Address;
 use crate::report::{File, Step};
-use crate::request::hide;
+use crate::request::{Source, hide};
 
 /// What puts the list there, by the platform.
 pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
@@ -20,6 +20,9 @@ pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
 
 /// `xen-cmdline` of XCP-ng and XenServer replaces the value. XAPI reads it in slices of 14 characters: `(dddd:bb:dd.f)`.
 fn xen_server(aim: &Aim<'_>) -> Vec<Step> {
+    if matches!(lasting::of(aim.scene, aim.scene.demand.wanted.keys()), Lasting::Holds(_)) {
+        return Vec::new();
+    }
     let list: String = all(aim).iter().map(|address| format!("({address})")).collect();
     if list.is_empty() {
         return Vec::new();
@@ -46,12 +49,20 @@ fn qubes(aim: &Aim<'_>) -> Vec<Step> {
     ]
 }
 
-/// Every address that the list in force names and that is there, and those that are asked for; not what dom0 uses.
+/// Every address that a written list names and that is there, and those that are asked for; not what dom0 uses. pciback's `slots`
+/// are no written list: the platform adds to them.
 fn all(aim: &Aim<'_>) -> BTreeSet<Address> {
     let (scene, devices) = (aim.scene, aim.host.devices.is());
     let wanted = scene.demand.wanted.keys().filter(|address| !scene.demand.bridges.contains(address));
-    let lists = scene.demand.places.iter().flat_map(|said| &said.written).map(|written| written.read(scene.demand.grammar));
-    let patterns: Vec<_> = lists.flat_map(|list| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>()).collect();
+    let lists = scene
+        .demand
+        .places
+        .iter()
+        .filter(|said| said.source != Source::Slots)
+        .flat_map(|said| &said.written)
+        .map(|written| written.read(scene.demand.grammar));
+    let patterns: Vec<_> =
+        lists.flat_map(|list| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>()).collect();
     let is_named = |address: &&Address| patterns.iter().any(|pattern| pattern.matches(**address));
     let named = devices.into_iter().flatten().map(|(address, _)| address).filter(is_named);
     let all: BTreeSet<Address> = wanted.chain(named).copied().collect();
@@ -67,7 +78,8 @@ fn built_in(aim: &Aim<'_>) -> Vec<Step> {
         Lasting::Elsewhere { merged, .. } => (merged, true),
     };
     let argument = format!("{}.hide={}", aim.host.modules.pciback(), text.as_deref().unwrap_or("..."));
-    let mut steps = vec![line("# pciback is built in to this kernel: its list goes on the line of dom0's kernel, then reboot")];
+    let mut steps =
+        vec![line("# pciback is built in to this kernel: its list goes on the line of dom0's kernel, then reboot")];
     let plain = text.is_some_and(|text| hide::read(text.as_bytes(), scene.demand.grammar).accepted());
     if aim.host.distribution == Distribution::Debian && plain && !replaced {
         // grub-mkconfig of Debian and Ubuntu reads these files behind /etc/default/grub.

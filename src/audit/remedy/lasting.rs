@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Scene;
-use super::safe::hindrance;
+use super::safe::{Hindrance, hindrance};
 use crate::host::PCIBACK;
 use crate::pci::{Address, Pattern};
 use crate::request::hide::{self, LONGEST};
@@ -47,10 +47,11 @@ pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b
     Lasting::Elsewhere { place, merged: short_enough(merged) }
 }
 
-/// The list that is asked for, without the devices that dom0 uses or may use: written down, it would take them at the
-/// next boot.
+/// The list that is asked for, without the devices that dom0 uses: written down, it would take them at the next boot.
 fn harmless(scene: &Scene<'_>) -> Option<String> {
-    let used: BTreeSet<Address> = at_risk(scene, scene.demand.wanted.keys().copied()).into_keys().collect();
+    let risk = at_risk(scene, scene.demand.wanted.keys().copied());
+    let is_used = |(address, risk): (Address, Hindrance)| matches!(risk, Hindrance::Used(_)).then_some(address);
+    let used: BTreeSet<Address> = risk.into_iter().filter_map(is_used).collect();
     if used.is_empty() {
         return asked(scene);
     }
@@ -62,23 +63,25 @@ fn harmless(scene: &Scene<'_>) -> Option<String> {
 
 /// Those of these devices that another driver has and that dom0 uses, or may use, each with the reason: what a list names that
 /// is read before that driver comes, dom0 loses at the next boot.
-pub(super) fn at_risk(scene: &Scene<'_>, devices: impl Iterator<Item = Address>) -> BTreeMap<Address, String> {
+pub(super) fn at_risk(scene: &Scene<'_>, devices: impl Iterator<Item = Address>) -> BTreeMap<Address, Hindrance> {
     let there = scene.host.as_ref().and_then(|host| host.devices.is());
     let risk = |address: Address| {
         let device = there?.get(&address)?;
         device.driver.is().filter(|driver| *driver != PCIBACK && !device.is_bridge())?;
-        Some((address, hindrance(scene, address, device).why()?.to_owned()))
+        let hindrance = hindrance(scene, address, device);
+        (hindrance != Hindrance::None).then_some((address, hindrance))
     };
     devices.filter_map(risk).collect()
 }
 
 /// The same of every device that a list names, or that is behind a bridge that it names.
-pub(super) fn at_risk_of(scene: &Scene<'_>, list: &str) -> BTreeMap<Address, String> {
+pub(super) fn at_risk_of(scene: &Scene<'_>, list: &str) -> BTreeMap<Address, Hindrance> {
     let list = hide::read(list.as_bytes(), scene.demand.grammar);
     let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
     let there = scene.host.as_ref().and_then(|host| host.devices.is());
     let named = |address: &Address| patterns.iter().any(|pattern| pattern.matches(*address));
-    let named = there.into_iter().flatten().filter(|(address, device)| named(address) || device.bridges.iter().any(named));
+    let named =
+        there.into_iter().flatten().filter(|(address, device)| named(address) || device.bridges.iter().any(named));
     at_risk(scene, named.map(|(address, _)| *address))
 }
 

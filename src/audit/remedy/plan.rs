@@ -13,7 +13,11 @@ use crate::report::{Code, Finding, Plan, Severity, Status, Step};
 
 /// The plan for these findings.
 pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Plan {
-    let counted: Vec<&Finding> = findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
+    let mut counted: Vec<&Finding> = findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
+    let is_vain = |finding: &Finding| matches!(finding.code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown);
+    if counted.iter().any(|finding| is_vain(finding)) {
+        counted.retain(|finding| is_vain(finding));
+    }
     let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
     let mut plan = Plan { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
     for step in &mut plan.for_good {
@@ -32,9 +36,14 @@ fn check(scene: &Scene<'_>) -> Vec<String> {
     let request = match &scene.case.asked {
         Asked::Found { .. } => String::new(),
         Asked::Policy(_) => " --policy FILE".to_owned(),
-        Asked::List(_) | Asked::Devices(_) => lasting::asked(scene).map_or(String::new(), |list| format!(" --hide '{list}'")),
+        Asked::List(_) | Asked::Devices(_) => {
+            lasting::asked(scene).map_or(String::new(), |list| format!(" --hide '{list}'"))
+        }
     };
-    vec![format!("pciback-audit check{request}"), "# ends with 0: at once where `now` mends it, and after the reboot".to_owned()]
+    vec![
+        format!("pciback-audit check{request}"),
+        "# ends with 0: at once where `now` mends it, and after the reboot".to_owned(),
+    ]
 }
 
 /// What each finding asks for, each line once. Advice that is the same but for its address is given once for all of them, and
@@ -68,10 +77,11 @@ fn filled(line: &str, addresses: Vec<Address>) -> Vec<String> {
         return vec![line.to_owned()];
     }
     let is_command = |line: &str| !line.starts_with('#');
-    if names.len() <= SINGLE && (is_command(line) || line.starts_with("# xl ")) {
+    let is_held_back = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    if names.len() <= SINGLE && (is_command(line) || is_held_back(line)) {
         return names.iter().map(|name| line.replace(HOLE, name)).collect();
     }
-    let (comment, command) = line.strip_prefix("# xl ").map_or(("", line), |_| ("# ", line.trim_start_matches("# ")));
+    let (comment, command) = if is_held_back(line) { line.split_at(1) } else { ("", line) };
     if is_command(command) && !command.contains('$') {
         let one = command.replace(HOLE, "$device");
         return vec![format!("{comment}for device in {}; do {one}; done", names.join(" "))];
@@ -90,7 +100,11 @@ fn advice(line: &str, names: &[String]) -> String {
     let (front, back) = line.split_once(HOLE).unwrap_or((line, ""));
     if let Some(command) = front.strip_suffix(option) {
         let names: String = names.iter().map(|name| format!("{option}{name}")).collect();
-        return if names.len() > NAMED * (option.len() + 12) { command.to_owned() } else { format!("{command}{names}{back}") };
+        return if names.len() > NAMED * (option.len() + 12) {
+            command.to_owned()
+        } else {
+            format!("{command}{names}{back}")
+        };
     }
     let some: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
     let more = names.len().saturating_sub(NAMED);
@@ -105,9 +119,9 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
     if findings.iter().any(|finding| matches!(finding.code, Code::IdentityChanged | Code::NotDom0)) {
         return Vec::new();
     }
-    let load = findings.iter().any(|found| {
-        found.code == Code::DriverAbsent && found.remedy.iter().any(|line| line.starts_with("modprobe"))
-    });
+    let load = findings
+        .iter()
+        .any(|found| found.code == Code::DriverAbsent && found.remedy.iter().any(|line| line.starts_with("modprobe")));
     let list = findings.iter().any(|found| {
         matches!(found.code, Code::ListMalformed | Code::ListOutOfRange | Code::ListCutShort | Code::ListTooLong)
             && !found.remedy.is_empty()
@@ -118,7 +132,8 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
         _ => None,
     };
     let all: Vec<(Address, &Device)> = devices.iter().filter_map(held).collect();
-    let free = |(address, device): &(Address, &Device)| !matches!(hindrance(scene, *address, device), Hindrance::Used(_));
+    let free =
+        |(address, device): &(Address, &Device)| !matches!(hindrance(scene, *address, device), Hindrance::Used(_));
     let takeable: Vec<(Address, &Device)> = all.iter().copied().filter(free).collect();
     let some = if all.is_empty() { load || list } else { !takeable.is_empty() };
     if !some {
@@ -160,9 +175,9 @@ mod tests {
 
     #[test]
     fn many_commands_become_a_loop_and_advice_stays_advice() {
-        let all: Vec<Finding> = (0..4).map(|function| held(function, &["xl add B", "# xl take B"])).collect();
+        let all: Vec<Finding> = (0..4).map(|function| held(function, &["xl add B", "#xl take B"])).collect();
         let names = "0000:00:1d.0 0000:00:1d.1 0000:00:1d.2 0000:00:1d.3";
         let looped = |front: &str, what: &str| format!("{front}for device in {names}; do xl {what} $device; done");
-        assert_eq!(of(&all), [looped("", "add"), looped("# ", "take")]);
+        assert_eq!(of(&all), [looped("", "add"), looped("#", "take")]);
     }
 }

@@ -41,8 +41,14 @@ pub(super) fn hindrance(scene: &Scene<'_>, address: Address, device: &Device) ->
     if let Some((domid, _)) = guest.filter(|_| device.driver.is().is_none_or(|driver| driver != PCIBACK)) {
         return Hindrance::Unknown(format!("guest {domid} had it last, and nothing says that this guest has ended"));
     }
-    let is_usb = device.class.is().is_none_or(|class| class >> 8 == 0x0c03);
-    scene.case.tree.as_ref().filter(|_| is_usb).map_or(Hindrance::None, |tree| keyboard(tree, address))
+    scene.case.tree.as_ref().filter(|_| is_usb(device)).map_or(Hindrance::None, |tree| keyboard(tree, address))
+}
+
+/// Whether it is a USB controller: by its class, else by the name of its driver (drivers/usb/host).
+fn is_usb(device: &Device) -> bool {
+    let by_driver =
+        || device.driver.is().is_some_and(|driver| driver.contains("hci_hcd") || driver.contains("hci-pci"));
+    device.class.is().map_or_else(by_driver, |class| class >> 8 == 0x0c03)
 }
 
 /// The table of input devices (drivers/input/input.c, `input_devices_seq_show`).
@@ -72,7 +78,8 @@ fn keyboard(tree: &Tree, address: Address) -> Hindrance {
 fn is_keyboard(input: &str) -> bool {
     let handlers = input.lines().find_map(|line| line.strip_prefix("H: Handlers="));
     let events = input.lines().find_map(|line| line.strip_prefix("B: EV="));
-    let repeats = events.and_then(|bits| u32::from_str_radix(bits.trim(), 16).ok()).is_none_or(|bits| bits >> 0x14 & 1 == 1);
+    let repeats =
+        events.and_then(|bits| u32::from_str_radix(bits.trim(), 16).ok()).is_none_or(|bits| bits >> 0x14 & 1 == 1);
     handlers.is_some_and(|names| names.split(' ').any(|name| name == "kbd")) && repeats
 }
 
