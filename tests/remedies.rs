@@ -47,7 +47,7 @@ const FAMILIES: &[(&str, &[&str], &[&str])] = &[
     (
         "etc/os-release = ID=debian\\n\n",
         &[
-            "options xen-pciback hide=(0000:00:04.0)\nsoftdep e1000e pre: xen-pciback\nEOF\nupdate-initramfs -u -k all",
+            "options xen-pciback hide=(00:04.0)\nsoftdep e1000e pre: xen-pciback\nEOF\nupdate-initramfs -u -k all",
             "lsinitramfs",
         ],
         &["dracut"],
@@ -82,7 +82,7 @@ const FAMILIES: &[(&str, &[&str], &[&str])] = &[
     ("etc/os-release = ID=arch\\n\n", &["MODULES=(xen-pciback \"${MODULES[@]}\")", "mkinitcpio -P"], &["dracut"]),
     (
         "etc/os-release = ID=gentoo\\n\n",
-        &["genkernel", "#   options xen-pciback hide=(0000:00:04.0)", "#   softdep e1000e pre: xen-pciback"],
+        &["genkernel", "#   options xen-pciback hide=(00:04.0)", "#   softdep e1000e pre: xen-pciback"],
         &["\ndracut", "\nupdate-initramfs"],
     ),
     ("etc/os-release = ID=nixos\\n\n", &["boot.initrd.kernelModules", "nixos-rebuild boot"], &["\ndracut"]),
@@ -107,7 +107,7 @@ fn older_systems_have_modprobe_conf_and_another_name() {
     for (files, wanted) in [
         (
             "etc/redhat-release = CentOS release 5.2 (Final)\\n\nproc/sys/kernel/osrelease = 2.6.18-92.el5xen\\n\n",
-            ["echo 'options pciback hide=(0000:00:04.0)' >> /etc/modprobe.conf", "mkinitrd -f --preload=pciback"],
+            ["echo 'options pciback hide=(00:04.0)' >> /etc/modprobe.conf", "mkinitrd -f --preload=pciback"],
         ),
         (
             "etc/SuSE-release = SUSE Linux Enterprise Server 11 (x86_64)\\nVERSION = 11\\n\nproc/sys/kernel/osrelease = 3.0.101-63-xen\\n\n",
@@ -129,7 +129,7 @@ fn what_dom0_uses_is_not_taken_now_nor_at_the_next_boot() {
     assert_eq!(both.now, ["xl pci-assignable-add 0000:00:04.0"]);
     assert_eq!(both.first, ["# first, leave 0000:00:05.0 to dom0 until that has ended: network interface eth0 is up"]);
     let text = lines(&both);
-    assert!(text.contains("hide=(0000:00:04.0)\n") && !text.contains("softdep igb"), "{text}");
+    assert!(text.contains("hide=(00:04.0)\n") && !text.contains("softdep igb"), "{text}");
     assert!(text.contains("# left out of the list: 0000:00:05.0 (network interface eth0 is up)"), "{text}");
     assert!(plan(&debian, &["00:05.0"]).for_good.is_empty());
 }
@@ -164,7 +164,7 @@ fn what_a_file_holds_already_stays_in_it() {
     let list = "etc/modprobe.d/xen-pciback.conf = # ours\\noptions xen-pciback passthrough=1\\n\n";
     let plan = plan(&format!("{NEWER}etc/os-release = ID=debian\\n\n{list}"), &["00:04.0"]);
     let content = &plan.files().next().unwrap().content;
-    let whole = "# ours\noptions xen-pciback passthrough=1\noptions xen-pciback hide=(0000:00:04.0)\nsoftdep e1000e pre: xen-pciback\n";
+    let whole = "# ours\noptions xen-pciback passthrough=1\noptions xen-pciback hide=(00:04.0)\nsoftdep e1000e pre: xen-pciback\n";
     assert_eq!(content, whole);
     assert!(lines(&plan).contains("is there already"));
 }
@@ -186,6 +186,6 @@ fn a_list_for_pciback_that_is_built_in_goes_on_the_kernels_line() {
     let plan = plan(&format!("{NEWER}etc/os-release = ID=debian\\n\n{built_in}"), &["00:04.0"]);
     let file = plan.files().next().unwrap();
     assert_eq!(file.path, "/etc/default/grub.d/xen-pciback.cfg");
-    assert!(file.content.contains("xen-pciback.hide=(0000:00:04.0)"), "{}", file.content);
+    assert!(file.content.contains("xen-pciback.hide=(00:04.0)"), "{}", file.content);
     assert!(lines(&plan).contains("update-grub") && !lines(&plan).contains("modprobe.d"), "{}", lines(&plan));
 }

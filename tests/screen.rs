@@ -106,7 +106,7 @@ fn drivers_of_three_families_fit_one_screen_with_their_plan() {
     let text = table(&many(6, &[(0, "igbvf"), (1, "nvme"), (2, "e1000e")]), &style(false));
     assert!(height(&text) <= LINES, "{} lines\n{text}", height(&text));
     for line in [
-        "xl pci-assignable-add 0000:41:00.0",
+        "for device in 0000:41:00.0 0000:41:00.1 0000:41:00.2; do xl pci-assignable-add $device; done",
         "cat > /etc/modprobe.d/xen-pciback.conf <<'EOF'",
         "softdep nvme pre: xen-pciback",
         "EOF",

@@ -16,11 +16,7 @@ pub(super) fn lines(report: &Report, findings: &[&Finding], style: &Style) -> Ve
     if !lines.is_empty() {
         lines.insert(0, String::new());
     }
-    let causes = causes(report, findings, &names, style);
-    if !causes.is_empty() {
-        lines.push(String::new());
-        lines.extend(causes);
-    }
+    lines.extend(causes(report, findings, &names, style));
     lines
 }
 
@@ -193,12 +189,14 @@ fn cause(group: &[&Finding], drivers: &BTreeMap<Address, &str>, names: &Names, s
     let title = format!("{severity} {}", first.code);
     // Escape codes take no columns.
     let spare = severity.len() - first.severity.name().len();
+    let of =
+        if group.len() > 1 && first.address.is_some() { format!(": {} devices", group.len()) } else { String::new() };
     let is_named = !first.code.states_a_device() || messages.len() > 1;
     let mut lines = Vec::new();
     for (message, addresses) in messages.iter().take(MESSAGES) {
         let whose = if is_named { names.list(addresses).join(" ") } else { String::new() };
         let whose = if whose.is_empty() { whose } else { format!(" {whose}") };
-        let text = format!("{title}{whose}: {}", escape(message));
+        let text = format!("{title}{of}{whose}: {}", escape(message));
         lines.extend(hung(&text, style.width + spare));
     }
     if messages.len() > MESSAGES {

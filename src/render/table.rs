@@ -6,6 +6,7 @@ use super::layout::{Column, columns, paragraph};
 use super::text::escape;
 use super::{plan, screen, time};
 use crate::report::{Code, Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
+use crate::request::Source;
 
 /// How a report is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ pub fn table(report: &Report, style: &Style) -> String {
 }
 
 /// Where to read on.
-fn more(report: &Report, shown: &[&Finding], style: &Style) -> Option<String> {
+fn more(report: &Report, shown: &[&Finding], style: &Style) -> Vec<String> {
     let notes = report.findings.iter().filter(|finding| finding.severity == Severity::Info).count();
     let mut parts = Vec::new();
     if let Some(finding) = shown.first() {
@@ -54,7 +55,7 @@ fn more(report: &Report, shown: &[&Finding], style: &Style) -> Option<String> {
         let evidence = if shown.is_empty() { "" } else { "the evidence" };
         parts.push(format!("-v shows {evidence}{both}{notes}"));
     }
-    (!parts.is_empty()).then(|| parts.join("; "))
+    if parts.is_empty() { Vec::new() } else { paragraph("", &parts.join("; "), style.width) }
 }
 
 fn headline(report: &Report, style: &Style) -> Vec<String> {
@@ -109,7 +110,8 @@ fn context(report: &Report, style: &Style) -> String {
         parts.push(machine.join(", "));
     }
     if let Some(entry) = report.request.entries.first() {
-        let place = match &entry.location {
+        let is_known = !style.verbose && matches!(entry.source, Source::Module | Source::CommandLine);
+        let place = match entry.location.as_ref().filter(|_| !is_known) {
             Some(location) => location.to_string(),
             None => entry.source.in_words().to_owned(),
         };

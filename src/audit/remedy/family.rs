@@ -6,7 +6,7 @@ use crate::tree::{Known, Tree};
 /// The file for options of pciback that is ours alone.
 pub(super) const OPTIONS: &str = "/etc/modprobe.d/xen-pciback.conf";
 
-/// A row. In its texts `{module}` is pciback's module and `{options}` the file with its list.
+/// A row. In its texts `{module}` is pciback's module, `{options}` the file with its list, and `{both}` what `grep` looks for.
 pub(super) struct Family {
     /// The file that holds the options of modules.
     pub(super) options: &'static str,
@@ -46,7 +46,7 @@ const INITRAMFS_TOOLS: Family = Family {
     commands: &["grep -qx {module} /etc/initramfs-tools/modules || echo {module} >> /etc/initramfs-tools/modules"],
     always: false,
     rebuild: "update-initramfs -u -k all",
-    look: "lsinitramfs /boot/initrd.img-$(uname -r) | grep -e {module}.ko -e {options}",
+    look: "lsinitramfs /boot/initrd.img-$(uname -r) | grep {both}",
     ..PLAIN
 };
 
@@ -59,7 +59,7 @@ const DRACUT: Family = Family {
         "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n",
     )],
     rebuild: "dracut --force --regenerate-all",
-    look: "lsinitrd | grep -e {module}.ko -e {options}",
+    look: "lsinitrd | grep {both}",
     ..PLAIN
 };
 
@@ -68,7 +68,7 @@ const MKINITCPIO: Family = Family {
     commands: &["mkdir -p /etc/mkinitcpio.conf.d"],
     files: &[("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n")],
     rebuild: "mkinitcpio -P",
-    look: "for image in /boot/initramfs-*.img; do lsinitcpio \"$image\" | grep -e {module}.ko -e {options}; done",
+    look: "for image in /boot/initramfs-*.img; do lsinitcpio \"$image\" | grep {both}; done",
     doubt: Some("# before mkinitcpio 38, put {module} first in MODULES of /etc/mkinitcpio.conf instead of that file"),
     ..PLAIN
 };
@@ -83,7 +83,7 @@ const MKINITFS: Family = Family {
     ],
     files: &[("/etc/mkinitfs/features.d/xen-pciback.modules", "kernel/drivers/xen/xen-pciback\n")],
     rebuild: "mkinitfs",
-    look: "zcat /boot/initramfs-lts | cpio -t 2>/dev/null | grep -e {module}.ko -e modprobe.d",
+    look: "zcat /boot/initramfs-lts | cpio -t 2>/dev/null | grep {both}",
     doubt: Some(
         "# not sure: the order in this image cannot be forced by a file. Name {module} first in modules= on the line of dom0's kernel",
     ),

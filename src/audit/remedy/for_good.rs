@@ -178,7 +178,9 @@ fn in_commands(
     unknown: &BTreeSet<String>,
 ) -> Vec<Step> {
     let pciback = aim.host.modules.pciback();
-    let fill = |text: &str| text.replace("{module}", pciback).replace("{options}", &list.file);
+    let both =
+        if list.file.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {}", list.file) };
+    let fill = |text: &str| text.replace("{module}", pciback).replace("{options}", &list.file).replace("{both}", &both);
     let mut steps = list.steps.clone();
     let softdeps = modules.iter().filter(|_| family.softdep).map(|module| format!("softdep {module} pre: {pciback}"));
     let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
@@ -198,11 +200,7 @@ fn in_commands(
         steps.extend(family.files.iter().map(file));
     }
     steps.extend(family.doubt.map(|doubt| line(&fill(doubt))));
-    steps.extend([
-        line(family.rebuild),
-        line("# the image must hold both, before the reboot:"),
-        line(&fill(family.look)),
-    ]);
+    steps.extend([line(family.rebuild), line(&format!("{}  # module and list", fill(family.look)))]);
     steps
 }
 

@@ -101,7 +101,9 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
         let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
         let same = hide::read(text.as_bytes(), scene.demand.grammar);
         if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
-            return Some(text).filter(|text| !text.is_empty());
+            let short = hide::shortest(&meant(list), scene.demand.grammar.era);
+            let is_long = text.len() > LINE && short.len() < text.len() && !short.is_empty();
+            return Some(if is_long { short } else { text }).filter(|text| !text.is_empty());
         }
         meant(list)
     } else {
@@ -110,6 +112,9 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
     };
     short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
 }
+
+/// A list that is longer is written as short as it can be.
+const LINE: usize = 120;
 
 fn short_enough(list: String) -> Option<String> {
     Some(list).filter(|list| !list.is_empty() && list.len() <= LONGEST)

@@ -69,7 +69,7 @@ fn lines(findings: &[&Finding]) -> Vec<String> {
 const HOLE: &str = "\u{1}";
 
 /// How many commands are printed one by one.
-const SINGLE: usize = 3;
+const SINGLE: usize = 2;
 
 fn filled(line: &str, addresses: Vec<Address>) -> Vec<String> {
     let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();

@@ -21,8 +21,7 @@ pub(super) fn steps(aim: &Aim<'_>, list: &List, modules: &BTreeSet<String>) -> V
     } else {
         let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
         let before = if modules.is_empty() { "the driver that has it".to_owned() } else { modules.join(", ") };
-        let mut steps =
-            vec![line(&format!("# load {pciback} with its list before {before}: in the boot image, made anew"))];
+        let mut steps = vec![line(&format!("# load {pciback} before {before}, in a boot image made anew"))];
         let form = if identity(aim).any(|word| word == "gentoo") {
             Some("# (dracut: force_drivers and install_items; genkernel: an own initramfs; or pciback built in)")
         } else {
