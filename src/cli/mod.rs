@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod guest;
 mod listen;
 mod mistyped;
 mod plan;
@@ -59,6 +60,10 @@ fn work(plan: Plan) -> u8 {
             let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
             audit(&limits, page, began, move |stage| check::audit(&check, stage))
         }
+        Work::Guest(check) => {
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
+            audit(&limits, page, began, move |stage| guest::audit(&check, stage))
+        }
         Work::Demo(None) => say(&demo::list()),
         Work::Demo(Some(name)) => {
             let limits = Limits { timeout: None, at_signal: AtSignal::Die };
@@ -74,6 +79,7 @@ fn work(plan: Plan) -> u8 {
         }
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
+        Work::Story(check, address) => explain::story(check, address, page),
         Work::Explain(code) => match explain::explain(code.as_deref()) {
             Ok(text) => say(&text),
             Err(why) => write::complain(&why, CANNOT_SAY),

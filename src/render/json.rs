@@ -29,7 +29,26 @@ struct Object<'a> {
     devices: Vec<Device<'a>>,
     findings: Vec<Finding<'a>>,
     plan: Plan<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<Guest<'a>>,
     summary: Summary,
+}
+
+/// A guest's end.
+#[derive(Serialize)]
+struct Guest<'a> {
+    kind: Option<&'static str>,
+    frontend: &'static str,
+    devices: Vec<GuestDevice<'a>>,
+}
+
+#[derive(Serialize)]
+struct GuestDevice<'a> {
+    address: String,
+    expected: bool,
+    state: &'static str,
+    driver: Option<&'a str>,
+    id: Option<String>,
 }
 
 /// Each part as lines for a shell, and the files of the last but one as such.
@@ -196,6 +215,7 @@ fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
         devices: report.devices.iter().map(device).collect(),
         findings: report.findings.iter().map(finding).collect(),
         plan: plan(&report.plan),
+        guest: report.guest.as_ref().map(guest),
         summary: summary(report),
     }
 }
@@ -283,6 +303,17 @@ fn device(device: &report::Device) -> Device<'_> {
         seized_at: device.seized_at.map(time::date),
         findings: device.findings.iter().map(|code| code.name()).collect(),
     }
+}
+
+fn guest(guest: &report::Guest) -> Guest<'_> {
+    let devices = guest.devices.iter().map(|device| GuestDevice {
+        address: device.address.to_string(),
+        expected: device.expected,
+        state: device.state.name(),
+        driver: device.driver.as_deref(),
+        id: device.id.map(|id| id.to_string()),
+    });
+    Guest { kind: guest.kind, frontend: guest.frontend.name(), devices: devices.collect() }
 }
 
 fn finding(finding: &report::Finding) -> Finding<'_> {

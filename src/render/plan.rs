@@ -52,7 +52,7 @@ fn line_of(line: &str, style: &Style) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{File, Step};
+    use crate::report::{File, Measure};
 
     #[test]
     fn commands_are_not_broken_and_advice_stays_a_comment() {
@@ -62,7 +62,7 @@ mod tests {
         let plan = Plan {
             first: vec![advice],
             now: vec![command.clone()],
-            for_good: vec![Step::File(file)],
+            for_good: vec![Measure::File(file)],
             check: vec!["pciback-audit check".to_owned()],
         };
         let style = Style { width: 80, colour: false, verbose: false, ascii: true };

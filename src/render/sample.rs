@@ -34,6 +34,8 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         devices,
         findings,
         plan: Plan::default(),
+        hierarchy: Vec::new(),
+        guest: None,
         waiting: Waiting::default(),
     }
 }

@@ -9,23 +9,16 @@ use super::text::escape;
 use crate::pci::Address;
 use crate::report::{Code, Device, Finding, Report, Severity, Stated, Status, Verdict};
 
-/// The rows, then each cause once.
-pub(super) fn lines(report: &Report, findings: &[&Finding], style: &Style) -> Vec<String> {
-    let names = Names { short: report.devices.iter().all(|device| device.address.domain() == 0) };
-    let mut lines = rows(report, &names, style);
-    if !lines.is_empty() {
-        lines.insert(0, String::new());
-    }
-    lines.extend(causes(report, findings, &names, style));
-    lines
-}
-
 /// How addresses are written: without their domain where all are of the first one.
 struct Names {
     short: bool,
 }
 
 impl Names {
+    fn for_report(report: &Report) -> Self {
+        Self { short: report.devices.iter().all(|device| device.address.domain() == 0) }
+    }
+
     fn of(&self, address: Address) -> String {
         if self.short { address.short() } else { address.to_string() }
     }
@@ -63,7 +56,9 @@ struct Row {
     holder: String,
 }
 
-fn rows(report: &Report, names: &Names, style: &Style) -> Vec<String> {
+/// A row for each holder of devices that are not as they should be, behind an empty line; then the others.
+pub(super) fn rows(report: &Report, style: &Style) -> Vec<String> {
+    let names = &Names::for_report(report);
     let stated = Stated::by(&report.findings);
     let mut groups: BTreeMap<Row, Vec<&Device>> = BTreeMap::new();
     let mut fine: BTreeMap<&str, Vec<Address>> = BTreeMap::new();
@@ -80,6 +75,9 @@ fn rows(report: &Report, names: &Names, style: &Style) -> Vec<String> {
     let mut lines: Vec<String> =
         groups.iter().flat_map(|(row, devices)| bad(row, devices, widest, names, style)).collect();
     lines.extend(fine.iter().flat_map(|(status, addresses)| good(status, addresses, names, style)));
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
     lines
 }
 
@@ -154,7 +152,8 @@ fn good(status: &str, addresses: &[Address], names: &Names, style: &Style) -> Ve
 }
 
 /// Each cause once: findings of one kind together.
-fn causes(report: &Report, findings: &[&Finding], names: &Names, style: &Style) -> Vec<String> {
+pub(super) fn causes(report: &Report, findings: &[&Finding], style: &Style) -> Vec<String> {
+    let names = &Names::for_report(report);
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     // The headline says what makes the audit vain, and a list is not missed then.
     let vain = findings.iter().any(|finding| is_vain(finding.code));
@@ -167,7 +166,12 @@ fn causes(report: &Report, findings: &[&Finding], names: &Names, style: &Style) 
     }
     let drivers: BTreeMap<Address, &str> =
         report.devices.iter().filter_map(|device| Some((device.address, device.driver.as_deref()?))).collect();
-    groups.iter().flat_map(|group| cause(group, &drivers, names, style)).collect()
+    let mut lines: Vec<String> = groups.iter().flat_map(|group| cause(group, &drivers, names, style)).collect();
+    // Below rows it needs no empty line.
+    if report.devices.is_empty() && !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
 }
 
 fn same_kind(one: &Finding, other: &Finding) -> bool {

@@ -23,23 +23,38 @@ pub struct Style {
 
 /// The report as text: one screen of what is not as it should be, or with `-v` everything.
 pub fn table(report: &Report, style: &Style) -> String {
-    let mut lines = headline(report, style);
-    lines.extend(
-        paragraph("", &escape(&context(report, style)), style.width).into_iter().filter(|line| !line.is_empty()),
-    );
-    let shown = findings::shown(report, style);
-    if style.verbose {
-        if !report.devices.is_empty() {
-            lines.push(String::new());
-            lines.extend(devices(report, style));
-        }
-        lines.extend(findings::lines(&shown, style));
-    } else {
-        lines.extend(screen::lines(report, &shown, style));
+    let mut lines = heading(report, style);
+    if let Some(guest) = report.guest.as_ref().filter(|guest| !guest.devices.is_empty()) {
+        lines.push(String::new());
+        lines.extend(super::guest::devices(guest, style));
     }
+    if style.verbose && !report.devices.is_empty() {
+        lines.push(String::new());
+        lines.extend(devices(report, style));
+    } else if !style.verbose {
+        lines.extend(screen::rows(report, style));
+    }
+    lines.extend(tail(report, style));
+    lines.join("\n") + "\n"
+}
+
+/// What stands above the devices: the outcome, and what it rests on.
+pub(super) fn heading(report: &Report, style: &Style) -> Vec<String> {
+    let mut lines = headline(report, style);
+    let context = context(report, style);
+    if !context.is_empty() {
+        lines.extend(paragraph("", &escape(&context), style.width));
+    }
+    lines
+}
+
+/// What stands below the devices: the findings, or each cause once, and the plan.
+pub(super) fn tail(report: &Report, style: &Style) -> Vec<String> {
+    let shown = findings::shown(report, style);
+    let mut lines = if style.verbose { findings::lines(&shown, style) } else { screen::causes(report, &shown, style) };
     lines.extend(plan::lines(&report.plan, style));
     lines.extend(more(report, &shown, style));
-    lines.join("\n") + "\n"
+    lines
 }
 
 /// Where to read on.
@@ -69,6 +84,9 @@ fn headline(report: &Report, style: &Style) -> Vec<String> {
 
 /// What came out, in one sentence.
 fn outcome(report: &Report) -> String {
+    if let Some(guest) = &report.guest {
+        return super::guest::outcome(report, guest);
+    }
     let bridges = report.devices.iter().filter(|device| device.requested && device.status == Status::Bridge).count();
     let wanted = report.requested().saturating_sub(bridges);
     let is_seized = |device: &&Device| device.requested && matches!(device.status, Status::Seized(_));

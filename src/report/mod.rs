@@ -3,17 +3,21 @@
 mod change;
 mod code;
 mod evidence;
+mod guest;
 mod plan;
 mod run;
 mod status;
+mod story;
 mod verdict;
 
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
-pub use plan::{File, Plan, Step};
+pub use guest::{Frontend, Guest, GuestDevice, GuestState};
+pub use plan::{File, Measure, Plan};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
+pub use story::{DeviceStory, Step};
 pub use verdict::{Severity, Verdict};
 
 use chrono::{DateTime, Utc};
@@ -51,6 +55,10 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How to mend it.
     pub plan: Plan,
+    /// Every PCI device of the host, by address, where its files show them.
+    pub hierarchy: Vec<Node>,
+    /// A guest's end, where a guest was audited: then there are no devices of dom0.
+    pub guest: Option<Guest>,
     /// Whether waiting can change this.
     pub waiting: Waiting,
 }
@@ -171,6 +179,21 @@ pub struct Device {
     pub findings: Vec<Code>,
 }
 
+/// A device in the host's hierarchy, requested or not.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it is.
+    pub address: Address,
+    /// The bridge that it is behind.
+    pub parent: Option<Address>,
+    /// Who holds it now, where that is known.
+    pub driver: Option<String>,
+    /// Its ids, where they are known.
+    pub id: Option<Ids>,
+    /// Its name by the system's `pci.ids`.
+    pub name: Option<String>,
+}
+
 /// The guest that was last given a device. That it still has it is not logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastGuest {
@@ -233,6 +256,8 @@ impl Report {
             devices: Vec::new(),
             findings: vec![finding],
             plan: Plan::default(),
+            hierarchy: Vec::new(),
+            guest: None,
             waiting: Waiting::default(),
         }
     }

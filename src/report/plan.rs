@@ -8,14 +8,14 @@ pub struct Plan {
     /// What mends it until the next boot.
     pub now: Vec<String>,
     /// What mends it from the next boot on.
-    pub for_good: Vec<Step>,
+    pub for_good: Vec<Measure>,
     /// How to see that it worked.
     pub check: Vec<String>,
 }
 
-/// One step of what outlives a reboot.
+/// One measure of what outlives a reboot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Measure {
     /// A command, or advice.
     Line(String),
     /// A file with all that is to be in it.
@@ -39,9 +39,9 @@ impl Plan {
 
     /// The steps that outlive a reboot as lines for a shell: a file as a here-document.
     pub fn for_good_lines(&self) -> Vec<String> {
-        let lines = |step: &Step| match step {
-            Step::Line(line) => vec![line.clone()],
-            Step::File(file) => here_document(file),
+        let lines = |step: &Measure| match step {
+            Measure::Line(line) => vec![line.clone()],
+            Measure::File(file) => here_document(file),
         };
         self.for_good.iter().flat_map(lines).collect()
     }
@@ -49,8 +49,8 @@ impl Plan {
     /// The files among them.
     pub fn files(&self) -> impl Iterator<Item = &File> {
         self.for_good.iter().filter_map(|step| match step {
-            Step::Line(_) => None,
-            Step::File(file) => Some(file),
+            Measure::Line(_) => None,
+            Measure::File(file) => Some(file),
         })
     }
 }
@@ -73,8 +73,8 @@ mod tests {
 
     #[test]
     fn a_file_is_a_here_document_that_its_own_lines_do_not_end() {
-        let file = |content: &str| Step::File(File { path: "/etc/x".to_owned(), content: content.to_owned() });
-        let plan = Plan { for_good: vec![file("a\nEOF\n"), Step::Line("reboot".to_owned())], ..Plan::default() };
+        let file = |content: &str| Measure::File(File { path: "/etc/x".to_owned(), content: content.to_owned() });
+        let plan = Plan { for_good: vec![file("a\nEOF\n"), Measure::Line("reboot".to_owned())], ..Plan::default() };
         assert_eq!(plan.for_good_lines(), ["cat > /etc/x <<'EOF_'", "a", "EOF", "EOF_", "reboot"]);
         assert_eq!(plan.files().count(), 1);
         assert!(!plan.is_empty() && Plan::default().is_empty());

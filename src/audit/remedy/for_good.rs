@@ -10,7 +10,7 @@ use super::safe::Hindrance;
 use super::{kernel_line, words};
 use crate::host::{Device, Distribution, Host, Linkage};
 use crate::pci::Address;
-use crate::report::{File, Plan, Step};
+use crate::report::{File, Measure, Plan};
 use crate::request::{Source, Written};
 use crate::tree::{Known, Tree};
 
@@ -32,14 +32,14 @@ pub(super) struct List {
     /// The file that has the list then.
     pub(super) file: String,
     /// What to do by hand, or what was left out.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Measure>,
     /// What dom0 would lose.
     risk: BTreeMap<Address, Hindrance>,
 }
 
 /// The steps, or none where the next boot needs nothing. Where the list would take from dom0 something that it uses, or may use,
 /// all of them are advice behind that question.
-pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
+pub(super) fn steps(aim: &Aim<'_>) -> Vec<Measure> {
     let built_in = aim.host.modules.has_pciback_built_in();
     let special = matches!(aim.host.distribution, Distribution::XenServer | Distribution::Qubes);
     let list = list(aim);
@@ -61,7 +61,7 @@ pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
 }
 
 /// Everything behind what has to be settled first. A command that is held back has no blank behind its `#`.
-fn held_back(risk: &BTreeMap<Address, Hindrance>, steps: &[Step]) -> Vec<Step> {
+fn held_back(risk: &BTreeMap<Address, Hindrance>, steps: &[Measure]) -> Vec<Measure> {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (address, hindrance) in risk {
         reasons.entry(hindrance.why().unwrap_or_default()).or_default().push(address.to_string());
@@ -74,7 +74,7 @@ fn held_back(risk: &BTreeMap<Address, Hindrance>, steps: &[Step]) -> Vec<Step> {
     let plan = Plan { for_good: steps.to_vec(), ..Plan::default() };
     let advice = |line: String| if line.starts_with('#') { line } else { format!("#{line}") };
     lines.extend(plan.for_good_lines().into_iter().map(advice));
-    lines.into_iter().map(Step::Line).collect()
+    lines.into_iter().map(Measure::Line).collect()
 }
 
 /// What has to be written so that the next boot reads the list.
@@ -110,17 +110,17 @@ fn list(aim: &Aim<'_>) -> List {
 }
 
 /// Devices that are not on the list that is to be written, and why.
-fn left_out(scene: &Scene<'_>) -> Vec<Step> {
+fn left_out(scene: &Scene<'_>) -> Vec<Measure> {
     let risk = lasting::at_risk(scene, scene.demand.wanted.keys().copied());
     let used = risk.into_iter().filter(|(_, hindrance)| matches!(hindrance, Hindrance::Used(_)));
     let why = |(address, hindrance): (Address, Hindrance)| {
-        Step::Line(format!("# left out of the list: {address} ({})", hindrance.why().unwrap_or_default()))
+        Measure::Line(format!("# left out of the list: {address} ({})", hindrance.why().unwrap_or_default()))
     };
     used.map(why).collect()
 }
 
 /// The file of `modprobe.d` with the list made whole, or in words where that stands.
-fn mended(tree: &Tree, place: &Written, merged: Option<&str>) -> Vec<Step> {
+fn mended(tree: &Tree, place: &Written, merged: Option<&str>) -> Vec<Measure> {
     let at = place.location.as_ref().map_or(String::new(), |location| format!(" ({location})"));
     let text = merged.map_or(String::new(), |list| format!(": {list}"));
     let words = line(&format!("# the list in {}{at} must be mended{text}", place.source.in_words()));
@@ -135,7 +135,7 @@ fn mended(tree: &Tree, place: &Written, merged: Option<&str>) -> Vec<Step> {
             if index == number { line.replacen(old, merged, 1) } else { line.to_owned() }
         };
         let lines: Vec<String> = content.lines().enumerate().map(mend).collect();
-        is_there.then(|| Step::File(File { path: location.path.clone(), content: lines.join("\n") + "\n" }))
+        is_there.then(|| Measure::File(File { path: location.path.clone(), content: lines.join("\n") + "\n" }))
     };
     [Some(words), file()].into_iter().flatten().collect()
 }
@@ -148,7 +148,7 @@ fn options_file(aim: &Aim<'_>) -> &'static str {
     family::row(aim.host.distribution, aim.tree).map_or(OPTIONS, |family| family.options)
 }
 
-fn by_modules(aim: &Aim<'_>, list: &List, held: &[&(Address, &Device)]) -> Vec<Step> {
+fn by_modules(aim: &Aim<'_>, list: &List, held: &[&(Address, &Device)]) -> Vec<Measure> {
     let (modules, unknown) = modules(held);
     match family::row(aim.host.distribution, aim.tree) {
         Some(family) => in_commands(aim, family, list, &modules, &unknown),
@@ -176,7 +176,7 @@ fn in_commands(
     list: &List,
     modules: &BTreeSet<String>,
     unknown: &BTreeSet<String>,
-) -> Vec<Step> {
+) -> Vec<Measure> {
     let pciback = aim.host.modules.pciback();
     let both =
         if list.file.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {}", list.file) };
@@ -196,7 +196,7 @@ fn in_commands(
     if family.always || modules.is_empty() || !unknown.is_empty() || aim.load {
         steps.extend(family.commands.iter().map(|command| line(&fill(command))));
         let file =
-            |(path, content): &(&str, &str)| Step::File(File { path: (*path).to_owned(), content: fill(content) });
+            |(path, content): &(&str, &str)| Measure::File(File { path: (*path).to_owned(), content: fill(content) });
         steps.extend(family.files.iter().map(file));
     }
     steps.extend(family.doubt.map(|doubt| line(&fill(doubt))));
@@ -205,7 +205,7 @@ fn in_commands(
 }
 
 /// The file of options with these lines: what is in it already stays, but for older lists of pciback where a new one comes.
-fn options(tree: &Tree, family: &Family, lines: &[String]) -> Vec<Step> {
+fn options(tree: &Tree, family: &Family, lines: &[String]) -> Vec<Measure> {
     if lines.is_empty() {
         return Vec::new();
     }
@@ -224,11 +224,11 @@ fn options(tree: &Tree, family: &Family, lines: &[String]) -> Vec<Step> {
     let all: Vec<&str> = kept.chain(lines.iter().map(String::as_str)).collect();
     let file = File { path: family.options.to_owned(), content: all.join("\n") + "\n" };
     let note = (!old.is_empty()).then(|| line(&format!("# {} is there already: the rest of it is kept", file.path)));
-    note.into_iter().chain([Step::File(file)]).collect()
+    note.into_iter().chain([Measure::File(file)]).collect()
 }
 
 /// For devices of drivers that are built in: they have their devices before any module is there.
-fn each_boot(aim: &Aim<'_>, late: &[Address]) -> Vec<Step> {
+fn each_boot(aim: &Aim<'_>, late: &[Address]) -> Vec<Measure> {
     let of_late = aim.held.iter().filter(|(address, _)| late.contains(address));
     let drivers: BTreeSet<&str> = of_late.filter_map(|(_, device)| device.driver.is().map(String::as_str)).collect();
     let drivers: Vec<&str> = drivers.into_iter().collect();
@@ -241,7 +241,7 @@ fn each_boot(aim: &Aim<'_>, late: &[Address]) -> Vec<Step> {
         line("# a kernel with pciback built in, or the same at each boot, before the guests start"),
     ];
     if words::has_systemd(aim) {
-        steps.push(Step::File(unit(aim.host.modules.pciback(), late)));
+        steps.push(Measure::File(unit(aim.host.modules.pciback(), late)));
         steps.push(line("systemctl enable pciback-late.service"));
     }
     steps
@@ -260,6 +260,6 @@ fn unit(pciback: &str, late: &[Address]) -> File {
     File { path: "/etc/systemd/system/pciback-late.service".to_owned(), content }
 }
 
-pub(super) fn line(text: &str) -> Step {
-    Step::Line(text.to_owned())
+pub(super) fn line(text: &str) -> Measure {
+    Measure::Line(text.to_owned())
 }

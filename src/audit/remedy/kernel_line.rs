@@ -6,11 +6,11 @@ use super::for_good::{Aim, line};
 use super::lasting::{self, Lasting};
 use crate::host::Distribution;
 use crate::pci::Address;
-use crate::report::{File, Step};
+use crate::report::{File, Measure};
 use crate::request::{Source, hide};
 
 /// What puts the list there, by the platform.
-pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
+pub(super) fn steps(aim: &Aim<'_>) -> Vec<Measure> {
     match aim.host.distribution {
         Distribution::XenServer => xen_server(aim),
         Distribution::Qubes => qubes(aim),
@@ -19,7 +19,7 @@ pub(super) fn steps(aim: &Aim<'_>) -> Vec<Step> {
 }
 
 /// `xen-cmdline` of XCP-ng and XenServer replaces the value. XAPI reads it in slices of 14 characters: `(dddd:bb:dd.f)`.
-fn xen_server(aim: &Aim<'_>) -> Vec<Step> {
+fn xen_server(aim: &Aim<'_>) -> Vec<Measure> {
     if matches!(lasting::of(aim.scene, aim.scene.demand.wanted.keys()), Lasting::Holds(_)) {
         return Vec::new();
     }
@@ -36,7 +36,7 @@ fn xen_server(aim: &Aim<'_>) -> Vec<Step> {
 }
 
 /// dracut's module `90qubes-pciback` of Qubes: short addresses, with commas.
-fn qubes(aim: &Aim<'_>) -> Vec<Step> {
+fn qubes(aim: &Aim<'_>) -> Vec<Measure> {
     let list: Vec<String> = all(aim).into_iter().map(Address::short).collect();
     if list.is_empty() {
         return Vec::new();
@@ -70,7 +70,7 @@ fn all(aim: &Aim<'_>) -> BTreeSet<Address> {
     all.into_iter().filter(|address| !risk.contains_key(address)).collect()
 }
 
-fn built_in(aim: &Aim<'_>) -> Vec<Step> {
+fn built_in(aim: &Aim<'_>) -> Vec<Measure> {
     let scene = aim.scene;
     let (text, replaced) = match lasting::of(scene, scene.demand.wanted.keys()) {
         Lasting::Holds(_) => return Vec::new(),
@@ -84,7 +84,7 @@ fn built_in(aim: &Aim<'_>) -> Vec<Step> {
     if aim.host.distribution == Distribution::Debian && plain && !replaced {
         // grub-mkconfig of Debian and Ubuntu reads these files behind /etc/default/grub.
         let content = format!("GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {argument}\"\n");
-        steps.push(Step::File(File { path: "/etc/default/grub.d/xen-pciback.cfg".to_owned(), content }));
+        steps.push(Measure::File(File { path: "/etc/default/grub.d/xen-pciback.cfg".to_owned(), content }));
         steps.extend([line("update-grub"), line("# before the reboot:")]);
         steps.push(line(&format!("grep -o '{}.hide=[^ ]*' /boot/grub/grub.cfg", aim.host.modules.pciback())));
         return steps;

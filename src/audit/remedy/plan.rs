@@ -9,7 +9,7 @@ use super::safe::{Hindrance, hindrance};
 use super::{FIRST, lasting, to_one_line};
 use crate::host::Device;
 use crate::pci::Address;
-use crate::report::{Code, Finding, Plan, Severity, Status, Step};
+use crate::report::{Code, Finding, Measure, Plan, Severity, Status};
 
 /// The plan for these findings.
 pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Plan {
@@ -21,7 +21,7 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
     let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
     let mut plan = Plan { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
     for step in &mut plan.for_good {
-        if let Step::Line(line) = step {
+        if let Measure::Line(line) = step {
             to_one_line(line);
         }
     }
@@ -114,7 +114,7 @@ fn advice(line: &str, names: &[String]) -> String {
 
 /// What outlives a reboot, for findings that say what the next boot would do again. None where another card is at an address
 /// than is expected, and none without the host's own files.
-fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> Vec<Step> {
+fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> Vec<Measure> {
     let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return Vec::new() };
     if findings.iter().any(|finding| matches!(finding.code, Code::IdentityChanged | Code::NotDom0)) {
         return Vec::new();

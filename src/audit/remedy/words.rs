@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::for_good::{Aim, List, line};
 use crate::host::Distribution;
-use crate::report::Step;
+use crate::report::Measure;
 
 /// For a family whose commands are not known, and for NixOS, which has one configuration for everything.
-pub(super) fn steps(aim: &Aim<'_>, list: &List, modules: &BTreeSet<String>) -> Vec<Step> {
+pub(super) fn steps(aim: &Aim<'_>, list: &List, modules: &BTreeSet<String>) -> Vec<Measure> {
     let pciback = aim.host.modules.pciback();
     let order = modules.iter().map(|module| format!("softdep {module} pre: {pciback}"));
     let options: Vec<String> = list.options.iter().cloned().chain(order).collect();
