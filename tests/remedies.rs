@@ -5,7 +5,7 @@
 mod support;
 
 use pciback_audit::audit::{Asked, Case, conclude};
-use pciback_audit::report::Plan;
+use pciback_audit::report::Repair;
 use support::tree;
 
 const DEVICES: &str = "\
@@ -32,13 +32,13 @@ sys/bus/pci/drivers/pciback/irq_handlers =
 const NEWER: &str = "proc/sys/kernel/osrelease = 6.1.0-18-amd64\\n\nproc/cmdline = root=/dev/vda1\\n\n";
 
 /// The plan for these devices on a machine with these files beside its devices.
-fn plan(files: &str, devices: &[&str]) -> Plan {
+fn plan(files: &str, devices: &[&str]) -> Repair {
     let asked = Asked::Devices(devices.iter().map(|address| address.parse().unwrap()).collect());
     let tree = tree(format!("{DEVICES}{files}").as_bytes());
     conclude(&Case { asked, tree: Some(tree), ..Case::default() }).plan
 }
 
-fn lines(plan: &Plan) -> String {
+fn lines(plan: &Repair) -> String {
     plan.for_good_lines().join("\n")
 }
 

@@ -10,7 +10,7 @@ mod story;
 
 use std::collections::BTreeSet;
 
-use super::facts::{about, file, finding, unread};
+use super::facts::{file, finding, unread};
 use super::{Asked, Case, FailOn, Scene, evidence, scene, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
 use crate::pci::Address;
@@ -305,10 +305,6 @@ impl<'a> End<'a> {
         }
     }
 
-    fn about(&self, address: Address, code: Code, severity: Severity, message: impl Into<String>) -> Finding {
-        about(address, code, severity, message)
-    }
-
     /// Whether a working end is proved by the log alone.
     fn by_log(&self, frontend: Frontend) -> bool {
         frontend == Frontend::Working && !matches!(self.bus, Some(Known::Is(_)))
@@ -349,7 +345,7 @@ fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Gu
     };
     let host = scene.host.as_ref().or(scene.partial.as_ref());
     Report {
-        plan: crate::report::Plan::default(),
+        plan: crate::report::Repair::default(),
         seen: crate::report::Seen::Now,
         verdict,
         exit_status,

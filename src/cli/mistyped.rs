@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use super::args::Args;
 
 /// Names of commands that are to come. Those that are there already are commands.
-const RESERVED: &[&str] = &["collect", "completions", "man", "plan"];
+const RESERVED: &[&str] = &["collect", "completions", "man"];
 
 /// Gives the arguments back, unless the first log without a command is a word that was meant as one.
 pub(super) fn refuse(args: Args) -> Result<Args, clap::Error> {

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod forecast;
 mod guest;
 mod listen;
 mod mistyped;
@@ -77,6 +78,7 @@ fn work(plan: Plan) -> u8 {
             };
             audit(&limits, page, began, judge)
         }
+        Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
         Work::Story(check, address) => explain::story(check, address, page),

@@ -1,81 +1,97 @@
-//! The plan as text: blocks that can be pasted as they are, their headings included.
+//! A plan for a person, and as one JSON object: schema `pciback-audit/plan/1`, `schema/plan-1.json`.
 
-use super::layout::hanging;
-use super::table::Style;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::json::{Object, Tool, object, spell_out};
+use super::table::{Style, table};
 use super::text::escape;
-use crate::report::Plan;
+use crate::report::{Expectation, Moment, Plan, Status};
 
-/// Each part of the plan behind its heading.
-pub(super) fn lines(plan: &Plan, style: &Style) -> Vec<String> {
-    if plan.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![String::new()];
-    lines.extend(plan.first.iter().flat_map(|line| line_of(line, style)));
-    let is_command = |line: &String| !line.starts_with('#');
-    if plan.now.iter().any(is_command) {
-        lines.push("# now, as root:".to_owned());
-    }
-    lines.extend(plan.now.iter().flat_map(|line| line_of(line, style)));
-    let for_good = plan.for_good_lines();
-    if !for_good.is_empty() {
-        let root = if for_good.iter().any(is_command) { ", as root" } else { "" };
-        lines.push(format!("# for good{root}:"));
-        let is_hidden = |line: &&String| !style.verbose && root.is_empty() && is_held_back(line);
-        let hidden = for_good.iter().filter(is_hidden).count();
-        lines.extend(for_good.iter().filter(|line| !is_hidden(line)).flat_map(|line| line_of(line, style)));
-        if hidden > 0 {
-            lines.push(format!("# ({hidden} lines: -v shows them)"));
+/// How many devices are named that pciback would pass over.
+const PASSED_OVER: usize = 3;
+
+#[derive(Serialize)]
+struct PlanObject<'a> {
+    schema: &'static str,
+    tool: Tool<'a>,
+    #[serde(rename = "for")]
+    moment: &'static str,
+    exit_status: u8,
+    list: &'a str,
+    now: Outcome<'a>,
+    boot: Outcome<'a>,
+    as_written: Option<Outcome<'a>>,
+}
+
+#[derive(Serialize)]
+struct Outcome<'a> {
+    wanted: usize,
+    seized: usize,
+    notes: &'a [String],
+    report: Object<'a>,
+}
+
+/// A plan as one JSON object.
+pub fn plan_json(plan: &Plan, tool_version: &str) -> String {
+    let written = PlanObject {
+        schema: "pciback-audit/plan/1",
+        tool: Tool { name: "pciback-audit", version: tool_version },
+        moment: plan.moment.name(),
+        exit_status: plan.chosen().report.exit_status,
+        list: &plan.list,
+        now: outcome(&plan.now, tool_version),
+        boot: outcome(&plan.boot, tool_version),
+        as_written: plan.as_written.as_ref().map(|expectation| outcome(expectation, tool_version)),
+    };
+    // These structs hold nothing that JSON cannot.
+    spell_out(serde_json::to_string_pretty(&written).unwrap_or_default()) + "\n"
+}
+
+fn outcome<'a>(expectation: &'a Expectation, tool_version: &'a str) -> Outcome<'a> {
+    let report = &expectation.report;
+    let (wanted, seized) = (report.wanted(), report.count("seized"));
+    Outcome { wanted, seized, notes: &expectation.notes, report: object(report, tool_version) }
+}
+
+/// A plan for a person: the counts first, then the report of the moment that decides, as if it were so.
+pub fn plan_table(plan: &Plan, style: &Style) -> String {
+    let mut text = String::new();
+    let list = escape(&plan.list);
+    // Writes to a string cannot fail.
+    writeln!(text, "plan for {list}").unwrap_or_default();
+    say(&mut text, "now, by modprobe:      ", &plan.now);
+    match &plan.as_written {
+        Some(as_written) => {
+            say(&mut text, "after a reboot as is:  ", as_written);
+            say(&mut text, "with this list then:   ", &plan.boot);
         }
+        None => say(&mut text, "after a reboot as is:  ", &plan.boot),
     }
-    if let Some(check) = plan.check.first() {
-        lines.extend(hanging("# then, and after the reboot: ", "#   ", &escape(check), style.width));
+    let when = match plan.moment {
+        Moment::Now => "the machine as it would be after modprobe",
+        Moment::Boot => "the machine as it would be after the next boot",
+    };
+    for note in &plan.chosen().notes {
+        writeln!(text, "  {}", escape(note)).unwrap_or_default();
     }
-    lines
+    writeln!(text, "\n{when}:\n").unwrap_or_default();
+    text + &table(&plan.chosen().report, style)
 }
 
-/// Whether a line is a command behind a question.
-fn is_held_back(line: &str) -> bool {
-    line.starts_with('#') && !line.starts_with("# ")
-}
-
-/// A command is one line, however long: it is there to be copied. Advice may be broken, and stays a comment.
-fn line_of(line: &str, style: &Style) -> Vec<String> {
-    match line.strip_prefix("# ") {
-        Some(advice) if !advice.starts_with(' ') && !advice.contains("hide=") => {
-            hanging("# ", "#   ", &escape(advice), style.width)
-        }
-        Some(_) | None => vec![escape(line)],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::{File, Measure};
-
-    #[test]
-    fn commands_are_not_broken_and_advice_stays_a_comment() {
-        let command = format!("for device in {}; do true; done", "0000:00:1d.0 ".repeat(9));
-        let advice = format!("# {}", "a word ".repeat(20));
-        let file = File { path: "/etc/x".to_owned(), content: "a\n".to_owned() };
-        let plan = Plan {
-            first: vec![advice],
-            now: vec![command.clone()],
-            for_good: vec![Measure::File(file)],
-            check: vec!["pciback-audit check".to_owned()],
-        };
-        let style = Style { width: 80, colour: false, verbose: false, ascii: true };
-        let text = lines(&plan, &style);
-        assert!(text.iter().all(|line| line.len() <= 80 || *line == command), "{text:#?}");
-        let last = [
-            "# for good, as root:",
-            "cat > /etc/x <<'EOF'",
-            "a",
-            "EOF",
-            "# then, and after the reboot: pciback-audit check",
-        ];
-        assert!(text.ends_with(&last.map(str::to_owned)), "{text:#?}");
-        assert!(lines(&Plan::default(), &style).is_empty());
+fn say(text: &mut String, when: &str, outcome: &Expectation) {
+    let unknown = outcome.report.count("unconfirmed");
+    let unknown = if unknown > 0 { format!(", {unknown} not known") } else { String::new() };
+    writeln!(text, "{when}{} would be seized{unknown}", outcome.count()).unwrap_or_default();
+    let held = outcome.report.devices.iter().filter(|device| device.requested && device.status == Status::Held);
+    let held: Vec<String> = held
+        .map(|device| format!("{} ({})", device.address, device.driver.as_deref().unwrap_or("another driver")))
+        .collect();
+    if !held.is_empty() {
+        let more = held.len().saturating_sub(PASSED_OVER);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let some: Vec<String> = held.into_iter().take(PASSED_OVER).collect();
+        writeln!(text, "  silently ignored: {}{more}", escape(&some.join(", "))).unwrap_or_default();
     }
 }

@@ -3,7 +3,7 @@
 use crate::pci::Address;
 use crate::record::Stamp;
 use crate::report::{
-    Basis, Code, Device, Finding, Log, Plan, Report, Request, Seen, Severity, Status, Verdict, Waiting,
+    Basis, Code, Device, Finding, Log, Repair, Report, Request, Seen, Severity, Status, Verdict, Waiting,
 };
 
 /// A report with this exit status and one log.
@@ -33,7 +33,7 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         logs: vec![log],
         devices,
         findings,
-        plan: Plan::default(),
+        plan: Repair::default(),
         hierarchy: Vec::new(),
         guest: None,
         waiting: Waiting::default(),

@@ -4,7 +4,7 @@ use super::brief::cause;
 use super::findings;
 use super::layout::{Column, columns, paragraph};
 use super::text::escape;
-use super::{plan, screen, time};
+use super::{repair, screen, time};
 use crate::report::{Code, Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
 use crate::request::Source;
 
@@ -52,7 +52,7 @@ pub(super) fn heading(report: &Report, style: &Style) -> Vec<String> {
 pub(super) fn tail(report: &Report, style: &Style) -> Vec<String> {
     let shown = findings::shown(report, style);
     let mut lines = if style.verbose { findings::lines(&shown, style) } else { screen::causes(report, &shown, style) };
-    lines.extend(plan::lines(&report.plan, style));
+    lines.extend(repair::lines(&report.plan, style));
     lines.extend(more(report, &shown, style));
     lines
 }

@@ -3,8 +3,9 @@
 mod change;
 mod code;
 mod evidence;
+mod forecast;
 mod guest;
-mod plan;
+mod repair;
 mod run;
 mod status;
 mod story;
@@ -13,8 +14,9 @@ mod verdict;
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
-pub use plan::{File, Measure, Plan};
+pub use repair::{File, Measure, Repair};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
 pub use story::{DeviceStory, Step};
@@ -54,7 +56,7 @@ pub struct Report {
     /// What is wrong, or worth knowing.
     pub findings: Vec<Finding>,
     /// How to mend it.
-    pub plan: Plan,
+    pub plan: Repair,
     /// Every PCI device of the host, by address, where its files show them.
     pub hierarchy: Vec<Node>,
     /// A guest's end, where a guest was audited: then there are no devices of dom0.
@@ -255,7 +257,7 @@ impl Report {
             logs: Vec::new(),
             devices: Vec::new(),
             findings: vec![finding],
-            plan: Plan::default(),
+            plan: Repair::default(),
             hierarchy: Vec::new(),
             guest: None,
             waiting: Waiting::default(),

@@ -10,7 +10,7 @@ use super::safe::Hindrance;
 use super::{kernel_line, words};
 use crate::host::{Device, Distribution, Host, Linkage};
 use crate::pci::Address;
-use crate::report::{File, Measure, Plan};
+use crate::report::{File, Measure, Repair};
 use crate::request::{Source, Written};
 use crate::tree::{Known, Tree};
 
@@ -71,7 +71,7 @@ fn held_back(risk: &BTreeMap<Address, Hindrance>, steps: &[Measure]) -> Vec<Meas
     };
     let mut lines: Vec<String> = reasons.into_iter().map(question).collect();
     lines.push("# take it off the list, or settle that; then:".to_owned());
-    let plan = Plan { for_good: steps.to_vec(), ..Plan::default() };
+    let plan = Repair { for_good: steps.to_vec(), ..Repair::default() };
     let advice = |line: String| if line.starts_with('#') { line } else { format!("#{line}") };
     lines.extend(plan.for_good_lines().into_iter().map(advice));
     lines.into_iter().map(Measure::Line).collect()

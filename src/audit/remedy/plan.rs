@@ -9,17 +9,17 @@ use super::safe::{Hindrance, hindrance};
 use super::{FIRST, lasting, to_one_line};
 use crate::host::Device;
 use crate::pci::Address;
-use crate::report::{Code, Finding, Measure, Plan, Severity, Status};
+use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
 
 /// The plan for these findings.
-pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Plan {
+pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Repair {
     let mut counted: Vec<&Finding> = findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
     let is_vain = |finding: &Finding| matches!(finding.code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown);
     if counted.iter().any(|finding| is_vain(finding)) {
         counted.retain(|finding| is_vain(finding));
     }
     let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
-    let mut plan = Plan { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
+    let mut plan = Repair { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
     for step in &mut plan.for_good {
         if let Measure::Line(line) = step {
             to_one_line(line);

@@ -2,7 +2,7 @@
 
 /// What to do, in four parts. A line is a command for a shell, or advice that starts with `#`: each part can be pasted as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct Repair {
     /// What has to be settled before anything is taken from dom0.
     pub first: Vec<String>,
     /// What mends it until the next boot.
@@ -31,7 +31,7 @@ pub struct File {
     pub content: String,
 }
 
-impl Plan {
+impl Repair {
     /// Whether there is nothing to do.
     pub const fn is_empty(&self) -> bool {
         self.first.is_empty() && self.now.is_empty() && self.for_good.is_empty()
@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn a_file_is_a_here_document_that_its_own_lines_do_not_end() {
         let file = |content: &str| Measure::File(File { path: "/etc/x".to_owned(), content: content.to_owned() });
-        let plan = Plan { for_good: vec![file("a\nEOF\n"), Measure::Line("reboot".to_owned())], ..Plan::default() };
+        let plan = Repair { for_good: vec![file("a\nEOF\n"), Measure::Line("reboot".to_owned())], ..Repair::default() };
         assert_eq!(plan.for_good_lines(), ["cat > /etc/x <<'EOF_'", "a", "EOF", "EOF_", "reboot"]);
         assert_eq!(plan.files().count(), 1);
-        assert!(!plan.is_empty() && Plan::default().is_empty());
+        assert!(!plan.is_empty() && Repair::default().is_empty());
     }
 }
