@@ -15,7 +15,10 @@ use pciback_audit::timeline::BootChoice;
 use super::args::{self, Args, Command};
 use super::request::Request;
 use super::write::{Form, Page};
-use super::{check, when};
+
+mod scan;
+
+pub(super) use scan::{Scan, ScanForm};
 
 /// What is to be done, and how it is to be written.
 #[derive(Debug)]
@@ -65,18 +68,6 @@ pub(super) struct Watch {
     pub(super) resume: Option<PathBuf>,
 }
 
-/// A scan of saved logs.
-#[derive(Debug)]
-pub(super) struct Scan {
-    /// The work, but for what is requested.
-    pub(super) work: pciback_audit::scan::Scan,
-    pub(super) request: Request,
-    pub(super) form: ScanForm,
-    /// Whether all boots count for the exit status, not just each host's last one.
-    pub(super) all_boots: bool,
-    pub(super) timeout: Option<Duration>,
-}
-
 /// A forecast of a load and of the next boot.
 #[derive(Debug)]
 pub(super) struct Forecast {
@@ -87,17 +78,6 @@ pub(super) struct Forecast {
     pub(super) host: Host,
     pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
-}
-
-/// How a scan is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScanForm {
-    /// A row for each boot.
-    Table,
-    /// An object for each boot.
-    Json,
-    /// Counts.
-    Summary,
 }
 
 /// Where a log comes from.
@@ -130,7 +110,7 @@ impl Plan {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain(explain)) => self::explain(*explain),
             Some(Command::Watch(watch)) => self::watch(*watch),
-            Some(Command::Scan(scan)) => self::scan(*scan),
+            Some(Command::Scan(scan)) => scan::plan(*scan),
             Some(Command::Guest(guest)) => self::guest(*guest),
             Some(Command::Plan(flags)) => forecast(*flags),
             Some(Command::Check(check)) => check_plan(*check),
@@ -163,7 +143,13 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
         verbose: page.verbose,
-        ..common(&judgement)
+        ignore: judgement.ignore,
+        if_requested: judgement.if_requested,
+        fail_on: match judgement.fail_on {
+            args::FailOn::Warning => FailOn::Warning,
+            args::FailOn::Critical => FailOn::Critical,
+        },
+        event_window: judgement.event_window,
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
     let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
@@ -228,53 +214,6 @@ fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
     })
 }
 
-fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
-    let now = check::now();
-    let when = |name: &str, text: Option<String>| {
-        let read = |text: String| when::when(&text, now).map_err(|why| conflict(&format!("{name} {text}: {why}")));
-        text.map(read).transpose()
-    };
-    let (since, until) = (when("--since", scan.since)?, when("--until", scan.until)?);
-    if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(conflict("standard input (`-`) can be read only once"));
-    }
-    let page = scan.page;
-    let form = match (page.format, page.json) {
-        (Some(args::ScanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
-        (Some(args::ScanFormat::Json), _) | (None, true) => ScanForm::Json,
-        (Some(args::ScanFormat::Table) | None, false) if page.summary => ScanForm::Summary,
-        (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
-    };
-    let judgement = scan.judgement;
-    let options = Options {
-        log_host: scan.log_host,
-        trust_log: scan.trust_log,
-        kernel: scan.kernel,
-        verbose: page.paper.verbose > 0,
-        ..common(&judgement)
-    };
-    let request = args::Request { hide: scan.hide, device: scan.device, policy: scan.policy, hide_from: None };
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    let scan_plan = Scan {
-        work: pciback_audit::scan::Scan {
-            paths: scan.paths,
-            options,
-            now: Some(now),
-            since,
-            until,
-            threads: scan.threads.map_or_else(processors, usize::from),
-            part: None,
-            every_line: scan.every_line,
-            ..pciback_audit::scan::Scan::default()
-        },
-        request: self::request(request),
-        form,
-        all_boots: scan.boot == args::Boots::All,
-        timeout: judgement.timeout.map(Duration::from_secs),
-    };
-    Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
-}
-
 fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
     let form = match (flags.format, flags.json) {
         (Some(args::PlanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
@@ -293,20 +232,6 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
         timeout: flags.timeout.map(Duration::from_secs),
     };
     Ok(Plan { work: Work::Forecast(forecast), page })
-}
-
-/// What is the same for every command that judges.
-fn common(judgement: &args::Judgement) -> Options {
-    Options {
-        ignore: judgement.ignore.clone(),
-        if_requested: judgement.if_requested,
-        fail_on: match judgement.fail_on {
-            args::FailOn::Warning => FailOn::Warning,
-            args::FailOn::Critical => FailOn::Critical,
-        },
-        event_window: judgement.event_window,
-        ..Options::default()
-    }
 }
 
 fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
