@@ -16,6 +16,7 @@ pub mod scan;
 pub mod source;
 pub mod timeline;
 pub mod tree;
+pub mod xen;
 
 // The README's example is compiled and run with the other examples.
 #[cfg(doctest)]

@@ -11,6 +11,7 @@ mod evidence;
 mod expected;
 mod facts;
 mod forecast;
+mod guest;
 mod in_force;
 mod list;
 mod next_list;
@@ -19,7 +20,12 @@ mod overlaps;
 mod places;
 mod remedy;
 mod statuses;
+mod story;
 mod verdict;
+mod xen_log;
+
+pub use guest::{CONFIG, conclude_guest};
+pub use story::explain_device;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -35,8 +41,9 @@ use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::request::{Source, Written};
-use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
+use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
 use crate::tree::{Known, Tree};
+use crate::xen;
 use demand::Demand;
 pub use forecast::{Forecast, after_load, next_boot};
 
@@ -49,6 +56,8 @@ pub struct Case {
     pub tree: Option<Tree>,
     /// The logs, numbered by their position.
     pub logs: Vec<Log>,
+    /// The hypervisor's logs.
+    pub xen_logs: Vec<xen::Log>,
     /// How to judge.
     pub options: Options,
     /// When.
@@ -193,27 +202,12 @@ struct Scene<'a> {
 
 /// The list in force of a case, and the grammar it is read by.
 pub fn list_in_force(case: &Case) -> (Option<Written>, Grammar) {
-    let scene = scene(case);
+    let scene = scene(case, Wanted::Dom0);
     (scene.demand.list.map(|(written, _)| written), scene.demand.grammar)
 }
 
-/// Judges a case.
-pub fn conclude(case: &Case) -> Report {
-    let scene = scene(case);
-    let devices = statuses::judge(&scene);
-    let mut findings = Vec::new();
-    list::find(&scene, &devices, &mut findings);
-    driver::find(&scene, &mut findings);
-    devices::find(&scene, &devices, &mut findings);
-    expected::find(&scene, &devices, &mut findings);
-    evidence::find(&scene, &devices, &mut findings);
-    findings.extend(outlook::deaf(&scene));
-    let report = verdict::report(&scene, devices, findings);
-    Report { request: scene.demand.request, ..report }
-}
-
-/// Reads the witnesses of a case, and what they ask for.
-fn scene(case: &Case) -> Scene<'_> {
+/// Lays out all that is known of a case, for the boot of a kernel of this kind.
+fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
     let (host, partial) =
         case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
             if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
@@ -224,6 +218,7 @@ fn scene(case: &Case) -> Scene<'_> {
         release: machine.and_then(|host| host.release.is().map(String::as_str)),
         hostname: machine.and_then(|host| host.hostname.is().map(String::as_str)),
         chosen: case.options.log_host.as_deref(),
+        wanted,
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
     let history = story.history();
@@ -233,6 +228,22 @@ fn scene(case: &Case) -> Scene<'_> {
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
     let expected = expected.map(|device| (device.address, device)).collect();
     Scene { case, host, partial, story, is_complete, history, demand, expected }
+}
+
+/// Judges a case.
+pub fn conclude(case: &Case) -> Report {
+    let scene = scene(case, Wanted::Dom0);
+    let devices = statuses::judge(&scene);
+    let mut findings = Vec::new();
+    list::find(&scene, &devices, &mut findings);
+    driver::find(&scene, &mut findings);
+    devices::find(&scene, &devices, &mut findings);
+    expected::find(&scene, &devices, &mut findings);
+    xen_log::find(&scene, &mut findings);
+    evidence::find(&scene, &devices, &mut findings);
+    findings.extend(outlook::deaf(&scene));
+    let report = verdict::report(&scene, devices, findings);
+    Report { request: scene.demand.request, ..report }
 }
 
 /// Whether a tree is to show who has each device. A support archive does not, and is judged by its log; a running machine does,

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod explain;
 mod forecast;
+mod guest;
 mod listen;
 mod plan;
 mod request;
@@ -59,6 +60,10 @@ fn work(plan: Plan) -> u8 {
             let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
             audit(&limits, page, began, move |stage| check::audit(&check, stage))
         }
+        Work::Guest(check) => {
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
+            audit(&limits, page, began, move |stage| guest::audit(&check, stage))
+        }
         Work::Demo => {
             let limits = Limits { timeout: None, at_signal: AtSignal::Die };
             let verbose = page.verbose;
@@ -67,6 +72,7 @@ fn work(plan: Plan) -> u8 {
         Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
+        Work::Story(check, address) => explain::story(check, address, page),
         Work::Explain(code) => match explain::explain(code.as_deref()) {
             Ok(text) => write::stdout(&text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0),
             Err(why) => write::complain(&why, CANNOT_SAY),

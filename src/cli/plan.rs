@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use pciback_audit::audit::{Asked, FailOn, Options};
-use pciback_audit::report::Moment;
+use pciback_audit::pci::Address;
 use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
@@ -29,9 +29,13 @@ pub(super) enum Work {
     Check(Check),
     Watch(Watch),
     Scan(Scan),
-    Forecast(Forecast),
+    Forecast(super::forecast::Forecast),
+    /// One audit of a guest.
+    Guest(Check),
     Demo,
     Explain(Option<String>),
+    /// The story of one device.
+    Story(Check, Address),
 }
 
 /// One audit.
@@ -40,6 +44,8 @@ pub(super) struct Check {
     pub(super) request: Request,
     pub(super) logs: Vec<Log>,
     pub(super) host: Host,
+    /// The hypervisor's logs.
+    pub(super) xen_logs: Vec<PathBuf>,
     /// The text of `lspci` on the audited machine.
     pub(super) lspci: Option<PathBuf>,
     pub(super) options: Options,
@@ -67,18 +73,6 @@ pub(super) struct Scan {
     pub(super) form: ScanForm,
     /// Whether all boots count for the exit status, not just each host's last one.
     pub(super) all_boots: bool,
-    pub(super) timeout: Option<Duration>,
-}
-
-/// A forecast of a load and of the next boot.
-#[derive(Debug)]
-pub(super) struct Forecast {
-    /// The list; the one in force or written down without it.
-    pub(super) list: Option<Vec<u8>>,
-    /// The moment that decides; `None` where the host does.
-    pub(super) moment: Option<Moment>,
-    pub(super) host: Host,
-    pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -121,10 +115,11 @@ impl Plan {
     pub(super) fn of(args: Args) -> Result<Self, clap::Error> {
         match args.command {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
-            Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
+            Some(Command::Explain(explain)) => self::explain(*explain),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => self::scan(*scan),
-            Some(Command::Plan(flags)) => forecast(*flags),
+            Some(Command::Plan(flags)) => super::forecast::planned(*flags),
+            Some(Command::Guest(guest)) => self::guest(*guest),
             Some(Command::Check(check)) => check_plan(*check),
             None => check_plan(args.check),
         }
@@ -134,7 +129,7 @@ impl Plan {
 fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     let args::Check { logs, request, evidence, judgement, page } = check;
     let named: Vec<PathBuf> = evidence.named_logs.iter().cloned().chain(logs).collect();
-    if named.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if named.iter().chain(&evidence.xen_log).filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once: --log"));
     }
     let mut logs: Vec<Log> = named.into_iter().map(log).collect();
@@ -158,9 +153,62 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         ..common(&judgement)
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
-    let (wait, lspci) = (evidence.wait, evidence.lspci);
+    let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
     let request = self::request(request);
-    Ok(Plan { work: Work::Check(Check { request, logs, host, lspci, options, timeout, wait }), page })
+    Ok(Plan { work: Work::Check(Check { request, logs, xen_logs, host, lspci, options, timeout, wait }), page })
+}
+
+/// A guest is read as a host is: most of the evidence is the same.
+fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
+    let args::Guest { logs, device, named_logs, root, no_host, host, boot, log_host, trust_log, judgement, page } =
+        guest;
+    let evidence = args::Evidence {
+        named_logs,
+        xen_log: Vec::new(),
+        root,
+        lspci: None,
+        no_host,
+        host,
+        wait: None,
+        boot,
+        log_host,
+        trust_log,
+        kernel: None,
+    };
+    let request = args::Request { hide: None, device, policy: None, hide_from: None };
+    let plan = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    if matches!(plan.page.form, Form::Prometheus | Form::Tree) {
+        return Err(conflict("guest has --format table, json and nagios only"));
+    }
+    Ok(match plan.work {
+        Work::Check(check) => Plan { work: Work::Guest(check), ..plan },
+        work => Plan { work, ..plan },
+    })
+}
+
+/// An address asks for the story of a device; anything else is the name of a finding.
+fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
+    let args::Explain { what, logs, evidence, paper } = explain;
+    let Some(address) = what.as_deref().and_then(|what| what.parse::<Address>().ok()) else {
+        return Ok(Plan { work: Work::Explain(what), page: self::paper(paper, Form::Table) });
+    };
+    let request = args::Request { hide: None, device: Vec::new(), policy: None, hide_from: None };
+    let judgement = args::Judgement {
+        ignore: Vec::new(),
+        if_requested: false,
+        fail_on: args::FailOn::Warning,
+        event_window: Options::default().event_window,
+        timeout: None,
+    };
+    let page = args::Page { format: None, json: false, paper };
+    if evidence.wait.is_some() {
+        return Err(conflict("explain does not listen: --wait is for check"));
+    }
+    let plan = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    Ok(match plan.work {
+        Work::Check(check) => Plan { work: Work::Story(check, address), ..plan },
+        work => Plan { work, ..plan },
+    })
 }
 
 fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
@@ -210,26 +258,6 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
     Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
 }
 
-fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
-    let form = match (flags.format, flags.json) {
-        (Some(args::PlanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
-        (Some(args::PlanFormat::Json), _) | (None, true) => Form::Json,
-        (Some(args::PlanFormat::Table) | None, false) => Form::Table,
-    };
-    let page = paper(flags.paper, form);
-    let forecast = Forecast {
-        list: flags.hide.map(std::ffi::OsString::into_vec),
-        moment: flags.moment.map(|moment| match moment {
-            args::PlanMoment::Now => Moment::Now,
-            args::PlanMoment::Boot => Moment::Boot,
-        }),
-        host: flags.root.map_or(Host::Here, Host::Below),
-        options: Options { kernel: flags.kernel, verbose: page.verbose, ..Options::default() },
-        timeout: flags.timeout.map(Duration::from_secs),
-    };
-    Ok(Plan { work: Work::Forecast(forecast), page })
-}
-
 /// What is the same for every command that judges.
 fn common(judgement: &args::Judgement) -> Options {
     Options {
@@ -253,6 +281,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         request: self::request(request),
         logs: vec![Log::Ring],
         host: Host::Here,
+        xen_logs: Vec::new(),
         lspci: None,
         options: Options { ignore, event_window, ..Options::default() },
         timeout: timeout.map(Duration::from_secs),
@@ -305,6 +334,7 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     let form = match page.format {
         None if page.json => Form::Json,
         None | Some(args::Format::Table) => Form::Table,
+        Some(args::Format::Tree) => Form::Tree,
         Some(args::Format::Json) => Form::Json,
         Some(args::Format::Nagios) => Form::Nagios,
         Some(args::Format::Prometheus) => Form::Prometheus,
@@ -315,7 +345,7 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     Ok(paper(page.paper, form))
 }
 
-fn paper(paper: args::Paper, form: Form) -> Page {
+pub(super) fn paper(paper: args::Paper, form: Form) -> Page {
     let args::Paper { output, quiet, verbose, color } = paper;
     Page { form, file: output, quiet, verbose: verbose > 0, colour: colour(color) }
 }
@@ -329,7 +359,7 @@ const fn colour(colour: args::Color) -> Option<bool> {
     }
 }
 
-fn conflict(message: &str) -> clap::Error {
+pub(super) fn conflict(message: &str) -> clap::Error {
     Args::command().error(ErrorKind::ArgumentConflict, message)
 }
 

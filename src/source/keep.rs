@@ -13,7 +13,7 @@ use crate::pci::Address;
 use crate::request::register::PLACES;
 use crate::tree::{Known, Node, Tree};
 use rows::Take::{Contents, Link};
-use rows::{ALLOWED, ARCHIVE, LONG, Row, SELDOM, Take};
+use rows::{ALLOWED, ARCHIVE, GUEST, LONG, Row, SELDOM, Take};
 
 /// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
 const MOST_BYTES: u64 = 64 << 20;
@@ -27,6 +27,11 @@ pub fn keep(root: &Path) -> io::Result<Tree> {
 /// The same of a tree that is not this machine's: it may be a support archive.
 pub fn keep_archive(root: &Path) -> io::Result<Tree> {
     keep_rows(root, &[ALLOWED, SELDOM, ARCHIVE].concat())
+}
+
+/// The same of a guest, or of a copy of its files.
+pub fn keep_guest(root: &Path) -> io::Result<Tree> {
+    keep_rows(root, &[ALLOWED, SELDOM, GUEST].concat())
 }
 
 /// The same without the names of devices, for whoever looks often.

@@ -6,9 +6,12 @@
 
 mod archive;
 mod boot_image;
+mod contents;
 mod destination;
+mod hypervisor;
 mod inside;
 mod journal;
+mod journal_file;
 mod keep;
 mod klogctl;
 mod kmsg;
@@ -20,14 +23,18 @@ mod output;
 mod regular;
 pub(crate) mod saved;
 mod sections;
+mod tar;
 mod uevent;
 mod unpack;
 
+pub(crate) use archive::{Role, role};
 pub use boot_image::keep_boot_image;
+pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;
+pub use hypervisor::{hypervisor, hypervisor_below};
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
-pub use keep::{keep, keep_archive, keep_nameless};
+pub use keep::{keep, keep_archive, keep_guest, keep_nameless};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use live::{Live, Stir, wait, write_some};
 pub use log::{Logs, whole};
@@ -35,8 +42,8 @@ pub(crate) use made_up::{MADE_UP, is_made_up};
 pub use memory::Memory;
 pub use output::{Access, append, refusal, replace};
 pub use regular::open_regular;
+pub(crate) use tar::Tar;
 pub use uevent::{Noticed, Uevents};
-pub(crate) use unpack::Unpacked;
 
 /// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
 pub fn abandon() {

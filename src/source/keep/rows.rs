@@ -29,7 +29,11 @@ pub(super) const ALLOWED: &[Row] = &[
     ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
     ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
     ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
-    ("sys/hypervisor", &["type", "properties/features"], Contents(SMALL)),
+    (
+        "sys/hypervisor",
+        &["type", "properties/features", "version/major", "version/minor", "version/extra"],
+        Contents(SMALL),
+    ),
     // That something is not below a directory says nothing unless the directory was there.
     ("sys/module", &[".", "xen_pciback", "pciback"], Link),
     ("sys/module/xen_pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
@@ -78,6 +82,16 @@ const RELEASES: &[&str] = &[
 /// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
 pub(super) const ARCHIVE: &[Row] =
     &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
+
+/// What a guest shows of its end: the virtual PCI bus, and whether its kernel has a driver for that.
+pub(super) const GUEST: &[Row] = &[
+    ("sys/hypervisor", &["guest_type"], Contents(SMALL)),
+    ("sys/bus/xen/devices", &["pci-*", "pci-*/driver"], Link),
+    ("sys/bus/xen/devices", &["pci-*/state"], Contents(SMALL)),
+    ("lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
+    ("usr/lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
+    ("proc", &["config.gz"], Contents(LONG)),
+];
 
 const DEVICE: &[&str] =
     &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
