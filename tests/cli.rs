@@ -555,7 +555,7 @@ fn the_host_of_a_log_can_be_named() {
 fn the_hypervisor_s_log_is_evidence_too() {
     let folder = Folder::of("all-seized");
     let xen = folder.path().join("console");
-    std::fs::write(&xen, "(XEN) Xen version 4.17.3 (x)\r\n(XEN) [2026-11-22 06:00:00] I/O virtualisation disabled\r\n")
+    std::fs::write(&xen, "(XEN) Xen version 4.17.7 (x)\r\n(XEN) [2026-11-22 06:00:00] I/O virtualisation disabled\r\n")
         .unwrap();
     let audit = |args: &str| audit(args).with(folder.path());
     let ran = audit("check --root").with("--xen-log").with(&xen).run().ends_with(2);

@@ -190,6 +190,10 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
 fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
     let args::Explain { what, logs, evidence, paper } = explain;
     let Some(address) = what.as_deref().and_then(|what| what.parse::<Address>().ok()) else {
+        if let Some(log) = logs.first() {
+            let message = format!("{}: logs are for the story of a device: explain ADDRESS LOG", log.display());
+            return Err(conflict(&message));
+        }
         return Ok(Plan { work: Work::Explain(what), page: self::paper(paper, Form::Table) });
     };
     let request = args::Request { hide: None, device: Vec::new(), policy: None, hide_from: None };
