@@ -26,6 +26,9 @@ const OBJECT: u64 = 16;
 const DATA: u8 = 1;
 const ENTRY: u8 = 3;
 
+/// `OBJECT_COMPRESSED_*`: by xz, lz4, zstd.
+const PACKED: u8 = 0b111;
+
 /// Of an object of data or of an entry, what stands in front of payload or items.
 const FRONT: usize = 64 - 16;
 
@@ -164,16 +167,17 @@ impl<R: Read> JournalFile<R> {
         let front = FRONT as u64 + if self.compact { 8 } else { 0 };
         let size = size.checked_sub(front).ok_or(Flaw::Damaged(place))?;
         self.skip(front)?;
+        let is_packed = flags & PACKED != 0;
         // It is told by its first bytes whether a field is of interest, unless it is packed.
-        let first = if flags & 0b111 == 0 { 32 } else { LONGEST };
+        let first = if is_packed { LONGEST } else { 32 };
         let mut text = self.take(size.min(first))?;
         let mut rest = size - text.len() as u64;
-        if flags & 0b111 == 0 && rest > 0 && rest <= LONGEST && is_of_interest(&text) {
+        if !is_packed && rest > 0 && rest <= LONGEST && is_of_interest(&text) {
             text.append(&mut self.take(rest)?);
             rest = 0;
         }
         self.skip(rest)?;
-        if flags & 0b111 != 0 {
+        if is_packed {
             text = if rest == 0 { unpacked(flags, &text).unwrap_or_default() } else { Vec::new() };
         }
         if rest == 0 && is_of_interest(&text) {
@@ -208,7 +212,7 @@ impl<R: Read> JournalFile<R> {
         add(&mut entry, b"__REALTIME_TIMESTAMP", number(&front, 8).to_string().as_bytes());
         add(&mut entry, b"__MONOTONIC_TIMESTAMP", number(&front, 16).to_string().as_bytes());
         if !fields.iter().any(|field| field.starts_with(b"_BOOT_ID=")) {
-            let id: String = front.iter().skip(24).take(16).map(|byte| format!("{byte:02x}")).collect();
+            let id = format!("{:032x}", u128::from_be_bytes(array(&front, 24)));
             add(&mut entry, b"_BOOT_ID", id.as_bytes());
         }
         if fields.iter().map(|field| field.len()).sum::<usize>() > LONGEST_ENTRY {

@@ -167,7 +167,8 @@ impl Logs {
             };
             let most = MOST_OF_ONE.min(reading.left);
             let mut reader = BufReader::with_capacity(CHUNK, Bounded::new(reader, most));
-            let sectioned = name.ends_with(".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
+            let sectioned =
+                name.as_bytes().ends_with(b".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
             Ok((reader, sectioned))
         });
         match opened {
