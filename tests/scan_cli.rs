@@ -57,23 +57,114 @@ fn the_status_is_that_of_the_last_boots_or_of_all() {
 }
 
 #[test]
-fn the_table_has_a_row_for_each_boot_worst_first() {
+fn the_table_shows_what_is_not_ok_and_with_all_every_boot() {
     let folder = archive();
-    let ran = audit("scan --trust-log").with(folder.at("kern.log")).run();
-    let rows: Vec<&str> = ran.out.lines().collect();
-    let columns = |row: &str| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(columns(rows[0]), ["HOST", "BOOT", "VERDICT", "SEIZED", "FOUND"]);
-    let found: Vec<String> = rows[1..5].iter().map(|row| columns(row)[..5].join(" ")).collect();
+    let rows = |args: &str| {
+        let ran = audit(&format!("scan --trust-log {args}")).with(folder.at("kern.log")).run();
+        assert!(ran.out.starts_with("HOST "), "{}", ran.out);
+        let rows = ran.out.lines().skip(1).take_while(|line| !line.is_empty());
+        rows.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let ill = ["b 2026-11-21 06:00Z critical 1/2 00:1d.1 missing", "a 2026-11-20 06:00Z critical 1/2 00:1d.1 missing"];
+    assert_eq!(rows(""), ill);
+    assert_eq!(rows("--all"), [ill[0], "a 2026-11-21 06:00Z ok 2/2", ill[1], "b 2026-11-20 06:00Z ok 2/2"]);
+    assert_eq!(rows("--verdict ok,warning").len(), 2);
+}
+
+#[test]
+fn a_choice_of_rows_changes_neither_verdict_nor_status() {
+    let folder = archive();
+    let chosen =
+        |args: &str| audit(&format!("scan --trust-log -J {args}")).with(folder.at("kern.log")).run().ends_with(2);
+    let count = |args: &str| objects(&chosen(args).out).len();
+    assert_eq!((count(""), count("--host a"), count("--host ?"), count("--host A --host b")), (4, 2, 4, 4));
     assert_eq!(
-        found,
-        [
-            "a 2026-11-20 06:00Z critical 1/2",
-            "b 2026-11-21 06:00Z critical 1/2",
-            "a 2026-11-21 06:00Z ok 2/2",
-            "b 2026-11-20 06:00Z ok 2/2",
-        ]
+        (count("--verdict ok"), count("--verdict ok --verdict critical"), count("--verdict unknown")),
+        (2, 4, 0)
     );
-    assert!(rows[1].ends_with("00:1d.1 missing"), "{}", rows[1]);
+    assert_eq!((count("--only 00:1d.1"), count("--only 00:1d.5"), count("--host b --verdict ok")), (4, 0, 1));
+    assert!(chosen("--host c").err.contains("no boot of 4 is what was chosen"));
+    // A single host reads as `check` has it.
+    let ran = audit("scan --trust-log --host b").with(folder.at("kern.log")).run().ends_with(2);
+    assert!(ran.out.starts_with("CRITICAL: 1 of 2 requested devices is pciback's\nb, kernel"), "{}", ran.out);
+    audit("scan --verdict fine x").run().ends_with(3);
+}
+
+#[test]
+fn each_command_has_its_forms_and_no_other() {
+    let folder = archive();
+    let of_check = ["table", "tree", "json", "nagios", "prometheus"];
+    for (command, forms) in [
+        ("demo", &of_check[..]),
+        ("check --no-host --device 00:1d.0 -", &of_check),
+        ("watch", &["text", "json"]),
+        ("scan", &["table", "json", "csv", "prometheus"]),
+    ] {
+        for form in ["table", "tree", "json", "nagios", "prometheus", "csv", "text"] {
+            if !forms.contains(&form) {
+                let file = if command == "scan" { "kern.log" } else { "" };
+                let ran = audit(&format!("{command} --format {form} {file}")).run().ends_with(3);
+                assert!((ran.err + &ran.out).contains("invalid value"), "{command} {form}");
+            } else if command != "watch" {
+                let ran = audit(&format!("{command} --format {form}"));
+                let ran = if command == "scan" { ran.with(folder.at("kern.log")) } else { ran }.run();
+                assert!(!ran.out.is_empty() && !ran.err.contains("invalid value"), "{command} {form}\n{}", ran.err);
+            }
+        }
+    }
+}
+
+#[test]
+fn csv_has_a_line_for_each_device_of_each_boot() {
+    let folder = archive();
+    let ran = audit("scan --trust-log --format csv").with(folder.at("kern.log")).run().ends_with(2);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 1 + 4 * 2);
+    assert!(lines[0].starts_with("host,boot,last,began,ended,boot_id,kernel,verdict,"), "{}", lines[0]);
+    let start = "a,-1,false,2026-11-20T06:00:00Z,2026-11-20T06:00:00.000004Z,,6.1.0-56-amd64,critical,,0000:00:1d.1,true,missing,";
+    assert!(lines[2].starts_with(start), "{}", lines[2]);
+}
+
+#[test]
+fn metrics_count_hosts_by_verdict() {
+    let folder = archive();
+    let out = folder.at("scan.prom");
+    audit("scan --trust-log --format prometheus --output").with(&out).with(folder.at("kern.log")).run().ends_with(2);
+    let text = fs::read_to_string(&out).unwrap();
+    for line in
+        ["hosts{verdict=\"critical\"} 1", "hosts{verdict=\"unknown\"} 0", "hosts{verdict=\"ok\"} 1", "unreadable 0"]
+    {
+        assert!(text.contains(&format!("\npciback_audit_scan_{line}\n")), "{line}\n{text}");
+    }
+    assert!(text.contains("\npciback_audit_scan_last_run_timestamp_seconds "), "{text}");
+}
+
+#[test]
+fn a_baseline_tells_what_is_new() {
+    let folder = archive();
+    let baseline = folder.at("before.jsonl");
+    let before = "scan --trust-log --until 2026-11-20T12:00:00Z -J --output";
+    audit(before).with(&baseline).with(folder.at("kern.log")).run().ends_with(2);
+    let since = |args: &str, file: &str| {
+        audit(&format!("scan --trust-log {args} --baseline")).with(&baseline).with(folder.at(file)).run()
+    };
+    let ran = since("", "kern.log").ends_with(2);
+    let told = ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let told: Vec<String> = told.take(5).collect();
+    let expected = [
+        "new b critical 00:1d.1 missing",
+        "gone a critical 00:1d.1 missing",
+        "",
+        "since the baseline: 1 new, 1 gone, 0 as before",
+    ];
+    assert_eq!(told[1..], expected);
+    since("--fail-on new", "kern.log").ends_with(2);
+    // The same again is nothing new, and who is there no more is not well.
+    since("--fail-on new --until 2026-11-20T12:00:00Z", "kern.log").ends_with(0).says("0 new, 0 gone, 1 as before");
+    since("--fail-on new", "only-a.log").ends_with(0).says("1 host of it not in these logs");
+    audit("scan --fail-on new").with(folder.at("kern.log")).run().ends_with(3).complains("new since which scan?");
+    folder.file("before.jsonl", b"{}\n");
+    since("", "kern.log").ends_with(3).complains("before.jsonl: line 1 is no report of `scan --format json`");
 }
 
 #[test]
@@ -187,5 +278,5 @@ fn on_a_terminal_long_work_shows_how_far_it_is() {
     let length = rustix::io::read(&ours, &mut shown).unwrap();
     drop(kept);
     let shown = String::from_utf8_lossy(&shown[..length]).into_owned();
-    assert!(shown.contains(" of ") && shown.contains(" left"), "{shown:?}");
+    assert!(shown.contains("B/s"), "{shown:?}");
 }

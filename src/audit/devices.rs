@@ -7,7 +7,6 @@ use crate::event::{Event, Fact, Stage};
 use crate::history::Trail;
 use crate::host::Device;
 use crate::pci::Address;
-use crate::record::Author;
 use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
 use crate::tree::{Known, Obstacle};
 
@@ -68,9 +67,8 @@ impl Subject<'_> {
 
     /// Says of an alarm that rests on a single record whether anybody else could have written that.
     fn name_hand(&self, found: &mut Finding, fact: Option<&Fact>) {
-        let unstated = fact.is_some_and(|fact| fact.author == Author::Unstated);
-        if unstated && self.basis == Basis::Log && !self.scene.case.options.trust_log {
-            found.message.push_str("; the log does not say who wrote that line: any local user could have");
+        if let Some(fact) = fact.filter(|_| self.basis == Basis::Log) {
+            found.message.push_str(self.scene.whose_hand(fact));
         }
     }
 
@@ -176,8 +174,30 @@ impl Subject<'_> {
         found
     }
 
+    /// Taken from a guest that still had it: its guest comes first.
+    fn taken(&self, fact: &Fact, domid: Option<u32>, now: &str) -> Finding {
+        let guest = domid.map_or("a guest".to_owned(), |domid| format!("guest {domid}"));
+        let message =
+            format!("pciback was unbound from it while {guest} had it, and the guest may still reach it; {now}");
+        let mut found = about(self.address, Code::TakenFromGuest, Severity::Critical, message);
+        found.evidence.extend(self.driver_link());
+        found.evidence.push(self.scene.shown(fact));
+        self.name_hand(&mut found, Some(fact));
+        let guest = domid.map_or("that guest".to_owned(), |domid| format!("guest {domid} (xl shutdown {domid})"));
+        found.remedy = vec![format!("# shut {guest} down first; then give the device back to pciback:")];
+        found
+            .remedy
+            .extend(self.take().into_iter().map(|line| if line.starts_with('#') { line } else { format!("# {line}") }));
+        found
+    }
+
     fn lost(&self, by_hand: bool) -> Finding {
         let now = self.holder().map_or("no driver has it now".to_owned(), |driver| format!("{driver} has it now"));
+        if let Some(fact) = &self.trail.taken
+            && let Event::RemovedInUse { domid, .. } = fact.event
+        {
+            return self.taken(fact, domid, &now);
+        }
         let mut found = if by_hand {
             let message = format!("seized earlier, then taken off pciback's list by hand; {now}");
             let mut found = about(self.address, Code::ReleasedByHand, Severity::Warning, message);

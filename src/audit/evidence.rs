@@ -231,7 +231,7 @@ fn contradicts(scene: &Scene<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
 }
 
 /// Events count while they are newer than the device's last seizing, and than the event window.
-fn is_recent(scene: &Scene<'_>, fact: &Fact) -> bool {
+pub(super) fn is_recent(scene: &Scene<'_>, fact: &Fact) -> bool {
     let trail = fact.event.address().and_then(|address| scene.history.trails.get(&address));
     let seized = trail.and_then(|trail| trail.seizing.as_ref());
     if seized.is_some_and(|seized| between(&fact.stamp, &seized.stamp).is_some_and(|behind| behind > 0)) {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Scene;
 use crate::event::{Event, Fact};
 use crate::pci::Address;
-use crate::record::{Place, Stamp, Wall, between};
+use crate::record::{Author, Place, Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::overrides::Override;
 use crate::request::{Source, Written};
@@ -33,6 +33,15 @@ impl Scene<'_> {
             offset: (!ring && place.line == 0 && place.sequence.is_none()).then_some(offset),
             stamp,
             text: String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+
+    /// What an alarm that rests on a single record has to say of its author.
+    pub(super) fn whose_hand(&self, fact: &Fact) -> &'static str {
+        if fact.author == Author::Unstated && !self.case.options.trust_log {
+            "; the log does not say who wrote that line: any local user could have"
+        } else {
+            ""
         }
     }
 

@@ -4,6 +4,7 @@
 //! device (`statuses`, the one order), what is wrong (one file per family of findings), and what it comes to (`verdict`,
 //! the one rule). Every command calls it; they differ in where the evidence comes from.
 
+mod claims;
 mod demand;
 mod devices;
 mod driver;
@@ -13,6 +14,7 @@ mod facts;
 mod forecast;
 mod guest;
 mod in_force;
+mod incidents;
 mod list;
 mod next_list;
 mod outlook;
@@ -40,10 +42,11 @@ use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
-use crate::request::{Source, Written};
+use crate::request::{self, Source, Written};
 use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
 use crate::tree::{Known, Tree};
 use crate::xen;
+use claims::Claims;
 use demand::Demand;
 pub use forecast::{Forecast, after_load, next_boot};
 
@@ -239,10 +242,14 @@ pub fn conclude(case: &Case) -> Report {
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    let configured = case.tree.as_ref().map(request::guests::read).unwrap_or_default();
+    let claims = Claims::of(&configured, &scene);
+    claims::find(&scene, &claims, &devices, &mut findings);
+    incidents::find(&scene, &devices, &mut findings);
     xen_log::find(&scene, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
-    let report = verdict::report(&scene, devices, findings);
+    let report = verdict::report(&scene, &claims, devices, findings);
     Report { request: scene.demand.request, ..report }
 }
 

@@ -2,7 +2,7 @@
 
 use super::facts::{device_file, file, some_of, written};
 use super::{Case, Scene, conclude, scene};
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, Incident};
 use crate::host::{Device, Devices, PCIBACK};
 use crate::pci::Address;
 use crate::record::{Stamp, between};
@@ -93,6 +93,7 @@ impl Holder {
             Event::MaybeReleased { .. } => "pciback let it go, or a guest gave it back".to_owned(),
             Event::XenRefused { .. } => "the hypervisor did not register it".to_owned(),
             Event::Damaged { .. } => "a record about it cannot be read".to_owned(),
+            Event::Incident { kind, .. } => incident(*kind),
             Event::Noted { .. } | Event::Unrecognised { .. } => "pciback has it, and says".to_owned(),
             Event::Booted { .. }
             | Event::CommandLine { .. }
@@ -115,6 +116,23 @@ impl Holder {
             Some(format!(", {}.{} s behind {driver}: too late", micros / 1_000_000, micros / 100_000 % 10))
         });
         format!("{LOADED}{}", late.unwrap_or_default())
+    }
+}
+
+/// What an incident is called in a story.
+fn incident(kind: Incident) -> String {
+    match kind {
+        Incident::Permissive => "its configuration space was opened to its guest".to_owned(),
+        Incident::WriteBlocked { offset, size } => {
+            format!("a guest's write of {size} bytes to its configuration space at 0x{offset:x} was dropped")
+        }
+        Incident::MsiFailed => "its message signalled interrupts could not be set up".to_owned(),
+        Incident::OwnershipStolen => "it was given to a guest while another one had it".to_owned(),
+        Incident::ResetStalled => "it did not come back from a reset".to_owned(),
+        Incident::PowerStuck => "it did not change its power state".to_owned(),
+        Incident::Aer => "an error was reported of it".to_owned(),
+        Incident::RemovedInUse => "pciback was taken off it while a guest had it".to_owned(),
+        Incident::AssignFailed(_) => "a guest could not have it".to_owned(),
     }
 }
 

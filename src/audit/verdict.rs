@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claims::Claims;
 use super::facts::finding;
 use super::statuses::Judged;
 use super::{FailOn, Options, Scene};
@@ -35,7 +36,12 @@ fn explains(finding: &Finding) -> bool {
 }
 
 /// Puts the report together, all but the request: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
-pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: Vec<Finding>) -> Report {
+pub(super) fn report(
+    scene: &Scene<'_>,
+    claims: &Claims<'_>,
+    devices: Vec<Judged<'_>>,
+    mut findings: Vec<Finding>,
+) -> Report {
     let options = &scene.case.options;
     accept(options, &mut findings);
     if findings.iter().any(explains) {
@@ -60,7 +66,8 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
     }
     let of = |judged: Judged<'_>| {
         let codes = codes.remove(&judged.address).unwrap_or_default();
-        device(scene, judged, codes, &names)
+        let guests = claims.guests(judged.address);
+        Device { guests: guests.into_iter().map(str::to_owned).collect(), ..device(scene, judged, codes, &names) }
     };
     let devices = devices.into_iter().map(of).collect();
     let hierarchy = hierarchy(scene, &names);
@@ -187,5 +194,6 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
         seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
         seizing: seizing.map(|fact| fact.stamp),
         findings: codes,
+        guests: Vec::new(),
     }
 }

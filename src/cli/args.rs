@@ -1,7 +1,6 @@
 //! What can be typed. Only this file and [`plan`](super::plan) know clap.
 
 mod forecast;
-mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,7 +12,9 @@ use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::timeline::BootChoice;
 
 pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
-pub(super) use watch::{EventFormat, Watch};
+mod scan;
+
+pub(super) use scan::{Boots, Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
 
 const STATUSES: &str = "\
 Exit status:
@@ -47,12 +48,12 @@ pub(super) enum Command {
     /// Audit every boot of every host in saved logs: archives, central log servers
     #[command(after_help = STATUSES)]
     Scan(Box<Scan>),
-    /// Say what a list would come to, by modprobe now and at the next boot, before either happens
-    #[command(after_help = STATUSES)]
-    Plan(Box<PlanFlags>),
     /// Inside a guest, or on its saved log: does it have the PCI devices that it was given?
     #[command(after_help = STATUSES)]
     Guest(Box<Guest>),
+    /// Say what a list would come to, by modprobe now and at the next boot, before either happens
+    #[command(after_help = STATUSES)]
+    Plan(Box<PlanFlags>),
     /// Audit a real captured dom0 that is built in
     Demo(Page),
     /// Say what a finding means and what to do, or tell the whole story of one device
@@ -223,82 +224,42 @@ pub(super) struct Guest {
     pub(super) page: Page,
 }
 
-/// Reads files of any size, packed (gzip, zstd, xz) or not, and directories with all that is below them. Each boot is held
-/// against the list on its own command line unless another one is given. The exit status is that of each host's last boot.
+/// Ends with 0 when it is stopped by SIGTERM or SIGINT. SIGHUP has it open --output anew and look at everything again.
 #[derive(Debug, Flags)]
-pub(super) struct Scan {
-    /// Logs, directories, or `-` for standard input
-    #[arg(value_name = "PATH", required = true)]
-    pub(super) paths: Vec<PathBuf>,
-    /// The hide list for every boot, exactly as the kernel would get it: "(0000:00:1d.0)(00:1d.1)"
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
-    pub(super) hide: Option<OsString>,
-    /// A device that should be pciback's in every boot: 0000:00:1d.0 or 00:1d.0 (repeatable)
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "hide")]
-    pub(super) device: Vec<Address>,
-    /// The devices that a policy file names (TOML), for every boot
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["hide", "device"])]
-    pub(super) policy: Option<PathBuf>,
-    /// Which boots of a host count for the exit status
-    #[arg(long, value_name = "BOOTS", default_value = "last")]
-    pub(super) boot: Boots,
-    /// Leave out boots that ended before: 2026-11-22, "2026-11-22 06:20", "2 days ago" (UTC where no zone is given)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(super) since: Option<String>,
-    /// Judge as of this time: leave out later records
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(super) until: Option<String>,
-    /// Judge this host only, of the hosts in the logs
-    #[arg(long, value_name = "NAME")]
-    pub(super) log_host: Option<String>,
-    /// Believe logs whose form does not say who wrote each line
-    #[arg(long)]
-    pub(super) trust_log: bool,
-    /// The kernel's version, where a log does not say it
-    #[arg(long, value_name = "X.Y")]
-    pub(super) kernel: Option<KernelVersion>,
-    /// How many files, or parts of a file, to read at a time; as many as there are processors by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(super) threads: Option<u16>,
-    /// Decode every line instead of searching for those that matter: slower by far, with the same outcome
-    #[arg(long, hide = true)]
-    pub(super) every_line: bool,
+pub(super) struct Watch {
     #[command(flatten)]
-    pub(super) judgement: Judgement,
-    #[command(flatten)]
-    pub(super) page: ScanPage,
-}
-
-#[derive(Debug, Flags)]
-#[command(next_help_heading = "Output")]
-pub(super) struct ScanPage {
-    /// The form of the report
+    pub(super) request: Request,
+    /// Accept a known finding, everywhere or on one device (repeatable)
+    #[arg(long, value_name = "CODE[@ADDRESS]")]
+    pub(super) ignore: Vec<Ignore>,
+    /// How long an event counts: 30s, 90m, 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(super) event_window: Duration,
+    /// Give up when it does not watch after so many seconds, with exit status 3
+    #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) timeout: Option<u64>,
+    /// The form of the events
     #[arg(long, value_name = "FORM")]
-    pub(super) format: Option<ScanFormat>,
+    pub(super) format: Option<EventFormat>,
     /// The same as --format json
     #[arg(short = 'J', long)]
     pub(super) json: bool,
-    /// Print only how many hosts, boots and devices there are, and how they stand
-    #[arg(long, conflicts_with_all = ["json", "format"])]
-    pub(super) summary: bool,
-    #[command(flatten)]
-    pub(super) paper: Paper,
+    /// Append the events to FILE instead of printing them
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Keep the metrics in FILE current, for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE")]
+    pub(super) textfile: Option<PathBuf>,
+    /// Remember in FILE how far the log was read, and begin with what happened since
+    #[arg(long, value_name = "FILE")]
+    pub(super) resume: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Boots {
-    /// Each host's last boot
-    #[value(alias = "0")]
-    Last,
-    /// All of them
-    All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ScanFormat {
-    /// A row for each host and boot, worst first (default)
-    Table,
-    /// One JSON object a line for each host and boot, as schema/report-1.json describes it
+pub(super) enum EventFormat {
+    /// A line for a person (default)
+    Text,
+    /// One JSON object a line, as schema/event-1.json describes it
     Json,
 }
 

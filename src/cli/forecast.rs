@@ -1,11 +1,9 @@
 //! `plan`: what a list would come to, by modprobe now and at the next boot.
 
-use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use pciback_audit::audit::{self, Asked, Case, Options, conclude, list_in_force};
+use pciback_audit::audit::{self, Asked, Case, conclude, list_in_force};
 use pciback_audit::host::Host as Machine;
 use pciback_audit::render::{plan_json, plan_table};
 use pciback_audit::report::{Code, Expectation, Moment, Plan};
@@ -13,44 +11,10 @@ use pciback_audit::source::{keep, keep_archive, keep_boot_image};
 use pciback_audit::tree::Tree;
 
 use super::CANNOT_SAY;
-use super::args::{PlanFlags, PlanFormat, PlanMoment};
 use super::check::{self, files, now};
-use super::plan::{Host, Plan as Work, Work as Command, conflict, paper};
+use super::plan::{Forecast, Host};
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{Form, Page, complain};
-
-/// A forecast of a load and of the next boot.
-#[derive(Debug)]
-pub(super) struct Forecast {
-    /// The list; the one in force or written down without it.
-    pub(super) list: Option<Vec<u8>>,
-    /// The moment that decides; `None` where the host does.
-    pub(super) moment: Option<Moment>,
-    pub(super) host: Host,
-    pub(super) options: Options,
-    pub(super) timeout: Option<Duration>,
-}
-
-/// What `plan` was asked for.
-pub(super) fn planned(flags: PlanFlags) -> Result<Work, clap::Error> {
-    let form = match (flags.format, flags.json) {
-        (Some(PlanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
-        (Some(PlanFormat::Json), _) | (None, true) => Form::Json,
-        (Some(PlanFormat::Table) | None, false) => Form::Table,
-    };
-    let page = paper(flags.paper, form);
-    let forecast = Forecast {
-        list: flags.hide.map(OsStringExt::into_vec),
-        moment: flags.moment.map(|moment| match moment {
-            PlanMoment::Now => Moment::Now,
-            PlanMoment::Boot => Moment::Boot,
-        }),
-        host: flags.root.map_or(Host::Here, Host::Below),
-        options: Options { kernel: flags.kernel, verbose: page.verbose, ..Options::default() },
-        timeout: flags.timeout.map(Duration::from_secs),
-    };
-    Ok(Work { work: Command::Forecast(forecast), page })
-}
 
 /// Makes the plan and writes it, within the limits.
 pub(super) fn guarded(forecast: Forecast, page: Page) -> u8 {
@@ -64,7 +28,7 @@ pub(super) fn guarded(forecast: Forecast, page: Page) -> u8 {
     };
     watchdog::run(&limits, work, move |why| {
         let outcome = check::unfinished(&why);
-        page.report(&outcome.report, &outcome.complaints, Duration::ZERO)
+        page.report(&outcome.report, &outcome.complaints, std::time::Duration::ZERO)
     })
 }
 

@@ -8,13 +8,17 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use pciback_audit::audit::{Asked, FailOn, Options};
 use pciback_audit::pci::Address;
+use pciback_audit::report::Moment;
 use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
 use super::args::{self, Args, Command};
 use super::request::Request;
 use super::write::{Form, Page};
-use super::{check, when};
+
+mod scan;
+
+pub(super) use scan::{Scan, ScanForm};
 
 /// What is to be done, and how it is to be written.
 #[derive(Debug)]
@@ -29,9 +33,9 @@ pub(super) enum Work {
     Check(Check),
     Watch(Watch),
     Scan(Scan),
-    Forecast(super::forecast::Forecast),
     /// One audit of a guest.
     Guest(Check),
+    Forecast(Forecast),
     Demo,
     Explain(Option<String>),
     /// The story of one device.
@@ -64,27 +68,16 @@ pub(super) struct Watch {
     pub(super) resume: Option<PathBuf>,
 }
 
-/// A scan of saved logs.
+/// A forecast of a load and of the next boot.
 #[derive(Debug)]
-pub(super) struct Scan {
-    /// The work, but for what is requested.
-    pub(super) work: pciback_audit::scan::Scan,
-    pub(super) request: Request,
-    pub(super) form: ScanForm,
-    /// Whether all boots count for the exit status, not just each host's last one.
-    pub(super) all_boots: bool,
+pub(super) struct Forecast {
+    /// The list; the one in force or written down without it.
+    pub(super) list: Option<Vec<u8>>,
+    /// The moment that decides; `None` where the host does.
+    pub(super) moment: Option<Moment>,
+    pub(super) host: Host,
+    pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
-}
-
-/// How a scan is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScanForm {
-    /// A row for each boot.
-    Table,
-    /// An object for each boot.
-    Json,
-    /// Counts.
-    Summary,
 }
 
 /// Where a log comes from.
@@ -117,9 +110,9 @@ impl Plan {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain(explain)) => self::explain(*explain),
             Some(Command::Watch(watch)) => self::watch(*watch),
-            Some(Command::Scan(scan)) => self::scan(*scan),
-            Some(Command::Plan(flags)) => super::forecast::planned(*flags),
+            Some(Command::Scan(scan)) => scan::plan(*scan),
             Some(Command::Guest(guest)) => self::guest(*guest),
+            Some(Command::Plan(flags)) => forecast(*flags),
             Some(Command::Check(check)) => check_plan(*check),
             None => check_plan(args.check),
         }
@@ -150,7 +143,13 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
         verbose: page.verbose,
-        ..common(&judgement)
+        ignore: judgement.ignore,
+        if_requested: judgement.if_requested,
+        fail_on: match judgement.fail_on {
+            args::FailOn::Warning => FailOn::Warning,
+            args::FailOn::Critical => FailOn::Critical,
+        },
+        event_window: judgement.event_window,
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
     let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
@@ -215,65 +214,24 @@ fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
     })
 }
 
-fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
-    let now = check::now();
-    let when = |name: &str, text: Option<String>| {
-        let read = |text: String| when::when(&text, now).map_err(|why| conflict(&format!("{name} {text}: {why}")));
-        text.map(read).transpose()
+fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
+    let form = match (flags.format, flags.json) {
+        (Some(args::PlanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
+        (Some(args::PlanFormat::Json), _) | (None, true) => Form::Json,
+        (Some(args::PlanFormat::Table) | None, false) => Form::Table,
     };
-    let (since, until) = (when("--since", scan.since)?, when("--until", scan.until)?);
-    if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(conflict("standard input (`-`) can be read only once"));
-    }
-    let page = scan.page;
-    let form = match (page.format, page.json) {
-        (Some(args::ScanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
-        (Some(args::ScanFormat::Json), _) | (None, true) => ScanForm::Json,
-        (Some(args::ScanFormat::Table) | None, false) if page.summary => ScanForm::Summary,
-        (Some(args::ScanFormat::Table) | None, false) => ScanForm::Table,
+    let page = paper(flags.paper, form);
+    let forecast = Forecast {
+        list: flags.hide.map(std::ffi::OsString::into_vec),
+        moment: flags.moment.map(|moment| match moment {
+            args::PlanMoment::Now => Moment::Now,
+            args::PlanMoment::Boot => Moment::Boot,
+        }),
+        host: flags.root.map_or(Host::Here, Host::Below),
+        options: Options { kernel: flags.kernel, verbose: page.verbose, ..Options::default() },
+        timeout: flags.timeout.map(Duration::from_secs),
     };
-    let judgement = scan.judgement;
-    let options = Options {
-        log_host: scan.log_host,
-        trust_log: scan.trust_log,
-        kernel: scan.kernel,
-        verbose: page.paper.verbose > 0,
-        ..common(&judgement)
-    };
-    let request = args::Request { hide: scan.hide, device: scan.device, policy: scan.policy, hide_from: None };
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    let scan_plan = Scan {
-        work: pciback_audit::scan::Scan {
-            paths: scan.paths,
-            options,
-            now: Some(now),
-            since,
-            until,
-            threads: scan.threads.map_or_else(processors, usize::from),
-            part: None,
-            every_line: scan.every_line,
-            ..pciback_audit::scan::Scan::default()
-        },
-        request: self::request(request),
-        form,
-        all_boots: scan.boot == args::Boots::All,
-        timeout: judgement.timeout.map(Duration::from_secs),
-    };
-    Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
-}
-
-/// What is the same for every command that judges.
-fn common(judgement: &args::Judgement) -> Options {
-    Options {
-        ignore: judgement.ignore.clone(),
-        if_requested: judgement.if_requested,
-        fail_on: match judgement.fail_on {
-            args::FailOn::Warning => FailOn::Warning,
-            args::FailOn::Critical => FailOn::Critical,
-        },
-        event_window: judgement.event_window,
-        ..Options::default()
-    }
+    Ok(Plan { work: Work::Forecast(forecast), page })
 }
 
 fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
@@ -349,7 +307,7 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     Ok(paper(page.paper, form))
 }
 
-pub(super) fn paper(paper: args::Paper, form: Form) -> Page {
+fn paper(paper: args::Paper, form: Form) -> Page {
     let args::Paper { output, quiet, verbose, color } = paper;
     Page { form, file: output, quiet, verbose: verbose > 0, colour: colour(color) }
 }
@@ -363,7 +321,7 @@ const fn colour(colour: args::Color) -> Option<bool> {
     }
 }
 
-pub(super) fn conflict(message: &str) -> clap::Error {
+fn conflict(message: &str) -> clap::Error {
     Args::command().error(ErrorKind::ArgumentConflict, message)
 }
 

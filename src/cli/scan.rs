@@ -3,17 +3,18 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pciback_audit::render::{Row, Style, json_line, scan_summary, scan_table};
-use pciback_audit::report::{Code, Report, Run, Totals, Verdict};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pciback_audit::render::{CSV_HEADING, Overview, Sheet, csv, json_line, scan_metrics, scan_summary};
+use pciback_audit::report::{Baseline, Changed, Changes, Code, Report, Run, Since, Totals, Verdict};
 use pciback_audit::scan::{Progress, Scanned};
+use pciback_audit::source;
 
 use super::CANNOT_SAY;
 use super::plan::{Scan, ScanForm};
 use super::watchdog::{self, AtSignal, Limits, Stage};
-use super::write::{Page, complain, stdout};
+use super::write::{Page, complain, safe, stdout};
 
 /// Work that is done sooner needs no progress bar.
 const SHORT: Duration = Duration::from_secs(1);
@@ -47,6 +48,13 @@ fn run(scan: &Scan, page: &Page, progress: &Arc<Progress>, stage: &Stage) -> u8 
         Ok(asked) => work.asked = asked,
         Err(why) => return teller.refuse(Code::PolicyUnreadable, why),
     }
+    if let Some(file) = &scan.baseline {
+        stage.enter("reading the baseline");
+        match source::baseline(file) {
+            Ok(baseline) => teller.baseline = Some(baseline),
+            Err(why) => return complain(&format!("--baseline {}: {why}", safe(file)), CANNOT_SAY),
+        }
+    }
     stage.enter("reading the logs");
     let ended = Arc::new(AtomicBool::new(false));
     let bar = show(progress, &ended);
@@ -65,38 +73,60 @@ struct Teller<'a> {
     page: &'a Page,
     /// Who waits for it; none where nobody else can be writing.
     stage: Option<&'a Stage>,
-    style: Style,
+    began: Instant,
     totals: Totals,
-    rows: Vec<Row>,
+    overview: Overview,
     /// What is not written yet.
     text: String,
     /// The worst that counts, and how the process ends for it.
     worst: Option<(Verdict, u8)>,
+    baseline: Option<Baseline>,
+    changes: Vec<Changed>,
+    /// Whether any report was chosen.
+    chosen: bool,
     failure: Option<String>,
 }
 
 impl<'a> Teller<'a> {
+    #[expect(clippy::disallowed_methods, reason = "an edge: how long the scan takes")]
     fn new(scan: &'a Scan, page: &'a Page, stage: Option<&'a Stage>) -> Self {
-        let (totals, rows, text) = (Totals::default(), Vec::new(), String::new());
-        let mut style = page.style();
-        if page.file.is_some() || !std::io::stdout().is_terminal() {
+        let (mut style, terminal) = (page.style(), page.file.is_none() && std::io::stdout().is_terminal());
+        if !terminal {
             style.width = WIDE;
         }
-        Self { scan, page, stage, style, totals, rows, text, worst: None, failure: None }
+        let lines = terminal.then(super::write::height).flatten();
+        let sheet = Sheet { style, lines, all: scan.all, choice: scan.choice.clone(), all_boots: scan.all_boots };
+        Self {
+            scan,
+            page,
+            stage,
+            began: Instant::now(),
+            totals: Totals::default(),
+            overview: Overview::new(sheet),
+            text: if scan.form == ScanForm::Csv { CSV_HEADING.to_owned() } else { String::new() },
+            worst: None,
+            baseline: None,
+            changes: Vec::new(),
+            chosen: false,
+            failure: None,
+        }
     }
 
     /// Takes a report. Says whether anybody wants more: a reader that has gone away has read enough, but what the process
     /// ends with depends on all.
     fn take(&mut self, report: &Report, run: &Run) -> bool {
         self.totals.count(report, run);
-        if (self.scan.all_boots || run.back == 0) && !report.silent {
-            self.worst = self.worst.max(Some((report.verdict, report.exit_status)));
-        }
+        self.judge(report, run);
+        let is_chosen = !report.silent && self.scan.choice.takes(report);
+        self.chosen |= is_chosen;
         match self.scan.form {
-            _ if report.silent => {}
-            ScanForm::Json => self.text.push_str(&json_line(report, Some(run), env!("CARGO_PKG_VERSION"))),
-            ScanForm::Table => self.rows.push(Row::of(report, run, &self.style)),
-            ScanForm::Summary => {}
+            // It counts hosts that are not shown as well.
+            ScanForm::Table => self.overview.take(report, run),
+            ScanForm::Json if is_chosen => {
+                self.text.push_str(&json_line(report, Some(run), env!("CARGO_PKG_VERSION")));
+            }
+            ScanForm::Csv if is_chosen => self.text.push_str(&csv(report, run, &self.scan.choice)),
+            ScanForm::Json | ScanForm::Csv | ScanForm::Prometheus | ScanForm::Summary => {}
         }
         // What may never be written, or only as a whole, is kept.
         let at_once = self.page.file.is_none() && !self.page.quiet;
@@ -108,6 +138,25 @@ impl<'a> Teller<'a> {
             self.text.clear();
         }
         self.failure.is_none()
+    }
+
+    /// Has a report count for the exit status, and compares it with the baseline.
+    fn judge(&mut self, report: &Report, run: &Run) {
+        if report.silent {
+            return;
+        }
+        let counts = self.scan.all_boots || run.back == 0;
+        if counts && !self.scan.only_new_fails {
+            self.worst = self.worst.max(Some((report.verdict, report.exit_status)));
+        }
+        let Some(baseline) = self.baseline.as_mut().filter(|_| run.back == 0) else { return };
+        let changes = baseline.compare(report);
+        if self.scan.only_new_fails {
+            let new = changes.iter().filter(|change| change.since == Since::New).map(|change| change.verdict);
+            let worst = new.max().unwrap_or(Verdict::Ok);
+            self.worst = self.worst.max(Some((worst, worst.exit_status())));
+        }
+        self.changes.extend(changes);
     }
 
     /// Whether it is not too late to write.
@@ -123,14 +172,15 @@ impl<'a> Teller<'a> {
         complain(&why, CANNOT_SAY);
         self.take(&Report::without(code, why, self.scan.work.now), &Run::default());
         self.totals.unreadable = 1;
-        self.lay_out();
+        self.lay_out(false);
         self.page.write(&self.text, false, CANNOT_SAY)
     }
 
     fn end(mut self, scanned: &Scanned) -> u8 {
         self.count(scanned);
         let status = self.status(scanned);
-        self.lay_out();
+        let complaints = self.complaints(scanned);
+        self.lay_out(true);
         if !self.may_write() {
             return CANNOT_SAY;
         }
@@ -140,19 +190,33 @@ impl<'a> Teller<'a> {
         let hushed = (self.page.quiet || self.scan.work.options.if_requested) && status == 0;
         if !hushed {
             let notes = scanned.notes.iter().filter(|_| self.page.verbose);
-            for complaint in self.complaints(scanned).iter().chain(notes) {
+            for complaint in complaints.iter().chain(notes) {
                 complain(complaint, status);
             }
         }
         self.page.write(&self.text, hushed, status)
     }
 
-    /// Makes the text of what is not told boot by boot.
-    fn lay_out(&mut self) {
+    /// Makes the text of what is not told boot by boot, of a scan that came to its end or was refused.
+    fn lay_out(&mut self, ended: bool) {
+        let unseen = self.baseline.as_ref().filter(|_| ended).map(|baseline| {
+            let (rest, unseen) = baseline.rest();
+            self.changes.extend(rest);
+            self.totals.changes = Some(Changes::of(&self.changes));
+            unseen
+        });
         match self.scan.form {
-            ScanForm::Json => {}
-            ScanForm::Table => self.text = scan_table(std::mem::take(&mut self.rows), &self.totals, &self.style),
+            ScanForm::Json | ScanForm::Csv => {}
+            ScanForm::Table => {
+                let changes = unseen.map(|unseen| (std::mem::take(&mut self.changes), unseen));
+                self.text = self.overview.page(&self.totals, changes);
+            }
             ScanForm::Summary => self.text = scan_summary(&self.totals),
+            ScanForm::Prometheus => {
+                let totals = ended.then_some(&self.totals);
+                let version = env!("CARGO_PKG_VERSION");
+                self.text = scan_metrics(totals, self.scan.work.now, version, self.began.elapsed());
+            }
         }
     }
 
@@ -172,6 +236,11 @@ impl<'a> Teller<'a> {
         if self.totals.boots == 0 && !scanned.stopped {
             let time = if since.or(*until).is_some() { " in that time" } else { "" };
             complaints.push(format!("no boot in these logs says anything of pciback{time}"));
+        }
+        let choice = &self.scan.choice;
+        let chooses = !(choice.hosts.is_empty() && choice.verdicts.is_empty() && choice.only.is_empty());
+        if chooses && !self.chosen && self.totals.boots > 0 {
+            complaints.push(format!("no boot of {} is what was chosen", self.totals.boots));
         }
         complaints
     }
@@ -217,9 +286,12 @@ fn follow(progress: &Progress, ended: &AtomicBool) {
         std::thread::sleep(TICK);
         gone += TICK;
         if gone >= SHORT {
-            let bar = bar.get_or_insert_with(self::bar);
-            bar.set_length(progress.total.load(Ordering::Relaxed));
-            bar.set_position(progress.done.load(Ordering::Relaxed));
+            let (done, total) = (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed));
+            let bar = bar.get_or_insert_with(|| self::bar(total > 0));
+            // Where parts of a file meet, some bytes are read twice.
+            bar.set_length(total.max(done));
+            bar.set_position(done);
+            bar.set_message(pace(done, total, gone));
         }
     }
     if let Some(bar) = bar {
@@ -227,8 +299,36 @@ fn follow(progress: &Progress, ended: &AtomicBool) {
     }
 }
 
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left");
+/// A bar; of what has no known end, how much was read.
+fn bar(has_end: bool) -> ProgressBar {
+    let template = if has_end { "{bar:30} {bytes} of {total_bytes}, {msg}" } else { "{spinner} {bytes}, {msg}" };
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    bar.with_style(style.unwrap_or_else(|_wrong| ProgressStyle::default_bar()))
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_wrong| ProgressStyle::default_bar()))
+}
+
+/// How fast the files are read, in bytes as they are stored, and how long the rest takes at that rate. A rate of the last moment
+/// would jump: a packed file takes many times as long as a plain one.
+fn pace(done: u64, total: u64, gone: Duration) -> String {
+    let seconds = gone.as_secs().max(1);
+    let rate = format!("{}/s", HumanBytes(done / seconds));
+    match total.checked_sub(done).filter(|_| done > 0 && total > 0) {
+        Some(left) => {
+            let left = u128::from(left) * gone.as_millis() / u128::from(done) / 1000;
+            format!("{rate}, {} left", HumanDuration(Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX))))
+        }
+        None => rate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_the_bytes_on_the_disk() {
+        let gone = Duration::from_secs(10);
+        assert_eq!(pace(10 << 20, 40 << 20, gone), "1.00 MiB/s, 30 seconds left");
+        assert_eq!((pace(10 << 20, 0, gone).as_str(), pace(0, 5, gone).as_str()), ("1.00 MiB/s", "0 B/s"));
+        assert_eq!(pace(6, 5, gone), "0 B/s");
+    }
 }

@@ -96,6 +96,11 @@ impl Page {
     }
 }
 
+/// How many lines the terminal has.
+pub(super) fn height() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(_, height)| usize::from(height.0)).filter(|height| *height > 0)
+}
+
 /// Whether the locale says that UTF-8 is understood: the first of these variables that is set decides (locale(7)).
 fn is_utf8() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());

@@ -1,5 +1,6 @@
 //! The PCI core about devices of pciback, and what devices there are at all.
 
+use super::incident::{self, aer, power_stuck, reset_stalled};
 use super::{Event, Message, noted};
 
 pub(super) const MESSAGES: &[Message] = &[
@@ -37,22 +38,12 @@ pub(super) const MESSAGES: &[Message] = &[
             "{k}BAR {n} {*}: not claimed; can't enable device",
             "{k}device not available {*}",
             "{k}Error enabling bridge ({n}), continuing",
-            "{k}not ready {n}ms after {*}",
+            "{k}not ready {n}ms after {*}; waiting",
             "{k}ready {n}ms after {*}",
-            "{k}timed out waiting for pending transaction; {*}",
-            "{k}transaction is not cleared; {*}",
-            "{k}Refused to change power state{*}",
-            "{k}refused to change power state{*}",
-            "{k}can't change power state{*}",
-            "{k}Unable to change power state{*}",
-            "{k}invalid power transition {*}",
-            "{k}Failed to return from FLR",
             "{k}Required additional {*}",
             "{k}unlocked secondary bus reset via: {*}",
             "{k}resetting",
             "{k}reset done",
-            "{k}AER: {*}",
-            "{k}PCIe Bus Error: {*}",
             "{k}Failed to delete - passthrough or MSI/MSI-X might fail!",
         ],
         read: noted,
@@ -61,8 +52,68 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &[
             "pciback 0000:00:0a.0: BAR 4 [mem size 0x00004000 64bit pref]: not assigned; can't enable device",
             "pciback 0000:00:0a.0: can't enable device: BAR 4 [mem size 0x00004000 64bit pref] not assigned",
+            "pciback 0000:05:00.0: not ready 1023ms after FLR; waiting",
+        ],
+    },
+    Message {
+        texts: &[
+            "{k}not ready {n}ms after {*}; giving up",
+            "{k}timed out waiting for pending transaction; {*}",
+            "{k}transaction is not cleared; {*}",
+            "{k}Failed to return from FLR",
+        ],
+        read: reset_stalled,
+        levels: &[],
+        source: "drivers/pci/pci.c pci_dev_wait, pcie_flr, pci_af_flr, each in some of 2.6.32 to 7.1 (warn, err)",
+        examples: &[
             "pciback 0000:05:00.0: not ready 65535ms after FLR; giving up",
+            "pciback 0000:05:00.0: timed out waiting for pending transaction; performing function level reset anyway",
+        ],
+    },
+    Message {
+        texts: &[
+            "{k}Refused to change power state{*}",
+            "{k}refused to change power state{*}",
+            "{k}can't change power state{*}",
+            "{k}Unable to change power state{*}",
+            "{k}invalid power transition {*}",
+        ],
+        read: power_stuck,
+        levels: &[],
+        source: "drivers/pci/pci.c pci_raw_set_power_state, pci_power_up, each in some of 2.6.32 to 7.1",
+        examples: &[
             "pciback 0000:05:00.0: Unable to change power state from D3cold to D0, device inaccessible",
+            "pciback 0000:05:00.0: Refused to change power state, currently in D3",
+        ],
+    },
+    Message {
+        texts: &[
+            "{c}not ready {n}ms after {*}; giving up",
+            "{c}timed out waiting for pending transaction; {*}",
+            "{c}transaction is not cleared; {*}",
+            "{c}Failed to return from FLR",
+            "{c}Refused to change power state{*}",
+            "{c}refused to change power state{*}",
+            "{c}can't change power state{*}",
+            "{c}Unable to change power state{*}",
+            "{c}invalid power transition {*}",
+        ],
+        read: incident::of_core,
+        levels: &[],
+        source: "the same about a device that no driver has",
+        examples: &[
+            "pci 0000:05:00.0: not ready 65535ms after bus reset; giving up",
+            "pci 0000:05:00.0: refused to change power state from D3hot to D0",
+        ],
+    },
+    Message {
+        texts: &["{k}AER: {*}", "{k}PCIe Bus Error: {*}"],
+        read: aer,
+        levels: &[],
+        source: "drivers/pci/pcie/{aer,err}.c, 2.6.32 to 7.1",
+        examples: &[
+            "pciback 0000:05:00.0: PCIe Bus Error: severity=Uncorrected (Non-Fatal), type=Transaction Layer, (Requester ID)",
+            "pciback 0000:05:00.0: AER: can't recover (no error_detected callback)",
         ],
     },
     Message {

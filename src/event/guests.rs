@@ -1,6 +1,7 @@
 //! pciback's messages about guests: who was given what, and what went wrong with it.
 
-use super::{Event, Found, Message, bound, noted};
+use super::incident::{msi_failed, ownership_stolen, write_blocked};
+use super::{Event, Found, Message};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
@@ -32,7 +33,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         texts: &["{p}Stealing ownership from dom{n}.", "{p}device has been assigned to another domain! {*}"],
-        read: bound,
+        read: ownership_stolen,
         levels: &[],
         source: "xenbus.c xen_pcibk_export_device, 3.3 to 7.1 (err); the other text 2.6.32 and 3.1",
         examples: &[
@@ -72,7 +73,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         // It goes on with advice, over several lines.
         texts: &["{p}Driver tried to write to a read-only configuration space field at offset {*}"],
-        read: noted,
+        read: write_blocked,
         levels: &[],
         source: "conf_space.c xen_pcibk_config_write, 2.6.18 to 7.1 (warn)",
         examples: &[
@@ -83,6 +84,23 @@ pub(super) const MESSAGES: &[Message] = &[
         texts: &[
             "{p}error enabling MSI for guest {n}: err {n}",
             "{p}error enabling MSI-X for guest {n}: err {n}!",
+            "{m}error enabling MSI for guest {n}: err {n}",
+            "{m}error enabling MSI-X for guest {n}: err {n}!",
+            "{m}failed to enable MSI-X: err {n}!",
+            "{p}xen map irq failed {n} for {n} domain",
+        ],
+        read: msi_failed,
+        levels: &[],
+        source: "pciback_ops.c, 3.1 to 7.1 (up to 5.7 printk with the device in the text); arch/x86/pci/xen.c, 3.1 to 7.1",
+        examples: &[
+            "pciback 0000:00:1d.0: xen_pciback: error enabling MSI for guest 3: err -22",
+            "xen_pciback: 0000:00:1d.0: error enabling MSI-X for guest 4: err -28!",
+            "xen-pciback: 0000:00:1d.0: failed to enable MSI-X: err -22!",
+            "pciback 0000:00:14.3: xen map irq failed -19 for 1 domain",
+        ],
+    },
+    Message {
+        texts: &[
             "{p}driver data not found{+}",
             "{p}cannot enable memory-write-invalidate {*}",
             "{p}Unsupported header type {n}!",
@@ -90,22 +108,16 @@ pub(super) const MESSAGES: &[Message] = &[
             "{p}xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
             "{p}pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
             "{p}pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
-            "{p}xen map irq failed {n} for {n} domain",
         ],
         read: |found| Some(Event::Noted { address: found.device? }),
         levels: &[],
-        source: "conf_space_header.c, pciback_ops.c, arch/x86/pci/xen.c, each in some of 2.6.18 to 7.1",
+        source: "conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1",
         examples: &[
-            "pciback 0000:00:1d.0: xen_pciback: error enabling MSI for guest 3: err -22",
             "pciback 0000:00:1d.0: xen_pciback: xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",
-            "pciback 0000:00:14.3: xen map irq failed -19 for 1 domain",
         ],
     },
     Message {
         texts: &[
-            "{m}error enabling MSI for guest {n}: err {n}",
-            "{m}error enabling MSI-X for guest {n}: err {n}!",
-            "{m}failed to enable MSI-X: err {n}!",
             "{m}driver data not found for {a}",
             "{m}cannot enable memory-write-invalidate {*}",
             "{m}Unsupported header type {n}!",
@@ -113,10 +125,7 @@ pub(super) const MESSAGES: &[Message] = &[
         read: noted_or_remark,
         levels: &[],
         source: "pciback_ops.c, conf_space_header.c, 3.1 to 5.7 (printk with the address in the text)",
-        examples: &[
-            "xen_pciback: 0000:00:1d.0: error enabling MSI-X for guest 4: err -28!",
-            "xen_pciback: xen-pciback: driver data not found for 0000:00:1d.0",
-        ],
+        examples: &["xen_pciback: xen-pciback: driver data not found for 0000:00:1d.0"],
     },
     Message {
         texts: &["error enable msi for guest {x} status {x}", "error enable msi-x for guest {x} status {x}"],

@@ -11,6 +11,7 @@ mod device_core;
 mod frontend;
 mod guests;
 mod holders;
+mod incident;
 mod marks;
 mod opening;
 mod pciback;
@@ -21,6 +22,7 @@ mod unknown;
 mod user_space;
 
 pub use frontend::{Frontend, GuestKind};
+pub use incident::{Incident, Refusal};
 pub use recogniser::Recogniser;
 
 use std::sync::Arc;
@@ -110,10 +112,21 @@ pub enum Event {
         /// The device.
         address: Address,
     },
+    /// Something that changes no state, and that a finding is about.
+    Incident {
+        /// The device.
+        address: Address,
+        /// The kind.
+        kind: Incident,
+        /// Whether the driver core names pciback in front, so that the device is bound to it.
+        bound: bool,
+    },
     /// pciback was unbound from a device that a guest still had.
     RemovedInUse {
         /// The device.
         address: Address,
+        /// The guest, from 3.19 on.
+        domid: Option<u32>,
     },
     /// A driver other than pciback speaks about the device: at that moment it is bound to it.
     HeldBy {
@@ -210,7 +223,8 @@ impl Event {
             | Self::SettingUp { address }
             | Self::Assigned { address, .. }
             | Self::Noted { address }
-            | Self::RemovedInUse { address }
+            | Self::RemovedInUse { address, .. }
+            | Self::Incident { address, .. }
             | Self::Bound { address }
             | Self::Released { address }
             | Self::MaybeReleased { address }
@@ -243,6 +257,7 @@ impl Event {
                 | Self::Bridge { .. }
                 | Self::HeldBy { .. }
                 | Self::XenRefused { .. }
+                | Self::Incident { bound: false, .. }
                 | Self::NotDom0 { .. }
                 | Self::Frontend { .. }
                 | Self::BootEnds
@@ -370,8 +385,4 @@ impl<'a> Found<'a> {
 
 fn noted(found: &Found<'_>) -> Option<Event> {
     Some(Event::Noted { address: found.address()? })
-}
-
-fn bound(found: &Found<'_>) -> Option<Event> {
-    Some(Event::Bound { address: found.address()? })
 }

@@ -1,5 +1,6 @@
 //! pciback's own messages about taking devices and letting them go (drivers/xen/xen-pciback/pci_stub.c and xenbus.c).
 
+use super::incident::{aer, msi_failed, permissive};
 use super::{Event, Found, Message, Stage, noted};
 use crate::pci::Errno;
 
@@ -105,7 +106,7 @@ pub(super) const MESSAGES: &[Message] = &[
             "****** removing device {a} while still in-use! ******",
             "****** removing device {a} while still in-use by domain {n}! ******",
         ],
-        read: |found| Some(Event::RemovedInUse { address: found.address()? }),
+        read: |found| Some(Event::RemovedInUse { address: found.address()?, domid: found.number(0) }),
         levels: &[],
         source: "pci_stub.c pcistub_remove, all versions (warn); with the domain from 3.19",
         examples: &[
@@ -166,19 +167,28 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         texts: &[
-            "{p}MSI-X preparation failed ({n})",
             "{p}Could not store PCI conf saved state!",
             "{p}Fail to get gsi info!",
-            "{p}enabling permissive mode configuration space accesses!",
             "{p}permissive mode is potentially unsafe!",
         ],
         read: noted,
         levels: &[],
-        source: "pci_stub.c and conf_space.c: warnings while a device is taken or opened up, 3.4 to 7.1",
-        examples: &[
-            "pciback 0000:00:1d.0: xen_pciback: permissive mode is potentially unsafe!",
-            "pciback 0000:00:1d.0: MSI-X preparation failed (-6)",
-        ],
+        source: "pci_stub.c: warnings while a device is taken or opened up, in all versions or from 3.4 on",
+        examples: &["pciback 0000:00:1d.0: xen_pciback: Could not store PCI conf saved state!"],
+    },
+    Message {
+        texts: &["{p}MSI-X preparation failed ({n})"],
+        read: msi_failed,
+        levels: &[],
+        source: "pci_stub.c pcistub_init_device, 3.8 to 7.1 (err)",
+        examples: &["pciback 0000:00:1d.0: MSI-X preparation failed (-6)"],
+    },
+    Message {
+        texts: &["{p}enabling permissive mode configuration space accesses!"],
+        read: permissive,
+        levels: &[],
+        source: "pci_stub.c permissive_store, all versions (warn)",
+        examples: &["pciback 0000:00:1d.0: xen_pciback: enabling permissive mode configuration space accesses!"],
     },
     Message {
         texts: &[
@@ -196,7 +206,7 @@ pub(super) const MESSAGES: &[Message] = &[
             "{p}error {n} when end xenbus transaction",
             "{p}device is NULL when do AER recovery/kill_domain",
         ],
-        read: noted,
+        read: aer,
         levels: &[],
         source: "pci_stub.c, AER recovery callbacks, 2.6.32 to 7.1 (err)",
         examples: &[

@@ -171,6 +171,7 @@ impl Chronicle {
             | Event::Bound { .. }
             | Event::Noted { .. }
             | Event::XenRefused { .. }
+            | Event::Incident { .. }
             | Event::Unrecognised { .. } => self.device(heard, order),
             Event::Damaged { address } => {
                 if address.is_none() {
@@ -188,14 +189,22 @@ impl Chronicle {
     }
 
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
-        let Some(address) = heard.event.address() else { return };
         let Self { history, live, .. } = self;
+        let Some(address) = heard.event.address() else {
+            if matches!(heard.event, Event::AssignFailed { .. }) {
+                history.incidents.note_guest(heard);
+            }
+            return;
+        };
         if history.trails.len() >= MOST_DEVICES && !history.trails.contains_key(&address) {
             history.beyond += 1;
             return;
         }
         let gaps = history.gaps.places;
         let trail = history.trails.entry(address).or_default();
+        if !history.incidents.hear(heard, address, trail) {
+            history.beyond += 1;
+        }
         if heard.event.is_pciback() {
             live.insert(address);
         }
@@ -232,11 +241,15 @@ impl Chronicle {
             Event::Unrecognised { failing, .. } => trail.unsure |= failing,
             Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
             Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
-            Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } => trail.bind(heard, gaps),
+            Event::Bound { .. }
+            | Event::SettingUp { .. }
+            | Event::Noted { .. }
+            | Event::Incident { bound: true, .. } => trail.bind(heard, gaps),
             Event::Booted { .. }
             | Event::CommandLine { .. }
             | Event::Found { .. }
             | Event::Bridge { .. }
+            | Event::Incident { bound: false, .. }
             | Event::ListRefused { .. }
             | Event::ParameterRefused { .. }
             | Event::BackendReady

@@ -5,9 +5,11 @@
 
 mod chronicle;
 mod heard;
+mod incidents;
 mod trail;
 
 pub use chronicle::{Chronicle, is_settled};
+pub use incidents::{IncidentLog, Incidents};
 pub use trail::Trail;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +60,8 @@ pub struct History {
     pub last_seizing: Option<Stamp>,
     /// Records of pciback that cannot be read and name no device: any device may be meant. The first of them.
     pub damaged: Option<Arc<Fact>>,
+    /// What happened to devices without changing who has them.
+    pub incidents: IncidentLog,
     /// Records about devices beyond the number that is kept.
     pub beyond: u64,
 }

@@ -4,6 +4,7 @@ mod address;
 mod errno;
 mod ids;
 mod kernel;
+pub mod register;
 
 pub use address::{Address, AddressError, Pattern};
 pub use errno::Errno;

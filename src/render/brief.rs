@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::pci::Address;
 use crate::report::{Code, Device, Finding, Report, Severity, Stated, Status, Verdict};
 
 /// What explains every device, and what else is often met, in fewer words than elsewhere.
@@ -84,14 +85,26 @@ pub(super) fn outcome(report: &Report) -> Option<String> {
     }
 }
 
-/// What is not as it should be, worst first, and how many devices are not but were accepted. What is about no device
-/// comes before the devices that it may explain; a finding that only says why a device has its status is not said again.
-pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
-    let mut found: Vec<(Verdict, bool, String)> = Vec::new();
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Fault {
+    pub(super) verdict: Verdict,
+    /// The device it is about; none for what may explain all of them.
+    pub(super) address: Option<Address>,
+    pub(super) words: String,
+    /// The finding that says it; none for the status of a device.
+    pub(super) code: Option<Code>,
+}
+
+/// What is not as it should be, worst first, and how many devices are not but were accepted, of the devices that `asked` says.
+/// What is about no device comes before the devices that it may explain; a finding that only says why a device has its status
+/// is not said again.
+pub(super) fn faults(report: &Report, asked: &dyn Fn(Address) -> bool) -> (Vec<Fault>, usize) {
+    let mut found: Vec<Fault> = Vec::new();
     let mut accepted = 0;
     let stated = Stated::by(&report.findings);
     let mut shown = BTreeMap::new();
-    for device in report.devices.iter().filter(|device| device.requested) {
+    for device in report.devices.iter().filter(|device| device.requested && asked(device.address)) {
         if device.status.verdict() == Verdict::Ok {
             continue;
         }
@@ -101,28 +114,42 @@ pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
             continue;
         }
         shown.insert(device.address, verdict);
-        found.push((verdict, true, format!("{} {}", device.address.short(), state(device))));
+        found.push(Fault { verdict, address: Some(device.address), words: state(device), code: None });
     }
     let mut said: BTreeSet<_> = found.iter().cloned().collect();
     for finding in report.findings.iter().filter(|finding| counts(finding)) {
         let verdict = finding.severity.verdict();
-        let entry = match finding.address {
+        let words = match finding.address {
+            Some(address) if !asked(address) => continue,
             Some(address) if shown.get(&address).is_some_and(|worst| *worst >= verdict) => continue,
-            Some(address) => (verdict, true, format!("{} {}", address.short(), finding.code)),
-            None => (verdict, false, words(finding)),
+            Some(_) => finding.code.name().to_owned(),
+            None => words(finding),
         };
-        if said.insert(entry.clone()) {
-            found.push(entry);
+        let fault = Fault { verdict, address: finding.address, words, code: Some(finding.code) };
+        if said.insert(fault.clone()) {
+            found.push(fault);
         }
     }
     // Stable: within these, devices stay in the order of their addresses and findings in that of the report.
-    found.sort_by_key(|(verdict, is_device, _)| (std::cmp::Reverse(*verdict), *is_device));
-    (found.into_iter().map(|(.., text)| text).collect(), accepted)
+    found.sort_by_key(|fault| (std::cmp::Reverse(fault.verdict), fault.address.is_some()));
+    (found, accepted)
+}
+
+/// The faults of all devices in words.
+pub(super) fn wrong(report: &Report) -> (Vec<String>, usize) {
+    let (found, accepted) = faults(report, &|_| true);
+    (found.iter().map(phrase).collect(), accepted)
+}
+
+/// A fault, and of which device.
+pub(super) fn phrase(fault: &Fault) -> String {
+    fault.address.map_or_else(|| fault.words.clone(), |address| format!("{} {}", address.short(), fault.words))
 }
 
 fn state(device: &Device) -> String {
     match (&device.status, &device.driver) {
         (Status::Held, Some(driver)) => format!("held by {driver}"),
+        (Status::Missing, Some(driver)) => format!("missing, {driver} has it"),
         (Status::Lost { by_hand: true }, _) => "released by hand".to_owned(),
         (Status::Lost { by_hand: false }, Some(driver)) => format!("lost to {driver}"),
         (status, _) => status.name().to_owned(),

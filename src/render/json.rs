@@ -105,6 +105,7 @@ struct Device<'a> {
     id: Option<String>,
     name: Option<&'a str>,
     label: Option<&'a str>,
+    guests: Vec<&'a str>,
     last_guest: Option<LastGuest>,
     seized_at: Option<String>,
     findings: Vec<&'static str>,
@@ -220,7 +221,8 @@ pub(super) fn spell_out(text: String) -> String {
 }
 
 fn boot(report: &Report, run: &Run) -> Boot {
-    let time = |stamp: Option<&Stamp>| stamp.and_then(time::wall);
+    // Without a year or a zone, the log names no instant.
+    let time = |stamp: Option<&Stamp>| stamp.and_then(time::instant).map(time::date);
     Boot {
         number: i64::try_from(run.back).map_or(i64::MIN, |back| -back),
         began: time(run.first.as_ref()),
@@ -268,6 +270,7 @@ fn device(device: &report::Device) -> Device<'_> {
         id: device.id.map(|id| id.to_string()),
         name: device.name.as_deref(),
         label: device.label.as_deref(),
+        guests: device.guests.iter().map(String::as_str).collect(),
         last_guest: device
             .last_guest
             .as_ref()

@@ -26,7 +26,7 @@ pub use nagios::{nagios, nagios_unknown};
 pub use plain::plain;
 pub use plan::{plan_json, plan_table};
 pub use prometheus::prometheus;
-pub use scan::{Row, scan_summary, scan_table};
+pub use scan::{CSV_HEADING, Overview, Sheet, csv, scan_metrics, scan_summary};
 pub use story::device_story;
 pub use table::{Style, table};
 pub use text::escape;

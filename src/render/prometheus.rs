@@ -12,14 +12,14 @@ use super::text::escape;
 use crate::report::{Device, Report, Status};
 
 /// One metric: its name behind the prefix, what it means, and its samples.
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-    samples: Vec<Sample>,
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) samples: Vec<Sample>,
 }
 
 /// Label names and values, and the value.
-type Sample = (Vec<(&'static str, String)>, String);
+pub(super) type Sample = (Vec<(&'static str, String)>, String);
 
 /// The report as metrics of a program of this `version` that took `duration`.
 pub fn prometheus(report: &Report, version: &str, duration: Duration) -> String {
@@ -110,11 +110,13 @@ fn run(report: &Report, version: &str, duration: Duration) -> Vec<Metric> {
     metrics
 }
 
-fn single(name: &'static str, help: &'static str, value: String) -> Metric {
+/// A metric of one sample.
+pub(super) fn single(name: &'static str, help: &'static str, value: String) -> Metric {
     Metric { name, help, samples: vec![(Vec::new(), value)] }
 }
 
-fn block(metric: &Metric) -> String {
+/// A metric as text.
+pub(super) fn block(metric: &Metric) -> String {
     let Metric { name, help, samples } = metric;
     let mut text = format!("# HELP pciback_audit_{name} {help}\n# TYPE pciback_audit_{name} gauge\n");
     for (labels, value) in samples {

@@ -48,6 +48,7 @@ pub(super) fn device(slot: u8, status: Status, driver: Option<&str>) -> Device {
         id: None,
         name: None,
         label: None,
+        guests: Vec::new(),
         last_guest: None,
         seized_at: None,
         seizing: None,

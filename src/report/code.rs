@@ -56,9 +56,22 @@ codes! {
     Refused = "refused": "pciback refuses devices of this kind.",
     ReleasedByHand = "released-by-hand": "The device was taken off pciback's own list.",
     LostAfterSeize = "lost-after-seize": "pciback had the device, and has lost it.",
+    TakenFromGuest = "taken-from-guest": "pciback was unbound from the device while a guest had it.",
     Unrequested = "unrequested": "pciback has a device that the list does not name.",
     VisibleByDesign = "visible-by-design": "Seized devices stay visible in dom0's lspci.",
     XenRefused = "xen-refused": "The hypervisor did not register the device, so that no guest can have it.",
+    ResetStalled = "reset-stalled": "The device did not come back from a reset.",
+    PowerStuck = "power-stuck": "The device did not change its power state.",
+    AerError = "aer-error": "PCI Express reported an error of the device.",
+    InUse = "in-use": "A guest was given the device.",
+    GuestWantsUnseized = "guest-wants-unseized": "A guest is to be given a device that pciback does not have.",
+    GuestClash = "guest-clash": "Several guests are to be given the same device.",
+    AssignFailed = "assign-failed": "A guest could not have the device.",
+    ConfigWriteBlocked = "config-write-blocked": "pciback dropped a guest's write to the device's configuration space.",
+    PermissiveOn = "permissive-on": "A guest may write to all of the device's configuration space.",
+    MsiFailed = "msi-failed": "The device's message-signalled interrupts could not be set up.",
+    UnsafeRemoval = "unsafe-removal": "pciback was unbound from the device while a guest had it, and has it again.",
+    OwnershipStolen = "ownership-stolen": "A guest was given the device while another one was noted as its owner.",
     IommuOff = "iommu-off": "The hypervisor's IOMMU is off.",
     InterruptRemappingOff = "interrupt-remapping-off": "The hypervisor does not remap interrupts.",
     DmaFault = "dma-fault": "The IOMMU blocked what the device did.",
@@ -113,6 +126,7 @@ impl Code {
                 | Self::Refused
                 | Self::ReleasedByHand
                 | Self::LostAfterSeize
+                | Self::TakenFromGuest
         )
     }
 }

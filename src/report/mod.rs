@@ -1,6 +1,8 @@
 //! What an audit concludes: a status per device, findings with their proof, one verdict. Data only; `render` writes it.
 
+mod baseline;
 mod change;
+mod choice;
 mod code;
 mod evidence;
 mod forecast;
@@ -10,7 +12,9 @@ mod status;
 mod story;
 mod verdict;
 
+pub use baseline::{Baseline, Changed, Changes, Found, Judged, Since, Subject};
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
+pub use choice::{Choice, Glob};
 pub use code::Code;
 pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
@@ -148,6 +152,8 @@ pub struct Device {
     pub name: Option<String>,
     /// A site's own name for it, from a policy.
     pub label: Option<String>,
+    /// The guests whose configurations name it.
+    pub guests: Vec<String>,
     /// The guest that last had it, and when.
     pub last_guest: Option<LastGuest>,
     /// When it was seized, where that can be said as a date.

@@ -1,6 +1,6 @@
 //! What there is to say of many reports at once.
 
-use super::{Report, Verdict};
+use super::{Changes, Report, Verdict};
 use crate::record::Stamp;
 
 /// One boot of a host, as the logs hold it.
@@ -78,6 +78,8 @@ pub struct Totals {
     pub unattributed: u64,
     /// Files that could not be read, and pieces of files.
     pub unreadable: u64,
+    /// What became of the problems of the baseline, where there is one.
+    pub changes: Option<Changes>,
     /// Whether it was interrupted: then all of this is of what had been read.
     pub partial: bool,
 }

@@ -90,6 +90,17 @@ impl Status {
         }
     }
 
+    /// What a status of this name does to the verdict. `lost` may have been by hand: only a finding says so. Of a name that is
+    /// not known, nothing is.
+    pub fn verdict_named(name: &str) -> Verdict {
+        match name {
+            "seized" | "bridge" => Verdict::Ok,
+            "unrequested" => Verdict::Warning,
+            "held" | "unbound" | "absent" | "failed" | "lost" | "missing" => Verdict::Critical,
+            _ => Verdict::Unknown,
+        }
+    }
+
     /// What it does to the verdict beside these findings, as the status of the device at `address`. One that says what the
     /// status says speaks for it: an accepted one is accepted for both, one that a policy weighs is weighed for both.
     pub fn verdict_by(&self, address: Address, stated: &Stated) -> Verdict {

@@ -72,6 +72,11 @@ impl Severity {
         }
     }
 
+    /// The severity of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Critical, Self::Unknown, Self::Warning, Self::Info].into_iter().find(|severity| severity.name() == name)
+    }
+
     /// What it does to the verdict.
     pub const fn verdict(self) -> Verdict {
         match self {

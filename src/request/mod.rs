@@ -7,6 +7,7 @@ pub mod argument;
 pub mod arguments;
 pub mod boot_loader;
 pub mod cmdline;
+pub mod guests;
 pub mod hide;
 pub mod loading;
 pub mod logged;

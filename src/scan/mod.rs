@@ -9,6 +9,7 @@
 //! A search (`sieve`) finds the lines that can say something, `picker` adds a few witnesses, and all of them go through the
 //! decoder, the timeline and the judge of `check`. Nothing here knows what a line means.
 
+mod folders;
 mod judge;
 mod lines;
 mod members;
@@ -123,6 +124,7 @@ impl Scan {
         let unread = unreadable(&logs, &failures, &obstacles);
         scanned.unreadable = unread.len();
         scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();
+        scanned.notes.append(&mut folders::notes(&sets));
         let mut wanted = true;
         for why in unread {
             wanted = wanted && sink(&Report::unreadable(why, self.now), &Run::default());

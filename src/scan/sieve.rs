@@ -230,8 +230,23 @@ fn is_address(block: &[u8], at: usize) -> bool {
     AFTER.contains(after) && digits.iter().all(is_digit) && !is_idle_talk(before, *after, text)
 }
 
-/// What the PCI core says of a device that matters: it was found, it is a bridge, Xen refused it.
-const CORE: [&[u8]; 4] = [b" [", b" PCI bridge to ", b" Failed to add", b" not registering with Xen"];
+/// What the PCI core says of a device that matters: it was found, it is a bridge, Xen refused it, it does not come back from a
+/// reset or does not change its power state.
+const CORE: [&[u8]; 13] = [
+    b" [",
+    b" PCI bridge to ",
+    b" Failed to add",
+    b" not registering with Xen",
+    b" not ready ",
+    b" timed out waiting for pending",
+    b" transaction is not cleared",
+    b" Failed to return from FLR",
+    b" Refused to change power",
+    b" refused to change power",
+    b" can't change power",
+    b" Unable to change power",
+    b" invalid power transition",
+];
 
 /// What else the PCI core says of a device. At boot these are many
 /// lines. It is no driver, and where it names pciback the line is found by that name.

@@ -12,7 +12,7 @@ use super::inside::{Entry, Inside, Kind, Place};
 use crate::pci::Address;
 use crate::request::register::PLACES;
 use crate::tree::{Known, Node, Tree};
-use rows::Take::{Contents, Link};
+use rows::Take::{Contents, Files, Link};
 use rows::{ALLOWED, ARCHIVE, GUEST, LONG, Row, SELDOM, Take};
 
 /// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
@@ -91,14 +91,17 @@ impl Keeper {
 
     fn take(&mut self, path: &str, take: Take) {
         // What is asked for by its `.` is the directory, wherever a link leads to it.
-        let follow = matches!(take, Contents(_)) || path.ends_with("/.");
+        let follow = matches!(take, Contents(_) | Files(_)) || path.ends_with("/.");
         let Some(entry) = self.walk(path, follow) else { return };
         let node = match (take, &entry.kind) {
             (Link, Kind::Link(target)) => Node::Link(target.clone()),
             (Link, Kind::Directory) => Node::Directory,
             (Link, Kind::File | Kind::Special | Kind::Null) => Node::Unreadable("is not a link".to_owned()),
-            (Contents(_), Kind::Null) => Node::File(Vec::new()),
-            (Contents(most), _) => self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File),
+            (Files(_), Kind::Directory) => return,
+            (Contents(_) | Files(_), Kind::Null) => Node::File(Vec::new()),
+            (Contents(most) | Files(most), _) => {
+                self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File)
+            }
         };
         if node == Node::Directory && self.tree.list(&entry.path) != Known::Absent {
             return;

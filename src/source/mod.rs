@@ -5,6 +5,7 @@
 //! ([`Inside`]), and what could not be read is said, never left out.
 
 mod archive;
+mod baseline;
 mod boot_image;
 mod contents;
 mod destination;
@@ -28,6 +29,7 @@ mod uevent;
 mod unpack;
 
 pub(crate) use archive::{Role, role};
+pub use baseline::baseline;
 pub use boot_image::keep_boot_image;
 pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;

@@ -38,10 +38,11 @@ fn device_line(device: &Device) -> String {
     let driver = device.driver.as_deref().unwrap_or("no driver");
     let id = device.id.map_or("?".to_owned(), |id| id.to_string());
     let covered = device.covered_by.as_deref().unwrap_or("nothing");
+    let named = if device.guests.is_empty() { String::new() } else { format!(", for {}", device.guests.join(" and ")) };
     let guest = device.last_guest.as_ref().map_or(String::new(), |guest| format!(", last in guest {}", guest.domid));
     let label = device.label.as_ref().map_or(String::new(), |label| format!(", labelled {label}"));
     format!(
-        "device {} {} (by {}), {driver}, {id}, covered by {covered}{guest}{label}\n",
+        "device {} {} (by {}), {driver}, {id}, covered by {covered}{guest}{named}{label}\n",
         device.address,
         device.status.name(),
         device.basis.name()

@@ -14,11 +14,13 @@ const IDS: u64 = 4 << 20;
 pub(super) enum Take {
     /// What is in it, when it is not longer than this.
     Contents(u64),
+    /// The same of files only: a folder beside them is passed over.
+    Files(u64),
     /// Where it points, when it is a link; else that it is there.
     Link,
 }
 
-use Take::{Contents, Link};
+use Take::{Contents, Files, Link};
 
 /// Files below a path, and what is taken of them.
 pub(super) type Row = (&'static str, &'static [&'static str], Take);
@@ -61,6 +63,11 @@ pub(super) const ALLOWED: &[Row] = &[
     ("lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
     ("usr/lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
     ("usr/lib", &["os-release"], Contents(LONG)),
+    // Guests' configurations.
+    ("etc/xen", &["auto/*", "*"], Files(SMALL)),
+    ("etc/libvirt/libxl", &["autostart/*.xml", "*.xml"], Files(LONG)),
+    ("var/lib/xen", &["userdata-d.*"], Files(SMALL)),
+    ("var/lib/qubes", &["qubes.xml"], Files(LONG)),
 ];
 
 /// What changes nothing that is watched for: the names of devices, longer than all the rest together.

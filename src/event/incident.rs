@@ -1,0 +1,137 @@
+//! Incidents: what happens to a device without changing who has it.
+
+use super::{Event, Found};
+use crate::pci::Address;
+
+/// The kind of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Incident {
+    /// Configuration space was opened for writing (conf_space.c, `permissive`).
+    Permissive,
+    /// A guest's write to configuration space was dropped. pciback says so once for each seizing of the device.
+    WriteBlocked {
+        /// Offset in configuration space.
+        offset: u16,
+        /// Bytes written.
+        size: u8,
+    },
+    /// MSI or MSI-X could not be set up.
+    MsiFailed,
+    /// The device was given to a guest while another one was noted as its owner.
+    OwnershipStolen,
+    /// The device did not come back from a reset, or did not finish its transactions before it.
+    ResetStalled,
+    /// The device did not change its power state.
+    PowerStuck,
+    /// An error that PCI Express reported of the device, or a recovery from one that failed.
+    Aer,
+    /// pciback was unbound while a guest had the device.
+    RemovedInUse,
+    /// A guest could not have the device.
+    AssignFailed(Refusal),
+}
+
+/// Why a guest could not have a device, as far as the records before show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// pciback is not known to have it.
+    NotHeld,
+    /// It was given to a guest before, which may still have it.
+    InUse,
+    /// The same set-up had been given it a moment before.
+    NamedTwice,
+}
+
+impl Incident {
+    /// The first in their order, where a search for those of a device begins.
+    pub const FIRST: Self = Self::Permissive;
+}
+
+/// The event of an incident: pciback's name stands in front.
+fn of_pciback(found: &Found<'_>, kind: Incident) -> Option<Event> {
+    Some(Event::Incident { address: found.address()?, kind, bound: true })
+}
+
+pub(super) fn permissive(found: &Found<'_>) -> Option<Event> {
+    of_pciback(found, Incident::Permissive)
+}
+
+pub(super) fn msi_failed(found: &Found<'_>) -> Option<Event> {
+    found.address().map_or(Some(Event::Remark), |_| of_pciback(found, Incident::MsiFailed))
+}
+
+pub(super) fn ownership_stolen(found: &Found<'_>) -> Option<Event> {
+    of_pciback(found, Incident::OwnershipStolen)
+}
+
+pub(super) fn reset_stalled(found: &Found<'_>) -> Option<Event> {
+    of_pciback(found, Incident::ResetStalled)
+}
+
+pub(super) fn power_stuck(found: &Found<'_>) -> Option<Event> {
+    of_pciback(found, Incident::PowerStuck)
+}
+
+pub(super) fn aer(found: &Found<'_>) -> Option<Event> {
+    of_pciback(found, Incident::Aer)
+}
+
+/// `0x4, size 2. This may be harmless ...`, behind "at offset ".
+pub(super) fn write_blocked(found: &Found<'_>) -> Option<Event> {
+    let told = std::str::from_utf8(found.part(0)?.get(..32).or_else(|| found.part(0))?).ok();
+    let numbers = told.and_then(|told| {
+        let (offset, rest) = told.strip_prefix("0x")?.split_once(", size ")?;
+        let size: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some((u16::from_str_radix(offset, 16).ok()?, size.parse().ok()?))
+    });
+    match numbers {
+        Some((offset, size)) => of_pciback(found, Incident::WriteBlocked { offset, size }),
+        None => super::noted(found),
+    }
+}
+
+/// The device that a port reports an error of: `AER: Uncorrected (Fatal) error received: 0000:05:00.0` (4.19 and later,
+/// drivers/pci/pcie/aer.c `aer_print_port_info`; `error message received from` from 5.4 on), `id=0500` before, with the bus and
+/// the function's number in 16 bits.
+pub(super) fn reported(port: Address, text: &[u8]) -> Option<Event> {
+    let rest = text.strip_prefix(b"AER: ")?;
+    let rest = rest.strip_prefix(b"Multiple ").unwrap_or(rest);
+    let known: [&[u8]; 3] = [b"Corrected ", b"Uncorrected (Non-Fatal) ", b"Uncorrected (Fatal) "];
+    let rest = known.iter().find_map(|severity| rest.strip_prefix(*severity))?;
+    let agent = if let Some(id) = rest.strip_prefix(b"error received: id=") {
+        let id = u16::from_str_radix(std::str::from_utf8(id.get(..4)?).ok()?, 16).ok()?;
+        let [bus, devfn] = id.to_be_bytes();
+        Address::new(port.domain(), bus, devfn >> 3, devfn & 7)?
+    } else {
+        let named = rest.strip_prefix(b"error received: ");
+        Address::peel(named.or_else(|| rest.strip_prefix(b"error message received from "))?)?.0
+    };
+    (agent != port).then_some(Event::Incident { address: agent, kind: Incident::Aer, bound: false })
+}
+
+/// What the PCI core says of a device that no driver has.
+pub(super) fn of_core(found: &Found<'_>) -> Option<Event> {
+    let (_, text) = Address::peel(found.whole.strip_prefix(b"pci ")?)?;
+    stuck(found.device?, text.strip_prefix(b": ")?)
+}
+
+/// What the PCI core says, under the name of the driver that has it, of a device that does not come back.
+pub(super) fn stuck(address: Address, text: &[u8]) -> Option<Event> {
+    const STALLED: [&[u8]; 3] =
+        [b"timed out waiting for pending transaction", b"transaction is not cleared", b"Failed to return from FLR"];
+    const STUCK: [&[u8]; 5] = [
+        b"Refused to change power state",
+        b"refused to change power state",
+        b"can't change power state",
+        b"Unable to change power state",
+        b"invalid power transition",
+    ];
+    let begins = |texts: &[&[u8]]| texts.iter().any(|begin| text.starts_with(begin));
+    let gave_up = text.starts_with(b"not ready ") && text.trim_ascii_end().ends_with(b"; giving up");
+    let kind = match () {
+        () if gave_up || begins(&STALLED) => Incident::ResetStalled,
+        () if begins(&STUCK) => Incident::PowerStuck,
+        () => return None,
+    };
+    Some(Event::Incident { address, kind, bound: false })
+}

@@ -1,0 +1,107 @@
+//! The incidents of one boot: what happened to devices without changing who has them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Trail;
+use super::heard::Heard;
+use crate::event::{Event, Fact, Incident, Refusal};
+use crate::pci::Address;
+use crate::record::{Stamp, between};
+
+/// How many kinds of incidents of devices are told apart in one boot. The rest is counted.
+const MOST: usize = 2048;
+
+/// The records of one kind of incident of one device, or of a guest's set-up.
+#[derive(Clone, Debug)]
+pub struct Incidents {
+    /// How many since the device was last seized.
+    pub count: u64,
+    /// The last of them.
+    pub last: Arc<Fact>,
+    /// Whether the device was seized again behind the last of them.
+    pub outdated: bool,
+}
+
+/// Every incident of a boot, by device and kind.
+#[derive(Clone, Debug, Default)]
+pub struct IncidentLog {
+    devices: BTreeMap<(Address, Incident), Incidents>,
+    /// Set-ups of guests that failed without naming a device.
+    pub guests: Option<Incidents>,
+}
+
+impl IncidentLog {
+    /// Every incident of a device, by address and kind.
+    pub fn iter(&self) -> impl Iterator<Item = (Address, Incident, &Incidents)> {
+        self.devices.iter().map(|((address, kind), incidents)| (*address, *kind, incidents))
+    }
+
+    /// Notes what a finding may be about. Returns whether there was room for it.
+    pub(super) fn hear(&mut self, heard: &Heard<'_>, address: Address, trail: &Trail) -> bool {
+        let kind = match heard.event {
+            Event::Seizing { .. } => {
+                self.outdate(address);
+                return true;
+            }
+            Event::Incident { kind, .. } => *kind,
+            Event::RemovedInUse { .. } => Incident::RemovedInUse,
+            Event::AssignFailed { domid, .. } => Incident::AssignFailed(refusal(trail, *domid, heard.stamp)),
+            _ => return true,
+        };
+        self.note(address, kind, heard)
+    }
+
+    fn note(&mut self, address: Address, kind: Incident, heard: &Heard<'_>) -> bool {
+        let is_full = self.devices.len() >= MOST;
+        match self.devices.get_mut(&(address, kind)) {
+            Some(incidents) => incidents.again(heard),
+            None if is_full => return false,
+            None => {
+                self.devices.insert((address, kind), Incidents::of(heard));
+            }
+        }
+        true
+    }
+
+    /// Notes that the set-up of a guest failed.
+    pub(super) fn note_guest(&mut self, heard: &Heard<'_>) {
+        match &mut self.guests {
+            Some(incidents) => incidents.again(heard),
+            None => self.guests = Some(Incidents::of(heard)),
+        }
+    }
+
+    /// The device is seized: what happened before says nothing of it now.
+    fn outdate(&mut self, address: Address) {
+        let of_device = self.devices.range_mut((address, Incident::FIRST)..);
+        for (_, incidents) in of_device.take_while(|((of, _), _)| *of == address) {
+            incidents.outdated = true;
+        }
+    }
+}
+
+impl Incidents {
+    fn of(heard: &Heard<'_>) -> Self {
+        Self { count: 1, last: heard.fact(), outdated: false }
+    }
+
+    fn again(&mut self, heard: &Heard<'_>) {
+        self.count = if self.outdated { 1 } else { self.count.saturating_add(1) };
+        (self.last, self.outdated) = (heard.fact(), false);
+    }
+}
+
+/// Why the guest `domid` could not have the device. A set-up takes moments; a number is given to one guest only until the next
+/// boot (Xen, `xen/common/domctl.c`, goes round after 32,752).
+fn refusal(trail: &Trail, domid: u32, at: &Stamp) -> Refusal {
+    const SET_UP: i64 = 10_000_000;
+    let Some(exported) = &trail.exported else { return Refusal::NotHeld };
+    let near = between(&exported.stamp, at).is_none_or(|apart| apart <= SET_UP);
+    match &trail.guest {
+        Some((owner, _)) if *owner == domid => Refusal::NamedTwice,
+        Some(_) => Refusal::InUse,
+        None if near => Refusal::NamedTwice,
+        None => Refusal::InUse,
+    }
+}

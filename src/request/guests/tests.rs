@@ -1,0 +1,83 @@
+use super::*;
+
+fn named(text: &str) -> Vec<String> {
+    let guests = xl::read(text, "etc/xen/a.cfg");
+    guests.iter().flat_map(|guest| &guest.devices).map(|wanted| wanted.pattern.to_string()).collect()
+}
+
+#[test]
+fn every_form_of_a_device_is_read() {
+    for (text, wanted) in [
+        ("pci = [ '01:00.0' ]", vec!["(0000:01:00.0)"]),
+        ("pci=['0000:01:00.0','0000:01:00.1@5']", vec!["(0000:01:00.0)", "(0000:01:00.1)"]),
+        ("pci = [ \"01:00.0,permissive=1,msitranslate=0\" ]", vec!["(0000:01:00.0)"]),
+        ("pci = [ 'bdf=0001:01:00.7,vslot=1f,seize=1' ]", vec!["(0001:01:00.7)"]),
+        ("pci = [ 'permissive=1,bdf=0a:1f.3' ]", vec!["(0000:0a:1f.3)"]),
+        ("pci = [ '01:00.*' ]", vec!["(0000:01:00.*)"]),
+        ("pci = [ '01:00.*@6,seize=1' ]", vec!["(0000:01:00.*)"]),
+        ("pci = [ 'name=nic' ]", vec![]),
+        ("pci = [ '01:00.0-2' ]", vec!["(0000:01:00.0)", "(0000:01:00.1)", "(0000:01:00.2)"]),
+        ("pci = [ '01:00.0,2,4=1@7,msitranslate=1' ]", vec!["(0000:01:00.0)", "(0000:01:00.2)", "(0000:01:00.4)"]),
+        ("pci = [\n  '01:00.0', # one\n  # '02:00.0',\n  '03:00.0',\n]\n", vec!["(0000:01:00.0)", "(0000:03:00.0)"]),
+        ("pci = ['01:00.0']; pci = ['02:00.0']", vec!["(0000:02:00.0)"]),
+        ("pci = ['01:00.0']\npci += ['02:00.0']\n", vec!["(0000:01:00.0)", "(0000:02:00.0)"]),
+        ("# pci = ['01:00.0']\nextra = \"pci=['01:00.0']\"\n", vec![]),
+        ("'''\npci = ['01:00.0']\n'''\nif x:\n  pass\npci = ['02:00.0']", vec!["(0000:02:00.0)"]),
+        ("vif = [ 'a', \npci = [", vec![]),
+        ("pci = '01:00.0'", vec!["(0000:01:00.0)"]),
+        ("pci = [ '1:0', '', 'x', '01:20.0', '01:00.9' ]", vec![]),
+    ] {
+        assert_eq!(named(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn a_guest_is_named_and_its_devices_have_lines() {
+    let text = "import os\nname = \"web\"\nmemory = 512\npci_seize = 1\npci = [ '01:00.0',\n 'bdf=02:00.0,seize=0' ]\n";
+    let guests = xl::read(text, "etc/xen/web.cfg");
+    let guest = guests.first().unwrap();
+    assert_eq!(guest.name, "web");
+    let told: Vec<_> = guest.devices.iter().map(|wanted| (wanted.location.line, wanted.seized_at_start)).collect();
+    assert_eq!(told, [(Some(5), true), (Some(6), false)]);
+}
+
+#[test]
+fn libvirt_and_qubes_are_read() {
+    let xml = "<domain type='xen'>\n<name>db</name>\n<!-- <hostdev type='pci'> -->\n<devices>\n\
+        <hostdev mode='subsystem' type='pci' managed='yes'>\n<driver name='xen'/>\n<source>\n\
+        <address domain='0x0000' bus='0x00' slot='0x1f' function='0x6'/>\n</source>\n\
+        <address type='pci' domain='0x0000' bus='0x00' slot='0x05' function='0x0'/>\n</hostdev>\n\
+        <interface type='hostdev'><source><address type='pci' domain='0' bus='3' slot='16' function='1'/></source></interface>\n\
+        <hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>\n</devices></domain>";
+    let guests = libvirt::read(xml, "etc/libvirt/libxl/db.xml");
+    let told: Vec<_> = guests
+        .iter()
+        .flat_map(|guest| guest.devices.iter().map(|w| (guest.name.as_str(), w.pattern.to_string(), w.seized_at_start)))
+        .collect();
+    let wanted = [("db", "(0000:00:1f.6)".to_owned(), true), ("db", "(0000:03:10.1)".to_owned(), false)];
+    assert_eq!(told, wanted);
+
+    let xml = "<qubes><domains><domain id=\"1\" class=\"AppVM\"><properties><property name=\"name\">sys-net</property>\
+        <property name=\"autostart\">True</property></properties>\
+        <devices class=\"pci\"><device backend-domain=\"dom0\" id=\"00_19.0\"><option name=\"x\">True</option></device></devices>\
+        <devices class=\"usb\"><device backend-domain=\"sys-usb\" id=\"1-2\"/></devices></domain></domains></qubes>";
+    let guests = qubes::read(xml, "var/lib/qubes/qubes.xml");
+    let guest = guests.first().unwrap();
+    assert_eq!((guest.name.as_str(), guest.starts, guest.devices.len()), ("sys-net", true, 1));
+}
+
+#[test]
+fn a_machine_is_read_folder_by_folder() {
+    let tree = Tree::from_manifest(
+        "etc/xen/web.cfg = name='web'\\npci=['01:00.0']\\n\n\
+         etc/xen/web.cfg~ = name='web'\\npci=['02:00.0']\\n\n\
+         etc/xen/auto/10-web -> ../web.cfg\n\
+         etc/xen/xl.conf = autoballoon=0\\n\n\
+         var/lib/xen/userdata-d.3.0d0c0d0c-0000-0000-0000-000000000000.xl = name='db'\\npci=['03:00.0']\\n\n\
+         var/lib/xen/userdata-d.3.0d0c0d0c-0000-0000-0000-000000000000.libxl-json = {}\n",
+    );
+    let guests = read(&tree.unwrap());
+    let told: Vec<_> = guests.found.iter().map(|guest| (guest.name.as_str(), guest.starts, guest.domid)).collect();
+    assert_eq!(told, [("web", true, None), ("db", false, Some(3))]);
+    assert_eq!(guests.obstacles, []);
+}
