@@ -69,6 +69,8 @@ fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> 
     found.evidence.extend(own.map(written));
     if found.severity == Severity::Critical {
         found.remedy.push("# boot the entry that starts Xen; the one without it was chosen".to_owned());
+    } else {
+        found.remedy.push("# run it in dom0, or give it dom0's log (check LOG) or files (--root DIR)".to_owned());
     }
     Some(found)
 }

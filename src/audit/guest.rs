@@ -351,6 +351,8 @@ fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Gu
     };
     let host = scene.host.as_ref().or(scene.partial.as_ref());
     Report {
+        plan: crate::report::Repair::default(),
+        seen: crate::report::Seen::Now,
         verdict,
         exit_status,
         silent,

@@ -3,43 +3,48 @@
 //! None of them takes a device away from dom0 that dom0 uses, or that it may use for all that can be read: there the
 //! remedy is advice, a line that starts with `#`.
 
-mod boot;
+mod family;
+mod for_good;
+mod kernel_line;
 mod lasting;
+mod plan;
+mod safe;
+mod words;
 
 use super::{Asked, Scene};
-use crate::host::{Device, Distribution, Host, PCIBACK, Use};
+use crate::host::{Device, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::request::{Source, Written};
-use crate::tree::Known;
 use lasting::Lasting;
+pub(super) use plan::plan;
+use safe::{Hindrance, hindrance};
+
+/// How advice begins that has to be settled before anything else is done.
+const FIRST: &str = "# first, ";
 
 /// pciback's module as this host's kernel names it.
 pub(super) fn module(scene: &Scene<'_>) -> &'static str {
     scene.host.as_ref().map_or("xen-pciback", |host| host.modules.pciback())
 }
 
-/// Gives `address` to pciback, now and at the next boot.
+/// Gives `address` to pciback.
 pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>) -> Vec<String> {
-    let (Some(host), Some(device)) = (&scene.host, device) else {
-        return vec![format!("# on the host itself: pciback-audit check --device {address}")];
-    };
-    match assign(host, address, device) {
-        Ok(command) => {
-            let mut lines = vec![command];
-            lines.extend(boot::come_first(scene, host, &[(address, device)], false));
-            lines
-        }
-        Err(advice) => vec![advice],
+    match (&scene.host, device) {
+        (Some(host), Some(device)) => assign(scene, host, address, device),
+        _ => vec![format!("# on the host itself: pciback-audit check --device {address}")],
     }
 }
 
-/// The command that takes `address` from the driver that has it, or why it must not be given.
-fn assign(host: &Host, address: Address, device: &Device) -> Result<String, String> {
-    match &device.uses {
-        Known::Is(uses) if uses.is_empty() => Ok(add(host, address)),
-        Known::Is(uses) => Err(leave_alone(address, uses)),
-        Known::Absent => Err(cannot_tell(address, "nothing says what dom0 uses it for")),
-        Known::Unreadable(obstacle) => Err(cannot_tell(address, &obstacle.to_string())),
+/// The command that takes `address` from the driver that has it, or why it must not be given. Where it is not known whether
+/// dom0 uses the device, the command is behind that question.
+fn assign(scene: &Scene<'_>, host: &Host, address: Address, device: &Device) -> Vec<String> {
+    match hindrance(scene, address, device) {
+        Hindrance::None => vec![add(host, address)],
+        Hindrance::Used(why) => vec![format!("{FIRST}leave {address} to dom0 until that has ended: {why}")],
+        Hindrance::Unknown(why) => vec![
+            format!("{FIRST}make sure that nothing uses {address}; that cannot be told here ({why})"),
+            format!("#{}", add(host, address)),
+        ],
     }
 }
 
@@ -52,21 +57,12 @@ fn add(host: &Host, address: Address) -> String {
     format!("for file in {files}; do echo -n {address} > /sys/bus/pci/$file; done")
 }
 
-fn leave_alone(address: Address, uses: &[Use]) -> String {
-    let uses: Vec<String> = uses.iter().map(ToString::to_string).collect();
-    format!("# leave {address} to dom0 until that has ended: {}", uses.join("; "))
-}
-
-fn cannot_tell(address: Address, why: &str) -> String {
-    format!("# before {address} is taken from dom0, make sure that nothing uses it; that cannot be told here ({why})")
-}
-
-/// Loads pciback, takes from other drivers those of its devices that they have, and lets it come first from then on.
+/// Loads pciback, and takes from other drivers those of its devices that they have.
 pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
     let module = module(scene);
     let list = match (&scene.case.asked, lasting::of(scene, scene.demand.wanted.keys())) {
         (Asked::List(_), _) => lasting::asked(scene),
-        (_, Lasting::Holds) => None,
+        (_, Lasting::Holds(_)) => None,
         (_, Lasting::Elsewhere { merged: list, .. } | Lasting::Nowhere(list)) => list,
     };
     let list = list.map_or(String::new(), |list| format!(" {}", parameter(&list)));
@@ -78,19 +74,8 @@ pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
     let Some(devices) = host.devices.is() else { return lines };
     let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
     let held = scene.demand.wanted.keys().filter_map(|address| Some((*address, devices.get(address).filter(other)?)));
-    let (mut takeable, mut any) = (Vec::new(), false);
     for (address, device) in held {
-        any = true;
-        match assign(host, address, device) {
-            Ok(command) => {
-                lines.push(command);
-                takeable.push((address, device));
-            }
-            Err(advice) => lines.push(advice),
-        }
-    }
-    if !takeable.is_empty() || !any {
-        lines.extend(boot::come_first(scene, host, &takeable, true));
+        lines.extend(assign(scene, host, address, device));
     }
     lines
 }
@@ -153,10 +138,16 @@ pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
         | Distribution::Alpine
         | Distribution::NixOs
         | Distribution::Other => vec![
-            format!("# or give pciback its list, by a line in {}:", boot::options_file(distribution)),
+            format!("# or give pciback its list, by a line in {}:", options_file(scene, distribution)),
             format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
         ],
     }
+}
+
+/// The file in which a family writes the options of modules, or the directory of such files.
+fn options_file(scene: &Scene<'_>, distribution: Distribution) -> &'static str {
+    let row = scene.case.tree.as_ref().and_then(|tree| family::row(distribution, tree));
+    row.filter(|family| family.shared).map_or("/etc/modprobe.d", |family| family.options)
 }
 
 /// `hide=` for a shell: brackets and stars are the shell's own.

@@ -6,12 +6,14 @@ use super::claims::Claims;
 use super::facts::finding;
 use super::statuses::Judged;
 use super::{FailOn, Options, Scene};
+use crate::history::{Driver, Trail};
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
-use crate::record::Author;
+use crate::record::{Author, between};
 use crate::report::{
-    Basis, Code, Device, Finding, LastGuest, Log, Node, Report, Request, Severity, Stated, Status, Verdict,
+    Basis, Code, Device, Finding, LastGuest, Log, Node, Report, Request, Seen, Severity, Stated, Status, Verdict,
 };
+use crate::timeline::LogKind;
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
 /// list or the driver explains the devices, it alone counts.
@@ -58,6 +60,7 @@ pub(super) fn report(
         (Verdict::Warning, FailOn::Critical) => 0,
         (verdict, _) => verdict.exit_status(),
     };
+    let plan = super::remedy::plan(scene, &devices, &findings);
     let waiting = super::outlook::waiting(scene, &devices, &findings);
     let names = names(scene);
     let mut codes: BTreeMap<Address, Vec<Code>> = BTreeMap::new();
@@ -80,14 +83,24 @@ pub(super) fn report(
         kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
         boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
         time: scene.case.now,
+        seen: seen(scene),
         request: Request::default(),
         logs,
         devices,
         findings,
+        plan,
         hierarchy,
         guest: None,
         waiting,
     }
+}
+
+/// The kernel's own ring goes on until now; a saved log ends when it ends.
+fn seen(scene: &Scene<'_>) -> Seen {
+    if scene.case.listening.is_some() || scene.case.logs.iter().any(|log| log.kind == LogKind::Ring) {
+        return Seen::Now;
+    }
+    if scene.story.timed { Seen::At(scene.story.end) } else { Seen::Unknown }
 }
 
 /// Makes notes of the findings that are to be ignored.
@@ -187,8 +200,11 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
         status: judged.status,
         basis: judged.basis,
         driver,
+        before_load: before_load(scene, trail),
+        kind: known.and_then(|device| device.class.is()).and_then(|class| kind(*class)),
         id,
         name: id.and_then(|ids| names.name(ids)),
+        model: id.and_then(|ids| names.model(ids)).map(str::to_owned),
         label: expected.and_then(|expected| expected.label.clone()),
         last_guest: guest.map(|(domid, fact)| LastGuest { domid: *domid, at: scene.date(&fact.stamp) }),
         seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
@@ -196,4 +212,49 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
         findings: codes,
         guests: Vec::new(),
     }
+}
+
+/// How long before pciback's load the driver that has a device first spoke about it.
+fn before_load(scene: &Scene<'_>, trail: Option<&Trail>) -> Option<i64> {
+    let held = trail?.held.as_ref()?;
+    let ready = match &scene.history.driver {
+        Driver::Ready(fact) => fact,
+        Driver::Unheard | Driver::Loading | Driver::Refused(_) => return None,
+    };
+    between(&held.stamp, &ready.stamp).filter(|ago| *ago > 0)
+}
+
+/// The kind of a device by its class (<https://pci-ids.ucw.cz>, section of the classes).
+const fn kind(class: u32) -> Option<&'static str> {
+    Some(match class >> 8 {
+        0x0104 => "RAID controller",
+        0x0106 => "SATA controller",
+        0x0107 => "SAS controller",
+        0x0108 => "NVMe controller",
+        0x0200 => "Ethernet controller",
+        0x0280 => "network controller",
+        0x0300 => "VGA controller",
+        0x0302 => "3D controller",
+        0x0380 => "display controller",
+        0x0401 | 0x0403 => "audio device",
+        0x0604 => "PCI bridge",
+        0x0700 => "serial controller",
+        0x0c03 => "USB controller",
+        0x0c04 => "Fibre Channel controller",
+        0x0c05 => "SMBus controller",
+        0x0c80..=0x0cff | 0x0c00 => "serial bus controller",
+        other => match other >> 8 {
+            0x01 => "storage controller",
+            0x02 => "network controller",
+            0x03 => "display controller",
+            0x04 => "multimedia device",
+            0x06 => "bridge",
+            0x08 => "system device",
+            0x0b => "processor",
+            0x0d => "wireless controller",
+            0x10 => "encryption controller",
+            0x12 => "accelerator",
+            _ => return None,
+        },
+    })
 }

@@ -55,9 +55,31 @@ pub(super) enum Command {
     #[command(after_help = STATUSES)]
     Plan(Box<PlanFlags>),
     /// Audit a real captured dom0 that is built in
-    Demo(Page),
+    Demo {
+        /// Which one
+        #[arg(default_value = "held", hide_default_value = true)]
+        name: Demo,
+        /// Name all that are built in, and what happened on each
+        #[arg(long, conflicts_with_all = ["name", "format", "json", "output"])]
+        list: bool,
+        #[command(flatten)]
+        page: Page,
+    },
     /// Say what a finding means and what to do, or tell the whole story of one device
     Explain(Box<Explain>),
+}
+
+/// A dom0 that is built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Demo {
+    /// Other drivers have five of six devices: they were silently ignored
+    Held,
+    /// Another driver took a device that pciback had seized
+    Lost,
+    /// pciback is bound to a device whose set-up failed: no guest can have it
+    Failed,
+    /// The list has an error, so that nothing of it was taken
+    Malformed,
 }
 
 #[derive(Debug, Flags)]

@@ -1,6 +1,6 @@
-//! `demo`: `check` on a real dom0 of which five devices were silently ignored.
+//! `demo`: `check` on a real dom0 that was captured and is built in.
 //!
-//! The same bytes as `testdata/dom0/several-held`, compressed, so that the binary alone can show them.
+//! The same bytes as below `testdata/dom0`, compressed, so that the binary alone can show them.
 
 use std::io::Read as _;
 
@@ -9,23 +9,77 @@ use pciback_audit::audit::{Case, Options, conclude};
 use pciback_audit::report::Report;
 use pciback_audit::source::Logs;
 use pciback_audit::timeline::LogKind;
-use pciback_audit::tree::Tree;
+use pciback_audit::tree::{Node, Tree};
 
+use super::args::Demo;
 use super::check::unfinished;
 
-const RECORDS: &[u8] = include_bytes!("demo/kmsg.raw.gz");
-const FILES: &[u8] = include_bytes!("demo/root.txt.gz");
-
-/// The report of the captured dom0.
-pub(super) fn report(verbose: bool) -> Report {
-    case(verbose).map_or_else(|why| unfinished(&why).report, |case| conclude(&case))
+/// The records and the files of a captured dom0, and how both are called below `testdata/dom0`.
+struct Capture {
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the bytes against that folder"))]
+    folder: &'static str,
+    records: &'static [u8],
+    files: &'static [u8],
 }
 
-fn case(verbose: bool) -> Result<Case, String> {
-    let files = String::from_utf8(unpack(FILES)?).map_err(|error| error.to_string())?;
-    let tree = Tree::from_manifest(&files).map_err(|error| error.to_string())?;
+macro_rules! capture {
+    ($folder:literal) => {
+        Capture {
+            folder: $folder,
+            records: include_bytes!(concat!("demo/", $folder, "-kmsg.raw.gz")),
+            files: include_bytes!(concat!("demo/", $folder, "-root.txt.gz")),
+        }
+    };
+}
+
+const fn capture(demo: Demo) -> Capture {
+    match demo {
+        Demo::Held => capture!("several-held"),
+        Demo::Lost => capture!("lost"),
+        Demo::Failed => capture!("bound-but-unusable"),
+        Demo::Malformed => capture!("malformed"),
+    }
+}
+
+/// The names of their devices, which the captures lack (<https://pci-ids.ucw.cz>).
+const NAMES: &str = "\
+10ec  Realtek Semiconductor Co., Ltd.
+\t8139  RTL-8100/8101L/8139 PCI Fast Ethernet Adapter
+1b36  Red Hat, Inc.
+\t0010  QEMU NVM Express Controller
+8086  Intel Corporation
+\t100e  82540EM Gigabit Ethernet Controller
+\t10d3  82574L Gigabit Network Connection
+\t2934  82801I (ICH9 Family) USB UHCI Controller #1
+\t2935  82801I (ICH9 Family) USB UHCI Controller #2
+\t2936  82801I (ICH9 Family) USB UHCI Controller #3
+\t293a  82801I (ICH9 Family) USB2 EHCI Controller #1
+";
+
+/// The report of a captured dom0.
+pub(super) fn report(demo: Demo, verbose: bool) -> Report {
+    case(&capture(demo), verbose).map_or_else(|why| unfinished(&why).report, |case| conclude(&case))
+}
+
+/// What stands in the place of the host's name, for a person.
+pub(super) const HOST: &str = "a captured dom0, built in";
+
+/// Every captured dom0, a line each.
+pub(super) fn list() -> String {
+    let value = |demo: &Demo| clap::ValueEnum::to_possible_value(demo);
+    let values = <Demo as clap::ValueEnum>::value_variants().iter().filter_map(value);
+    let line = |value: clap::builder::PossibleValue| {
+        format!("{:9}  {}\n", value.get_name(), value.get_help().map(ToString::to_string).unwrap_or_default())
+    };
+    values.map(line).collect()
+}
+
+fn case(capture: &Capture, verbose: bool) -> Result<Case, String> {
+    let files = String::from_utf8(unpack(capture.files)?).map_err(|error| error.to_string())?;
+    let mut tree = Tree::from_manifest(&files).map_err(|error| error.to_string())?;
+    tree.insert("usr/share/misc/pci.ids", Node::File(NAMES.as_bytes().to_vec()));
     let mut logs = Logs::default();
-    logs.bytes("kmsg", LogKind::File, &unpack(RECORDS)?).map_or(Ok(()), Err)?;
+    logs.bytes("kmsg", LogKind::File, &unpack(capture.records)?).map_or(Ok(()), Err)?;
     let options = Options { verbose, ..Options::default() };
     Ok(Case { tree: Some(tree), logs: logs.into_inner(), options, ..Case::default() })
 }
@@ -38,18 +92,34 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     #[test]
-    fn it_is_the_capture_byte_for_byte() {
-        let capture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dom0/several-held");
-        for (name, packed) in [("kmsg.raw", RECORDS), ("root.txt", FILES)] {
-            assert!(unpack(packed).unwrap() == std::fs::read(capture.join(name)).unwrap(), "{name}");
+    fn each_is_its_capture_byte_for_byte() {
+        for demo in Demo::value_variants() {
+            let Capture { folder, records, files } = capture(*demo);
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dom0").join(folder);
+            for (name, packed) in [("kmsg.raw", records), ("root.txt", files)] {
+                assert!(unpack(packed).unwrap() == std::fs::read(folder.join(name)).unwrap(), "{demo:?} {name}");
+            }
         }
     }
 
     #[test]
-    fn it_ends_with_critical() {
-        assert_eq!(report(false).exit_status, 2);
+    fn each_ends_with_critical_and_names_its_devices() {
+        for demo in Demo::value_variants() {
+            let report = report(*demo, false);
+            assert_eq!(report.exit_status, 2, "{demo:?}");
+            assert!(report.devices.iter().all(|device| device.name.is_some()), "{demo:?} {:?}", report.devices);
+        }
+    }
+
+    #[test]
+    fn the_list_names_each_with_what_happened() {
+        let list = list();
+        assert_eq!(list.lines().count(), Demo::value_variants().len());
+        assert!(list.lines().all(|line| line.len() > 20 && line.len() <= 80), "{list}");
     }
 }

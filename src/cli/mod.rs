@@ -7,6 +7,7 @@ mod explain;
 mod forecast;
 mod guest;
 mod listen;
+mod mistyped;
 mod plan;
 mod request;
 mod scan;
@@ -28,7 +29,7 @@ use args::{Args, Format};
 use check::Outcome;
 use plan::{Plan, Work};
 use watchdog::{AtSignal, Limits, Stage};
-use write::Page;
+use write::{Form, Page};
 
 /// The exit status of whatever keeps this program from judging: bad usage, unreadable input, a time limit, a defect.
 const CANNOT_SAY: u8 = 3;
@@ -37,7 +38,7 @@ const CANNOT_SAY: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     watchdog::name_defects();
     signals::survive_file_size_limit();
-    let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(Plan::of) {
+    let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(mistyped::refuse).and_then(Plan::of) {
         Ok(plan) => work(plan),
         Err(usage) => refuse(&usage),
     });
@@ -64,20 +65,33 @@ fn work(plan: Plan) -> u8 {
             let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
             audit(&limits, page, began, move |stage| guest::audit(&check, stage))
         }
-        Work::Demo => {
+        Work::Demo(None) => say(&demo::list()),
+        Work::Demo(Some(name)) => {
             let limits = Limits { timeout: None, at_signal: AtSignal::Die };
-            let verbose = page.verbose;
-            audit(&limits, page, began, move |_| Outcome { report: demo::report(verbose), complaints: Vec::new() })
+            let (verbose, is_text) = (page.verbose, page.form == Form::Table);
+            let judge = move |_: &Stage| {
+                let mut report = demo::report(name, verbose);
+                if is_text {
+                    report.host = Some(demo::HOST.to_owned());
+                }
+                Outcome { report, complaints: Vec::new() }
+            };
+            audit(&limits, page, began, judge)
         }
         Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
         Work::Story(check, address) => explain::story(check, address, page),
         Work::Explain(code) => match explain::explain(code.as_deref()) {
-            Ok(text) => write::stdout(&text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0),
+            Ok(text) => say(&text),
             Err(why) => write::complain(&why, CANNOT_SAY),
         },
     }
+}
+
+/// Prints a text that is no report.
+fn say(text: &str) -> u8 {
+    write::stdout(text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0)
 }
 
 /// Makes a report and writes it, within the limits.

@@ -33,10 +33,11 @@ pub(super) enum Work {
     Check(Check),
     Watch(Watch),
     Scan(Scan),
+    /// A dom0 that is built in; none: their list.
+    Demo(Option<args::Demo>),
     /// One audit of a guest.
     Guest(Check),
     Forecast(Forecast),
-    Demo,
     Explain(Option<String>),
     /// The story of one device.
     Story(Check, Address),
@@ -107,7 +108,9 @@ pub(super) enum Host {
 impl Plan {
     pub(super) fn of(args: Args) -> Result<Self, clap::Error> {
         match args.command {
-            Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
+            Some(Command::Demo { name, list, page }) => {
+                Ok(Self { work: Work::Demo((!list).then_some(name)), page: self::page(page)? })
+            }
             Some(Command::Explain(explain)) => self::explain(*explain),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => scan::plan(*scan),

@@ -88,7 +88,7 @@ impl Page {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let wide = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         Style {
-            width: if terminal { wide().unwrap_or(PAGE).max(NARROWEST) } else { PAGE },
+            width: if terminal { wide() } else { None }.or_else(columns).unwrap_or(PAGE).max(NARROWEST),
             colour: self.colour.unwrap_or(terminal && !dumb && !set("NO_COLOR")),
             verbose: self.verbose,
             ascii: !is_utf8(),
@@ -99,6 +99,11 @@ impl Page {
 /// How many lines the terminal has.
 pub(super) fn height() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(_, height)| usize::from(height.0)).filter(|height| *height > 0)
+}
+
+/// The width that `COLUMNS` names.
+fn columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok()
 }
 
 /// Whether the locale says that UTF-8 is understood: the first of these variables that is set decides (locale(7)).

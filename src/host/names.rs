@@ -11,7 +11,7 @@ const FILES: [&str; 2] = ["usr/share/hwdata/pci.ids", "usr/share/misc/pci.ids"];
 /// The names of the devices that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct PciIds {
-    names: BTreeMap<(u16, u16), String>,
+    names: BTreeMap<(u16, u16), (String, String)>,
 }
 
 impl PciIds {
@@ -32,8 +32,8 @@ impl PciIds {
                     if let (Some((vendor, vendor_name)), Some((device, name))) = (vendor, entry(device))
                         && wanted.contains(&(vendor, device))
                     {
-                        let name = [vendor_name, b" ", name].concat();
-                        names.insert((vendor, device), String::from_utf8_lossy(&name).into_owned());
+                        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+                        names.insert((vendor, device), (text(vendor_name), text(name)));
                     }
                 }
                 _ => vendor = entry(line),
@@ -44,7 +44,12 @@ impl PciIds {
 
     /// The name of the device with these ids: vendor and device.
     pub fn name(&self, ids: Ids) -> Option<String> {
-        self.names.get(&(ids.vendor, ids.device)).cloned()
+        self.names.get(&(ids.vendor, ids.device)).map(|(maker, model)| format!("{maker} {model}"))
+    }
+
+    /// The same without its maker's.
+    pub fn model(&self, ids: Ids) -> Option<&str> {
+        self.names.get(&(ids.vendor, ids.device)).map(|(_, model)| model.as_str())
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Object<'a> {
     logs: Vec<Log<'a>>,
     devices: Vec<Device<'a>>,
     findings: Vec<Finding<'a>>,
+    plan: Plan<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     guest: Option<Guest<'a>>,
     summary: Summary,
@@ -48,6 +49,22 @@ struct GuestDevice<'a> {
     state: &'static str,
     driver: Option<&'a str>,
     id: Option<String>,
+}
+
+/// Each part as lines for a shell, and the files of the last but one as such.
+#[derive(Serialize)]
+struct Plan<'a> {
+    first: &'a [String],
+    now: &'a [String],
+    for_good: Vec<String>,
+    files: Vec<File<'a>>,
+    check: &'a [String],
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    content: &'a str,
 }
 
 /// The boot of a host that a report of a scan is about.
@@ -198,6 +215,7 @@ pub(super) fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a
         logs: report.logs.iter().map(log).collect(),
         devices: report.devices.iter().map(device).collect(),
         findings: report.findings.iter().map(finding).collect(),
+        plan: plan(&report.plan),
         guest: report.guest.as_ref().map(guest),
         summary: summary(report),
     }
@@ -234,6 +252,16 @@ fn boot(report: &Report, run: &Run) -> Boot {
 
 fn request(request: &report::Request) -> Request<'_> {
     Request { accepted: request.accepted, entries: request.entries.iter().map(entry).collect() }
+}
+
+fn plan(plan: &report::Repair) -> Plan<'_> {
+    Plan {
+        first: &plan.first,
+        now: &plan.now,
+        for_good: plan.for_good_lines(),
+        files: plan.files().map(|file| File { path: &file.path, content: &file.content }).collect(),
+        check: &plan.check,
+    }
 }
 
 fn entry(entry: &report::Entry) -> Entry<'_> {

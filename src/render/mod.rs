@@ -11,9 +11,11 @@ mod nagios;
 mod plain;
 mod plan;
 mod prometheus;
+mod repair;
 #[cfg(test)]
 mod sample;
 mod scan;
+mod screen;
 mod story;
 mod table;
 mod text;

@@ -2,7 +2,9 @@
 
 use crate::pci::Address;
 use crate::record::Stamp;
-use crate::report::{Basis, Code, Device, Finding, Log, Report, Request, Severity, Status, Verdict, Waiting};
+use crate::report::{
+    Basis, Code, Device, Finding, Log, Repair, Report, Request, Seen, Severity, Status, Verdict, Waiting,
+};
 
 /// A report with this exit status and one log.
 pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Finding>) -> Report {
@@ -26,10 +28,12 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         kernel: None,
         boot_id: None,
         time: None,
+        seen: Seen::Now,
         request: Request::default(),
         logs: vec![log],
         devices,
         findings,
+        plan: Repair::default(),
         hierarchy: Vec::new(),
         guest: None,
         waiting: Waiting::default(),
@@ -45,6 +49,9 @@ pub(super) fn device(slot: u8, status: Status, driver: Option<&str>) -> Device {
         status,
         basis: Basis::Host,
         driver: driver.map(str::to_owned),
+        before_load: None,
+        kind: None,
+        model: None,
         id: None,
         name: None,
         label: None,

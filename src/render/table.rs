@@ -1,10 +1,12 @@
 //! The report for a person: a headline, a table of the devices, and what was found, with its proof and its remedy.
 
+use super::brief::cause;
 use super::findings;
 use super::layout::{Column, columns, paragraph};
 use super::text::escape;
-use super::time;
-use crate::report::{Device, Log, Report, Severity, Stated, Status, Verdict};
+use super::{repair, screen, time};
+use crate::report::{Code, Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
+use crate::request::Source;
 
 /// How a report is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -19,16 +21,18 @@ pub struct Style {
     pub ascii: bool,
 }
 
-/// The report as text.
+/// The report as text: one screen of what is not as it should be, or with `-v` everything.
 pub fn table(report: &Report, style: &Style) -> String {
     let mut lines = heading(report, style);
     if let Some(guest) = report.guest.as_ref().filter(|guest| !guest.devices.is_empty()) {
         lines.push(String::new());
         lines.extend(super::guest::devices(guest, style));
     }
-    if !report.devices.is_empty() {
+    if style.verbose && !report.devices.is_empty() {
         lines.push(String::new());
         lines.extend(devices(report, style));
+    } else if !style.verbose {
+        lines.extend(screen::rows(report, style));
     }
     lines.extend(tail(report, style));
     lines.join("\n") + "\n"
@@ -37,30 +41,36 @@ pub fn table(report: &Report, style: &Style) -> String {
 /// What stands above the devices: the outcome, and what it rests on.
 pub(super) fn heading(report: &Report, style: &Style) -> Vec<String> {
     let mut lines = headline(report, style);
-    let context = context(report);
+    let context = context(report, style);
     if !context.is_empty() {
         lines.extend(paragraph("", &escape(&context), style.width));
     }
     lines
 }
 
-/// What stands below the devices: the findings.
+/// What stands below the devices: the findings, or each cause once, and the plan.
 pub(super) fn tail(report: &Report, style: &Style) -> Vec<String> {
     let shown = findings::shown(report, style);
-    let mut lines = findings::lines(&shown, style);
-    let notes = report.findings.iter().filter(|finding| finding.severity == Severity::Info).count();
-    let mut last = Vec::new();
-    if notes > 0 && !style.verbose {
-        last.push(format!("{notes} {}; -v shows {}", plural(notes, "note"), if notes == 1 { "it" } else { "them" }));
-    }
-    if let Some(finding) = shown.first() {
-        last.push(format!("more: pciback-audit explain {}", finding.code));
-    }
-    if !last.is_empty() {
-        lines.push(String::new());
-        lines.append(&mut last);
-    }
+    let mut lines = if style.verbose { findings::lines(&shown, style) } else { screen::causes(report, &shown, style) };
+    lines.extend(repair::lines(&report.plan, style));
+    lines.extend(more(report, &shown, style));
     lines
+}
+
+/// Where to read on.
+fn more(report: &Report, shown: &[&Finding], style: &Style) -> Vec<String> {
+    let notes = report.findings.iter().filter(|finding| finding.severity == Severity::Info).count();
+    let mut parts = Vec::new();
+    if let Some(finding) = shown.first() {
+        parts.push(format!("more: pciback-audit explain {}", finding.code));
+    }
+    if !style.verbose && (notes > 0 || !shown.is_empty()) {
+        let notes = if notes > 0 { format!("{notes} {}", plural(notes, "note")) } else { String::new() };
+        let both = if notes.is_empty() || shown.is_empty() { "" } else { " and " };
+        let evidence = if shown.is_empty() { "" } else { "the evidence" };
+        parts.push(format!("-v shows {evidence}{both}{notes}"));
+    }
+    if parts.is_empty() { Vec::new() } else { paragraph("", &parts.join("; "), style.width) }
 }
 
 fn headline(report: &Report, style: &Style) -> Vec<String> {
@@ -81,9 +91,11 @@ fn outcome(report: &Report) -> String {
     let wanted = report.requested().saturating_sub(bridges);
     let is_seized = |device: &&Device| device.requested && matches!(device.status, Status::Seized(_));
     let seized = report.devices.iter().filter(is_seized).count();
-    let cause =
-        report.findings.iter().find(|finding| finding.code.explains_devices() && finding.severity != Severity::Info);
-    if let Some(finding) = cause {
+    if let Some(finding) = cause(report) {
+        // Where the whole audit is in vain, only the message says why.
+        if is_vain(finding.code) {
+            return escape(&finding.message);
+        }
         let summary = finding.code.summary();
         let mut letters = summary.trim_end_matches('.').chars();
         return letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();
@@ -102,24 +114,42 @@ fn outcome(report: &Report) -> String {
     }
 }
 
-/// Which machine, by which list and which logs.
-fn context(report: &Report) -> String {
+/// Whether nothing of the report is about a dom0's pciback where there is such a finding.
+pub(super) const fn is_vain(code: Code) -> bool {
+    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown)
+}
+
+/// Which machine, when, by which list and which logs: without `-v` only logs with which something is wrong.
+fn context(report: &Report, style: &Style) -> String {
     let mut parts = Vec::new();
     let kernel = report.kernel.as_ref().map(|kernel| format!("kernel {kernel}"));
-    let machine: Vec<String> =
-        report.host.iter().cloned().chain(kernel).chain(report.time.map(time::to_the_second)).collect();
+    let machine: Vec<String> = report.host.iter().cloned().chain(kernel).chain(seen(report)).collect();
     if !machine.is_empty() {
         parts.push(machine.join(", "));
     }
     if let Some(entry) = report.request.entries.first() {
-        let place = match &entry.location {
+        let is_known = !style.verbose && matches!(entry.source, Source::Module | Source::CommandLine);
+        let place = match entry.location.as_ref().filter(|_| !is_known) {
             Some(location) => location.to_string(),
             None => entry.source.in_words().to_owned(),
         };
         parts.push(format!("list from {place}"));
     }
-    parts.extend(report.logs.iter().map(log));
+    let is_whole = |log: &&Log| log.records > 0 && log.lost == 0 && log.complete;
+    parts.extend(report.logs.iter().filter(|log| style.verbose || !is_whole(log)).map(log));
     parts.join("; ")
+}
+
+/// When the machine was as the report says: by the end of a saved log, else when it was looked at.
+fn seen(report: &Report) -> Option<String> {
+    let end = match report.seen {
+        Seen::Now => return report.time.map(time::to_the_second),
+        Seen::Unknown => return None,
+        Seen::At(end) => end,
+    };
+    let uptime =
+        || end.uptime.map(|micros| format!("{}.{} s after its boot", micros / 1_000_000, micros / 100_000 % 10));
+    time::wall(&end).or_else(uptime)
 }
 
 fn log(log: &Log) -> String {

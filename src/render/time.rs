@@ -21,6 +21,15 @@ pub(super) fn instant(stamp: &Stamp) -> Option<DateTime<Utc>> {
     Some(wall.local.checked_sub_offset(wall.offset?)?.and_utc())
 }
 
+/// The date of a record by its wall clock: in UTC, or without a zone where the log gives none. None where it has no year.
+pub(super) fn wall(stamp: &Stamp) -> Option<String> {
+    let local = || {
+        let wall = stamp.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?;
+        Some(wall.local.format("%Y-%m-%dT%H:%M:%S").to_string())
+    };
+    instant(stamp).map(date).or_else(local)
+}
+
 /// The time of a record as its log writes it: seconds since boot as in `dmesg`, else the date.
 pub(super) fn as_written(stamp: &Stamp) -> Option<String> {
     if let Some(uptime) = stamp.uptime {

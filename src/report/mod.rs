@@ -7,6 +7,7 @@ mod code;
 mod evidence;
 mod forecast;
 mod guest;
+mod repair;
 mod run;
 mod status;
 mod story;
@@ -19,6 +20,7 @@ pub use code::Code;
 pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
+pub use repair::{File, Measure, Repair};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
 pub use story::{DeviceStory, Step};
@@ -47,6 +49,8 @@ pub struct Report {
     pub boot_id: Option<BootId>,
     /// When the audit was made.
     pub time: Option<DateTime<Utc>>,
+    /// When things were as it says.
+    pub seen: Seen,
     /// What was asked for.
     pub request: Request,
     /// What was read of each log.
@@ -55,12 +59,25 @@ pub struct Report {
     pub devices: Vec<Device>,
     /// What is wrong, or worth knowing.
     pub findings: Vec<Finding>,
+    /// How to mend it.
+    pub plan: Repair,
     /// Every PCI device of the host, by address, where its files show them.
     pub hierarchy: Vec<Node>,
     /// A guest's end, where a guest was audited: then there are no devices of dom0.
     pub guest: Option<Guest>,
     /// Whether waiting can change this.
     pub waiting: Waiting,
+}
+
+/// When the evidence was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// As the audit was made, on the machine itself.
+    Now,
+    /// When the last record of a saved log was made.
+    At(Stamp),
+    /// Nothing says when.
+    Unknown,
 }
 
 /// What waiting can still bring.
@@ -146,10 +163,16 @@ pub struct Device {
     pub basis: Basis,
     /// Who holds it now, where that is known.
     pub driver: Option<String>,
+    /// How many microseconds before pciback's load its holder first spoke, where the log knows both.
+    pub before_load: Option<i64>,
+    /// What kind of device it is, by its class.
+    pub kind: Option<&'static str>,
     /// Its ids, where they are known.
     pub id: Option<Ids>,
-    /// Its name by the system's `pci.ids`.
+    /// Its name by the system's `pci.ids`: the maker's, and the device's.
     pub name: Option<String>,
+    /// The device's part of that.
+    pub model: Option<String>,
     /// A site's own name for it, from a policy.
     pub label: Option<String>,
     /// The guests whose configurations name it.
@@ -205,7 +228,7 @@ pub struct Finding {
     pub message: String,
     /// What shows it.
     pub evidence: Vec<Evidence>,
-    /// Commands that mend it, in order, quoted for the shell. A line that starts with `#` is advice.
+    /// Its own part of the plan: commands, in order, quoted for the shell. A line that starts with `#` is advice.
     pub remedy: Vec<String>,
 }
 
@@ -235,10 +258,12 @@ impl Report {
             kernel: None,
             boot_id: None,
             time,
+            seen: Seen::Now,
             request: Request::default(),
             logs: Vec::new(),
             devices: Vec::new(),
             findings: vec![finding],
+            plan: Repair::default(),
             hierarchy: Vec::new(),
             guest: None,
             waiting: Waiting::default(),

@@ -31,7 +31,16 @@ pub fn summary(report: &Report) -> String {
     }
     report.devices.iter().for_each(|device| text.push_str(&device_line(device)));
     report.findings.iter().for_each(|finding| text.push_str(&finding_lines(finding)));
+    text.push_str(&plan_lines(report));
     text
+}
+
+fn plan_lines(report: &Report) -> String {
+    let plan = &report.plan;
+    let parts =
+        [("first", &plan.first), ("now", &plan.now), ("for good", &plan.for_good_lines()), ("check", &plan.check)]
+            .map(|(name, lines)| lines.iter().map(|line| format!("plan {name}: {line}\n")).collect::<String>());
+    parts.concat()
 }
 
 fn device_line(device: &Device) -> String {

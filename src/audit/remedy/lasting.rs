@@ -1,6 +1,9 @@
 //! Whether the list outlives a reboot: what pciback is given then, and what has to be written down.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::Scene;
+use super::safe::{Hindrance, hindrance};
 use crate::host::PCIBACK;
 use crate::pci::{Address, Pattern};
 use crate::request::hide::{self, LONGEST};
@@ -9,7 +12,7 @@ use crate::request::{Source, Written};
 /// What the next boot gives pciback.
 pub(super) enum Lasting<'a> {
     /// A list that names the devices.
-    Holds,
+    Holds(&'a Written),
     /// A list that does not name them all.
     Elsewhere {
         /// That list.
@@ -29,39 +32,66 @@ pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b
         return Lasting::Nowhere(harmless(scene));
     };
     let list = place.read(scene.demand.grammar);
+    if !list.accepted() {
+        return Lasting::Elsewhere { place, merged: hide::nearest(&place.text, scene.demand.grammar) };
+    }
     let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
     let names = |address: &Address| patterns.iter().any(|pattern| pattern.matches(*address));
     let bridge = |address: &Address| scene.demand.wanted.get(address).and_then(|want| want.behind);
     let is_named = |address: &&Address| names(address) || bridge(address).is_some_and(|bridge| names(&bridge));
     let missing: Vec<Pattern> = devices.filter(|address| !is_named(address)).map(|a| Pattern::from(*a)).collect();
     if missing.is_empty() {
-        return Lasting::Holds;
+        return Lasting::Holds(place);
     }
     let merged = hide::shortest(&[patterns, missing].concat(), scene.demand.grammar.era);
     Lasting::Elsewhere { place, merged: short_enough(merged) }
 }
 
-/// The list that is asked for, without the devices that dom0 uses or may use: written down, it would take them at the
-/// next boot.
+/// The list that is asked for, without the devices that dom0 uses: written down, it would take them at the next boot.
 fn harmless(scene: &Scene<'_>) -> Option<String> {
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
-    let is_used = |address: &Address| {
-        let device = devices.and_then(|devices| devices.get(address));
-        let other = device.filter(|device| device.driver.is().is_some_and(|driver| driver != PCIBACK));
-        other.is_some_and(|device| !device.uses.is().is_some_and(Vec::is_empty))
-    };
-    if !scene.demand.wanted.keys().any(is_used) {
+    let risk = at_risk(scene, scene.demand.wanted.keys().copied());
+    let is_used = |(address, risk): (Address, Hindrance)| matches!(risk, Hindrance::Used(_)).then_some(address);
+    let used: BTreeSet<Address> = risk.into_iter().filter_map(is_used).collect();
+    if used.is_empty() {
         return asked(scene);
     }
-    let rest =
-        scene.demand.wanted.keys().filter(|address| !is_used(address) && !scene.demand.bridges.contains(address));
+    let rest = scene.demand.wanted.keys().filter(|address| !used.contains(address));
+    let rest = rest.filter(|address| !scene.demand.bridges.contains(address));
     let rest: Vec<Pattern> = rest.map(|address| Pattern::from(*address)).collect();
     short_enough(hide::shortest(&rest, scene.demand.grammar.era))
+}
+
+/// Those of these devices that another driver has and that dom0 uses, or may use, each with the reason: what a list names that
+/// is read before that driver comes, dom0 loses at the next boot.
+pub(super) fn at_risk(scene: &Scene<'_>, devices: impl Iterator<Item = Address>) -> BTreeMap<Address, Hindrance> {
+    let there = scene.host.as_ref().and_then(|host| host.devices.is());
+    let risk = |address: Address| {
+        let device = there?.get(&address)?;
+        device.driver.is().filter(|driver| *driver != PCIBACK && !device.is_bridge())?;
+        let hindrance = hindrance(scene, address, device);
+        (hindrance != Hindrance::None).then_some((address, hindrance))
+    };
+    devices.filter_map(risk).collect()
+}
+
+/// The same of every device that a list names, or that is behind a bridge that it names.
+pub(super) fn at_risk_of(scene: &Scene<'_>, list: &str) -> BTreeMap<Address, Hindrance> {
+    let list = hide::read(list.as_bytes(), scene.demand.grammar);
+    let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
+    let there = scene.host.as_ref().and_then(|host| host.devices.is());
+    let named = |address: &Address| patterns.iter().any(|pattern| pattern.matches(*address));
+    let named =
+        there.into_iter().flatten().filter(|(address, device)| named(address) || device.bridges.iter().any(named));
+    at_risk(scene, named.map(|(address, _)| *address))
 }
 
 /// The whole list that is asked for, in a form that shell, modprobe and kernel all take as it is. None where nothing is
 /// asked for, or more than a list can hold.
 pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
+    let refused = scene.demand.list.as_ref().filter(|(_, list)| list.fault.is_some());
+    if let Some(nearest) = refused.and_then(|(place, _)| hide::nearest(&place.text, scene.demand.grammar)) {
+        return Some(nearest);
+    }
     let list = scene.demand.list.as_ref().map(|(_, list)| list).filter(|list| list.fault.is_none());
     let patterns: Vec<Pattern> = if let Some(list) = list {
         // A tab between two entries and no blank makes kmod's argument end there, so all white space goes.
@@ -71,7 +101,9 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
         let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
         let same = hide::read(text.as_bytes(), scene.demand.grammar);
         if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
-            return Some(text).filter(|text| !text.is_empty());
+            let short = hide::shortest(&meant(list), scene.demand.grammar.era);
+            let is_long = text.len() > LINE && short.len() < text.len() && !short.is_empty();
+            return Some(if is_long { short } else { text }).filter(|text| !text.is_empty());
         }
         meant(list)
     } else {
@@ -80,6 +112,9 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
     };
     short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
 }
+
+/// A list that is longer is written as short as it can be.
+const LINE: usize = 120;
 
 fn short_enough(list: String) -> Option<String> {
     Some(list).filter(|list| !list.is_empty() && list.len() <= LONGEST)

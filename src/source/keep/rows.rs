@@ -29,7 +29,7 @@ pub(super) type Row = (&'static str, &'static [&'static str], Take);
 /// `{console}` for a name in `proc/consoles`, `{release}` for the running kernel's; a directory with such a part in it is listed. Nothing else is touched.
 pub(super) const ALLOWED: &[Row] = &[
     ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
-    ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
+    ("proc", &["swaps", "mounts", "self/mountinfo", "modules", "bus/input/devices"], Contents(LONG)),
     ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
     (
         "sys/hypervisor",

@@ -1,0 +1,183 @@
+//! The plan: what all findings ask for, put together once.
+
+use std::collections::BTreeMap;
+
+use super::super::statuses::Judged;
+use super::super::{Asked, Scene};
+use super::for_good::{self, Aim};
+use super::safe::{Hindrance, hindrance};
+use super::{FIRST, lasting, to_one_line};
+use crate::host::Device;
+use crate::pci::Address;
+use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
+
+/// The plan for these findings.
+pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Repair {
+    let mut counted: Vec<&Finding> = findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
+    let is_vain = |finding: &Finding| matches!(finding.code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown);
+    if counted.iter().any(|finding| is_vain(finding)) {
+        counted.retain(|finding| is_vain(finding));
+    }
+    let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
+    let mut plan = Repair { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
+    for step in &mut plan.for_good {
+        if let Measure::Line(line) = step {
+            to_one_line(line);
+        }
+    }
+    if plan.now.iter().any(|line| !line.starts_with('#')) || !plan.for_good.is_empty() {
+        plan.check = check(scene);
+    }
+    plan
+}
+
+/// The same again, which must end with 0.
+fn check(scene: &Scene<'_>) -> Vec<String> {
+    let request = match &scene.case.asked {
+        Asked::Found { .. } => String::new(),
+        Asked::Policy(_) => " --policy FILE".to_owned(),
+        Asked::List(_) | Asked::Devices(_) => {
+            lasting::asked(scene).map_or(String::new(), |list| format!(" --hide '{list}'"))
+        }
+    };
+    vec![
+        format!("pciback-audit check{request}"),
+        "# ends with 0: at once where `now` mends it, and after the reboot".to_owned(),
+    ]
+}
+
+/// What each finding asks for, each line once. Advice that is the same but for its address is given once for all of them, and
+/// many commands that differ in their address only become a loop.
+fn lines(findings: &[&Finding]) -> Vec<String> {
+    let mut order: Vec<String> = Vec::new();
+    let mut about: BTreeMap<String, Vec<Address>> = BTreeMap::new();
+    for finding in findings {
+        for line in &finding.remedy {
+            let named = finding.address.filter(|address| line.contains(&address.to_string()));
+            let key = named.map_or_else(|| line.clone(), |address| line.replace(&address.to_string(), HOLE));
+            let addresses = about.entry(key.clone()).or_insert_with(|| {
+                order.push(key);
+                Vec::new()
+            });
+            addresses.extend(named.filter(|address| !addresses.contains(address)));
+        }
+    }
+    order.into_iter().flat_map(|key| filled(&key, about.remove(&key).unwrap_or_default())).collect()
+}
+
+/// Stands for an address; no line of a remedy holds it otherwise.
+const HOLE: &str = "\u{1}";
+
+/// How many commands are printed one by one.
+const SINGLE: usize = 2;
+
+fn filled(line: &str, addresses: Vec<Address>) -> Vec<String> {
+    let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if names.is_empty() {
+        return vec![line.to_owned()];
+    }
+    let is_command = |line: &str| !line.starts_with('#');
+    let is_held_back = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    if names.len() <= SINGLE && (is_command(line) || is_held_back(line)) {
+        return names.iter().map(|name| line.replace(HOLE, name)).collect();
+    }
+    let (comment, command) = if is_held_back(line) { line.split_at(1) } else { ("", line) };
+    if is_command(command) && !command.contains('$') {
+        let one = command.replace(HOLE, "$device");
+        return vec![format!("{comment}for device in {}; do {one}; done", names.join(" "))];
+    }
+    if is_command(line) {
+        return names.iter().map(|name| line.replace(HOLE, name)).collect();
+    }
+    vec![advice(line, &names)]
+}
+
+/// How many addresses a line of advice names.
+const NAMED: usize = 8;
+
+fn advice(line: &str, names: &[String]) -> String {
+    let option = " --device ";
+    let (front, back) = line.split_once(HOLE).unwrap_or((line, ""));
+    if let Some(command) = front.strip_suffix(option) {
+        let names: String = names.iter().map(|name| format!("{option}{name}")).collect();
+        return if names.len() > NAMED * (option.len() + 12) {
+            command.to_owned()
+        } else {
+            format!("{command}{names}{back}")
+        };
+    }
+    let some: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    line.replace(HOLE, &format!("{}{more}", some.join(" ")))
+}
+
+/// What outlives a reboot, for findings that say what the next boot would do again. None where another card is at an address
+/// than is expected, and none without the host's own files.
+fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> Vec<Measure> {
+    let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return Vec::new() };
+    if findings.iter().any(|finding| matches!(finding.code, Code::IdentityChanged | Code::NotDom0)) {
+        return Vec::new();
+    }
+    let load = findings
+        .iter()
+        .any(|found| found.code == Code::DriverAbsent && found.remedy.iter().any(|line| line.starts_with("modprobe")));
+    let list = findings.iter().any(|found| {
+        matches!(found.code, Code::ListMalformed | Code::ListOutOfRange | Code::ListCutShort | Code::ListTooLong)
+            && !found.remedy.is_empty()
+    });
+    let there = host.devices.is();
+    let held = |judged: &Judged<'_>| match judged.status {
+        Status::Held if judged.want.is_some() => there?.get(&judged.address).map(|device| (judged.address, device)),
+        _ => None,
+    };
+    let all: Vec<(Address, &Device)> = devices.iter().filter_map(held).collect();
+    let free =
+        |(address, device): &(Address, &Device)| !matches!(hindrance(scene, *address, device), Hindrance::Used(_));
+    let takeable: Vec<(Address, &Device)> = all.iter().copied().filter(free).collect();
+    let some = if all.is_empty() { load || list } else { !takeable.is_empty() };
+    if !some {
+        return Vec::new();
+    }
+    for_good::steps(&Aim { scene, host, tree, held: &takeable, load: load || list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Stamp;
+
+    fn held(function: u8, remedy: &[&str]) -> Finding {
+        let address = Address::new(0, 0, 0x1d, function).unwrap();
+        Finding {
+            code: Code::HeldByDriver,
+            severity: Severity::Critical,
+            address: Some(address),
+            time: None,
+            stamp: Stamp::default(),
+            message: String::new(),
+            evidence: Vec::new(),
+            remedy: remedy.iter().map(|line| line.replace('B', &address.to_string())).collect(),
+        }
+    }
+
+    fn of(findings: &[Finding]) -> Vec<String> {
+        lines(&findings.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_findings_share_is_given_once() {
+        let remedy = ["# look after B", "xl add B", "dmesg"];
+        let found = of(&[held(0, &remedy), held(1, &remedy)]);
+        let wanted = ["# look after 0000:00:1d.0 0000:00:1d.1", "xl add 0000:00:1d.0", "xl add 0000:00:1d.1", "dmesg"];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn many_commands_become_a_loop_and_advice_stays_advice() {
+        let all: Vec<Finding> = (0..4).map(|function| held(function, &["xl add B", "#xl take B"])).collect();
+        let names = "0000:00:1d.0 0000:00:1d.1 0000:00:1d.2 0000:00:1d.3";
+        let looped = |front: &str, what: &str| format!("{front}for device in {names}; do xl {what} $device; done");
+        assert_eq!(of(&all), [looped("", "add"), looped("#", "take")]);
+    }
+}
