@@ -394,3 +394,54 @@ fn a_record_of_pciback_cut_short_is_never_taken_for_none() {
         }
     }
 }
+
+// --- What pciback's records prove.
+
+/// Seized devices, of which the first one's seizing line is replaced.
+fn with_first_line(text: &str) -> String {
+    let lines = shown(&written(Form::Dmesg, &boot(KERNEL, "", [Outcome::Seized; 3])));
+    let line = format!("pciback {}: xen_pciback: seizing device", DEVICES[0]);
+    assert!(lines.contains(&line), "{lines}");
+    lines.replacen(&line, text, 1)
+}
+
+#[test]
+fn a_text_behind_the_drivers_name_is_not_silence() {
+    for text in [
+        "xen_pciback: taking device",
+        "xen_pciback: cannot take device",
+        "xen-pciback: taking device",
+        "taking device",
+        // Cut: by a pager, by a terminal, by the soft line break of a mail.
+        "xen_pciback: seizing dev>",
+        "xen_pciback: seizing dev=",
+        "xen_pciback: sei\\",
+        "xen_pcib=",
+    ] {
+        let bytes = with_first_line(&format!("pciback {}: {text}", DEVICES[0]));
+        let report = trusting(&[bytes.as_bytes()]);
+        assert_eq!(status(&report, DEVICES[0]), "unconfirmed", "{text}\n{bytes}");
+        assert_eq!(status(&report, DEVICES[1]), "seized", "{text}\n{bytes}");
+    }
+}
+
+#[test]
+fn a_command_line_in_several_records_is_one() {
+    let line = |list: &str| {
+        let whole = shown(&written(Form::Dmesg, &boot(KERNEL, "", [Outcome::Seized; 3])));
+        let (before, rest) = whole.split_once("Command line: ").unwrap();
+        let (_, rest) = rest.split_once('\n').unwrap();
+        let bytes = format!("{before}{list}\n{rest}");
+        conclude(&Case { asked: Asked::Found { from: None }, ..case(&[bytes.as_bytes()]) })
+    };
+    let kernel = |text: &str| format!("Kernel command line: {text}");
+    let next = |text: &str| format!("[    0.000000] Kernel command line: {text}");
+    let hidden = format!("xen-pciback.hide={LIST}");
+    let in_second = line(&[kernel("root=/dev/sda1 \\"), next(&hidden)].join("\n"));
+    assert_eq!(status(&in_second, DEVICES[0]), "seized");
+    let in_third = line(&[kernel("root=/dev/sda1 \\"), next("ro \\"), next(&hidden)].join("\n"));
+    assert_eq!(status(&in_third, DEVICES[2]), "seized");
+    // The rest of it is missing: nobody knows what is requested.
+    let cut = line(&kernel("root=/dev/sda1 \\"));
+    assert_eq!(cut.verdict, Verdict::Unknown);
+}

@@ -323,6 +323,104 @@ fn a_scan_of_a_central_log_says_what_a_check_of_each_host_says() {
     (2000..2100).for_each(|seed| world_of_one_file(seed, 5, 3));
 }
 
+// --- Notes of loss.
+
+/// Notes of loss of every kind (docs/evidence.md, "Records that were lost"), as they stand behind the host in a file of syslog.
+const NOTES: &[&str] = &[
+    "kernel: ** 5 printk messages dropped **",
+    "kernel: ** 5 printk messages dropped ** [    0.100000] x86/fpu: x87 FPU will use FXSAVE",
+    "kernel: [    0.100000] xen_pcibk_config_write: 12 callbacks suppressed",
+    "kernel: [    0.100000] pciback_do_op: 3 callbacks suppressed",
+    "systemd-journald[211]: Missed 12 kernel messages",
+    "systemd-journald[211]: /dev/kmsg buffer overrun, some messages lost.",
+    "systemd-udevd[250]: /dev/kmsg buffer overrun, some messages lost.",
+    "rsyslogd: imklog: 45 messages lost due to rate-limiting",
+    "rsyslogd[812]: imuxsock[pid 1]: begin to drop messages due to rate-limiting",
+    "rsyslogd-2177: imuxsock begins to drop messages from pid 12 due to rate-limiting",
+    "rsyslogd-2177: imuxsock lost 3 messages from pid 12 due to rate-limiting",
+    "imjournal: begin to drop messages due to rate-limiting",
+    "rsyslogd: main Q: queue full, discarding messages",
+    "rsyslogd: file '/var/log/kern.log'[7] write error: No space left on device",
+    "rsyslogd0: file '/var/log/kern.log'[7] write error: Read-only file system",
+    "rsyslogd-2007: action 'action 1' suspended, next retry is Sun Nov 22 06:20:00 2026",
+    "syslog-ng[400]: Destination queue full, dropping message; filename='x'",
+    "syslog-ng[400]: Message(s) dropped while sending message to destination; driver='d_kern'",
+    "syslog-ng[400]: I/O error occurred while writing; fd='7', error='No space left on device (28)'",
+    "syslog-ng[400]: Log statistics; dropped='dst.file(d_kern#0,/var/log/kern.log)=12'",
+    "syslog-ng[400]: STATS: dropped 5",
+    "syslogd: /var/log/kern.log: No space left on device",
+];
+
+#[test]
+fn a_note_of_loss_counts_in_a_scan_as_in_a_check() {
+    let told = boot("6.1.0-56-amd64", "", [Outcome::Seized, Outcome::PassedOver, Outcome::Seized]).records;
+    let line = |record: &world::Record| {
+        let second = 86_400 + record.micros / 1_000_000;
+        format!("{} gaia kernel: {} {}\n", syslog_time(second), stamp(record.micros), record.text)
+    };
+    let (banner, rest) = told.split_at(2);
+    let noise: String = (0..2000).map(|n| format!("{} gaia cron[{n}]: a job of many\n", syslog_time(86_400))).collect();
+    let log = |note: &str| -> String {
+        let note = format!("{} gaia {note}\n", syslog_time(86_400));
+        let parts =
+            [banner.iter().map(line).collect(), noise.clone(), note, noise.clone(), rest.iter().map(line).collect()];
+        parts.concat()
+    };
+    let folder = Folder::new();
+    let said_of = |note: &str| {
+        folder.file("kern.log", log(note).as_bytes());
+        let [(report, _)] = &scanned(folder.at("kern.log"))[..] else { panic!("{note}: one boot is there") };
+        (said(report), checked(&[folder.at("kern.log")], 0))
+    };
+    let (scan, check) = said_of("cron[1]: nothing is lost");
+    assert!(scan == check && check.contains("missing"), "{scan}, {check}");
+    for note in NOTES {
+        let (scan, check) = said_of(note);
+        assert!(!check.contains("missing") && check.contains("unconfirmed"), "{note}: {check}");
+        assert_eq!(scan, check, "{note} (scan, check)");
+    }
+}
+
+// --- Years.
+
+/// The boot of `day`, of which every device is seized or none.
+fn boot_of(day: &str, seized: bool, shift: u64) -> String {
+    let fate = if seized { Outcome::Seized } else { Outcome::PassedOver };
+    let line = |record: &world::Record| {
+        let micros = if record.micros > 1_000_000 { record.micros + shift } else { record.micros };
+        let second = micros / 1_000_000;
+        let clock = format!("{:02}:{:02}:{:02}", 10 + second / 3600, second / 60 % 60, second % 60);
+        format!("{day} {clock} gaia kernel: {} {}\n", stamp(micros), record.text)
+    };
+    boot("6.1.0-56-amd64", "", [fate; 3]).records.iter().map(line).collect()
+}
+
+#[test]
+fn years_that_are_left_out_are_those_of_the_last_writing() {
+    let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_780_000_000);
+    // The file of the last boot comes first and last; May 2026 is when both were written.
+    for (before, after) in [("Dec 31", "Jan  1"), ("Nov 20", "Feb  3"), ("Jun  7", "May  2"), ("Jan  1", "Feb  1")] {
+        let folder = Folder::new();
+        for (name, day, seized, shift) in [("one/kern.log", before, false, 317), ("one/syslog", after, true, 99_123)] {
+            folder.file(name, boot_of(day, seized, shift).as_bytes());
+            let file = std::fs::File::options().append(true).open(folder.at(name)).unwrap();
+            file.set_modified(written).unwrap();
+        }
+        let (old, new) = (folder.at("one/kern.log"), folder.at("one/syslog"));
+        let reports = by_host(&scanned(folder.at("one")));
+        for paths in [[old.clone(), new.clone()], [new, old]] {
+            for back in [0, 1] {
+                let check = checked(&paths, back);
+                assert!(
+                    check.contains(if back == 0 { "seized" } else { "missing" }),
+                    "{before}, {after}: {back} {check}"
+                );
+                assert_eq!(reports["gaia"][back], check, "{before}, {after}: {back} (scan, check)");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_scan_of_histories_says_what_a_check_says_even() {
     (0..histories()).step_by(2).for_each(|seed| world_of_histories(10_000 + seed));

@@ -160,6 +160,80 @@ fn with_its_banners() {
 }
 
 #[test]
+fn with_its_kernels() {
+    grows_as_its_log("banners of as many kernels", 15_000, |banners| {
+        (0..banners).map(|n| format!("[    0.000000] Linux version 6.1.{n} (a@b) (gcc) #1 SMP\n")).collect()
+    });
+}
+
+#[test]
+fn with_its_command_lines() {
+    grows_as_its_log("command lines", 4_000, |boots| {
+        let words = "word ".repeat(180);
+        let boot =
+            |n| format!("[    0.000000] Linux version 6.1.0 (a@b) #{n}\n[    0.000000] Command line: {words}{n}\n");
+        (0..boots).map(boot).collect()
+    });
+}
+
+#[test]
+fn with_its_many_boot_ids() {
+    grows_as_its_log("as many boot ids as there are entries", 12_000, |ids| {
+        let entry = |n| {
+            format!(
+                "{{\"_BOOT_ID\":\"{n:032x}\",\"MESSAGE\":\"pciback 0000:00:1d.0: seizing device\",\"_TRANSPORT\":\"kernel\",\"SYSLOG_FACILITY\":\"0\"}}\n"
+            )
+        };
+        (1..=ids).map(entry).collect()
+    });
+}
+
+#[test]
+fn with_its_many_hosts() {
+    grows_as_its_log("as many hosts as there are lines", 12_000, |hosts| {
+        let line = |n| {
+            format!(
+                "Nov 22 06:00:05 host{n:05} kernel: [    5.000001] pciback 0000:00:1d.0: xen_pciback: seizing device\n"
+            )
+        };
+        (0..hosts).map(line).collect()
+    });
+}
+
+#[test]
+fn with_what_is_said_of_its_devices() {
+    grows_as_its_log("devices that failed", 16_000, |devices| {
+        let mut text = banner("a");
+        for n in 0..devices {
+            let address = format!("{:04x}:{:02x}:{:02x}.{}", n >> 16, n >> 8 & 255, n >> 3 & 31, n & 7);
+            let header = format!("Nov 22 06:00:05 a kernel: [    5.{:06}]", n % 1_000_000);
+            let _ = writeln!(text, "{header} pciback {address}: xen_pciback: seizing device");
+            let _ = writeln!(text, "{header} pciback: probe of {address} failed with error -22");
+            let _ = writeln!(text, "{header} foo {address}: {}", "word ".repeat(60));
+        }
+        text
+    });
+}
+
+#[test]
+fn with_its_refused_lists() {
+    grows_as_its_log("refused lists", 10_000, |lists| {
+        let words = "word ".repeat(200);
+        let line = |n| format!("[{:5}.000000] xen_pciback: Error parsing pci_devs_to_hide at \"{n}{words}\"\n", 5 + n);
+        (0..lists).map(line).collect()
+    });
+}
+
+#[test]
+fn with_a_log_that_runs_backwards() {
+    grows_as_its_log("records, newest first", 10_000, |records| {
+        let words = "word ".repeat(100);
+        let line = |n| format!("[{:5}.000001] xen_pciback: {n} {words}\n", 5 + n);
+        (0..records).rev().map(line).collect()
+    });
+}
+
+#[test]
 fn with_its_boot_ids() {
     grows_as_its_log("boot ids", 1_000, |ids| {
         let entry = |n| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Case};
 use crate::event::Event;
-use crate::history::{Driver, History};
+use crate::history::{Driver, History, WRAPPED};
 use crate::host::{Device, Devices, Host, LSPCI, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
@@ -265,7 +265,7 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
     let command_line = places.iter_mut().find(|said| said.source == Source::CommandLine);
     let unseen = command_line.as_ref().is_none_or(|said| !said.unseen.is_empty());
     match history.command_line.as_ref().map(|fact| (&fact.event, fact.text.len())) {
-        Some((Event::CommandLine { text }, ..LONGEST_LINE)) => {
+        Some((Event::CommandLine { text }, ..LONGEST_LINE)) if !text.ends_with(WRAPPED) => {
             by_log.written = logged::written(text);
             // The log says what the file would.
             if let Some(said) = command_line {
@@ -273,7 +273,7 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
             }
         }
         Some(_) if unseen => {
-            let why = "its \"Command line:\" record is as long as printk's limit, and may be cut";
+            let why = "its \"Command line:\" record is as long as printk's limit, or is not the last, and may be cut";
             by_log.not_seen("proc/cmdline", why);
         }
         None if unseen && history.earlier_line.is_some() => {

@@ -307,13 +307,7 @@ impl<'a> End<'a> {
 
     /// Whether a working end is proved by the log alone.
     fn by_log(&self, frontend: Frontend) -> bool {
-        match frontend {
-            Frontend::Working => !matches!(self.bus, Some(Known::Is(_))),
-            Frontend::NotNeeded => self.scene.host.is_none(),
-            Frontend::Unknown | Frontend::NoDriver | Frontend::Failed | Frontend::Released | Frontend::Installed => {
-                false
-            }
-        }
+        frontend == Frontend::Working && !matches!(self.bus, Some(Known::Is(_)))
     }
 }
 

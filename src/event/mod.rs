@@ -301,6 +301,17 @@ impl Fact {
         Self::with_text(record, said, record.message.as_ref().into())
     }
 
+    /// About so many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let own = if let Event::CommandLine { text: own } | Event::ListRefused { rest: own } = &self.event {
+            own.len()
+        } else {
+            0
+        };
+        // Both are shared: each has two counters.
+        size_of::<Self>() + self.text.len() + own + 4 * size_of::<usize>()
+    }
+
     /// The same, with the record's text where that is shared with other facts of it.
     pub fn with_text(record: &Record<'_>, said: Said, text: Arc<[u8]>) -> Self {
         Self {

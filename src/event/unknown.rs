@@ -37,9 +37,11 @@ impl Recogniser {
             return others;
         }
         // The driver core names the driver that is bound, whatever the text (drivers/base/core.c dev_driver_string).
-        match (opening.own, opening.device) {
-            (false, Some(address)) => vec![Event::Bound { address }],
-            _ => vec![Event::Unrecognised { address, failing }],
+        let bound =
+            opening.device.filter(|_| opening.speaker == Speaker::Driver).map(|address| Event::Bound { address });
+        match bound {
+            Some(bound) if !opening.own => vec![bound],
+            bound => [Event::Unrecognised { address, failing }].into_iter().chain(bound).collect(),
         }
     }
 
@@ -142,17 +144,18 @@ fn damaged(message: &[u8]) -> Option<Event> {
     (is_start_of_address(rest) || domain || address.is_some()).then_some(Event::Damaged { address })
 }
 
+/// What a tool puts where it cut a line: a pager, a terminal, the soft line break of a mail (RFC 2045, section 6.7).
+const CUTS: [&str; 5] = ["…", "...", ">", "=", "\\"];
+
 /// A text without the mark of a tool that cut it.
 fn whole(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii_end();
-    let marked =
-        text.strip_suffix("…".as_bytes()).or_else(|| text.strip_suffix(b"...")).or_else(|| text.strip_suffix(b">"));
-    marked.unwrap_or(text).trim_ascii_end()
+    CUTS.iter().find_map(|mark| text.strip_suffix(mark.as_bytes())).unwrap_or(text).trim_ascii_end()
 }
 
-/// The part of a text before the place where it was cut: an ellipsis, `>` at its end, or the stamp of another record.
+/// The part of a text before the place where it was cut: a mark at its end, an ellipsis, or the stamp of another record.
 fn before_cut(text: &[u8]) -> &[u8] {
-    let text = text.strip_suffix(b">").unwrap_or(text);
+    let text = whole(text);
     let ellipsis = ["…", "..."].iter().filter_map(|mark| memchr::memmem::find(text, mark.as_bytes()));
     let stamp = memchr::memchr_iter(b'[', text).find(|at| text.get(*at..).and_then(stamp).is_some());
     let end = ellipsis.chain(stamp).min().unwrap_or(text.len());

@@ -4,20 +4,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::heard::{Heard, Last};
-use super::{Driver, Gaps, History};
+use super::line;
+use super::trail::is_settled;
+use super::{Driver, Gaps, History, Trail};
 use crate::event::{Event, Fact, Said};
 use crate::pci::Address;
 use crate::record::{Gap, Record, Stamp, between};
 
 /// How far apart two seizing lines of one load can be, and the last of them and its `backend is`: they are printed
 /// within milliseconds, and logs without fractions of a second round.
-const RUN: i64 = 1_000_000;
+pub(super) const RUN: i64 = 1_000_000;
 
 /// How many refused parameters are kept; only the last one is ever shown.
 const PARAMETERS_KEPT: usize = 8;
 
 /// How many devices of a boot are told apart: as many as one PCI segment has. The rest is counted.
 const MOST_DEVICES: usize = 1 << 16;
+
+/// About how many bytes of records about devices are kept: of 50,000 devices a short record each.
+const MOST_BYTES: usize = 14 << 20;
 
 /// What the facts of one boot come to so far: takes each once, in order, and keeps no more than the host has devices,
 /// however many come.
@@ -40,6 +45,8 @@ pub struct Chronicle {
     last: Option<Last>,
     /// The devices that records of pciback since the last load's beginning are about.
     live: BTreeSet<Address>,
+    /// About so many bytes the records take that the trails keep.
+    kept: usize,
 }
 
 /// Seizing lines of which each follows the one before it as those of one load do.
@@ -54,19 +61,6 @@ struct Run {
     near: bool,
     /// Whether another fact about a device came behind the last: between two seizing lines of one load stands nothing.
     broken: bool,
-}
-
-/// Whether `later` is so long behind a seizing line that its set-up would have failed by then, if it did: by the kernel's
-/// clock where both have it, else by the wall clock, which may have been set in between. Of times in whole seconds one second
-/// apart is no proof: they may be a moment apart.
-pub fn is_settled(seizing: &Stamp, later: &Stamp) -> bool {
-    if let (Some(seizing), Some(later)) = (seizing.uptime, later.uptime) {
-        return later.checked_sub(seizing).is_some_and(|apart| apart >= RUN.unsigned_abs());
-    }
-    let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
-    let is_exact = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.and_utc().timestamp_subsec_nanos() > 0);
-    let needed = if is_exact(seizing) && is_exact(later) { RUN } else { 2 * RUN };
-    between(&wall(seizing), &wall(later)).is_some_and(|apart| apart >= needed)
 }
 
 impl Chronicle {
@@ -92,6 +86,11 @@ impl Chronicle {
     /// The kernel's command line, from its own record.
     pub fn command_line(&self) -> Option<&Fact> {
         self.history.command_line.as_deref()
+    }
+
+    /// About so many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.kept + self.history.trails.len() * size_of::<(Address, Trail)>()
     }
 
     /// The places where records are missing.
@@ -127,9 +126,7 @@ impl Chronicle {
         let order = self.order.map_or(self.ends << 32, |order| order + 1);
         match heard.event {
             Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
-            Event::CommandLine { .. } => {
-                self.history.command_line.get_or_insert_with(|| heard.fact());
-            }
+            Event::CommandLine { text } => line::take(&mut self.history.command_line, heard, text),
             Event::ParameterRefused { .. } => {
                 if self.history.parameters.len() == PARAMETERS_KEPT {
                     self.history.parameters.remove(0);
@@ -188,18 +185,26 @@ impl Chronicle {
         }
     }
 
+    /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
-        let Self { history, live, .. } = self;
-        let Some(address) = heard.event.address() else {
-            if matches!(heard.event, Event::AssignFailed { .. }) {
-                history.incidents.note_guest(heard);
+        let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
+        let trails = &mut self.history.trails;
+        let known = trails.get(&address).map(Trail::weight);
+        let is_full = self.kept >= MOST_BYTES;
+        if is_full || (known.is_none() && trails.len() >= MOST_DEVICES) {
+            self.history.beyond += 1;
+            if let Some(trail) = trails.get_mut(&address) {
+                *trail = Trail { unsure: true, ..Trail::default() };
             }
-            return;
-        };
-        if history.trails.len() >= MOST_DEVICES && !history.trails.contains_key(&address) {
-            history.beyond += 1;
-            return;
+        } else {
+            self.follow_device(heard, address, order);
         }
+        let now = self.history.trails.get(&address).map_or(0, Trail::weight);
+        self.kept = (self.kept + now).saturating_sub(known.unwrap_or(0));
+    }
+
+    fn follow_device(&mut self, heard: &Heard<'_>, address: Address, order: usize) {
+        let Self { history, live, .. } = self;
         let gaps = history.gaps.places;
         let trail = history.trails.entry(address).or_default();
         if !history.incidents.hear(heard, address, trail) {
@@ -333,9 +338,12 @@ impl Chronicle {
     /// Ends the load before the fact number `from`.
     fn end_load(&mut self, from: usize) {
         let History { trails, stale, .. } = &mut self.history;
+        let kept = &mut self.kept;
         self.live.retain(|address| {
             let Some(trail) = trails.get_mut(address).filter(|trail| trail.order < from) else { return true };
+            let before = trail.weight();
             let records = trail.age();
+            *kept = (*kept + trail.weight()).saturating_sub(before);
             if records > 0 {
                 stale.0 += records;
                 stale.1.clone_from(&trail.earlier);

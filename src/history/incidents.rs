@@ -66,6 +66,9 @@ impl IncidentLog {
 
     /// Notes that the set-up of a guest failed.
     pub(super) fn note_guest(&mut self, heard: &Heard<'_>) {
+        if !matches!(heard.event, Event::AssignFailed { .. }) {
+            return;
+        }
         match &mut self.guests {
             Some(incidents) => incidents.again(heard),
             None => self.guests = Some(Incidents::of(heard)),

@@ -6,11 +6,13 @@
 mod chronicle;
 mod heard;
 mod incidents;
+mod line;
 mod trail;
 
-pub use chronicle::{Chronicle, is_settled};
+pub use chronicle::Chronicle;
 pub use incidents::{IncidentLog, Incidents};
-pub use trail::Trail;
+pub(crate) use line::WRAPPED;
+pub use trail::{Trail, is_settled};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::chronicle::RUN;
 use super::heard::Heard;
 use crate::event::{Event, Fact};
+use crate::record::{Stamp, between};
 
 /// What the records of this load of the module say about one device.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +89,14 @@ impl Trail {
         self.replaced + u64::from(self.seizing.is_some()) + u64::from(self.trouble.is_some())
     }
 
+    /// About so many bytes its facts take.
+    pub(super) fn weight(&self) -> usize {
+        let guest = self.guest.as_ref().map(|(_, fact)| fact);
+        let facts = [&self.seizing, &self.exported, &self.trouble, &self.taken, &self.earlier, &self.held];
+        let others = [&self.bound, &self.xen_refused, &self.damaged];
+        facts.into_iter().chain(others).flatten().chain(guest).map(|fact| fact.weight()).sum()
+    }
+
     pub(super) fn seize(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
         self.replaced = self.records();
         if self.seizing.is_some() {
@@ -137,4 +147,17 @@ impl Trail {
         (self.exported, self.trouble, self.taken, self.damaged, self.bound) = (None, None, None, None, None);
         (self.doubtful, self.unsure, self.maybe_released, self.over, self.sound) = (false, false, false, false, false);
     }
+}
+
+/// Whether `later` is so long behind a seizing line that its set-up would have failed by then, if it did: by the kernel's
+/// clock where both have it, else by the wall clock, which may have been set in between. Of times in whole seconds one second
+/// apart is no proof: they may be a moment apart.
+pub fn is_settled(seizing: &Stamp, later: &Stamp) -> bool {
+    if let (Some(seizing), Some(later)) = (seizing.uptime, later.uptime) {
+        return later.checked_sub(seizing).is_some_and(|apart| apart >= RUN.unsigned_abs());
+    }
+    let wall = |stamp: &Stamp| Stamp { uptime: None, wall: stamp.wall };
+    let is_exact = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.and_utc().timestamp_subsec_nanos() > 0);
+    let needed = if is_exact(seizing) && is_exact(later) { RUN } else { 2 * RUN };
+    between(&wall(seizing), &wall(later)).is_some_and(|apart| apart >= needed)
 }

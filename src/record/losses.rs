@@ -36,7 +36,12 @@ pub(super) fn lost(record: &Record<'_>) -> Option<Loss> {
     if is_rsyslog(program) {
         return by_rsyslog(message);
     }
-    if program == b"syslog-ng" { by_syslog_ng(message) } else { None }
+    match program {
+        b"syslog-ng" => by_syslog_ng(message),
+        // sysklogd and inetutils, syslogd.c `logerror`: `/var/log/kern.log: No space left on device`.
+        b"syslogd" => memmem::find(message, b"No space left on device").map(|_| Loss::Uncounted),
+        _ => None,
+    }
 }
 
 /// `xen_pcibk_config_write: 12 callbacks suppressed`: lib/ratelimit.c, `___ratelimit`, for pciback's own functions.
@@ -79,15 +84,23 @@ fn by_rsyslog(message: &[u8]) -> Option<Loss> {
     }
     // An action that sends elsewhere takes nothing from the file that says so.
     let suspended = has(b"action") && has(b"suspended") && (!has(b"(module") || has(b"omfile"));
-    let unwritten = has(b"No space left on device") || has(b"begin to drop") || has(b"discard");
+    let drops = has(b"begin to drop") || has(b"begins to drop") || has(b"discard");
+    let unwritten = drops || has(b"No space left on device") || has(b"write error");
     (suspended || unwritten).then_some(Loss::Uncounted)
 }
 
-/// syslog-ng lib/logqueue-fifo.c and modules/diskq: `Destination queue full, dropping message`; lib/stats: `Log statistics;
-/// dropped='..=12'`, and `STATS: dropped 12` of its first versions; lib/transport where a file cannot be written.
+/// syslog-ng lib/logqueue-fifo.c and modules/diskq: `Destination queue full, dropping message`; lib/logwriter.c: `Message(s)
+/// dropped while sending message to destination`, `I/O error occurred while writing; fd='7', error='No space left on device
+/// (28)'`; lib/stats: `Log statistics; dropped='..=12'`, and `STATS: dropped 12` of its first versions.
 fn by_syslog_ng(message: &[u8]) -> Option<Loss> {
-    let has = |text: &[u8]| memmem::find(message, text).is_some();
-    if has(b"queue full") || has(b"No space left on device") || has(b"dropping message") {
+    let texts: [&[u8]; 5] = [
+        b"queue full",
+        b"No space left on device",
+        b"dropping message",
+        b"Message(s) dropped",
+        b"Read-only file system",
+    ];
+    if texts.iter().any(|text| memmem::find(message, text).is_some()) {
         return Some(Loss::Uncounted);
     }
     let some = |text: &[u8]| number(text).is_some_and(|(count, _)| count > 0);
@@ -133,6 +146,10 @@ mod tests {
             ("rsyslogd0", "imuxsock[pid 12]: begin to drop messages due to rate-limiting", Some(None)),
             ("syncd#rsyslogd", "imjournal from <a:b>: begin to drop messages due to rate-limiting", Some(None)),
             ("imjournal", "messages lost due to rate-limiting", Some(None)),
+            ("rsyslogd-2177", "imuxsock begins to drop messages from pid 12 due to rate-limiting", Some(None)),
+            ("rsyslogd", "file '/var/log/kern.log'[7] write error: Read-only file system", Some(None)),
+            ("syslogd", "/var/log/kern.log: No space left on device", Some(None)),
+            ("syslogd", "exiting on signal 15", None),
             ("rsyslogd", "file '/var/log/kern.log'[7] write error: No space left on device", Some(None)),
             ("rsyslogd-2007", "action 'action 1' suspended (module 'builtin:omfile'), retry 0.", Some(None)),
             ("rsyslogd", "action 'action 17' suspended, next retry is Sun Nov 22 06:20:00 2026", Some(None)),
@@ -142,6 +159,7 @@ mod tests {
             ("syslog-ng", "I/O error occurred while writing; fd='5', error='No space left on device (28)'", Some(None)),
             ("syslog-ng", "Log statistics; dropped='dst.file(d#0,/var/log/kern.log)=12', processed='x=1'", Some(None)),
             ("syslog-ng", "Log statistics; processed='x=1', dropped='dst.file(d#0,/var/log/kern.log)=0'", None),
+            ("syslog-ng", "Message(s) dropped while sending message to destination; driver='d_kern'", Some(None)),
             ("syslog-ng", "STATS: dropped 5", Some(None)),
             ("syslog-ng", "STATS: dropped 0", None),
             ("lab", "Missed 52 kernel messages", None),

@@ -37,7 +37,7 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
-use crate::timeline::hosts;
+use crate::timeline::{Beyond, Log, hosts};
 use judge::{judge, logs_of};
 use selection::{Member, Remark, Selection};
 use set::{HostLog, file_of, name_archives};
@@ -168,8 +168,21 @@ fn unreadable(logs: &[HostLog], failures: &[(usize, u64, String)], obstacles: &[
             let more = if *count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
             format!("{file} has a piece that cannot be read at byte {at} ({what}){more}")
         }));
+        unread.extend(beyond(log));
     }
     unread
+}
+
+/// What of a log is not kept, in words.
+fn beyond(log: &Log) -> Option<String> {
+    let Beyond { boots, of_hosts, .. } = &log.beyond;
+    let what = match (boots, of_hosts) {
+        (0, 0) => return None,
+        (boots, 0) => format!("its {boots} oldest boots"),
+        (0, records) => format!("{records} records of further hosts"),
+        (boots, records) => format!("its {boots} oldest boots, and {records} records of further hosts"),
+    };
+    Some(format!("{} tells of more than can be kept: {what} are left out", log.name))
 }
 
 fn in_words(obstacle: &Obstacle) -> String {

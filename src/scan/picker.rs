@@ -23,7 +23,7 @@ const SEGMENT: u64 = 2 << 20;
 
 /// Behind a line that was found for one of these, the next lines of its host matter: what pciback says settles, and behind the end
 /// of a boot another one begins.
-const FOLLOWED: [&[u8]; 4] = [b"pciback", b"reboot: ", b"ower down", b"Starting new kernel"];
+const FOLLOWED: [&[u8]; 5] = [b"pciback", b"reboot: ", b"ower down", b"Starting new kernel", b"Restarting system"];
 
 /// The kernel's first seconds, in microseconds.
 const EARLY: u64 = 10_000_000;

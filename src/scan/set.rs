@@ -1,21 +1,23 @@
 //! One set of files: its bytes go through one decoder after the other into one log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 
 use super::selection::{Selected, Selection};
-use crate::event::Recogniser;
-use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed, Wall};
+use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed};
 use crate::source::saved::Set;
-use crate::timeline::{Dates, Log, LogKind, is_nameless};
+use crate::timeline::{Bounds, Log, LogKind};
 
 /// Files of a set are this far apart in the places of its records, so that a place tells the file.
 pub(super) const FILE_SHIFT: u32 = 40;
 
-/// How many hosts of a set are known to have said something. Of the others no line tells the year.
-const MOST_SPEAKERS: usize = 1 << 16;
+/// How many names of hosts in a log of an archive are looked at.
+const MOST_NAMES: usize = 1 << 16;
+
+/// How much is kept of a set: each boot of each host is judged, not the last one alone.
+const BOUNDS: Bounds = Bounds { boots: 64 << 20, hosts: 1 << 15 };
 
 /// Which file of its set a place is in.
 pub(super) fn file_of(offset: u64) -> usize {
@@ -43,9 +45,6 @@ pub(super) struct HostLog {
 /// What is noted while the records are read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    dates: Dates,
-    /// The hosts of which a record said something.
-    speakers: BTreeSet<Box<[u8]>>,
     /// What could not be read, file by file: the first place, the reason, and how often.
     pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
 }
@@ -57,6 +56,7 @@ impl HostLog {
             ((number as u64) << FILE_SHIFT, file.path.to_string_lossy().into_owned())
         };
         log.files = set.files.iter().enumerate().map(name).collect();
+        log.bounds = BOUNDS;
         Self {
             log,
             host: set.host.clone(),
@@ -127,7 +127,7 @@ impl HostLog {
         let Self { log, decoder, reading, until, .. } = self;
         let modified = self.modified.get(number).copied().flatten();
         decoder.finish(&mut |input| reading.take(input, log, *until, modified));
-        reading.dates.end_file(modified);
+        log.dates.end_file(modified);
         self.next = (number as u64 + 1) << FILE_SHIFT;
         self.decoder = Decoder::behind(self.next);
     }
@@ -145,7 +145,6 @@ impl HostLog {
     fn close(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.log.end();
-            self.log.date(&self.reading.dates);
         }
     }
 
@@ -162,7 +161,7 @@ pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, 
     for log in logs.iter_mut().filter(|log| log.archive.is_some()) {
         log.close();
         let of_archive = names.entry(log.archive.clone().unwrap_or_default()).or_default();
-        for name in log.names().take(MOST_SPEAKERS) {
+        for name in log.names().take(MOST_NAMES) {
             let short = name.split('.').next().unwrap_or(name).to_owned();
             of_archive.entry(short).or_insert_with(|| name.clone());
         }
@@ -187,7 +186,7 @@ impl Reading {
         match &mut input {
             Input::Record(record) => {
                 record.place.log = log.index;
-                if self.is_late(record, until, modified) {
+                if is_late(record, log, until, modified) {
                     return;
                 }
             }
@@ -201,33 +200,16 @@ impl Reading {
         log.take(input);
     }
 
-    /// Notes the time of a record. Returns whether it is later than all that is asked for.
-    fn is_late(&mut self, record: &Record<'_>, until: Option<DateTime<Utc>>, modified: Option<DateTime<Utc>>) -> bool {
-        let Some(wall) = record.stamp.wall else { return false };
-        if wall.local.year() == Wall::NO_YEAR && self.counts(record) {
-            self.dates.note(&wall, record.place.offset);
-        }
-        until.is_some_and(|until| self.dates.so_far(wall, modified).utc() > until.naive_utc())
-    }
-
-    /// Whether the time of a record tells the year. In a central log there are hosts whose clock was never set, so only those
-    /// count that said something so far.
-    fn counts(&mut self, record: &Record<'_>) -> bool {
-        let Some(host) = record.hostname.as_deref().filter(|host| !is_nameless(host)) else { return true };
-        if self.speakers.contains(host) {
-            return true;
-        }
-        let mut speaks = false;
-        Recogniser::get().hear(record, &mut |_| speaks = true);
-        if speaks && self.speakers.len() < MOST_SPEAKERS {
-            self.speakers.insert(host.into());
-        }
-        speaks
-    }
-
     fn flaw(&mut self, offset: u64, why: &str) {
         self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
     }
+}
+
+/// Whether a record is later than all that is asked for. It tells the year all the same.
+fn is_late(record: &Record<'_>, log: &mut Log, until: Option<DateTime<Utc>>, modified: Option<DateTime<Utc>>) -> bool {
+    let (Some(wall), Some(until)) = (record.stamp.wall, until) else { return false };
+    log.dates.note(record);
+    log.dates.so_far(wall, modified).utc() > until.naive_utc()
 }
 
 #[cfg(test)]

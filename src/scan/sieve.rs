@@ -25,39 +25,42 @@ struct Literal {
     /// Where the first of the three bytes stands. No two keys may end in the same four bits: the vectors look up by these
     /// what the three have to be.
     key: usize,
+    /// What stands behind the text: one of these. Empty: anything.
+    ends: &'static [&'static [u8]],
 }
 
 /// One of these or an address stands in every line that says something. Of the bytes that can be keys, these were seen least
 /// often in syslogs without the text: in one place of nine thousand for all of them together.
 const LITERALS: [Literal; 14] = [
     // `p..b.c`. All that pciback says, all that the driver core says of it, and most command lines with a list.
-    Literal { text: b"pciback", key: 0 },
-    // `i..x.v`. The banner: a boot begins.
-    Literal { text: b"Linux version ", key: 1 },
+    Literal { text: b"pciback", key: 0, ends: &[] },
+    // `x..e.s`. The banner: a boot begins.
+    Literal { text: b"Linux version ", key: 4, ends: &[] },
     // `n..l.n`. "Command line: " and "Kernel command line: ".
-    Literal { text: b"ommand line: ", key: 4 },
+    Literal { text: b"ommand line: ", key: 4, ends: &[] },
     // `g..a.a`. A parameter that the kernel refused before pciback saw it: the line does not name the module.
-    Literal { text: b"string parameter too long", key: 5 },
-    // `s..g.s`. Lost records: "** 3 printk messages dropped **", journald's "Missed 3 kernel messages", rsyslog's "3
-    // messages lost" and "lost 3 messages from".
-    Literal { text: b" messages", key: 3 },
+    Literal { text: b"string parameter too long", key: 5, ends: &[] },
+    // `s..g.s`. Lost records: "** 3 printk messages dropped **", journald's "Missed 3 kernel messages" and "some messages
+    // lost", and what a module of rsyslog says under its own name.
+    Literal { text: b" messages", key: 3, ends: &[] },
     // `-..B.o`. A line of journalctl's own, from systemd 247 on.
-    Literal { text: b"-- Boot ", key: 0 },
+    Literal { text: b"-- Boot ", key: 0, ends: &[] },
     // `R..o.t`. The same before.
-    Literal { text: b"-- Reboot", key: 3 },
+    Literal { text: b"-- Reboot", key: 3, ends: &[] },
     // `d..a.n`. The lines behind "removing device", which some kernels print without a prefix: "driver domain may still",
     // "shutdown driver domain", "to other drivers or domains".
-    Literal { text: b"r domain", key: 2 },
-    // `e..o.:`, `o..r.d`, `a..i.g`. A boot ends: "reboot: Restarting system", "Power down.", "kexec_core: Starting new kernel".
-    Literal { text: b"reboot: ", key: 1 },
-    Literal { text: b"ower down", key: 0 },
-    Literal { text: b"Starting new kernel", key: 2 },
+    Literal { text: b"r domain", key: 2, ends: &[] },
+    // `e..o.:`, `o..r.d`, `a..i.g`. A boot ends: "reboot: Restarting system", "Power down.", "kexec_core: Starting new kernel",
+    // and "Restarting system." before 3.11.
+    Literal { text: b"reboot: ", key: 1, ends: &[] },
+    Literal { text: b"ower down", key: 0, ends: &[] },
+    Literal { text: b"arting ", key: 0, ends: &[b"new kernel", b"system"] },
     // `k..s.p`. Records that were not printed: "xen_pcibk_config_write: 12 callbacks suppressed".
-    Literal { text: b"callbacks suppressed", key: 7 },
-    // `f..o. `. Records that were not written.
-    Literal { text: b"No space left on device", key: 11 },
-    // `H..e.v`. The kernel does not run on Xen.
-    Literal { text: b"Hypervisor detected: ", key: 0 },
+    Literal { text: b"callbacks suppressed", key: 7, ends: &[] },
+    // `y..o.d`, `y..o.-`. A log daemon speaks of itself: of records that it did not write, and much else, seldom.
+    Literal { text: b"syslog", key: 1, ends: &[b"d", b"-ng"] },
+    // `v..o. `. The kernel does not run on Xen.
+    Literal { text: b"Hypervisor detected: ", key: 5, ends: &[] },
 ];
 
 /// What can stand at a position that the vectors point at.
@@ -111,9 +114,12 @@ impl Row {
     const fn bytes(self) -> Option<[u8; 6]> {
         match self {
             Self::Nothing => None,
-            Self::Literal(Literal { text, key }) => {
-                let third = byte(text, *key + THIRD);
-                Some([byte(text, *key), byte(text, *key + SECOND), third, third, third, third])
+            Self::Literal(Literal { text, key, ends }) => {
+                let [one, other] = match ends {
+                    [one, other] if *key + THIRD == text.len() => [byte(one, 0), byte(other, 0)],
+                    _ => [byte(text, *key + THIRD); 2],
+                };
+                Some([byte(text, *key), byte(text, *key + SECOND), one, other, one, other])
             }
             Self::Address => Some([b':', b'.', AFTER[0], AFTER[1], AFTER[2], AFTER[3]]),
             Self::Early => {
@@ -213,7 +219,8 @@ fn matters(block: &[u8], at: usize) -> bool {
     match row(block, at) {
         Row::Literal(literal) => {
             let text = at.checked_sub(literal.key).and_then(|start| block.get(start..));
-            text.is_some_and(|text| text.starts_with(literal.text))
+            let rest = text.and_then(|text| text.strip_prefix(literal.text));
+            rest.is_some_and(|rest| literal.ends.is_empty() || literal.ends.iter().any(|end| rest.starts_with(end)))
         }
         Row::Address => is_address(block, at),
         Row::Early | Row::Nothing => false,

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::archive::{self, Kept, MOST_LOGS, RING, Role};
@@ -86,9 +87,16 @@ impl Logs {
             return self.end(log, read);
         }
         let name = path.to_string_lossy();
-        let opened = if name == "-" { Contents::of(io::stdin().lock()) } else { open(path).and_then(Contents::of) };
         let mut log = self.begin(&name, LogKind::File);
         log.named = true;
+        let opened = if name == "-" {
+            Contents::of(io::stdin().lock())
+        } else {
+            open(path).and_then(|file| {
+                log.modified = modified(&file);
+                Contents::of(file)
+            })
+        };
         let read = match opened {
             Ok(Contents::Archive(tar)) => return self.archive(log, tar),
             Ok(Contents::Log(mut reader)) => decode(index, &mut reader, &mut log),
@@ -100,7 +108,7 @@ impl Logs {
     /// Reads every log in an archive that was named, as if it were unpacked below a root.
     fn archive<R: Read>(&mut self, named: Log, mut tar: Tar<R>) -> Option<String> {
         let before = self.logs.len();
-        let mut reading = Below { left: MOST_OF_ALL, blank: None };
+        let mut reading = Below { left: MOST_OF_ALL, blank: None, modified: None };
         let ended = loop {
             let member = match tar.next() {
                 Ok(Some(member)) => member,
@@ -113,6 +121,7 @@ impl Logs {
             if self.logs.len() - before == MOST_LOGS {
                 break Err(format!("only the first {MOST_LOGS} logs in it are read"));
             }
+            reading.modified = member.modified;
             let opened = member.closed.map_or(Ok(&mut tar), |why| Err(why.to_owned()));
             self.saved(&format!("{}:{}", named.name, member.path), opened, &mut reading);
         };
@@ -131,7 +140,7 @@ impl Logs {
     /// kernel is left out where another one does.
     pub fn below(&mut self, root: &Path) {
         let before = self.logs.len();
-        let mut reading = Below { left: MOST_OF_ALL, blank: None };
+        let mut reading = Below { left: MOST_OF_ALL, blank: None, modified: None };
         let nothing = match Inside::open(root) {
             Ok(inside) => {
                 for kept in archive::find(&inside) {
@@ -156,7 +165,9 @@ impl Logs {
     fn kept(&mut self, kept: Kept, reading: &mut Below) {
         // A copy of the ring buffer is a file: its uptime is not the running machine's.
         let name = if kept.path == RING { "kmsg".to_owned() } else { format!("/{}", kept.path) };
-        self.saved(&name, kept.entry.and_then(|entry| entry.open_saved()), reading);
+        let opened = kept.entry.and_then(|entry| entry.open_saved());
+        reading.modified = opened.as_ref().ok().and_then(modified);
+        self.saved(&name, opened, reading);
     }
 
     /// Reads one file of several: a log, or several in a file of sections.
@@ -205,6 +216,7 @@ impl Logs {
     /// Decodes one log below a root, and keeps it if it says something.
     fn part(&mut self, name: &str, reader: &mut dyn Read, reading: &mut Below) {
         let mut log = self.begin(name, LogKind::File);
+        log.modified = reading.modified;
         let read = decode(self.logs.len(), reader, &mut log);
         let failed = read.is_err();
         self.end(log, read);
@@ -237,6 +249,8 @@ struct Below {
     left: u64,
     /// The first log that says nothing of a kernel.
     blank: Option<Log>,
+    /// When the file that is read was last written.
+    modified: Option<DateTime<Utc>>,
 }
 
 impl Below {
@@ -251,6 +265,12 @@ pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let reader = Unpacked::new(open(path)?)?;
     Bounded::new(reader, most).read_to_end(&mut bytes).map_err(|error| words(&error))?;
     Ok(bytes)
+}
+
+/// When a file was last written. Of a fifo that tells nothing.
+fn modified(file: &File) -> Option<DateTime<Utc>> {
+    let about = file.metadata().ok().filter(fs::Metadata::is_file)?;
+    about.modified().ok().map(DateTime::from)
 }
 
 /// Opens a log that was named. Fifos and pipes are what `<(…)` makes and may be waited for; other devices are no logs, and

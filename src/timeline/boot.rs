@@ -10,7 +10,7 @@ use super::moment::{Moment, Text, tell};
 use super::not_dom0::NotDom0;
 use super::repeats::Repeats;
 use crate::event::{Event, Fact, Said};
-use crate::history::Chronicle;
+use crate::history::{Chronicle, WRAPPED};
 use crate::host::PCIBACK;
 use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Place, Record, Stamp, between};
@@ -59,6 +59,8 @@ pub struct Boot {
     pub past: Option<Box<Chronicle>>,
     /// The facts that can decide something, and the gaps, in the order of the log.
     pub moments: Vec<Moment>,
+    /// Whether the log told of older boots of which nothing is kept.
+    pub(super) is_behind_dropped: bool,
     /// The command line of the host's boot before, where the log begins behind this one's own.
     pub earlier_line: Option<Arc<Fact>>,
     /// Facts that user space wrote.
@@ -77,10 +79,13 @@ pub struct Boot {
     pub(super) last_uptime: Option<u64>,
     /// How often the clock fell and rose from record to record.
     falls: (u64, u64),
+    /// About so many bytes the facts take.
+    weight_of_moments: usize,
 }
 
-/// How many facts of a boot are kept one by one. A boot that is not forged has some hundreds.
+/// How many facts of a boot are kept one by one, and about how many bytes. A boot that is not forged has some hundreds.
 const MOST_MOMENTS: usize = 1 << 15;
+const MOST_BYTES: usize = 12 << 20;
 
 /// The command line is among the first facts of a boot.
 const FIRST: usize = 16;
@@ -189,7 +194,7 @@ impl Boot {
         }
         if let Event::CommandLine { text: line } = event {
             self.quiet |= silences(line);
-            let cut = record.message.len() >= LONGEST_LINE;
+            let cut = record.message.len() >= LONGEST_LINE || line.ends_with(WRAPPED);
             self.identity.command_line.get_or_insert_with(|| (line.as_slice().into(), cut));
         }
         self.ended |= matches!(event, Event::BootEnds);
@@ -261,7 +266,8 @@ impl Boot {
     }
 
     fn push(&mut self, moment: Moment) {
-        if self.moments.len() < MOST_MOMENTS {
+        self.weight_of_moments += moment.weight();
+        if self.moments.len() < MOST_MOMENTS && self.weight_of_moments < MOST_BYTES {
             self.moments.push(moment);
             return;
         }
@@ -295,6 +301,7 @@ impl Boot {
         self.identity.join(&later.identity);
         self.id = self.id.or(later.id);
         self.renamed |= later.renamed;
+        self.is_behind_dropped |= later.is_behind_dropped;
         self.renamed |= matches!((&self.hostname, &later.hostname), (Some(one), Some(other)) if one != other);
         self.hostname = later.hostname.or(self.hostname.take());
         self.release = self.release.take().or(later.release);

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Input, Record, Stamp, between};
+use crate::record::{Gap, Input, Place, Record, Stamp, between};
 
 /// How many steps between records' times decide.
 const ENOUGH: u64 = 16;
 
 /// How many records may come before that is decided: a log without times has no direction.
 const MOST_UNDECIDED: usize = 256;
+
+/// How many bytes may come before it is decided.
+const MOST_BYTES_UNDECIDED: usize = 4 << 20;
+
+/// How many bytes of a log that runs backwards are kept: of its newest records.
+const MOST_BYTES: usize = 16 << 20;
 
 /// In a log that runs backwards, a record that says nothing is kept only if it is this far from the last one that was kept,
 /// in microseconds.
@@ -19,6 +25,11 @@ const SPARSE: u64 = 10_000_000;
 pub(super) struct Direction {
     state: State,
     held: Vec<Input<'static>>,
+    /// About so many bytes that is.
+    weight: usize,
+    /// Whether older records were passed over.
+    is_full: bool,
+    ran_backwards: bool,
     /// The last time of each host.
     last: BTreeMap<Vec<u8>, Stamp>,
     rises: u64,
@@ -44,16 +55,24 @@ impl Direction {
         self.state == State::Forwards
     }
 
+    /// Whether it turned out to run backwards.
+    pub(super) const fn ran_backwards(&self) -> bool {
+        self.ran_backwards
+    }
+
     /// Holds an input back. `matters` says whether a record says something.
     pub(super) fn hold(&mut self, input: Input<'_>, matters: bool) {
         let keep = match &input {
             Input::Record(record) => self.note(record) || matters || self.state == State::Undecided,
             Input::Gap(_) | Input::Boot(..) | Input::Unparsed(_) => true,
         };
-        if keep {
+        self.is_full |= keep && self.state == State::Backwards && self.weight >= MOST_BYTES;
+        if keep && !self.is_full {
+            self.weight += weight(&input);
             self.held.push(into_owned(input));
         }
-        if self.state == State::Undecided && (self.rises + self.falls >= ENOUGH || self.held.len() >= MOST_UNDECIDED) {
+        let is_much = self.held.len() >= MOST_UNDECIDED || self.weight >= MOST_BYTES_UNDECIDED;
+        if self.state == State::Undecided && (self.rises + self.falls >= ENOUGH || is_much) {
             self.decide();
         }
     }
@@ -68,6 +87,9 @@ impl Direction {
             State::Backwards if at_end => {
                 self.state = State::Forwards;
                 let mut held = std::mem::take(&mut self.held);
+                if self.is_full {
+                    held.push(Input::Gap(Gap { place: Place::default(), lost: None }));
+                }
                 held.reverse();
                 held
             }
@@ -77,6 +99,7 @@ impl Direction {
 
     fn decide(&mut self) {
         let backwards = self.falls >= 2 && self.falls > 3 * self.rises;
+        self.ran_backwards = backwards;
         self.state = if backwards { State::Backwards } else { State::Forwards };
     }
 
@@ -107,6 +130,18 @@ fn step(last: &Stamp, now: &Stamp) -> i64 {
         Some(step) if step != 0 => step,
         _ => between(last, now).unwrap_or(0),
     }
+}
+
+/// About how many bytes an input takes.
+fn weight(input: &Input<'_>) -> usize {
+    let texts = match input {
+        Input::Record(record) => {
+            let names = [&record.hostname, &record.identifier].map(|name| name.as_deref().map_or(0, <[u8]>::len));
+            record.message.len() + names.iter().sum::<usize>()
+        }
+        Input::Gap(_) | Input::Boot(..) | Input::Unparsed(_) => 0,
+    };
+    size_of::<Input<'_>>() + texts
 }
 
 fn into_owned(input: Input<'_>) -> Input<'static> {

@@ -49,6 +49,11 @@ impl Forged {
             .map(|((_, device), found)| (*device, found))
     }
 
+    /// About so many bytes they take.
+    pub(super) fn weight(&self) -> usize {
+        self.devices.values().flat_map(|found| found.first.iter().chain([&found.last])).map(Fact::weight).sum()
+    }
+
     pub(super) fn join(&mut self, other: Self) {
         for found in other.devices.into_values() {
             for fact in found.first {

@@ -32,6 +32,14 @@ pub struct Hosts<'a> {
     pub unattributed: u64,
 }
 
+/// Names that a machine has before it knows its own.
+const NAMELESS: &[&[u8]] = &[b"localhost", b"localhost.localdomain", b"(none)"];
+
+/// Whether a record with this host name does not say which host it is of.
+pub fn is_nameless(hostname: &[u8]) -> bool {
+    NAMELESS.contains(&hostname)
+}
+
 /// How many hosts are asked whether they go on with a stretch that names none.
 const MOST_ASKED: usize = 64;
 

@@ -125,6 +125,13 @@ impl Identity {
         self.prints.shrink_to_fit();
     }
 
+    /// About so many bytes it takes, with those of an index of its records.
+    pub(super) fn weight(&self) -> usize {
+        let banner = self.banner.as_ref().map_or(0, |text| text.len());
+        let line = self.command_line.as_ref().map_or(0, |(text, _)| text.len());
+        banner + line + 3 * size_of::<Print>() * self.prints.len()
+    }
+
     /// Joins what the same boot says elsewhere.
     pub(super) fn join(&mut self, other: &Self) {
         self.id = self.id.or(other.id);

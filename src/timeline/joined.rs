@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::Datelike as _;
+
 use super::boot::Boot;
 use super::hosts::{MOST_NEAR, Parts, wall};
 use super::identity::{Print, Sameness};
-use crate::record::{BootId, between};
+use crate::record::{BootId, Wall, between};
 
 /// How far the starts of two boots are apart that are compared, in microseconds.
 const NEAR: i64 = 60_000_000;
@@ -24,6 +26,13 @@ pub(super) struct Known<'a> {
     last: BTreeMap<usize, usize>,
     /// Which boots each log tells of, in its order.
     told: BTreeMap<usize, Vec<usize>>,
+}
+
+/// When a boot began, in microseconds since 1970, where the year is known.
+fn dated_start(boot: &Boot) -> Option<i64> {
+    let first = boot.span.0;
+    let wall = first.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?;
+    Some(wall.utc().and_utc().timestamp_micros().saturating_sub_unsigned(first.uptime.unwrap_or(0)))
 }
 
 impl<'a> Known<'a> {
@@ -49,7 +58,10 @@ impl<'a> Known<'a> {
 
     /// Puts the boots into the order of their starts, unless a log says that the year turns between them.
     fn sort(&mut self) {
-        let start = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
+        let dated = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| dated_start(boot)).min();
+        let folded = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
+        let has_years = self.boots.iter().all(|parts| dated(parts).is_some());
+        let start = |parts: &Parts<'_>| if has_years { dated(parts) } else { folded(parts) };
         // A boot without times stays behind the one before it.
         let mut before = i64::MIN;
         let filled = self.boots.iter().map(|parts| {

@@ -70,13 +70,15 @@ impl Log {
             self.boots.reserve_exact(16 + at / 8);
         }
         self.boots.push(Boot::of(id, hostname, self.keeps.past()));
-        if let Some(lane) = self.lanes.get(name)
-            && let Some(boot) = self.boots.get_mut(lane.boot)
-        {
+        let before = self.lanes.get(name).map(|lane| lane.boot);
+        if let Some(boot) = before.and_then(|before| self.boots.get_mut(before)) {
             boot.end();
         }
         self.enter(name, at);
-        at
+        if let Some(before) = before {
+            self.weigh(before);
+        }
+        self.current.unwrap_or(at)
     }
 
     /// Goes on with the boot at this place.

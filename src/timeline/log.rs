@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::boot::Boot;
+use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
+use super::hosts::is_nameless;
 use super::lanes::{Lane, is_same_moment};
 use super::moment::{Moment, Text};
+use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
@@ -72,6 +77,10 @@ pub struct Log {
     pub has_known_form: bool,
     /// What is kept of its boots.
     pub keeps: Keeps,
+    /// How much of it is kept.
+    pub bounds: Bounds,
+    /// What there was beyond these bounds.
+    pub beyond: Beyond,
     /// Why a ring buffer was read without sequence numbers (syslog(2) in place of `/dev/kmsg`): then nobody knows whether
     /// records are missing.
     pub unnumbered: Option<String>,
@@ -99,7 +108,11 @@ pub struct Log {
     pub xen: Hypervisor,
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
-    direction: Direction,
+    /// When it was last written, where it is a file: that tells the years of times without one.
+    pub modified: Option<DateTime<Utc>>,
+    /// The years of such times.
+    pub dates: Dates,
+    pub(super) direction: Direction,
     /// What is read of each host, by its name; of lines without one, by the empty name.
     pub(super) lanes: BTreeMap<Box<[u8]>, Lane>,
     pub(super) ids: BTreeMap<BootId, usize>,
@@ -110,22 +123,12 @@ pub struct Log {
     /// Pieces that could not be read, whose host is not known: how many, and the last.
     pub(super) pieces: (u64, Place),
     pub(super) waiting: Option<Gap>,
+    /// About so many bytes the boots take that are over.
+    pub(super) weight: usize,
 }
 
 /// How many unknown messages are kept for the report; the rest is counted.
 const UNRECOGNISED_KEPT: usize = 16;
-
-const fn is_unknown(said: &Said) -> bool {
-    matches!(said.event, Event::Unrecognised { .. })
-}
-
-/// Names that a machine has before it knows its own.
-const NAMELESS: &[&[u8]] = &[b"localhost", b"localhost.localdomain", b"(none)"];
-
-/// Whether a record with this host name does not say which host it is of.
-pub fn is_nameless(hostname: &[u8]) -> bool {
-    NAMELESS.contains(&hostname)
-}
 
 impl Log {
     /// An empty log.
@@ -139,6 +142,8 @@ impl Log {
             failure: None,
             has_known_form: true,
             keeps: Keeps::Facts,
+            bounds: Bounds::default(),
+            beyond: Beyond::default(),
             unnumbered: None,
             records: 0,
             kernel_records: 0,
@@ -152,6 +157,8 @@ impl Log {
             hypervisor: None,
             xen: Hypervisor::default(),
             boots: Vec::new(),
+            modified: None,
+            dates: Dates::default(),
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
             lanes: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -159,6 +166,7 @@ impl Log {
             reboots: 0,
             pieces: (0, Place::default()),
             waiting: None,
+            weight: 0,
         }
     }
 
@@ -196,6 +204,7 @@ impl Log {
 
     /// Takes what the decoder found next.
     pub fn take(&mut self, input: Input<'_>) {
+        self.note_time(&input);
         if self.direction.is_forwards() || self.keeps != Keeps::Facts {
             self.take_next(input);
             return;
@@ -233,6 +242,7 @@ impl Log {
                     None => {}
                 }
             }
+            self.date();
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();
@@ -297,6 +307,9 @@ impl Log {
     pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
         let from_kernel = self.count(record, heard);
         let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
+        if !self.has_room_for(name, from_kernel && record.author != Author::User) {
+            return;
+        }
         let clocked = self.clocked(name, record, from_kernel);
         let unclocked = clocked && record.stamp.uptime.is_none() && record.author == Author::Unstated;
         // Where the kernel's lines carry its clock, a line without it is not the kernel's.
@@ -349,7 +362,7 @@ impl Log {
     fn note_unknown(&mut self, record: &Record<'_>, heard: &[Said]) {
         let mut recognised = false;
         for said in heard {
-            let unknown = is_unknown(said);
+            let unknown = matches!(said.event, Event::Unrecognised { .. });
             recognised |= said.author != Author::User && !unknown && said.event.is_pciback();
             if unknown {
                 self.unrecognised.1 += 1;
@@ -379,10 +392,4 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
-}
-
-fn says_something(record: &Record<'_>) -> bool {
-    let mut any = false;
-    Recogniser::get().hear(record, &mut |_| any = true);
-    any
 }

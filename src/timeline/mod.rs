@@ -5,6 +5,7 @@
 //! [`Story`] picks the boot that is asked for.
 
 mod boot;
+mod bounds;
 mod direction;
 mod forged;
 mod hosts;
@@ -22,10 +23,11 @@ mod years;
 
 pub use boot::Boot;
 pub(crate) use boot::LONGEST_LINE;
+pub use bounds::{Beyond, Bounds};
 pub use forged::{Forged, Imitation};
-pub use hosts::{Host, Hosts, Parts, hosts, is_same_name};
+pub use hosts::{Host, Hosts, Parts, hosts, is_nameless, is_same_name};
 pub use identity::{Identity, Sameness};
-pub use log::{Keeps, Log, LogKind, Unheeded, is_nameless};
+pub use log::{Keeps, Log, LogKind, Unheeded};
 pub use moment::Moment;
 pub use not_dom0::NotDom0;
 pub use story::{BootChoice, Doubt, Running, Story, Wanted};

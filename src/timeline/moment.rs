@@ -21,6 +21,12 @@ pub enum Moment {
 }
 
 impl Moment {
+    /// About so many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let fact = if let Self::Fact(fact) = self { fact.weight() } else { 0 };
+        size_of::<Self>() + fact
+    }
+
     /// When it happened.
     pub fn stamp(&self) -> &Stamp {
         match self {

@@ -117,7 +117,8 @@ impl<'a> Story<'a> {
     pub fn tell(logs: &'a [Log], choice: BootChoice, running: &Running<'_>) -> Self {
         let mut story = Self::default();
         let mut hosts = hosts_of_case(logs).hosts;
-        let chosen = story.choose(&hosts, running);
+        let is_beyond = logs.iter().any(|log| log.beyond.of_hosts > 0);
+        let chosen = story.choose(&hosts, running, is_beyond);
         let host = chosen.map(|at| hosts.swap_remove(at)).unwrap_or_default();
         hosts.iter().flat_map(|host| &host.boots).for_each(|parts| story.leave_out(parts));
         story.hostname = host.name;
@@ -136,10 +137,17 @@ impl<'a> Story<'a> {
         let own = if own.is_empty() { kept(&speaks) } else { own };
         let own = if own.is_empty() { (0..boots.len()).collect() } else { own };
         let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
+        let behind =
+            |at: usize| boots.get(at).is_some_and(|parts| parts.iter().any(|(_, boot)| boot.is_behind_dropped));
+        let is_counted = |asked: usize| behind(asked) || !own.iter().any(|at| *at > asked && behind(*at));
         let asked = asked.filter(|at| {
             let parts = boots.get(*at).map(Vec::as_slice).unwrap_or_default();
-            back > 0 || parts.iter().all(|(_, boot)| running.agrees(boot))
+            (back > 0 && is_counted(*at)) || (back == 0 && parts.iter().all(|(_, boot)| running.agrees(boot)))
         });
+        for (number, last) in logs.iter().map(|log| &log.beyond.records) {
+            story.left_out.0 += number;
+            story.left_out.1 = story.left_out.1.take().or_else(|| last.clone());
+        }
         for (at, parts) in boots.iter().enumerate() {
             if Some(at) == asked {
                 story.lay(parts);
@@ -160,7 +168,7 @@ impl<'a> Story<'a> {
 
     /// The host that is meant: the one that was chosen, that of the audited machine, or the only one of which the logs hold
     /// records of a kernel.
-    fn choose(&mut self, hosts: &[Host<'_>], running: &Running<'_>) -> Option<usize> {
+    fn choose(&mut self, hosts: &[Host<'_>], running: &Running<'_>, is_beyond: bool) -> Option<usize> {
         let named = |wanted: &str| {
             let is = |host: &Host<'_>| host.name.as_deref().is_some_and(|name| is_same_name(name, wanted));
             hosts.iter().position(is)
@@ -182,12 +190,12 @@ impl<'a> Story<'a> {
             return found;
         }
         match speaking.as_slice() {
-            [] => (!hosts.is_empty()).then_some(0),
-            [only] => Some(*only),
+            [] if !is_beyond => (!hosts.is_empty()).then_some(0),
+            [only] if !is_beyond => Some(*only),
             _ => {
                 let own = running.hostname.and_then(named);
                 if own.is_none() {
-                    self.doubt = Some(Doubt::SeveralHosts(speaking.len(), names()));
+                    self.doubt = Some(Doubt::SeveralHosts(speaking.len() + usize::from(is_beyond), names()));
                 }
                 own
             }
@@ -258,17 +266,9 @@ impl<'a> Story<'a> {
     }
 
     fn leave_out(&mut self, parts: &[(usize, &Boot)]) {
-        for (number, last) in parts.iter().filter_map(|(_, boot)| boot.past.as_deref()).map(Chronicle::heard) {
+        for (number, last) in parts.iter().map(|(_, boot)| boot.heard()) {
             self.left_out.0 += number;
             self.left_out.1 = last.or(self.left_out.1.take());
-        }
-        for moment in parts.iter().flat_map(|(_, boot)| &boot.moments) {
-            if let Moment::Fact(fact) = moment
-                && fact.event.is_pciback()
-            {
-                self.left_out.0 += 1;
-                self.left_out.1 = Some(Arc::clone(fact));
-            }
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Finds out the years of times that were written without one (RFC 3164): from their order, and from when the file was
 //! last written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 use super::boot::Boot;
-use super::log::Log;
+use super::hosts::is_nameless;
+use super::log::{Keeps, Log};
 use super::moment::Moment;
-use crate::record::{Stamp, Wall};
+use crate::event::Recogniser;
+use crate::record::{Input, Record, Stamp, Wall};
 
 /// A step back that is longer begins a new year. A shorter one is a clock that was set, or a record that was delivered
 /// late. Where the records are those of a year's few boots, they may be months apart, and so is the step back.
@@ -49,6 +52,9 @@ struct Resolved {
 /// How many times the number of the year may change in a file. A log in which it changes more often has no order.
 const MOST_TURNS: usize = 1024;
 
+/// How many hosts of a log are known to have said something. Of the others no line tells the year.
+const MOST_SPEAKERS: usize = 1 << 16;
+
 /// Places from which on records are of another year, and its number.
 type Turns = Vec<(u64, u32)>;
 
@@ -60,11 +66,21 @@ pub struct Dates {
     turns: Turns,
     /// The same of the files before, with their years.
     files: Vec<(Turns, Option<Resolved>)>,
+    /// The hosts of which a record said something.
+    speakers: BTreeSet<Box<[u8]>>,
 }
 
 impl Dates {
-    /// Notes the time of the next record, which stands at `offset`.
-    pub fn note(&mut self, wall: &Wall, offset: u64) {
+    /// Notes the time of the next record, where that tells the year.
+    pub fn note(&mut self, record: &Record<'_>) {
+        let Some(wall) = record.stamp.wall.filter(|wall| wall.local.year() == Wall::NO_YEAR) else { return };
+        if self.counts(record) {
+            self.note_wall(&wall, record.place.offset);
+        }
+    }
+
+    /// Notes a time that stands at `offset`.
+    pub fn note_wall(&mut self, wall: &Wall, offset: u64) {
         let number = self.counting.note(wall);
         if wall.local.year() != Wall::NO_YEAR || self.turns.last().is_some_and(|(_, last)| *last == number) {
             return;
@@ -74,6 +90,20 @@ impl Dates {
         } else {
             self.counting.contradicts = true;
         }
+    }
+
+    /// Whether the time of a record tells the year. In a central log there are hosts whose clock was never set, so only those
+    /// count that said something so far.
+    fn counts(&mut self, record: &Record<'_>) -> bool {
+        let Some(host) = record.hostname.as_deref().filter(|host| !is_nameless(host)) else { return true };
+        if self.speakers.contains(host) {
+            return true;
+        }
+        let speaks = says_something(record);
+        if speaks && self.speakers.len() < MOST_SPEAKERS {
+            self.speakers.insert(host.into());
+        }
+        speaks
     }
 
     /// Ends a file, which was last written at `modified`.
@@ -101,13 +131,33 @@ impl Dates {
 }
 
 impl Log {
-    /// Gives the times of its boots their years, when all its files were read.
-    pub fn date(&mut self, dates: &Dates) {
-        if dates.files.iter().all(|(_, resolved)| resolved.is_none()) {
-            return;
+    /// Notes the time of the next record.
+    pub(super) fn note_time(&mut self, input: &Input<'_>) {
+        if let Input::Record(record) = input
+            && self.keeps == Keeps::Facts
+        {
+            self.dates.note(record);
         }
-        self.boots.iter_mut().for_each(|boot| date_boot(boot, dates));
     }
+
+    /// Gives the times of its boots their years, when all its files were read.
+    pub(super) fn date(&mut self) {
+        if !self.dates.turns.is_empty() {
+            self.dates.end_file(self.modified);
+        }
+        let dates = std::mem::take(&mut self.dates);
+        // In a log with its newest record first a step back is no new year.
+        if !self.direction.ran_backwards() && dates.files.iter().any(|(_, resolved)| resolved.is_some()) {
+            self.boots.iter_mut().for_each(|boot| date_boot(boot, &dates));
+        }
+    }
+}
+
+/// Whether a record says anything that is known.
+pub(super) fn says_something(record: &Record<'_>) -> bool {
+    let mut any = false;
+    Recogniser::get().hear(record, &mut |_| any = true);
+    any
 }
 
 fn date_boot(boot: &mut Boot, dates: &Dates) {

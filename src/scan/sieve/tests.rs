@@ -19,6 +19,10 @@ const OTHERS: &[&str] = &[
     "rsyslogd: imklog: 5 messages lost due to rate-limiting",
     "rsyslogd: imuxsock lost 5 messages from pid 12 due to rate-limiting",
     "imjournal: 5 messages lost due to rate-limiting (2 allowed within 3 seconds)",
+    "rsyslogd: main Q: queue full, discarding messages",
+    "rsyslogd-2007: action 'action 1' suspended, next retry is Sun Nov 22 06:20:00 2026",
+    "syslog-ng[400]: Destination queue full, dropping message; filename='x'",
+    "Restarting system.",
     "-- Boot e3e04467517848339c5b9e97abdc7330 --",
     "-- Reboot --",
     "\u{1b}[33muhci_hcd 0000:00:1d.0\u{1b}[0m: UHCI Host Controller",
@@ -28,8 +32,7 @@ const OTHERS: &[&str] = &[
 
 /// What only kernels say that are older than the prefix `reboot: ` (3.11), and pciback's message for guests of 2.6.18: there is no
 /// room for these among the keys.
-const OLD: &[&str] =
-    &["Restarting system.", "System halted.", "machine restart", "error enable msi for guest a status ffffffea"];
+const OLD: &[&str] = &["System halted.", "machine restart", "error enable msi for guest a status ffffffea"];
 
 /// Lines that need not be looked at, and are many.
 const IDLE: &[&str] = &[
@@ -54,10 +57,14 @@ fn ways() -> Vec<Sieve> {
 
 /// What a search without any cleverness finds.
 fn naive(block: &[u8]) -> (Vec<Range<usize>>, Signs) {
-    let texts = LITERALS.iter().map(|literal| (literal.text, literal.key));
-    let mut hits: Vec<usize> = texts
-        .flat_map(|(text, key)| {
-            (0..block.len()).filter(move |at| block[*at..].starts_with(text)).map(move |at| at + key)
+    let starts = |text: &[u8], at: usize| block[at..].starts_with(text);
+    let goes_on =
+        |ends: &[&[u8]], at: usize| ends.is_empty() || (at <= block.len() && ends.iter().any(|end| starts(end, at)));
+    let mut hits: Vec<usize> = LITERALS
+        .iter()
+        .flat_map(|Literal { text, key, ends }| {
+            let found = move |at: &usize| starts(text, *at) && goes_on(ends, at + text.len());
+            (0..block.len()).filter(found).map(move |at| at + key)
         })
         .collect();
     let hex = |byte: u8| b"0123456789abcdef".contains(&byte);

@@ -44,7 +44,7 @@ fn time(file: &FileOf) -> Option<NaiveDateTime> {
             && let Some(wall) = record.stamp.wall.filter(|_| times.len() < ENOUGH)
         {
             let mut dates = Dates::default();
-            dates.note(&wall, 0);
+            dates.note_wall(&wall, 0);
             times.push(dates.so_far(wall, file.modified).utc());
         }
     };
