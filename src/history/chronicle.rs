@@ -127,12 +127,7 @@ impl Chronicle {
         match heard.event {
             Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
             Event::CommandLine { text } => line::take(&mut self.history.command_line, heard, text),
-            Event::ParameterRefused { .. } => {
-                if self.history.parameters.len() == PARAMETERS_KEPT {
-                    self.history.parameters.remove(0);
-                }
-                self.history.parameters.push(heard.fact());
-            }
+            Event::ParameterRefused { .. } => self.keep_parameter(heard),
             Event::Bridge { address, buses } => {
                 if self.history.bridges.len() < MOST_DEVICES {
                     self.history.bridges.insert(*address, *buses);
@@ -186,6 +181,14 @@ impl Chronicle {
     }
 
     /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
+    fn keep_parameter(&mut self, heard: &Heard<'_>) {
+        let parameters = &mut self.history.parameters;
+        if parameters.len() == PARAMETERS_KEPT {
+            parameters.remove(0);
+        }
+        parameters.push(heard.fact());
+    }
+
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
         let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
         let trails = &mut self.history.trails;
