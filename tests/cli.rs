@@ -598,7 +598,7 @@ fn the_hypervisor_s_log_is_evidence_too() {
         .unwrap();
     let audit = |args: &str| audit(args).with(folder.path());
     let ran = audit("check --root").with("--xen-log").with(&xen).run().ends_with(2);
-    ran.says("iommu-off").says("I/O virtualisation disabled");
+    ran.says("iommu-off").says("IOMMU is off");
     audit("check --root").with("--xen-log").with("/nowhere").run().ends_with(3).complains("--xen-log /nowhere");
     std::fs::rename(&xen, folder.path().join("xl-dmesg.out")).unwrap();
     audit("check --root").run().ends_with(2).says("iommu-off").says("/xl-dmesg.out");

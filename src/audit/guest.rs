@@ -277,8 +277,12 @@ impl<'a> End<'a> {
         let message = format!("dom0 gave PCI devices to this guest, and no driver took their bus: {why}");
         let mut found = finding(Code::NoFrontend, Severity::Critical, message);
         if support != Support::Unknown {
-            let value = if support == Support::Missing { "does not name it" } else { "has it" };
-            found.evidence.push(file(path, Some(value)));
+            let value = match support {
+                Support::Missing if path.ends_with(".ko") => None,
+                Support::Missing => Some("does not name it"),
+                Support::BuiltIn | Support::Module | Support::Unknown => Some("has it"),
+            };
+            found.evidence.push(file(path, value));
         }
         found.remedy = remedy;
         if support == Support::Module || support == Support::Unknown {
@@ -307,13 +311,7 @@ impl<'a> End<'a> {
 
     /// Whether a working end is proved by the log alone.
     fn by_log(&self, frontend: Frontend) -> bool {
-        match frontend {
-            Frontend::Working => !matches!(self.bus, Some(Known::Is(_))),
-            Frontend::NotNeeded => self.scene.host.is_none(),
-            Frontend::Unknown | Frontend::NoDriver | Frontend::Failed | Frontend::Released | Frontend::Installed => {
-                false
-            }
-        }
+        frontend == Frontend::Working && !matches!(self.bus, Some(Known::Is(_)))
     }
 }
 
