@@ -1,10 +1,11 @@
-//! What can be typed. Only this file and [`plan`](super::plan) know clap.
+//! What can be typed. Only this file, [`plan`](super::plan) and [`manual`](super::manual) know clap.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args as Flags, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::timeline::BootChoice;
@@ -47,6 +48,16 @@ pub(super) enum Command {
     Explain {
         /// The finding; without it, all are listed
         code: Option<String>,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page of the program, or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
     },
 }
 

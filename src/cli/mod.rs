@@ -5,8 +5,10 @@ mod check;
 mod demo;
 mod explain;
 mod listen;
+mod manual;
 mod plan;
 mod request;
+mod rights;
 mod scan;
 mod signals;
 mod wait;
@@ -17,7 +19,7 @@ mod write;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -35,6 +37,7 @@ const CANNOT_SAY: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     watchdog::name_defects();
     signals::survive_file_size_limit();
+    signals::note_ignored();
     let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(Plan::of) {
         Ok(plan) => work(plan),
         Err(usage) => refuse(&usage),
@@ -55,21 +58,27 @@ fn work(plan: Plan) -> u8 {
     let Plan { work, page } = plan;
     match work {
         Work::Check(check) => {
-            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
-            audit(&limits, page, began, move |stage| check::audit(&check, stage))
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
+            let heard = rights::of_check(&check, &page);
+            audit(&limits, page, began, move |stage| check::audit(&check, heard, stage))
         }
         Work::Demo => {
-            let limits = Limits { timeout: None, at_signal: AtSignal::Die };
+            let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
             let verbose = page.verbose;
+            rights::of_page(&page);
             audit(&limits, page, began, move |_| Outcome { report: demo::report(verbose), complaints: Vec::new() })
         }
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
-        Work::Explain(code) => match explain::explain(code.as_deref()) {
-            Ok(text) => write::stdout(&text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0),
-            Err(why) => write::complain(&why, CANNOT_SAY),
-        },
+        Work::Explain(code) => say(explain::explain(code.as_deref())),
+        Work::Completions(shell) => say(Ok(manual::completions(shell))),
+        Work::Man(command) => say(manual::man(command.as_deref())),
     }
+}
+
+/// Prints a text, or why there is none.
+fn say(text: Result<String, String>) -> u8 {
+    text.and_then(|text| write::stdout(&text)).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0)
 }
 
 /// Makes a report and writes it, within the limits.
@@ -95,6 +104,10 @@ fn refuse(usage: &clap::Error) -> u8 {
         return write::unknown(&usage.to_string());
     }
     // A closed pipe or a full disk does not change what was asked.
-    usage.print().unwrap_or_default();
+    if usage.kind() == ErrorKind::DisplayVersion {
+        write::stdout(&manual::version(std::env::args_os())).unwrap_or_default();
+    } else {
+        usage.print().unwrap_or_default();
+    }
     if asked_for && !is_nagios() { 0 } else { CANNOT_SAY }
 }

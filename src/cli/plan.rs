@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use clap_complete::Shell;
 use pciback_audit::audit::{Asked, FailOn, Options};
 use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
@@ -30,6 +31,8 @@ pub(super) enum Work {
     Scan(Scan),
     Demo,
     Explain(Option<String>),
+    Completions(Shell),
+    Man(Option<String>),
 }
 
 /// One audit.
@@ -108,6 +111,8 @@ impl Plan {
         match args.command {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
             Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
+            Some(Command::Completions { shell }) => Ok(Self { work: Work::Completions(shell), page: Page::default() }),
+            Some(Command::Man { command }) => Ok(Self { work: Work::Man(command), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => self::scan(*scan),
             Some(Command::Check(check)) => check_plan(*check),

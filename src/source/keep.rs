@@ -2,9 +2,9 @@
 //!
 //! `drivers/pciback/quirks` is not on it: reading that file after a failed set-up crashed kernels from 5.10 to 7.2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::inside::{Entry, Inside, Kind, Place};
 use crate::pci::Address;
@@ -101,6 +101,38 @@ const ARCHIVE: &[Row] =
 
 const DEVICE: &[&str] =
     &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
+
+/// Directories of configuration files, of which some distributions make links to other places (`NixOS`: `/nix/store`).
+const LINKED: &[&str] = &[
+    "etc",
+    "etc/default",
+    "etc/modprobe.d",
+    "etc/sysconfig",
+    "run/modprobe.d",
+    "usr/lib/modprobe.d",
+    "usr/local/lib/modprobe.d",
+];
+
+/// What the paths below sysfs lead to.
+const SYSFS: &[&str] = &["sys/bus", "sys/class", "sys/devices", "sys/hypervisor", "sys/module"];
+
+/// The places of this machine that hold all that [`keep`] opens, also what is not there yet: directories, and what the links in
+/// its directories of configuration files lead to now.
+pub fn places() -> Vec<PathBuf> {
+    let root = Path::new("/");
+    let contents = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_)));
+    let paths =
+        contents.flat_map(|(above, names, _)| names.iter().map(|name| if above.is_empty() { *name } else { *above }));
+    let top: BTreeSet<PathBuf> =
+        paths.map(|path| root.join(first(path))).filter(|path| path != Path::new("/sys")).collect();
+    let directories = LINKED.iter().map(|name| root.join(name));
+    let files = directories.clone().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
+    let targets =
+        files.filter(|file| file.is_file()).chain(directories).filter_map(|path| std::fs::canonicalize(path).ok());
+    let outside: BTreeSet<PathBuf> =
+        targets.filter(|target| !top.iter().any(|place| target.starts_with(place))).collect();
+    SYSFS.iter().map(|name| root.join(name)).chain(outside).chain(top.iter().cloned()).collect()
+}
 
 /// Reads what is allowed of the files below `root` into a [`Tree`]. Links are kept as links and followed inside `root`
 /// only. What is there and cannot be read is kept as that; the only error is a `root` that is no directory.
