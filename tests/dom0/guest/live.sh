@@ -24,7 +24,7 @@ listening() (
     { set +x; } 2>/dev/null
     for _ in $(seq 600); do
         [ ! -e "/out/$1.exit" ] || exit 0
-        polling=$(cat /proc/"$(cat "/run/$1.pid")"/task/*/syscall 2>/dev/null | grep -Ec '^(7|271) ')
+        polling=$(cat /proc/"$(cat "/run/$1.pid")"/task/*/syscall 2>/dev/null | grep -Ec '^(7|271) ') || :
         [ "$polling" -lt 2 ] || exit 0
         sleep 0.1
     done
