@@ -41,6 +41,7 @@ pub mod scan;
 pub mod source;
 pub mod timeline;
 pub mod tree;
+pub mod xen;
 
 pub use audit::{Asked, Case, Options, conclude};
 pub use pci::{Address, KernelVersion};

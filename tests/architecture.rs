@@ -26,7 +26,7 @@ const RANKS: &[(&str, Within, &[&str])] = &[
     ("0 words", Apart, &["pci", "tree"]),
     // A host's boot id is the one type that the logs share with it.
     ("1 witnesses", LeftToRight, &["record", "request", "host"]),
-    ("2 story", LeftToRight, &["event", "history", "timeline"]),
+    ("2 story", LeftToRight, &["xen", "event", "history", "timeline"]),
     ("3 verdict", LeftToRight, &["report", "audit"]),
     ("4 edges", LeftToRight, &["source", "render", "scan"]),
     ("5 binary", LeftToRight, &["cli", "main"]),
@@ -64,7 +64,7 @@ const UNSAFE: &str = "scan/sieve/avx2.rs";
 
 /// Every crate that is depended on, and who may name it. The reason for each is in ARCHITECTURE.md.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("chrono", &["record", "timeline", "report", "audit", "source", "render", "scan", "cli"]),
+    ("chrono", &["record", "xen", "timeline", "report", "audit", "source", "render", "scan", "cli"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -74,7 +74,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("landlock", &["source"]),
     ("libc", &["source"]),
     ("liblzma", &["source"]),
-    ("memchr", &["record", "event", "scan"]),
+    ("memchr", &["record", "xen", "event", "scan"]),
     ("rmesg", &["source"]),
     ("rustix", &["source", "scan", "cli"]),
     ("sd_notify", &["cli"]),

@@ -565,12 +565,42 @@ fn the_host_of_a_log_can_be_named() {
     assert!(audit("scan --help").run().out.contains("--log-host"));
 }
 
+#[test]
+fn the_hypervisor_s_log_is_evidence_too() {
+    let folder = Folder::of("all-seized");
+    let xen = folder.path().join("console");
+    std::fs::write(&xen, "(XEN) Xen version 4.17.3 (x)\r\n(XEN) [2026-11-22 06:00:00] I/O virtualisation disabled\r\n")
+        .unwrap();
+    let audit = |args: &str| audit(args).with(folder.path());
+    let ran = audit("check --root").with("--xen-log").with(&xen).run().ends_with(2);
+    ran.says("iommu-off").says("I/O virtualisation disabled");
+    audit("check --root").with("--xen-log").with("/nowhere").run().ends_with(3).complains("--xen-log /nowhere");
+    std::fs::rename(&xen, folder.path().join("xl-dmesg.out")).unwrap();
+    audit("check --root").run().ends_with(2).says("iommu-off").says("/xl-dmesg.out");
+}
+
+#[test]
+fn the_hierarchy_can_be_drawn() {
+    let folder = Folder::of("silently-ignored");
+    let ran = audit("check --format tree --root").with(folder.path()).run().ends_with(2);
+    ran.says("[0000:00]\n+-").says("+-1d.1  uhci_hcd  held").says("held-by-driver");
+    let ran = audit("check --format tree --root").with(folder.path()).env("LC_ALL", "C.UTF-8").run().ends_with(2);
+    ran.says("├─1d.1  uhci_hcd  held");
+    audit("guest --format tree").run().ends_with(3).complains("--format");
+}
+
 // Explanations.
 
 #[test]
 fn every_finding_can_be_explained() {
     audit("explain").run().ends_with(0).says("held-by-driver  ").says("user-quoted");
-    audit("explain held-by-driver").run().ends_with(0).says("## held-by-driver").says("softdep");
+    audit("explain held-by-driver").run().ends_with(0).says("held-by-driver\n---").says("softdep");
     audit("explain held").run().ends_with(3).complains("held-by-driver");
+    let folder = Folder::of("silently-ignored");
+    let ran = audit("explain 00:1d.1 --root").with(folder.path()).run().ends_with(0);
+    ran.says("0000:00:1d.1").says("uhci_hcd has it").says("wanted").says("same slot").says("held-by-driver");
+    audit("explain 00:11.1 --root").with(folder.path()).run().ends_with(0).says("there is no such device");
+    let log = capture("silently-ignored").join("kmsg.raw");
+    audit("explain 0000:00:1d.1").with(log).run().ends_with(0).says("pciback's load came to its end");
     audit("explain nonsense").run().ends_with(3).complains("`nonsense` is no finding");
 }

@@ -106,6 +106,7 @@ impl Dom0 {
             logs: vec![log],
             options: Options::default(),
             now: None,
+            xen_logs: Vec::new(),
             listening: Some(Listening { since, deaf: self.deaf.then(|| "not permitted".to_owned()) }),
         })
     }
@@ -320,6 +321,7 @@ fn a_refusal_is_final_only_if_it_came_while_somebody_listened() {
         let report = conclude(&Case {
             tree: Some(tree(dom0.tree().as_bytes())),
             logs: vec![log],
+            xen_logs: Vec::new(),
             listening: Some(Listening { since, deaf: None }),
             ..Case::default()
         });

@@ -28,7 +28,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
 }
 
 /// Why the logs say nothing of the boot that is meant: then that alone counts, unless a host is audited.
-fn doubt(scene: &Scene<'_>) -> Option<Finding> {
+pub(super) fn doubt(scene: &Scene<'_>) -> Option<Finding> {
     let named =
         |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
     let (code, message) = match scene.story.doubt.as_ref()? {
@@ -86,7 +86,7 @@ fn unreadable_host(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding>
     Some(found)
 }
 
-fn unreadable(log: &Log, severity: Severity) -> Option<Finding> {
+pub(super) fn unreadable(log: &Log, severity: Severity) -> Option<Finding> {
     let severity = if log.named { Severity::Unknown } else { severity };
     let message = match &log.failure {
         Some(why) if log.records > 0 => format!("{} was read only in part: {why}", log.name),

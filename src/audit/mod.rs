@@ -10,12 +10,18 @@ mod driver;
 mod evidence;
 mod expected;
 mod facts;
+mod guest;
 mod list;
 mod outlook;
 mod places;
 mod remedy;
 mod statuses;
+mod story;
 mod verdict;
+mod xen_log;
+
+pub use guest::{CONFIG, conclude_guest};
+pub use story::explain_device;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -31,8 +37,9 @@ use crate::report::{Code, Finding, Log as LogReport, Report};
 use crate::request::Source;
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
-use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
+use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
 use crate::tree::{Known, Tree};
+use crate::xen;
 use demand::Demand;
 
 /// Everything an audit rests on.
@@ -44,6 +51,8 @@ pub struct Case {
     pub tree: Option<Tree>,
     /// The logs, numbered by their position.
     pub logs: Vec<Log>,
+    /// The hypervisor's logs.
+    pub xen_logs: Vec<xen::Log>,
     /// How to judge.
     pub options: Options,
     /// When.
@@ -186,8 +195,8 @@ struct Scene<'a> {
     expected: BTreeMap<Address, &'a policy::Device>,
 }
 
-/// Judges a case.
-pub fn conclude(case: &Case) -> Report {
+/// Lays out all that is known of a case, for the boot of a kernel of this kind.
+fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
     let (host, partial) =
         case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
             if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
@@ -198,6 +207,7 @@ pub fn conclude(case: &Case) -> Report {
         release: machine.and_then(|host| host.release.is().map(String::as_str)),
         hostname: machine.and_then(|host| host.hostname.is().map(String::as_str)),
         chosen: case.options.log_host.as_deref(),
+        wanted,
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
     let history = story.history();
@@ -206,13 +216,19 @@ pub fn conclude(case: &Case) -> Report {
     let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
     let expected = expected.map(|device| (device.address, device)).collect();
-    let scene = Scene { case, host, partial, story, is_complete, history, demand, expected };
+    Scene { case, host, partial, story, is_complete, history, demand, expected }
+}
+
+/// Judges a case.
+pub fn conclude(case: &Case) -> Report {
+    let scene = scene(case, Wanted::Dom0);
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
     list::find(&scene, &mut findings);
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    xen_log::find(&scene, &mut findings);
     evidence::find(&scene, &devices, &mut findings);
     findings.extend(outlook::deaf(&scene));
     let report = verdict::report(&scene, devices, findings);

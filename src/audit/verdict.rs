@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::finding;
 use super::statuses::Judged;
-use super::{FailOn, Scene};
+use super::{FailOn, Options, Scene};
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::Author;
-use crate::report::{Basis, Code, Device, Finding, LastGuest, Log, Report, Request, Severity, Stated, Status, Verdict};
+use crate::report::{
+    Basis, Code, Device, Finding, LastGuest, Log, Node, Report, Request, Severity, Stated, Status, Verdict,
+};
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
 /// list or the driver explains the devices, it alone counts.
@@ -35,20 +37,14 @@ fn explains(finding: &Finding) -> bool {
 /// Puts the report together, all but the request: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
 pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: Vec<Finding>) -> Report {
     let options = &scene.case.options;
-    let accept = |findings: &mut Vec<Finding>| {
-        let ignored = |finding: &Finding| options.ignore.iter().any(|ignore| ignore.covers(finding));
-        findings.iter_mut().filter(|finding| ignored(finding)).for_each(|finding| finding.severity = Severity::Info);
-    };
-    accept(&mut findings);
+    accept(options, &mut findings);
     if findings.iter().any(explains) {
         findings.retain(|finding| !finding.code.states_a_device() || finding.severity == Severity::Info);
     }
     let logs = scene.logs();
     findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
-    accept(&mut findings);
-    let remedies = findings.iter_mut().flat_map(|finding| &mut finding.remedy);
-    remedies.filter(|line| line.contains(char::is_control)).for_each(super::remedy::to_one_line);
-    findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));
+    accept(options, &mut findings);
+    put_in_order(&mut findings);
     let verdict = worst(&devices, &findings);
     let silent = options.if_requested && nothing_is_requested(scene, &findings);
     let exit_status = match (verdict, options.fail_on) {
@@ -67,6 +63,7 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
         device(scene, judged, codes, &names)
     };
     let devices = devices.into_iter().map(of).collect();
+    let hierarchy = hierarchy(scene, &names);
     let host = scene.host.as_ref().or(scene.partial.as_ref());
     Report {
         verdict,
@@ -80,8 +77,23 @@ pub(super) fn report(scene: &Scene<'_>, devices: Vec<Judged<'_>>, mut findings: 
         logs,
         devices,
         findings,
+        hierarchy,
+        guest: None,
         waiting,
     }
+}
+
+/// Makes notes of the findings that are to be ignored.
+pub(super) fn accept(options: &Options, findings: &mut [Finding]) {
+    let ignored = |finding: &Finding| options.ignore.iter().any(|ignore| ignore.covers(finding));
+    findings.iter_mut().filter(|finding| ignored(finding)).for_each(|finding| finding.severity = Severity::Info);
+}
+
+/// Brings findings into the order of a report, and keeps every line of a remedy one line.
+pub(super) fn put_in_order(findings: &mut [Finding]) {
+    let remedies = findings.iter_mut().flat_map(|finding| &mut finding.remedy);
+    remedies.filter(|line| line.contains(char::is_control)).for_each(super::remedy::to_one_line);
+    findings.sort_by(|a, b| (a.severity, a.address, a.code.name()).cmp(&(b.severity, b.address, b.code.name())));
 }
 
 /// Whether no place holds a list, and every place could be read.
@@ -127,6 +139,22 @@ fn names(scene: &Scene<'_>) -> PciIds {
         .map(|ids| (ids.vendor, ids.device))
         .collect();
     scene.case.tree.as_ref().map(|tree| PciIds::read(tree, &ids)).unwrap_or_default()
+}
+
+/// Every device of the host, and the bridge that it is behind.
+fn hierarchy(scene: &Scene<'_>, names: &PciIds) -> Vec<Node> {
+    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let node = |(address, device): (&Address, &HostDevice)| {
+        let id = device.ids.is().copied();
+        Node {
+            address: *address,
+            parent: device.bridges.first().copied(),
+            driver: device.driver.is().cloned(),
+            id,
+            name: id.and_then(|ids| names.name(ids)),
+        }
+    };
+    devices.into_iter().flatten().map(node).collect()
 }
 
 fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &PciIds) -> Device {

@@ -42,13 +42,13 @@ pub(super) enum Command {
     /// Audit every boot of every host in saved logs: archives, central log servers
     #[command(after_help = STATUSES)]
     Scan(Box<Scan>),
+    /// Inside a guest, or on its saved log: does it have the PCI devices that it was given?
+    #[command(after_help = STATUSES)]
+    Guest(Box<Guest>),
     /// Audit a real captured dom0 that is built in
     Demo(Page),
-    /// Say what a finding means, what proves it, and what to do
-    Explain {
-        /// The finding; without it, all are listed
-        code: Option<String>,
-    },
+    /// Say what a finding means and what to do, or tell the whole story of one device
+    Explain(Box<Explain>),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -114,6 +114,9 @@ pub(super) struct Evidence {
     /// A saved log, `-` for standard input, or `journal` (repeatable). Implies --no-host, except for `journal`
     #[arg(long = "log", value_name = "PATH|-|journal")]
     pub(super) named_logs: Vec<PathBuf>,
+    /// The hypervisor's log: what `xl dmesg` printed, hypervisor.log, a serial capture (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(super) xen_log: Vec<PathBuf>,
     /// Audit the machine whose files are below DIR, and nothing of this one
     #[arg(long, value_name = "DIR", conflicts_with = "host")]
     pub(super) root: Option<PathBuf>,
@@ -127,7 +130,7 @@ pub(super) struct Evidence {
     #[arg(long)]
     pub(super) host: bool,
     /// Listen until every requested device is settled, but no longer than this: 10s, 2m
-    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot"])]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot", "xen_log"])]
     pub(super) wait: Option<Duration>,
     /// Which boot of the logs: 0 is the last one, -1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
@@ -161,6 +164,57 @@ pub(super) struct Judgement {
     /// Give up after so many seconds, with exit status 3
     #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: Option<u64>,
+}
+
+#[derive(Debug, Flags)]
+pub(super) struct Explain {
+    /// The finding, or the address of a device; without it, all findings are listed
+    #[arg(value_name = "CODE|ADDRESS")]
+    pub(super) what: Option<String>,
+    /// Logs to read for the story of a device: as --log
+    #[arg(value_name = "LOG")]
+    pub(super) logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) evidence: Evidence,
+    #[command(flatten)]
+    pub(super) paper: Paper,
+}
+
+/// A PV guest has its devices through pcifront; an HVM guest sees them as ordinary PCI devices. To be run in the guest, not in
+/// dom0.
+#[derive(Debug, Flags)]
+pub(super) struct Guest {
+    /// Logs to read instead of the guest's ring buffer, such as what `xl console` showed: as --log
+    #[arg(value_name = "LOG")]
+    pub(super) logs: Vec<PathBuf>,
+    /// A device that the guest is to have, by its address in the guest (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) device: Vec<Address>,
+    /// A saved log, `-` for standard input, or `journal` (repeatable). Implies --no-host, except for `journal`
+    #[arg(long = "log", value_name = "PATH|-|journal")]
+    pub(super) named_logs: Vec<PathBuf>,
+    /// Audit the guest whose files are below DIR, and nothing of this one
+    #[arg(long, value_name = "DIR", conflicts_with = "host")]
+    pub(super) root: Option<PathBuf>,
+    /// Judge by the log alone
+    #[arg(long, conflicts_with = "host")]
+    pub(super) no_host: bool,
+    /// Judge by this guest's sysfs although the log is a file
+    #[arg(long)]
+    pub(super) host: bool,
+    /// Which boot of the logs: 0 is the last one, -1 the one before
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(super) boot: BootChoice,
+    /// The guest to judge, in a log of several hosts
+    #[arg(long, value_name = "NAME")]
+    pub(super) log_host: Option<String>,
+    /// Believe logs whose form does not say who wrote each line
+    #[arg(long)]
+    pub(super) trust_log: bool,
+    #[command(flatten)]
+    pub(super) judgement: Judgement,
+    #[command(flatten)]
+    pub(super) page: Page,
 }
 
 /// Ends with 0 when it is stopped by SIGTERM or SIGINT. SIGHUP has it open --output anew and look at everything again.
@@ -322,6 +376,8 @@ pub(super) struct Page {
 pub(super) enum Format {
     /// For a person (default)
     Table,
+    /// The PCI hierarchy as `lspci -tv` draws it, each device with who has it and its status
+    Tree,
     /// One JSON object, as schema/report-1.json describes it
     Json,
     /// A line for Nagios, Icinga, NRPE or Checkmk; with -v what was found below it

@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::host::LSPCI;
 use pciback_audit::report::{Code, Report};
-use pciback_audit::source::{Logs, keep, keep_archive, whole};
+use pciback_audit::source::{Logs, hypervisor, hypervisor_below, keep, keep_archive, whole};
 use pciback_audit::tree::{Node, Tree};
+use pciback_audit::xen;
 
 use super::listen::Listener;
 use super::plan::{self, Check, Host, Log};
@@ -49,6 +50,17 @@ pub(super) fn audit(check: &Check, heard: Heard, stage: &Stage) -> Outcome {
 
 /// Reads the logs, then the host, which decides what is so now, and judges.
 fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
+    let (case, complaints) = gather(check, asked, &[keep, keep_archive], stage);
+    stage.enter("judging");
+    Outcome { report: conclude(&case), complaints }
+}
+
+/// Reads what a tree is kept of.
+pub(super) type Keep = fn(&Path) -> io::Result<Tree>;
+
+/// Reads the evidence: the files of this machine by the first of two ways, those of another one by the second.
+pub(super) fn gather(check: &Check, asked: &Asked, ways: &[Keep; 2], stage: &Stage) -> (Case, Vec<String>) {
+    let [keep, keep_archive] = *ways;
     let mut complaints = Vec::new();
     let mut logs = Logs::default();
     for log in &check.logs {
@@ -63,16 +75,17 @@ fn once(check: &Check, asked: &Asked, stage: &Stage) -> Outcome {
         let node = lspci(path, stage, &mut complaints);
         tree.get_or_insert_default().insert(LSPCI, node);
     }
-    stage.enter("judging");
+    let xen_logs = xen_logs(check, stage, &mut complaints);
     let case = Case {
         asked: asked.clone(),
         tree,
         logs: logs.into_inner(),
+        xen_logs,
         options: check.options.clone(),
         now: Some(now()),
         listening: None,
     };
-    Outcome { report: conclude(&case), complaints }
+    (case, complaints)
 }
 
 /// Reads one log. Says what is wrong with it when the user named it; of the others the report says it.
@@ -102,6 +115,23 @@ fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<Stri
     }
 }
 
+/// The hypervisor's logs: those that were named, and those of a root.
+fn xen_logs(check: &Check, stage: &Stage, complaints: &mut Vec<String>) -> Vec<xen::Log> {
+    let mut logs = Vec::new();
+    if let Host::Below(root) = &check.host {
+        stage.enter(&format!("reading the hypervisor's logs below {}", write::safe(root)));
+        logs = hypervisor_below(root);
+    }
+    for path in &check.xen_logs {
+        let name = write::safe(path);
+        stage.enter(&format!("reading the hypervisor's log {name}"));
+        let log = hypervisor(path);
+        complaints.extend(log.failure.iter().map(|why| format!("--xen-log {name}: {why}")));
+        logs.push(log);
+    }
+    logs
+}
+
 /// Longer than the text about any machine.
 const LONGEST_LSPCI: u64 = 4 << 20;
 
@@ -117,7 +147,7 @@ fn lspci(path: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Node {
     )
 }
 
-fn files(root: &Path, keep: fn(&Path) -> io::Result<Tree>, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
+fn files(root: &Path, keep: Keep, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
     let name = write::safe(root);
     stage.enter(&format!("reading the host's files below {name}"));
     keep(root).unwrap_or_else(|error| {

@@ -1,18 +1,49 @@
 //! `explain`: the documentation of the findings, from the binary itself.
 
+use std::time::Duration;
+
+use pciback_audit::audit::{Asked, explain_device};
+use pciback_audit::pci::Address;
+use pciback_audit::render::{device_story, plain};
 use pciback_audit::report::Code;
+use pciback_audit::source::{keep, keep_archive};
+
+use super::plan::Check;
+use super::watchdog::{self, AtSignal, Limits, Stage};
+use super::write::{self, Page};
+use super::{CANNOT_SAY, check};
 
 const FINDINGS: &str = include_str!("../../docs/findings.md");
 const EVIDENCE: &str = include_str!("../../docs/evidence.md");
+
+/// Tells the story of a device, and hands back the exit status: 3 where nothing is known of it.
+pub(super) fn story(check: Check, address: Address, page: Page) -> u8 {
+    let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
+    let work = move |stage: &Stage| {
+        let asked = Asked::Found { from: None };
+        let (case, complaints) = check::gather(&check, &asked, &[keep, keep_archive], stage);
+        stage.enter("judging");
+        let story = explain_device(&case, address);
+        let status = if story.is_known() { 0 } else { CANNOT_SAY };
+        if !stage.write() {
+            return CANNOT_SAY;
+        }
+        for complaint in &complaints {
+            write::complain(complaint, status);
+        }
+        page.write(&device_story(&story, &page.style()), page.quiet && status == 0, status)
+    };
+    watchdog::run(&limits, work, |why| write::complain(&why, CANNOT_SAY))
+}
 
 /// The section about `code`, the rules of evidence, or a list of all codes.
 pub(super) fn explain(code: Option<&str>) -> Result<String, String> {
     let Some(name) = code else { return Ok(list()) };
     if name == "evidence" {
-        return Ok(EVIDENCE.to_owned());
+        return Ok(plain(EVIDENCE));
     }
     let code: Code = name.parse().map_err(|_unknown| unknown(name))?;
-    Ok(section(code).unwrap_or_else(|| code.summary()).trim_end().to_owned() + "\n")
+    Ok(plain(section(code).unwrap_or_else(|| code.summary()).trim_end()))
 }
 
 fn list() -> String {

@@ -44,6 +44,7 @@ impl<'a> Listener<'a> {
             asked: self.asked.clone(),
             tree,
             logs: vec![self.live.log()],
+            xen_logs: Vec::new(),
             options: self.check.options.clone(),
             now: Some(check::now()),
             listening: Some(self.live.listening()),

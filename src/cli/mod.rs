@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod guest;
 mod listen;
 mod manual;
 mod plan;
@@ -62,6 +63,11 @@ fn work(plan: Plan) -> u8 {
             let heard = rights::of_check(&check, &page);
             audit(&limits, page, began, move |stage| check::audit(&check, heard, stage))
         }
+        Work::Guest(check) => {
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
+            rights::of_check(&check, &page);
+            audit(&limits, page, began, move |stage| guest::audit(&check, stage))
+        }
         Work::Demo => {
             let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
             let verbose = page.verbose;
@@ -70,6 +76,10 @@ fn work(plan: Plan) -> u8 {
         }
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
+        Work::Story(check, address) => {
+            rights::of_check(&check, &page);
+            explain::story(check, address, page)
+        }
         Work::Explain(code) => say(explain::explain(code.as_deref())),
         Work::Completions(shell) => say(Ok(manual::completions(shell))),
         Work::Man(command) => say(manual::man(command.as_deref())),

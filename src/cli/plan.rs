@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use clap_complete::Shell;
 use pciback_audit::audit::{Asked, FailOn, Options};
+use pciback_audit::pci::Address;
 use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
@@ -29,10 +30,14 @@ pub(super) enum Work {
     Check(Check),
     Watch(Watch),
     Scan(Scan),
+    /// One audit of a guest.
+    Guest(Check),
     Demo,
     Explain(Option<String>),
     Completions(Shell),
     Man(Option<String>),
+    /// The story of one device.
+    Story(Check, Address),
 }
 
 /// One audit.
@@ -41,6 +46,8 @@ pub(super) struct Check {
     pub(super) request: Request,
     pub(super) logs: Vec<Log>,
     pub(super) host: Host,
+    /// The hypervisor's logs.
+    pub(super) xen_logs: Vec<PathBuf>,
     /// The text of `lspci` on the audited machine.
     pub(super) lspci: Option<PathBuf>,
     pub(super) options: Options,
@@ -110,11 +117,12 @@ impl Plan {
     pub(super) fn of(args: Args) -> Result<Self, clap::Error> {
         match args.command {
             Some(Command::Demo(page)) => Ok(Self { work: Work::Demo, page: self::page(page)? }),
-            Some(Command::Explain { code }) => Ok(Self { work: Work::Explain(code), page: Page::default() }),
+            Some(Command::Explain(explain)) => self::explain(*explain),
             Some(Command::Completions { shell }) => Ok(Self { work: Work::Completions(shell), page: Page::default() }),
             Some(Command::Man { command }) => Ok(Self { work: Work::Man(command), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => self::scan(*scan),
+            Some(Command::Guest(guest)) => self::guest(*guest),
             Some(Command::Check(check)) => check_plan(*check),
             None => check_plan(args.check),
         }
@@ -124,7 +132,7 @@ impl Plan {
 fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     let args::Check { logs, request, evidence, judgement, page } = check;
     let named: Vec<PathBuf> = evidence.named_logs.iter().cloned().chain(logs).collect();
-    if named.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if named.iter().chain(&evidence.xen_log).filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once: --log"));
     }
     let mut logs: Vec<Log> = named.into_iter().map(log).collect();
@@ -148,9 +156,62 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
         ..common(&judgement)
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
-    let (wait, lspci) = (evidence.wait, evidence.lspci);
+    let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
     let request = self::request(request);
-    Ok(Plan { work: Work::Check(Check { request, logs, host, lspci, options, timeout, wait }), page })
+    Ok(Plan { work: Work::Check(Check { request, logs, xen_logs, host, lspci, options, timeout, wait }), page })
+}
+
+/// A guest is read as a host is: most of the evidence is the same.
+fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
+    let args::Guest { logs, device, named_logs, root, no_host, host, boot, log_host, trust_log, judgement, page } =
+        guest;
+    let evidence = args::Evidence {
+        named_logs,
+        xen_log: Vec::new(),
+        root,
+        lspci: None,
+        no_host,
+        host,
+        wait: None,
+        boot,
+        log_host,
+        trust_log,
+        kernel: None,
+    };
+    let request = args::Request { hide: None, device, policy: None, hide_from: None };
+    let plan = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    if matches!(plan.page.form, Form::Prometheus | Form::Tree) {
+        return Err(conflict("guest has --format table, json and nagios only"));
+    }
+    Ok(match plan.work {
+        Work::Check(check) => Plan { work: Work::Guest(check), ..plan },
+        work => Plan { work, ..plan },
+    })
+}
+
+/// An address asks for the story of a device; anything else is the name of a finding.
+fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
+    let args::Explain { what, logs, evidence, paper } = explain;
+    let Some(address) = what.as_deref().and_then(|what| what.parse::<Address>().ok()) else {
+        return Ok(Plan { work: Work::Explain(what), page: self::paper(paper, Form::Table) });
+    };
+    let request = args::Request { hide: None, device: Vec::new(), policy: None, hide_from: None };
+    let judgement = args::Judgement {
+        ignore: Vec::new(),
+        if_requested: false,
+        fail_on: args::FailOn::Warning,
+        event_window: Options::default().event_window,
+        timeout: None,
+    };
+    let page = args::Page { format: None, json: false, paper };
+    if evidence.wait.is_some() {
+        return Err(conflict("explain does not listen: --wait is for check"));
+    }
+    let plan = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    Ok(match plan.work {
+        Work::Check(check) => Plan { work: Work::Story(check, address), ..plan },
+        work => Plan { work, ..plan },
+    })
 }
 
 fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
@@ -223,6 +284,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         request: self::request(request),
         logs: vec![Log::Ring],
         host: Host::Here,
+        xen_logs: Vec::new(),
         lspci: None,
         options: Options { ignore, event_window, ..Options::default() },
         timeout: timeout.map(Duration::from_secs),
@@ -271,6 +333,7 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     let form = match page.format {
         None if page.json => Form::Json,
         None | Some(args::Format::Table) => Form::Table,
+        Some(args::Format::Tree) => Form::Tree,
         Some(args::Format::Json) => Form::Json,
         Some(args::Format::Nagios) => Form::Nagios,
         Some(args::Format::Prometheus) => Form::Prometheus,

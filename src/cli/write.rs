@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pciback_audit::render::{Style, escape, json, nagios, nagios_unknown, prometheus, table};
+use pciback_audit::render::{Style, escape, json, nagios, nagios_unknown, prometheus, table, tree};
 use pciback_audit::report::Report;
 use pciback_audit::source::{Access, replace};
 
@@ -21,6 +21,7 @@ const NARROWEST: usize = 40;
 pub(super) enum Form {
     #[default]
     Table,
+    Tree,
     Json,
     Nagios,
     Prometheus,
@@ -51,6 +52,7 @@ impl Page {
         let version = env!("CARGO_PKG_VERSION");
         let text = match self.form {
             Form::Table => table(report, &self.style()),
+            Form::Tree => tree(report, &self.style()),
             Form::Json => json(report, version),
             Form::Nagios => nagios(report, complaints, self.verbose),
             Form::Prometheus => prometheus(report, version, took),

@@ -8,6 +8,7 @@
 mod boot;
 mod debug;
 mod device_core;
+mod frontend;
 mod guests;
 mod holders;
 mod marks;
@@ -19,6 +20,7 @@ mod template;
 mod unknown;
 mod user_space;
 
+pub use frontend::{Frontend, GuestKind};
 pub use recogniser::Recogniser;
 
 use std::sync::Arc;
@@ -146,6 +148,11 @@ pub enum Event {
         /// What shows it.
         mark: Mark,
     },
+    /// A guest speaks of the devices that it was given, or of its own kind.
+    Frontend {
+        /// What it says.
+        said: Frontend,
+    },
     /// The boot ends: `reboot: Restarting system`, `reboot: Power down`, kexec.
     BootEnds,
     /// User space says that the system is up.
@@ -219,6 +226,7 @@ impl Event {
             | Self::ParameterRefused { .. }
             | Self::BackendReady
             | Self::NotDom0 { .. }
+            | Self::Frontend { .. }
             | Self::BootEnds
             | Self::UserSpaceUp
             | Self::Remark => None,
@@ -236,6 +244,7 @@ impl Event {
                 | Self::HeldBy { .. }
                 | Self::XenRefused { .. }
                 | Self::NotDom0 { .. }
+                | Self::Frontend { .. }
                 | Self::BootEnds
                 | Self::UserSpaceUp
                 | Self::Quoted { .. }
@@ -320,7 +329,8 @@ impl std::fmt::Debug for Message {
 const DECISIVE: [&[Message]; 4] = [pciback::MESSAGES, probe::MESSAGES, guests::MESSAGES, debug::MESSAGES];
 
 /// The families of all others.
-const OTHERS: [&[Message]; 4] = [boot::MESSAGES, marks::MESSAGES, device_core::MESSAGES, holders::MESSAGES];
+const OTHERS: [&[Message]; 5] =
+    [boot::MESSAGES, marks::MESSAGES, frontend::MESSAGES, device_core::MESSAGES, holders::MESSAGES];
 
 /// Every message known, family by family.
 pub fn messages() -> impl Iterator<Item = &'static Message> {

@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::frontend::lacks_interrupts;
 use super::holders::speaker;
 use super::opening::Opening;
 use super::template::{Match, Template};
 use super::unknown::{priority, stamp};
-use super::{DECISIVE, Event, Message, OTHERS, Said, user_space};
+use super::{DECISIVE, Event, Frontend, Message, OTHERS, Said, user_space};
 use crate::pci::Address;
 use crate::record::{Author, Record};
 
@@ -136,6 +137,9 @@ impl Recogniser {
             if REFUSED.contains(&text.trim_ascii_end()) {
                 events.push(Event::XenRefused { address });
             }
+            if lacks_interrupts(text) {
+                events.push(Event::Frontend { said: Frontend::NoInterrupts { address } });
+            }
             events.push(Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() });
         }
         for event in events {
@@ -244,7 +248,7 @@ fn begins(text: &[u8]) -> bool {
     match start {
         b"pcib" | b"pci " | b"xen-" | b"xen_" | b"Linu" | b"Kern" | b"Comm" | b"hide" | b"****" | b"ACPI" | b"pcif"
         | b"Xen " | b"PCI:" | b"sett" | b"Boot" | b"Hype" | b"rebo" | b"Rest" | b"Powe" | b"Syst" | b"mach"
-        | b"kexe" | b"Star" | b"nvme" | b"e100" | b"bttv" | b"Yent" | b"erro" => true,
+        | b"kexe" | b"Star" | b"nvme" | b"e100" | b"bttv" | b"Yent" | b"erro" | b"XENB" | b"xenb" => true,
         [b's', b'a', b'a', digit] => digit.is_ascii_digit(),
         _ => false,
     }

@@ -178,7 +178,12 @@ impl Chronicle {
                 }
                 self.device(heard, order);
             }
-            Event::NotDom0 { .. } | Event::BootEnds | Event::UserSpaceUp | Event::Quoted { .. } | Event::Remark => {}
+            Event::NotDom0 { .. }
+            | Event::Frontend { .. }
+            | Event::BootEnds
+            | Event::UserSpaceUp
+            | Event::Quoted { .. }
+            | Event::Remark => {}
         }
     }
 
@@ -236,6 +241,7 @@ impl Chronicle {
             | Event::ParameterRefused { .. }
             | Event::BackendReady
             | Event::NotDom0 { .. }
+            | Event::Frontend { .. }
             | Event::BootEnds
             | Event::UserSpaceUp
             | Event::Quoted { .. }

@@ -96,7 +96,7 @@ fn proof(group: &[&Finding], style: &Style) -> Vec<String> {
     lines
 }
 
-fn words(evidence: &Evidence) -> String {
+pub(super) fn words(evidence: &Evidence) -> String {
     match evidence {
         Evidence::Host { path, value: Some(value) } if value.trim().is_empty() => format!("{path} is empty"),
         Evidence::Host { path, value: Some(value) } => match value.trim() {

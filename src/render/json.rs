@@ -28,7 +28,26 @@ struct Object<'a> {
     logs: Vec<Log<'a>>,
     devices: Vec<Device<'a>>,
     findings: Vec<Finding<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<Guest<'a>>,
     summary: Summary,
+}
+
+/// A guest's end.
+#[derive(Serialize)]
+struct Guest<'a> {
+    kind: Option<&'static str>,
+    frontend: &'static str,
+    devices: Vec<GuestDevice<'a>>,
+}
+
+#[derive(Serialize)]
+struct GuestDevice<'a> {
+    address: String,
+    expected: bool,
+    state: &'static str,
+    driver: Option<&'a str>,
+    id: Option<String>,
 }
 
 /// The boot of a host that a report of a scan is about.
@@ -178,6 +197,7 @@ fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
         logs: report.logs.iter().map(log).collect(),
         devices: report.devices.iter().map(device).collect(),
         findings: report.findings.iter().map(finding).collect(),
+        guest: report.guest.as_ref().map(guest),
         summary: summary(report),
     }
 }
@@ -255,6 +275,17 @@ fn device(device: &report::Device) -> Device<'_> {
         seized_at: device.seized_at.map(time::date),
         findings: device.findings.iter().map(|code| code.name()).collect(),
     }
+}
+
+fn guest(guest: &report::Guest) -> Guest<'_> {
+    let devices = guest.devices.iter().map(|device| GuestDevice {
+        address: device.address.to_string(),
+        expected: device.expected,
+        state: device.state.name(),
+        driver: device.driver.as_deref(),
+        id: device.id.map(|id| id.to_string()),
+    });
+    Guest { kind: guest.kind, frontend: guest.frontend.name(), devices: devices.collect() }
 }
 
 fn finding(finding: &report::Finding) -> Finding<'_> {

@@ -4,24 +4,31 @@
 mod brief;
 mod event;
 mod findings;
+mod guest;
 mod json;
 mod layout;
 mod nagios;
+mod plain;
 mod prometheus;
 #[cfg(test)]
 mod sample;
 mod scan;
+mod story;
 mod table;
 mod text;
 mod time;
+mod tree;
 
 pub use event::{event_json, event_text};
 pub use json::{json, json_line};
 pub use nagios::{nagios, nagios_unknown};
+pub use plain::plain;
 pub use prometheus::prometheus;
 pub use scan::{Row, scan_summary, scan_table};
+pub use story::device_story;
 pub use table::{Style, table};
 pub use text::escape;
+pub use tree::tree;
 
 use crate::report::Report;
 

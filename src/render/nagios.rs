@@ -7,7 +7,7 @@
 use super::brief::{blind, cause, cut, joined, outcome, words, wrong};
 use super::looked_at_anything;
 use super::text::is_harmful;
-use crate::report::{Code, Finding, Report, Status, Verdict};
+use crate::report::{Code, Finding, GuestState, Report, Severity, Status, Verdict};
 
 /// Columns of the first line in front of the performance data, where its first two parts leave the choice.
 const LINE: usize = 79;
@@ -73,6 +73,11 @@ fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
     if report.silent {
         return vec!["nothing is requested".to_owned()];
     }
+    if let Some(guest) = &report.guest {
+        let counts = |finding: &&Finding| finding.severity != Severity::Info;
+        let reasons = report.findings.iter().filter(counts).map(|finding| finding.message.clone());
+        return [super::guest::outcome(report, guest)].into_iter().chain(reasons).collect();
+    }
     if let Some(cause) = cause(report) {
         let mut parts: Vec<String> = [words(cause)].into_iter().chain(outcome(report)).collect();
         if cause.code == Code::NothingRequested {
@@ -96,6 +101,10 @@ fn parts(report: &Report, complaints: &[String]) -> Vec<String> {
 
 /// Every count, zeros too, so that graphs have no holes; `U` where nothing was looked at.
 fn performance(report: &Report) -> String {
+    if let Some(guest) = &report.guest {
+        let bound = guest.devices.iter().filter(|device| device.state == GuestState::Bound).count();
+        return format!("devices={};;;0 bound={bound};;;0", guest.devices.len());
+    }
     let looked = looked_at_anything(report);
     let value = |number: u64| if looked { number.to_string() } else { "U".to_owned() };
     let count = |number: usize| value(u64::try_from(number).unwrap_or(u64::MAX));

@@ -30,6 +30,8 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         logs: vec![log],
         devices,
         findings,
+        hierarchy: Vec::new(),
+        guest: None,
         waiting: Waiting::default(),
     }
 }

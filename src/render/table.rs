@@ -21,17 +21,33 @@ pub struct Style {
 
 /// The report as text.
 pub fn table(report: &Report, style: &Style) -> String {
-    let mut lines = headline(report, style);
-    let context = context(report);
-    if !context.is_empty() {
-        lines.extend(paragraph("", &escape(&context), style.width));
+    let mut lines = heading(report, style);
+    if let Some(guest) = report.guest.as_ref().filter(|guest| !guest.devices.is_empty()) {
+        lines.push(String::new());
+        lines.extend(super::guest::devices(guest, style));
     }
     if !report.devices.is_empty() {
         lines.push(String::new());
         lines.extend(devices(report, style));
     }
+    lines.extend(tail(report, style));
+    lines.join("\n") + "\n"
+}
+
+/// What stands above the devices: the outcome, and what it rests on.
+pub(super) fn heading(report: &Report, style: &Style) -> Vec<String> {
+    let mut lines = headline(report, style);
+    let context = context(report);
+    if !context.is_empty() {
+        lines.extend(paragraph("", &escape(&context), style.width));
+    }
+    lines
+}
+
+/// What stands below the devices: the findings.
+pub(super) fn tail(report: &Report, style: &Style) -> Vec<String> {
     let shown = findings::shown(report, style);
-    lines.extend(findings::lines(&shown, style));
+    let mut lines = findings::lines(&shown, style);
     let notes = report.findings.iter().filter(|finding| finding.severity == Severity::Info).count();
     let mut last = Vec::new();
     if notes > 0 && !style.verbose {
@@ -44,7 +60,7 @@ pub fn table(report: &Report, style: &Style) -> String {
         lines.push(String::new());
         lines.append(&mut last);
     }
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn headline(report: &Report, style: &Style) -> Vec<String> {
@@ -58,6 +74,9 @@ fn headline(report: &Report, style: &Style) -> Vec<String> {
 
 /// What came out, in one sentence.
 fn outcome(report: &Report) -> String {
+    if let Some(guest) = &report.guest {
+        return super::guest::outcome(report, guest);
+    }
     let bridges = report.devices.iter().filter(|device| device.requested && device.status == Status::Bridge).count();
     let wanted = report.requested().saturating_sub(bridges);
     let is_seized = |device: &&Device| device.requested && matches!(device.status, Status::Seized(_));

@@ -3,15 +3,19 @@
 mod change;
 mod code;
 mod evidence;
+mod guest;
 mod run;
 mod status;
+mod story;
 mod verdict;
 
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use guest::{Frontend, Guest, GuestDevice, GuestState};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
+pub use story::{DeviceStory, Step};
 pub use verdict::{Severity, Verdict};
 
 use chrono::{DateTime, Utc};
@@ -45,6 +49,10 @@ pub struct Report {
     pub devices: Vec<Device>,
     /// What is wrong, or worth knowing.
     pub findings: Vec<Finding>,
+    /// Every PCI device of the host, by address, where its files show them.
+    pub hierarchy: Vec<Node>,
+    /// A guest's end, where a guest was audited: then there are no devices of dom0.
+    pub guest: Option<Guest>,
     /// Whether waiting can change this.
     pub waiting: Waiting,
 }
@@ -148,6 +156,21 @@ pub struct Device {
     pub findings: Vec<Code>,
 }
 
+/// A device in the host's hierarchy, requested or not.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it is.
+    pub address: Address,
+    /// The bridge that it is behind.
+    pub parent: Option<Address>,
+    /// Who holds it now, where that is known.
+    pub driver: Option<String>,
+    /// Its ids, where they are known.
+    pub id: Option<Ids>,
+    /// Its name by the system's `pci.ids`.
+    pub name: Option<String>,
+}
+
 /// The guest that was last given a device. That it still has it is not logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastGuest {
@@ -208,6 +231,8 @@ impl Report {
             logs: Vec::new(),
             devices: Vec::new(),
             findings: vec![finding],
+            hierarchy: Vec::new(),
+            guest: None,
             waiting: Waiting::default(),
         }
     }

@@ -45,6 +45,9 @@ const SYSLOGS: &[&str] = &[
 /// Files of supportconfig with the logs among their sections (SUSE supportutils, `bin/supportconfig`).
 const SECTIONED: &[&str] = &["boot.txt", "crash.txt", "localmessages.txt", "messages.txt"];
 
+/// The file of supportconfig with what `xl dmesg` printed among its sections.
+pub(super) const XEN_SECTIONED: &str = "xen.txt";
+
 /// What is taken of a directory, and where; what is written last comes last.
 const PLACES: &[(&str, Takes)] = &[
     ("var/log", Takes::Syslogs),
@@ -52,6 +55,14 @@ const PLACES: &[(&str, Takes)] = &[
     ("", Takes::Top),
     ("sos_commands/kernel", Takes::Dmesg),
     ("dev", Takes::Ring),
+];
+
+/// Where the hypervisor's log is: sos' plugin `xen`, xen-bugtool (`xl-dmesg.out`), supportconfig (`xen.txt`), xenconsoled.
+const XEN_PLACES: &[(&str, Takes)] = &[
+    ("var/log/xen", Takes::XenFiles),
+    ("xen", Takes::XenRing),
+    ("", Takes::XenRing),
+    ("sos_commands/xen", Takes::XenRing),
 ];
 
 /// Where journald keeps its files.
@@ -66,6 +77,8 @@ enum Takes {
     Dmesg,
     Crash,
     Ring,
+    XenFiles,
+    XenRing,
 }
 
 impl Takes {
@@ -76,6 +89,11 @@ impl Takes {
             Self::Dmesg => base.starts_with("dmesg"),
             Self::Crash => base.starts_with("vmcore-dmesg") || base.starts_with("dmesg"),
             Self::Ring => base == "kmsg",
+            Self::XenFiles => base == "hypervisor.log",
+            Self::XenRing => {
+                let stem = base.split('.').next().unwrap_or(base).replace('-', "_");
+                base == XEN_SECTIONED || matches!(stem.as_str(), "xl_dmesg" | "xm_dmesg" | "xen_dmesg")
+            }
             Self::Top => {
                 let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
                 let copied = ["dmesg", "vmcore-dmesg", "kmsg"].iter().any(|start| stem.starts_with(start));
@@ -124,6 +142,15 @@ pub(super) fn find(inside: &Inside) -> Vec<Kept> {
         kept.insert(0, Kept { path: String::new(), entry: Err(why) });
     }
     kept
+}
+
+/// Every log of the hypervisor below a root, the older parts of each first.
+pub(super) fn find_xen(inside: &Inside) -> Vec<Kept> {
+    let mut finder = Finder { inside, seen: BTreeSet::new(), kept: Vec::new() };
+    for (directory, takes) in XEN_PLACES {
+        finder.directory(directory, *takes);
+    }
+    finder.kept
 }
 
 struct Finder<'a> {

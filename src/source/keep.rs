@@ -42,7 +42,11 @@ const ALLOWED: &[Row] = &[
     ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
     ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
     ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
-    ("sys/hypervisor", &["type", "properties/features"], Contents(SMALL)),
+    (
+        "sys/hypervisor",
+        &["type", "properties/features", "version/major", "version/minor", "version/extra"],
+        Contents(SMALL),
+    ),
     // That something is not below a directory says nothing unless the directory was there.
     ("sys/module", &[".", "xen_pciback", "pciback"], Link),
     ("sys/module/xen_pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
@@ -99,6 +103,16 @@ const RELEASES: &[&str] = &[
 const ARCHIVE: &[Row] =
     &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
 
+/// What a guest shows of its end: the virtual PCI bus, and whether its kernel has a driver for that.
+const GUEST: &[Row] = &[
+    ("sys/hypervisor", &["guest_type"], Contents(SMALL)),
+    ("sys/bus/xen/devices", &["pci-*", "pci-*/driver"], Link),
+    ("sys/bus/xen/devices", &["pci-*/state"], Contents(SMALL)),
+    ("lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
+    ("usr/lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
+    ("proc", &["config.gz"], Contents(LONG)),
+];
+
 const DEVICE: &[&str] =
     &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
 
@@ -143,6 +157,11 @@ pub fn keep(root: &Path) -> io::Result<Tree> {
 /// The same of a tree that is not this machine's: it may be a support archive.
 pub fn keep_archive(root: &Path) -> io::Result<Tree> {
     keep_rows(root, &[ALLOWED, SELDOM, ARCHIVE].concat())
+}
+
+/// The same of a guest, or of a copy of its files.
+pub fn keep_guest(root: &Path) -> io::Result<Tree> {
+    keep_rows(root, &[ALLOWED, SELDOM, GUEST].concat())
 }
 
 /// The same without the names of devices, for whoever looks often.

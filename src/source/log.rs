@@ -19,7 +19,7 @@ use crate::timeline::{Log, LogKind};
 const CHUNK: usize = 64 << 10;
 
 /// Most bytes, unpacked, that are read of one log below a root, and of all of them: what is packed may have no end.
-const MOST_OF_ONE: u64 = 1 << 30;
+pub(super) const MOST_OF_ONE: u64 = 1 << 30;
 const MOST_OF_ALL: u64 = 4 << 30;
 
 /// Reads the ring buffer into a log.
@@ -207,10 +207,10 @@ impl Below {
 }
 
 /// A reader that ends with an error where more than so many bytes come.
-struct Bounded<R> {
-    reader: R,
-    left: u64,
-    most: u64,
+pub(super) struct Bounded<R> {
+    pub(super) reader: R,
+    pub(super) left: u64,
+    pub(super) most: u64,
 }
 
 impl<R: Read> Read for Bounded<R> {
@@ -238,7 +238,7 @@ pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, String> {
 
 /// Opens a log that was named. Fifos and pipes are what `<(…)` makes and may be waited for; other devices are no logs, and
 /// neither is what the running kernel makes up. Those are never opened: that alone may do something.
-fn open(path: &Path) -> Result<File, String> {
+pub(super) fn open(path: &Path) -> Result<File, String> {
     let looked = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let looked = looked.map_err(|error| words(&error.into()))?;
     let about = rustix::fs::fstat(&looked).map_err(|error| words(&error.into()))?;

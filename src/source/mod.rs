@@ -6,6 +6,7 @@
 
 mod archive;
 mod destination;
+mod hypervisor;
 mod inside;
 mod journal;
 mod keep;
@@ -24,10 +25,11 @@ mod uevent;
 mod unpack;
 
 pub use destination::WriteError;
+pub use hypervisor::{hypervisor, hypervisor_below};
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};
 pub use journal::start_journal;
-pub use keep::{keep, keep_archive, keep_nameless, places};
+pub use keep::{keep, keep_archive, keep_guest, keep_nameless, places};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
 pub use live::{Live, Stir, wait, write_some};
 pub use log::{Logs, is_ring, whole};

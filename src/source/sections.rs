@@ -17,6 +17,8 @@ const MOST: usize = 32;
 /// The logs among the sections of a file, read one after the other: [`Sections::next`], then [`Read`] to its end.
 pub(super) struct Sections<R> {
     reader: R,
+    /// Whether a section of this title is taken.
+    takes: fn(&str) -> bool,
     /// What of the current line was not handed on yet, from `at`.
     line: Vec<u8>,
     at: usize,
@@ -28,8 +30,14 @@ pub(super) struct Sections<R> {
 }
 
 impl<R: BufRead> Sections<R> {
+    /// Those that hold a log of the kernel.
     pub(super) const fn new(reader: R) -> Self {
-        Self { reader, line: Vec::new(), at: 0, passed: 0, lines: 0, taken: 0, inside: false }
+        Self::of(reader, is_log)
+    }
+
+    /// Those that `takes` takes by their title.
+    pub(super) const fn of(reader: R, takes: fn(&str) -> bool) -> Self {
+        Self { reader, takes, line: Vec::new(), at: 0, passed: 0, lines: 0, taken: 0, inside: false }
     }
 
     /// Goes on to the next section that holds a log, and says what it is.
@@ -49,7 +57,7 @@ impl<R: BufRead> Sections<R> {
                 return Ok(None);
             }
             header = self.line.starts_with(HEADER);
-            let Some(title) = title(&self.line).filter(|title| is_log(title)) else { continue };
+            let Some(title) = title(&self.line).filter(|title| (self.takes)(title)) else { continue };
             if self.taken == MOST {
                 return Err(io::Error::other(format!("only the first {MOST} logs in it are read")));
             }

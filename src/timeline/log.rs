@@ -11,6 +11,7 @@ use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
+use crate::xen::Hypervisor;
 
 /// What a log is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,8 @@ pub struct Log {
     pub unparsed: (Vec<Unparsed>, u64),
     /// The last record of the hypervisor that holds a list among its own arguments, which nothing reads there.
     pub hypervisor: Option<Unheeded>,
+    /// What it holds of the hypervisor's own lines, as a serial capture does.
+    pub xen: Hypervisor,
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
     direction: Direction,
@@ -147,6 +150,7 @@ impl Log {
             lost: 0,
             unparsed: (Vec::new(), 0),
             hypervisor: None,
+            xen: Hypervisor::default(),
             boots: Vec::new(),
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
             lanes: BTreeMap::new(),
@@ -275,6 +279,7 @@ impl Log {
     fn take_record(&mut self, record: &Record<'_>) {
         if record.author != Author::User {
             self.take_hypervisor(record);
+            self.xen.take_merged(record);
         }
         let mut heard = Vec::new();
         Recogniser::get().hear(record, &mut |said| heard.push(said));

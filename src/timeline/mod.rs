@@ -28,7 +28,7 @@ pub use identity::{Identity, Sameness};
 pub use log::{Keeps, Log, LogKind, Unheeded, is_nameless};
 pub use moment::Moment;
 pub use not_dom0::NotDom0;
-pub use story::{BootChoice, Doubt, Running, Story};
+pub use story::{BootChoice, Doubt, Running, Story, Wanted};
 pub use years::Dates;
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of

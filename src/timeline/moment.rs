@@ -21,7 +21,8 @@ pub enum Moment {
 }
 
 impl Moment {
-    pub(super) fn stamp(&self) -> &Stamp {
+    /// When it happened.
+    pub fn stamp(&self) -> &Stamp {
         match self {
             Self::Fact(fact) => &fact.stamp,
             Self::Gap { stamp, .. } => stamp,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Fact, Mark};
+use crate::event::{Event, Fact, Frontend, Mark};
 
 /// What shows that the kernel of a boot does not run as dom0.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ impl NotDom0 {
         if let Event::NotDom0 { mark } = event {
             let known = if *mark == Mark::Frontend { &mut self.frontend } else { &mut self.sure };
             known.get_or_insert_with(fact);
+        } else if matches!(event, Event::Frontend { said } if !matches!(said, Frontend::Kind(_))) {
+            self.sure.get_or_insert_with(fact);
         }
         self.has_devices |= matches!(event, Event::Found { .. } | Event::Bridge { .. });
     }

@@ -96,6 +96,18 @@ pub struct Running<'a> {
     pub hostname: Option<&'a str>,
     /// The host that the user chose, in logs of several.
     pub chosen: Option<&'a str>,
+    /// Of which kernel a boot is wanted.
+    pub wanted: Wanted,
+}
+
+/// Of which kernel a boot is wanted, where a log holds those of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// dom0's.
+    #[default]
+    Dom0,
+    /// A guest's.
+    Guest,
 }
 
 impl<'a> Story<'a> {
@@ -117,10 +129,11 @@ impl<'a> Story<'a> {
         let kept = |keep: &dyn Fn(&Parts<'_>) -> bool| -> Vec<usize> {
             (0..boots.len()).filter(|at| boots.get(*at).is_some_and(keep)).collect()
         };
-        let own = kept(&|parts| speaks(parts) && !foreign(parts));
+        let guest = running.wanted == Wanted::Guest;
+        let own = kept(&|parts| speaks(parts) && foreign(parts) == guest);
         let BootChoice::FromLast(back) = choice;
-        let all_foreign = own.is_empty();
-        let own = if all_foreign { kept(&speaks) } else { own };
+        let all_foreign = own.is_empty() && !guest;
+        let own = if own.is_empty() { kept(&speaks) } else { own };
         let own = if own.is_empty() { (0..boots.len()).collect() } else { own };
         let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
         let asked = asked.filter(|at| {

@@ -1,11 +1,13 @@
 //! A scenario: request, log, host and expected report in one text file.
 //!
-//! Sections begin with `== `: `arguments` (one a line), `policy NAME` (its text), `log NAME` (its lines, or `< FILE` below
+//! Sections begin with `== `: `arguments` (one a line), `policy NAME` (its text), `xen-log NAME` (the hypervisor's lines), `log NAME` (its lines, or `< FILE` below
 //! testdata), `host` (a manifest, or `< FILE` and lines that change it), `expect`.
 
 use pciback_audit::audit::{Asked, Case, FailOn, Options};
+use pciback_audit::record::{Place, Record};
 use pciback_audit::request::policy;
 use pciback_audit::tree::Tree;
+use pciback_audit::xen;
 
 use super::{log, read, tree};
 
@@ -34,11 +36,21 @@ pub fn parse(text: &str) -> Scenario {
                 };
                 case.logs.push(log(case.logs.len(), name, &bytes));
             }
+            ("xen-log", name) => case.xen_logs.push(xen_log(name, body)),
             ("host", "") => case.tree = Some(host(body)),
             other => panic!("unknown section {other:?}"),
         }
     }
     Scenario { case, question: question.to_owned(), expected: expected.to_owned() }
+}
+
+/// The hypervisor's log, line by line.
+fn xen_log(name: &str, body: &str) -> xen::Log {
+    let mut hypervisor = xen::Hypervisor::default();
+    for (line, text) in (1..).zip(body.lines().filter(|line| !line.is_empty())) {
+        hypervisor.take(&Record::bare(Place { line, ..Place::default() }, text.as_bytes()));
+    }
+    xen::Log { name: name.to_owned(), origin: xen::Origin::Named, failure: None, hypervisor }
 }
 
 fn argument(case: &mut Case, line: &str) {

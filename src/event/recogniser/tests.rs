@@ -1,7 +1,7 @@
 #![expect(clippy::format_collect, clippy::wildcard_enum_match_arm, reason = "a test may be brief")]
 
 use super::*;
-use crate::event::{Mark, Stage, messages};
+use crate::event::{GuestKind, Mark, Stage, messages};
 use crate::pci::Errno;
 use crate::record::Place;
 
@@ -224,15 +224,44 @@ fn a_mark_names_a_kernel_that_is_not_dom0s() {
     let not = |mark| vec![Event::NotDom0 { mark }];
     assert_eq!(events("Booting paravirtualized kernel on bare hardware"), not(Mark::NoXen));
     assert_eq!(events("Hypervisor detected: VMware"), not(Mark::NoXen));
-    assert_eq!(events("pcifront pci-0: Creating PCI Frontend Bus 0000:83"), not(Mark::Guest));
+    assert_eq!(events("pcifront pci-0: PCI host bridge to bus 0000:83"), not(Mark::Guest));
     assert_eq!(events("setting up Xen PCI frontend stub"), not(Mark::Frontend));
-    for text in [
-        "Booting paravirtualized kernel on Xen",
-        "Booting paravirtualized kernel on Xen PVH",
-        "Hypervisor detected: Xen PV",
+    let kind = |kind| vec![Event::Frontend { said: Frontend::Kind(kind) }];
+    assert_eq!(events("Booting paravirtualized kernel on Xen"), kind(GuestKind::Pv));
+    assert_eq!(events("Booting paravirtualized kernel on Xen PVH"), kind(GuestKind::Pvh));
+    assert_eq!(events("Hypervisor detected: Xen PV"), kind(GuestKind::Pv));
+    assert!(events("Hypervisor detected: Xen HVM").is_empty());
+}
+
+#[test]
+fn a_guest_says_how_far_its_devices_came() {
+    let said = |text: &str| match events(text).as_slice() {
+        [Event::Frontend { said }] => Some(*said),
+        _ => None,
+    };
+    let address = "0000:00:00.0".parse().unwrap();
+    for (text, expected) in [
+        ("pcifront pci-0: Creating PCI Frontend Bus 0001:02", Frontend::Bus),
+        ("pcifront pci-0: New device on 0000:00:00.00 found.", Frontend::Device { address }),
+        ("pcifront pci-0: New device on 0000:00:00.0 found.", Frontend::Device { address }),
+        (
+            "pcifront pci-0: Could not claim resource 0000:00:00.0/1! Device offline. Try giving less than 4GB to domain.",
+            Frontend::Unclaimed { address },
+        ),
+        ("pcifront pci-0: 2 No PCI Roots found, trying 0000:00", Frontend::NoRoots),
+        ("pcifront pci-0: -2 Error scanning PCI root 0000:00", Frontend::Failed),
+        ("pcifront pci-0: Disconnecting PCI Frontend Buses", Frontend::Released),
+        ("XENBUS: Device with no driver: device/pci/0", Frontend::NoDriver),
+        (
+            "xenbus_probe_frontend: Timeout connecting to device: device/pci/0 (local state 3, remote state 1)",
+            Frontend::Stuck { local: 3, remote: 1 },
+        ),
     ] {
-        assert!(events(text).is_empty(), "{text}");
+        assert_eq!(said(text), Some(expected), "{text}");
     }
+    assert_eq!(said("xenbus_probe_frontend: Device with no driver: device/vif/0"), None);
+    let msi = events("nvme 0000:00:00.0: Xen PCI frontend error: -114!");
+    assert_eq!(msi[0], Event::Frontend { said: Frontend::NoInterrupts { address } });
 }
 
 #[test]

@@ -1,0 +1,367 @@
+//! The other end: whether a guest has the PCI devices that it was given.
+//!
+//! The guest's files decide what is so now, its log says why, as for dom0. A PV guest has its devices through pcifront; an HVM
+//! guest sees them as ordinary PCI devices, and a PVH guest has none.
+
+mod causes;
+mod devices;
+mod kernel;
+mod story;
+
+use std::collections::BTreeSet;
+
+use super::facts::{about, file, finding, unread};
+use super::{Asked, Case, FailOn, Scene, evidence, scene, verdict};
+use crate::event::{Event, Fact, GuestKind, Mark};
+use crate::pci::Address;
+use crate::record::Author;
+use crate::report::{Code, Finding, Frontend, Guest, Report, Request, Severity, Verdict};
+use crate::timeline::Wanted;
+use crate::tree::Known;
+use kernel::{Bus, Support};
+use story::Logged;
+
+pub use kernel::CONFIG;
+
+/// All that is known of a guest's end.
+struct End<'a> {
+    scene: &'a Scene<'a>,
+    logged: Logged,
+    /// The virtual bus, by the guest's files. `None` where there are none.
+    bus: Option<Known<Bus>>,
+    kind: Option<GuestKind>,
+    /// Where the guest is to have its devices.
+    expected: BTreeSet<Address>,
+}
+
+/// Judges a case as one of a guest. The devices that are asked for are those that it is to have, by their addresses in it.
+pub fn conclude_guest(case: &Case) -> Report {
+    let scene = scene(case, Wanted::Guest);
+    let end = End::of(&scene);
+    let mut findings: Vec<Finding> =
+        case.logs.iter().filter_map(|log| evidence::unreadable(log, Severity::Info)).collect();
+    let doubt = evidence::doubt(&scene).filter(|found| found.code != Code::NotDom0);
+    let not_guest = doubt.is_none().then(|| end.not_guest()).flatten();
+    let settled = doubt.is_none() && not_guest.is_none();
+    findings.extend(doubt.into_iter().chain(not_guest));
+    let (frontend, devices) = if settled { end.judge(&mut findings) } else { (Frontend::Unknown, Vec::new()) };
+    let kind = end.kind.map(GuestKind::name);
+    let guest = Guest { kind, frontend, devices };
+    report(&scene, end.by_log(frontend), findings, guest)
+}
+
+impl<'a> End<'a> {
+    fn of(scene: &'a Scene<'a>) -> Self {
+        let tree = scene.case.tree.as_ref();
+        let logged = Logged::of(&scene.story);
+        let proof = proof(scene);
+        let platform = proof.is_some_and(|fact| fact.text.starts_with(b"Xen Platform PCI"));
+        let pv = logged.installed.is_some()
+            || logged.no_driver.is_some()
+            || proof.is_some_and(|fact| fact.text.starts_with(b"ACPI in unprivileged domain"));
+        let by_log = logged.kind.or(platform.then_some(GuestKind::Hvm)).or(pv.then_some(GuestKind::Pv));
+        let kind = tree.and_then(kernel::kind).or(by_log);
+        let expected = match &scene.case.asked {
+            Asked::Devices(addresses) => addresses.iter().copied().collect(),
+            Asked::Found { .. } | Asked::List(_) | Asked::Policy(_) => BTreeSet::new(),
+        };
+        Self { scene, logged, bus: tree.map(kernel::bus), kind, expected }
+    }
+
+    /// What shows that this is no guest of Xen.
+    fn not_guest(&self) -> Option<Finding> {
+        let host = self.scene.host.as_ref().or(self.scene.partial.as_ref());
+        let found = |message: &str| finding(Code::NotGuest, Severity::Unknown, message);
+        if host.is_some_and(|host| host.dom0 == Known::Is(true)) {
+            let mut found = found("this is dom0, not a guest: `pciback-audit check` audits it");
+            found.evidence.push(file("proc/xen/capabilities", Some("says control_d")));
+            return Some(found);
+        }
+        let bare = proof(self.scene).filter(|fact| matches!(fact.event, Event::NotDom0 { mark: Mark::NoXen }));
+        if let Some(fact) = bare {
+            let mut found = found("this kernel does not run on Xen: it has no pcifront to audit");
+            found.evidence.push(self.scene.shown(fact));
+            return Some(found);
+        }
+        let pv = self.kind == Some(GuestKind::Pv);
+        let unprivileged = self.logged.installed.is_some() || self.logged.no_driver.is_some();
+        let own = self.logged.own_device.as_ref().filter(|_| pv && proof(self.scene).is_none());
+        let fact = self.logged.pciback.as_ref().or(own).filter(|_| !unprivileged)?;
+        let mut found =
+            found("this is the log of dom0, or of a driver domain, not of a guest: `pciback-audit check` audits it");
+        found.evidence.push(self.scene.shown(fact));
+        Some(found)
+    }
+
+    /// How far the guest's end came, and every device of it.
+    fn judge(&self, findings: &mut Vec<Finding>) -> (Frontend, Vec<crate::report::GuestDevice>) {
+        let frontend = match self.kind {
+            Some(GuestKind::Hvm) => self.hvm(findings),
+            Some(GuestKind::Pvh) => self.pvh(findings),
+            Some(GuestKind::Pv) | None => self.pv(findings),
+        };
+        let devices = devices::judge(self, frontend, findings);
+        if frontend == Frontend::Working && devices.is_empty() {
+            let message = "pcifront has its bus, and no device is on it: dom0 took them back, or gave none";
+            findings.push(finding(Code::FrontendFailed, Severity::Warning, message));
+        }
+        (frontend, devices)
+    }
+
+    fn hvm(&self, findings: &mut Vec<Finding>) -> Frontend {
+        if self.expected.is_empty() {
+            let message = "an HVM guest has no pcifront: it sees its devices as ordinary PCI devices, beside those that QEMU makes; --device ADDRESS names those to look for";
+            findings.push(finding(Code::NothingRequested, Severity::Unknown, message));
+        }
+        Frontend::NotNeeded
+    }
+
+    fn pvh(&self, findings: &mut Vec<Finding>) -> Frontend {
+        let (severity, end) = if self.expected.is_empty() {
+            (Severity::Unknown, "")
+        } else {
+            (Severity::Critical, ", whatever its configuration says")
+        };
+        let message = format!("this is a PVH guest: Xen gives it no PCI device{end}");
+        let code = if self.expected.is_empty() { Code::NothingRequested } else { Code::NoFrontend };
+        let mut found = finding(code, severity, message);
+        found.remedy = vec![
+            "# give the device to a guest of another kind: type = \"pv\" or type = \"hvm\" in its configuration"
+                .to_owned(),
+        ];
+        findings.push(found);
+        Frontend::NotNeeded
+    }
+
+    fn pv(&self, findings: &mut Vec<Finding>) -> Frontend {
+        match &self.bus {
+            Some(Known::Is(bus)) => self.pv_by_host(bus, findings),
+            Some(Known::Absent) if self.scene.case.tree.as_ref().is_some_and(has_bus) => {
+                self.without_bus(findings, true);
+                Frontend::NotNeeded
+            }
+            Some(Known::Unreadable(obstacle)) => {
+                let message = format!("the guest's virtual bus cannot be seen: {obstacle}");
+                let mut found = finding(Code::HostUnreadable, Severity::Unknown, message);
+                found.evidence.push(unread(obstacle));
+                findings.push(found);
+                Frontend::Unknown
+            }
+            Some(Known::Absent) | None => self.pv_by_log(findings),
+        }
+    }
+
+    fn pv_by_host(&self, bus: &Bus, findings: &mut Vec<Finding>) -> Frontend {
+        let path = format!("sys/bus/xen/devices/{}", bus.name);
+        match &bus.driver {
+            Known::Absent => {
+                let mut found = self.no_frontend();
+                found.evidence.insert(0, file(format!("{path}/driver"), None));
+                findings.push(found);
+                return Frontend::NoDriver;
+            }
+            Known::Unreadable(obstacle) => {
+                let mut found =
+                    finding(Code::HostUnreadable, Severity::Unknown, format!("cannot be judged: {obstacle}"));
+                found.evidence.push(unread(obstacle));
+                findings.push(found);
+                return Frontend::Unknown;
+            }
+            Known::Is(_) => {}
+        }
+        let connected = bus.state.as_deref().is_none_or(|state| state == "Connected");
+        let severity = if connected { Severity::Warning } else { Severity::Critical };
+        findings.extend(self.logged.failures.iter().map(|fact| self.failure(fact, severity)));
+        if connected {
+            return Frontend::Working;
+        }
+        let state = bus.state.as_deref().unwrap_or_default();
+        let message = format!("pcifront has the bus, and stays in the state {state}: it is not connected with dom0");
+        let mut found = finding(Code::FrontendFailed, Severity::Critical, message);
+        found.evidence.push(file(format!("{path}/state"), Some(state)));
+        found.remedy = causes::in_dom0();
+        findings.push(found);
+        Frontend::Failed
+    }
+
+    fn pv_by_log(&self, findings: &mut Vec<Finding>) -> Frontend {
+        let logged = &self.logged;
+        if let Some(fact) = &logged.no_driver {
+            let mut found = self.no_frontend();
+            found.evidence.insert(0, self.scene.shown(fact));
+            self.name_hand(&mut found, fact);
+            findings.push(found);
+            return Frontend::NoDriver;
+        }
+        let Some(installed) = &logged.installed else {
+            findings.extend(logged.failures.iter().map(|fact| self.failure(fact, Severity::Critical)));
+            if !logged.failures.is_empty() {
+                return Frontend::Failed;
+            }
+            self.without_bus(findings, self.scene.is_complete && self.scene.story.is_long());
+            return Frontend::Unknown;
+        };
+        findings.extend(logged.failures.iter().map(|fact| self.failure(fact, Severity::Critical)));
+        if !logged.failures.is_empty() {
+            return Frontend::Failed;
+        }
+        if let Some(fact) = &logged.released {
+            let message = "the devices went back to dom0: they were detached, or dom0's end closed";
+            let mut found = finding(Code::FrontendFailed, Severity::Warning, message);
+            found.evidence.push(self.scene.shown(fact));
+            findings.push(found);
+            return Frontend::Released;
+        }
+        if let (Some(fact), None) = (&logged.no_roots, &logged.bus) {
+            findings.push(self.failure(fact, Severity::Critical));
+            return Frontend::Failed;
+        }
+        if logged.lossy {
+            let message = "records are missing behind those of pcifront: a failure may be among them";
+            findings.push(finding(Code::RecordsLost, Severity::Unknown, message));
+        }
+        if logged.bus.is_some() {
+            return Frontend::Working;
+        }
+        let message = "pcifront took the bus, and the log does not say that it came to be: it ends too soon, or dom0 does not answer";
+        let mut found = finding(Code::Unsettled, Severity::Unknown, message);
+        found.evidence.push(self.scene.shown(installed));
+        findings.push(found);
+        Frontend::Installed
+    }
+
+    /// The guest has no virtual bus, which `proved` says, or nothing shows one.
+    fn without_bus(&self, findings: &mut Vec<Finding>, proved: bool) {
+        let found = if !proved {
+            let message =
+                "no record is about pcifront or a virtual PCI bus, and the log does not hold all that the kernel said";
+            finding(Code::LogBeginsLate, Severity::Unknown, message)
+        } else if self.expected.is_empty() {
+            let message = "no PCI device was given to this guest: it has no virtual PCI bus";
+            let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
+            found.remedy.push(
+                "# in its configuration: pci = [ 'ADDRESS' ], or from dom0: xl pci-attach GUEST ADDRESS".to_owned(),
+            );
+            found
+        } else {
+            return;
+        };
+        findings.push(found);
+    }
+
+    fn no_frontend(&self) -> Finding {
+        let host = self.scene.host.as_ref().or(self.scene.partial.as_ref());
+        let support = self.scene.case.tree.as_ref().zip(host).map(|(tree, host)| kernel::support(tree, host));
+        let (support, path) = support.unwrap_or((Support::Unknown, String::new()));
+        let (why, remedy) = match support {
+            Support::Missing => (
+                "this kernel has no pcifront",
+                vec![
+                    "# boot a guest kernel with CONFIG_XEN_PCIDEV_FRONTEND (Debian: linux-image-amd64, not -cloud-)"
+                        .to_owned(),
+                ],
+            ),
+            Support::Module => ("pcifront is a module that is not loaded", vec!["modprobe xen-pcifront".to_owned()]),
+            Support::BuiltIn => (
+                "pcifront is built into this kernel, and did not take it",
+                vec!["# look for its own error: dmesg | grep -i -e pcifront -e xenbus".to_owned()],
+            ),
+            Support::Unknown => (
+                "the kernel has no pcifront, or it is not loaded",
+                vec![
+                    "modprobe xen-pcifront".to_owned(),
+                    "# without such a module: a guest kernel with CONFIG_XEN_PCIDEV_FRONTEND".to_owned(),
+                ],
+            ),
+        };
+        let message = format!("dom0 gave PCI devices to this guest, and no driver took their bus: {why}");
+        let mut found = finding(Code::NoFrontend, Severity::Critical, message);
+        if support != Support::Unknown {
+            let value = if support == Support::Missing { "does not name it" } else { "has it" };
+            found.evidence.push(file(path, Some(value)));
+        }
+        found.remedy = remedy;
+        if support == Support::Module || support == Support::Unknown {
+            found.remedy.push("# for good: echo xen-pcifront > /etc/modules-load.d/xen-pcifront.conf".to_owned());
+        }
+        found
+    }
+
+    fn failure(&self, fact: &Fact, severity: Severity) -> Finding {
+        let (message, remedy) = causes::of(fact);
+        let mut found = finding(Code::FrontendFailed, severity, message);
+        found.stamp = fact.stamp;
+        found.time = self.scene.date(&fact.stamp);
+        found.evidence.push(self.scene.shown(fact));
+        found.remedy = remedy;
+        self.name_hand(&mut found, fact);
+        found
+    }
+
+    /// Says of an alarm that rests on a single record whether anybody else could have written that.
+    fn name_hand(&self, found: &mut Finding, fact: &Fact) {
+        if fact.author == Author::Unstated && !self.scene.case.options.trust_log && self.scene.host.is_none() {
+            found.message.push_str("; the log does not say who wrote that line");
+        }
+    }
+
+    fn about(&self, address: Address, code: Code, severity: Severity, message: impl Into<String>) -> Finding {
+        about(address, code, severity, message)
+    }
+
+    /// Whether a working end is proved by the log alone.
+    fn by_log(&self, frontend: Frontend) -> bool {
+        frontend == Frontend::Working && !matches!(self.bus, Some(Known::Is(_)))
+    }
+}
+
+/// The record that shows that the boot is not dom0's.
+fn proof<'a>(scene: &'a Scene<'_>) -> Option<&'a Fact> {
+    scene.story.parts.iter().find_map(|(_, boot)| boot.not_dom0.proof())
+}
+
+/// Whether Xen's own bus was listed.
+fn has_bus(tree: &crate::tree::Tree) -> bool {
+    tree.list("sys/bus/xen/devices").is().is_some()
+}
+
+fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Guest) -> Report {
+    let options = &scene.case.options;
+    let logs = scene.logs();
+    let worst =
+        |findings: &[Finding]| findings.iter().map(|finding| finding.severity.verdict()).max().unwrap_or(Verdict::Ok);
+    let untrusted = logs.iter().find(|log| !log.trusted && log.records > 0).filter(|_| by_log && !options.trust_log);
+    if let Some(log) = untrusted
+        && worst(&findings) <= Verdict::Warning
+    {
+        let message = format!("the form of {} does not say who wrote its lines", log.source);
+        findings.push(finding(Code::AuthorUnstated, Severity::Warning, message));
+    }
+    verdict::accept(options, &mut findings);
+    verdict::put_in_order(&mut findings);
+    let nothing = findings.iter().any(|found| found.code == Code::NothingRequested);
+    let verdict = worst(&findings);
+    let silent = options.if_requested && nothing;
+    let exit_status = match (verdict, options.fail_on) {
+        _ if silent => 0,
+        (Verdict::Warning, FailOn::Critical) => 0,
+        (verdict, _) => verdict.exit_status(),
+    };
+    let host = scene.host.as_ref().or(scene.partial.as_ref());
+    Report {
+        verdict,
+        exit_status,
+        silent,
+        host: host.and_then(|host| host.hostname.is().cloned()).or_else(|| scene.story.hostname.clone()),
+        kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
+        boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
+        time: scene.case.now,
+        request: Request::default(),
+        logs,
+        devices: Vec::new(),
+        findings,
+        hierarchy: Vec::new(),
+        guest: Some(guest),
+        waiting: crate::report::Waiting::default(),
+    }
+}

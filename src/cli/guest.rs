@@ -1,0 +1,42 @@
+//! `guest`: gathers what a guest holds of its end, and has it judged.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use pciback_audit::audit::{CONFIG, conclude_guest};
+use pciback_audit::source::keep_guest;
+use pciback_audit::tree::{Node, Tree};
+
+use super::check::{self, Outcome};
+use super::plan::Check;
+use super::watchdog::Stage;
+
+/// Longer than the configuration of any kernel.
+const LONGEST_CONFIG: u64 = 4 << 20;
+
+/// Reads the evidence and judges it.
+pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
+    let asked = match check.request.read() {
+        Ok(asked) => asked,
+        Err(why) => return check::unfinished(&why),
+    };
+    let (case, complaints) = check::gather(check, &asked, &[keep, keep], stage);
+    stage.enter("judging");
+    Outcome { report: conclude_guest(&case), complaints }
+}
+
+/// The files of a guest, with its kernel's configuration unpacked.
+fn keep(root: &Path) -> io::Result<Tree> {
+    let mut tree = keep_guest(root)?;
+    let mut config = Vec::new();
+    if let Some(packed) = tree.read("proc/config.gz").is() {
+        // What cannot be unpacked says nothing, and other files may.
+        let read = GzDecoder::new(*packed).take(LONGEST_CONFIG).read_to_end(&mut config);
+        config.truncate(read.map_or(0, |length| length));
+    }
+    if !config.is_empty() {
+        tree.insert(CONFIG, Node::File(config));
+    }
+    Ok(tree)
+}

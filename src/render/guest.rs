@@ -1,0 +1,61 @@
+//! What a report says of a guest's end.
+
+use super::layout::{Column, columns};
+use super::table::{Style, paint, plural};
+use super::text::escape;
+use crate::report::{Frontend, Guest, GuestState, Report, Severity, Verdict};
+
+/// What came out, in one sentence.
+pub(super) fn outcome(report: &Report, guest: &Guest) -> String {
+    let bound = guest.devices.iter().filter(|device| device.state == GuestState::Bound).count();
+    let number = guest.devices.len();
+    let have = if bound == 1 { "has" } else { "have" };
+    let devices = format!("{bound} of {number} {} {have} a driver", plural(number, "device"));
+    let what = match guest.frontend {
+        Frontend::Working => format!("pcifront works, and {devices}"),
+        Frontend::NoDriver => "no driver took the guest's virtual PCI bus".to_owned(),
+        Frontend::Failed => "pcifront failed".to_owned(),
+        Frontend::Released => "the guest's devices went back to dom0".to_owned(),
+        Frontend::Installed => "pcifront has the virtual PCI bus, and no more is known".to_owned(),
+        Frontend::NotNeeded if number > 0 => devices,
+        Frontend::NotNeeded | Frontend::Unknown => {
+            let first = report.findings.iter().find(|finding| finding.severity != Severity::Info);
+            return first.map_or_else(
+                || "nothing is known of the guest's devices".to_owned(),
+                |first| {
+                    let summary = first.code.summary();
+                    let mut letters = summary.trim_end_matches('.').chars();
+                    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+                },
+            );
+        }
+    };
+    guest.kind.map_or_else(|| what.clone(), |kind| format!("{what} ({kind} guest)"))
+}
+
+/// A row for each device.
+pub(super) fn devices(guest: &Guest, style: &Style) -> Vec<String> {
+    let heading = ["ADDRESS", "STATE", "DRIVER", "DEVICE"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for device in &guest.devices {
+        let driver = device.driver.as_deref().map_or_else(|| "-".to_owned(), escape);
+        let id = device.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        rows.push(vec![device.address.to_string(), device.state.name().to_owned(), driver, id]);
+    }
+    let kinds = [Column::Whole, Column::Whole, Column::Upto(16), Column::Rest];
+    let mut lines = columns(&kinds, rows, style.width, if style.ascii { "~" } else { "…" });
+    for (line, device) in lines.iter_mut().skip(1).zip(&guest.devices) {
+        let state = device.state.name();
+        *line = line.replacen(state, &paint(state, verdict(device.state), style), 1);
+    }
+    lines
+}
+
+const fn verdict(state: GuestState) -> Verdict {
+    match state {
+        GuestState::Bound | GuestState::Found => Verdict::Ok,
+        GuestState::Unbound => Verdict::Warning,
+        GuestState::Offline | GuestState::Absent => Verdict::Critical,
+        GuestState::Unknown => Verdict::Unknown,
+    }
+}
