@@ -24,7 +24,7 @@ use landlock::{
 };
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::destination::{Destination, Existing};
+use super::destination::{Destination, Existing, WriteError};
 
 /// The newest landlock that the rules are written for. An older kernel applies what it knows of them.
 const NEWEST: ABI = ABI::V6;
@@ -121,7 +121,9 @@ impl Rights {
                 }
                 // Files there are replaced: the rule is the directory's.
                 Ok(place) => created.add_rule(PathBeneath::new(place.directory, writing()))?,
-                Err(_) => created.add_rules(path_beneath_rules(nearest(path), writing()))?,
+                // Somebody may still make its directory. What is refused is never written.
+                Err(WriteError::Io(_)) => created.add_rules(path_beneath_rules(nearest(path), writing()))?,
+                Err(WriteError::Refused(_)) => created,
             };
         }
         let status = created.restrict_self()?;
