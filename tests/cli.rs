@@ -184,7 +184,9 @@ fn what_is_no_log_is_never_ok() {
     folder.file("letter", b"Dear all,\n\nthe meeting is off.\n\nYours\n");
     folder.file("cut.gz", &gzip(&kmsg("all-seized"))[..5000]);
     folder.file("cut.xz", b"\xfd7zXZ\0\0\0\0\0");
-    folder.file("kern.log.bz2", b"BZh91AY&SY");
+    folder.file("cut.bz2", b"BZh91AY&SY");
+    folder.file("kern.log.lz4", b"\x04\x22\x4d\x18\x64\x40");
+    folder.file("cut.journal", b"LPKSHHRH\0\0\0\0");
     let folder = &folder;
     for (name, what) in [
         ("missing", "no such file or directory"),
@@ -194,7 +196,9 @@ fn what_is_no_log_is_never_ok() {
         ("letter", "no form of log that is known"),
         ("cut.gz", "gzip"),
         ("cut.xz", "xz"),
-        ("kern.log.bz2", "bzip2 -dc"),
+        ("cut.bz2", "bzip2"),
+        ("kern.log.lz4", "lz4 -dc"),
+        ("cut.journal", "a journal file, cut short"),
     ] {
         for with_list in ["check --device 00:1d.0", "check --hide (0000:00:1d.0)", "check"] {
             let ran = audit(with_list).with(folder.path().join(name)).run().ends_with(3);
@@ -569,7 +573,7 @@ fn the_host_of_a_log_can_be_named() {
 fn the_hypervisor_s_log_is_evidence_too() {
     let folder = Folder::of("all-seized");
     let xen = folder.path().join("console");
-    std::fs::write(&xen, "(XEN) Xen version 4.17.3 (x)\r\n(XEN) [2026-11-22 06:00:00] I/O virtualisation disabled\r\n")
+    std::fs::write(&xen, "(XEN) Xen version 4.17.7 (x)\r\n(XEN) [2026-11-22 06:00:00] I/O virtualisation disabled\r\n")
         .unwrap();
     let audit = |args: &str| audit(args).with(folder.path());
     let ran = audit("check --root").with("--xen-log").with(&xen).run().ends_with(2);

@@ -7,7 +7,8 @@ use crate::event::{Event, Fact};
 use crate::pci::Address;
 use crate::record::{Place, Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
-use crate::request::Written;
+use crate::request::overrides::Override;
+use crate::request::{Source, Written};
 use crate::timeline::{Keeps, LogKind, Moment};
 use crate::tree::Obstacle;
 
@@ -100,6 +101,12 @@ pub(super) fn written(written: &Written) -> Evidence {
         location: written.location.clone(),
         text: String::from_utf8_lossy(&written.text).into_owned(),
     }
+}
+
+/// A setting that forces a driver on a device, as evidence.
+pub(super) fn setting(setting: &Override) -> Evidence {
+    let location = Some(setting.location.clone());
+    Evidence::Request { source: Source::Override, location, text: setting.text.clone() }
 }
 
 /// The path of a device's file in sysfs.

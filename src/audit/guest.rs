@@ -10,7 +10,7 @@ mod story;
 
 use std::collections::BTreeSet;
 
-use super::facts::{about, file, finding, unread};
+use super::facts::{file, finding, unread};
 use super::{Asked, Case, FailOn, Scene, evidence, scene, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
 use crate::pci::Address;
@@ -303,10 +303,6 @@ impl<'a> End<'a> {
         if fact.author == Author::Unstated && !self.scene.case.options.trust_log && self.scene.host.is_none() {
             found.message.push_str("; the log does not say who wrote that line");
         }
-    }
-
-    fn about(&self, address: Address, code: Code, severity: Severity, message: impl Into<String>) -> Finding {
-        about(address, code, severity, message)
     }
 
     /// Whether a working end is proved by the log alone.

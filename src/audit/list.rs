@@ -1,6 +1,7 @@
 //! Findings about the request: the list itself.
 
 use super::facts::{file, finding, some_of, unread, written};
+use super::statuses::Judged;
 use super::{Asked, Scene, remedy};
 use crate::event::{Event, Fact};
 use crate::history::Driver;
@@ -12,7 +13,7 @@ use crate::request::hide::{self, Advice, Entry, Fault, Grammar, HideList};
 use crate::request::{Source, Written};
 use crate::tree::Obstacle;
 
-pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     match &scene.demand.list {
         Some((place, list)) if list.fault.is_none() && asks_for_nothing(scene) => {
             let message = if list.entries.is_empty() {
@@ -28,6 +29,7 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             findings.extend(fault(scene, place, list));
             findings.extend(wrapped(scene, place, list));
             findings.extend(duplicates(place, list));
+            findings.extend(super::overlaps::find(scene, place, list));
         }
         None => findings.extend(nothing(scene)),
     }
@@ -41,6 +43,8 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     findings.extend(scene.demand.empty.iter().map(|entry| wildcard_empty(scene, entry)));
     findings.extend(unread_place(scene));
     findings.extend(super::places::find(scene));
+    findings.extend(super::in_force::find(scene, devices));
+    findings.extend(super::next_list::find(scene));
 }
 
 /// Whether no device at all comes out of the list: it is empty, or only what is left of wildcards.
@@ -191,7 +195,9 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
         let message = "no device is named: nothing is requested that could be judged";
         return asks_for_nothing(scene).then(|| finding(Code::NothingRequested, Severity::Unknown, message));
     };
-    let looked = scene.demand.places.iter().filter(|said| from.is_none_or(|from| said.source == from));
+    let applies =
+        |said: &&request::Said| from.is_some() || !said.source.is_of_some_hosts() || !said.obstacles.is_empty();
+    let looked = scene.demand.places.iter().filter(|said| from.is_none_or(|from| said.source == from)).filter(applies);
     let looked: Vec<&str> = looked.map(|said| said.source.in_words()).collect();
     let looked = if looked.is_empty() {
         "no place to look at was given".to_owned()
@@ -224,7 +230,10 @@ fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
     // A log tells of its own list, and may say that it is of another boot.
     let own = |said: &&request::Said| source == Source::Log && said.source == source;
     let before = scene.demand.places.iter().take_while(|said| said.source != source);
-    let before = before.chain(scene.demand.places.iter().filter(own));
+    // A platform's own list adds to the one in force.
+    let adds = |said: &&request::Said| matches!(said.source, Source::Qubes | Source::Sysconfig);
+    let behind = scene.demand.places.iter().skip_while(|said| said.source != source);
+    let before = before.chain(scene.demand.places.iter().filter(own)).chain(behind.filter(adds));
     let mut obstacles: Vec<Obstacle> = before.flat_map(|said| &said.obstacles).cloned().collect();
     let mut message = "another list may be in force: what would say so cannot be read";
     if let Some(own) = scene.case.tree.as_ref().and_then(own_list).filter(|_| source == Source::Slots) {

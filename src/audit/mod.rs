@@ -10,9 +10,13 @@ mod driver;
 mod evidence;
 mod expected;
 mod facts;
+mod forecast;
 mod guest;
+mod in_force;
 mod list;
+mod next_list;
 mod outlook;
+mod overlaps;
 mod places;
 mod remedy;
 mod statuses;
@@ -34,13 +38,14 @@ use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
 use crate::record::Stamp;
 use crate::report::{Code, Finding, Log as LogReport, Report};
-use crate::request::Source;
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
+use crate::request::{Source, Written};
 use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
 use crate::tree::{Known, Tree};
 use crate::xen;
 use demand::Demand;
+pub use forecast::{Forecast, after_load, next_boot};
 
 /// Everything an audit rests on.
 #[derive(Clone, Debug, Default)]
@@ -195,6 +200,12 @@ struct Scene<'a> {
     expected: BTreeMap<Address, &'a policy::Device>,
 }
 
+/// The list in force of a case, and the grammar it is read by.
+pub fn list_in_force(case: &Case) -> (Option<Written>, Grammar) {
+    let scene = scene(case, Wanted::Dom0);
+    (scene.demand.list.map(|(written, _)| written), scene.demand.grammar)
+}
+
 /// Lays out all that is known of a case, for the boot of a kernel of this kind.
 fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
     let (host, partial) =
@@ -224,7 +235,7 @@ pub fn conclude(case: &Case) -> Report {
     let scene = scene(case, Wanted::Dom0);
     let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
-    list::find(&scene, &mut findings);
+    list::find(&scene, &devices, &mut findings);
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);

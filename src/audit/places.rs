@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{finding, some_of, written};
 use super::{Asked, Scene};
+use crate::host::PCIBACK;
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::unread::{self, Unread, Why};
@@ -12,6 +13,7 @@ use crate::request::{Source, Written};
 pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = not_read(scene);
     found.extend(disagreement(scene));
+    found.extend(platform(scene));
     found
 }
 
@@ -43,6 +45,14 @@ fn message(list: &Written, why: Why) -> String {
                 "the list {text} is on the hypervisor's command line, which pciback never sees: nothing reads it there"
             )
         }
+        Why::NamesOnly => {
+            let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
+            format!("the list {text} is in {file}, where only the names of modules are read: modprobe is not given it")
+        }
+        Why::Unmade => {
+            let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
+            format!("the list {text} is in {file}, and in no entry of the boot loader with Xen that was made of it")
+        }
         Why::NotKmods => {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!(
@@ -58,6 +68,10 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
         Why::Hypervisor => {
             format!("# put it on the line of dom0's kernel: {module}.hide=... (GRUB: GRUB_CMDLINE_LINUX, not ..._XEN)")
         }
+        Why::NamesOnly => format!("# put it in a file of /etc/modprobe.d: options {module} hide=..."),
+        Why::Unmade => {
+            "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned()
+        }
         Why::NotKmods => "# put it in a file of /etc/modprobe.d whose name ends with .conf".to_owned(),
     }
 }
@@ -66,7 +80,8 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
 ///
 /// kmod puts the arguments of the kernel's command line behind those of `modprobe.d`, and the kernel keeps the last one.
 fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
-    if !matches!(scene.case.asked, Asked::Found { from: None }) {
+    let built_in = scene.host.as_ref().is_some_and(|host| host.modules.has_pciback_built_in());
+    if built_in || !matches!(scene.case.asked, Asked::Found { from: None }) {
         return None;
     }
     let (line, line_names) = named(scene, Source::CommandLine)?;
@@ -89,6 +104,34 @@ fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
     found.evidence.extend([written(line), written(file)]);
     found.remedy = vec!["# keep one list, and take the other one out".to_owned()];
     Some(found)
+}
+
+/// The platform's own list names devices that the list in force does not name, and that pciback does not have.
+fn platform(scene: &Scene<'_>) -> Vec<Finding> {
+    if !matches!(scene.case.asked, Asked::Found { from: None }) {
+        return Vec::new();
+    }
+    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let lacks = |address: &Address| {
+        let driver = devices.and_then(|devices| devices.get(address)).and_then(|device| device.driver.is());
+        !scene.demand.wanted.contains_key(address) && devices.is_some() && driver.is_none_or(|name| name != PCIBACK)
+    };
+    let of = |source: Source| {
+        let (list, names) = named(scene, source).filter(|_| scene.demand.source() != Some(source))?;
+        let lacking: Vec<Address> = names.into_iter().filter(lacks).collect();
+        if lacking.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "{} names devices that pciback does not have, and that the list in force does not name: {}",
+            source.in_words(),
+            some_of(&lacking)
+        );
+        let mut found = finding(Code::SourcesDisagree, Severity::Warning, message);
+        found.evidence.push(written(list));
+        Some(found)
+    };
+    [Source::Qubes, Source::Sysconfig].into_iter().filter_map(of).collect()
 }
 
 /// The list of a place that is read, and every address it names, unless it has a fault.

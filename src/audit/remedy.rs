@@ -121,7 +121,15 @@ pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String
         ],
         Source::Modprobe => vec![format!("# put this line{at}:"), format!("# options {module} hide={list}")],
         // Nobody writes these two for the kernel.
-        Source::Policy | Source::Slots => Vec::new(),
+        Source::Policy
+        | Source::Slots
+        | Source::Modules
+        | Source::Qubes
+        | Source::Sysconfig
+        | Source::Xapi
+        | Source::BootLoader
+        | Source::NixOs
+        | Source::Override => Vec::new(),
     }
 }
 

@@ -94,7 +94,18 @@ impl Holder {
             Event::XenRefused { .. } => "the hypervisor did not register it".to_owned(),
             Event::Damaged { .. } => "a record about it cannot be read".to_owned(),
             Event::Noted { .. } | Event::Unrecognised { .. } => "pciback has it, and says".to_owned(),
-            _ => return None,
+            Event::Booted { .. }
+            | Event::CommandLine { .. }
+            | Event::Bridge { .. }
+            | Event::SettingUp { .. }
+            | Event::ParameterRefused { .. }
+            | Event::Bound { .. }
+            | Event::NotDom0 { .. }
+            | Event::Frontend { .. }
+            | Event::BootEnds
+            | Event::UserSpaceUp
+            | Event::Quoted { .. }
+            | Event::Remark => return None,
         })
     }
 

@@ -171,9 +171,11 @@ fn iommu_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
         scene,
         source,
         line,
-        Code::IommuOff,
-        Severity::Critical,
-        "the hypervisor's IOMMU is off: no HVM guest can have a device, and the device of a PV guest can write to all memory",
+        finding(
+            Code::IommuOff,
+            Severity::Critical,
+            "the hypervisor's IOMMU is off: no HVM guest can have a device, and the device of a PV guest can write to all memory",
+        ),
     );
     let off = source.boot.options(&["iommu"]).into_iter().find(|option| turns_off(option));
     if let Some(option) = &off {
@@ -202,9 +204,11 @@ fn remapping_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
         scene,
         source,
         line,
-        Code::InterruptRemappingOff,
-        Severity::Warning,
-        "the hypervisor does not remap interrupts: a guest that has a device can send any interrupt to dom0 and to other guests",
+        finding(
+            Code::InterruptRemappingOff,
+            Severity::Warning,
+            "the hypervisor does not remap interrupts: a guest that has a device can send any interrupt to dom0 and to other guests",
+        ),
     );
     let off = source.boot.options(&["iommu"]).into_iter().find(|option| option.contains("no-intremap"));
     if let Some(option) = off {
@@ -219,17 +223,12 @@ fn remapping_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
     Some(found)
 }
 
-/// A finding about the machine as a whole. Where nothing is requested, it is worth a note.
-fn state(
-    scene: &Scene<'_>,
-    source: &Source<'_>,
-    line: &Line,
-    code: Code,
-    severity: Severity,
-    message: &str,
-) -> Finding {
-    let requested = !scene.demand.wanted.is_empty();
-    let mut found = finding(code, if requested { severity } else { Severity::Info }, source.says(message));
+/// Completes a finding about the machine as a whole. Where nothing is requested, it is worth a note.
+fn state(scene: &Scene<'_>, source: &Source<'_>, line: &Line, mut found: Finding) -> Finding {
+    if scene.demand.wanted.is_empty() {
+        found.severity = Severity::Info;
+    }
+    found.message = source.says(&found.message);
     found.evidence.push(source.shown(line));
     let also = [&source.boot.reason, &source.boot.command_line];
     found.evidence.extend(also.into_iter().flatten().map(|line| source.shown(line)));

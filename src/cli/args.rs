@@ -1,5 +1,7 @@
 //! What can be typed. Only this file, [`plan`](super::plan) and [`manual`](super::manual) know clap.
 
+mod forecast;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use clap_complete::Shell;
 use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::timeline::BootChoice;
+
+pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
 
 const STATUSES: &str = "\
 Exit status:
@@ -45,6 +49,9 @@ pub(super) enum Command {
     /// Inside a guest, or on its saved log: does it have the PCI devices that it was given?
     #[command(after_help = STATUSES)]
     Guest(Box<Guest>),
+    /// Say what a list would come to, by modprobe now and at the next boot, before either happens
+    #[command(after_help = STATUSES)]
+    Plan(Box<PlanFlags>),
     /// Audit a real captured dom0 that is built in
     Demo(Page),
     /// Say what a finding means and what to do, or tell the whole story of one device
@@ -102,6 +109,14 @@ pub(super) enum Place {
     Cmdline,
     /// The options lines of modprobe.d
     Modprobe,
+    /// Arguments behind the module's name in /etc/modules and the like
+    Modules,
+    /// Qubes' rd.qubes.hide_pci
+    Qubes,
+    /// SUSE's /etc/sysconfig/pciback
+    Sysconfig,
+    /// What XCP-ng's xen-cmdline wrote for the next boot
+    Xapi,
     /// pciback's own list
     Slots,
     /// The "Command line:" record of the log

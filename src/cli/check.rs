@@ -147,7 +147,7 @@ fn lspci(path: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Node {
     )
 }
 
-fn files(root: &Path, keep: Keep, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
+pub(super) fn files(root: &Path, keep: Keep, stage: &Stage, complaints: &mut Vec<String>) -> Tree {
     let name = write::safe(root);
     stage.enter(&format!("reading the host's files below {name}"));
     keep(root).unwrap_or_else(|error| {

@@ -20,11 +20,8 @@ const FEATURES: [(&str, bool); 3] = [
 pub(super) fn version(arguments: impl Iterator<Item = impl AsRef<OsStr>>) -> String {
     let built = FEATURES.iter().filter(|(_, built)| *built).map(|(name, _)| *name);
     let features: Vec<&str> = built.collect();
-    let mut text = format!("pciback-audit {}\nfeatures: {}\n", env!("CARGO_PKG_VERSION"), features.join(" "));
-    if verbose(arguments) {
-        text.push_str(&format!("sandbox: {}\n", Held::tried()));
-    }
-    text
+    let sandbox = if verbose(arguments) { format!("sandbox: {}\n", Held::tried()) } else { String::new() };
+    format!("pciback-audit {}\nfeatures: {}\n{sandbox}", env!("CARGO_PKG_VERSION"), features.join(" "))
 }
 
 fn verbose(mut arguments: impl Iterator<Item = impl AsRef<OsStr>>) -> bool {

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod forecast;
 mod guest;
 mod listen;
 mod manual;
@@ -74,6 +75,7 @@ fn work(plan: Plan) -> u8 {
             rights::of_page(&page);
             audit(&limits, page, began, move |_| Outcome { report: demo::report(verbose), complaints: Vec::new() })
         }
+        Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
         Work::Story(check, address) => {

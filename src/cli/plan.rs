@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap_complete::Shell;
 use pciback_audit::audit::{Asked, FailOn, Options};
 use pciback_audit::pci::Address;
+use pciback_audit::report::Moment;
 use pciback_audit::request::Source;
 use pciback_audit::timeline::BootChoice;
 
@@ -32,6 +33,7 @@ pub(super) enum Work {
     Scan(Scan),
     /// One audit of a guest.
     Guest(Check),
+    Forecast(Forecast),
     Demo,
     Explain(Option<String>),
     Completions(Shell),
@@ -75,6 +77,18 @@ pub(super) struct Scan {
     pub(super) form: ScanForm,
     /// Whether all boots count for the exit status, not just each host's last one.
     pub(super) all_boots: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A forecast of a load and of the next boot.
+#[derive(Debug)]
+pub(super) struct Forecast {
+    /// The list; the one in force or written down without it.
+    pub(super) list: Option<Vec<u8>>,
+    /// The moment that decides; `None` where the host does.
+    pub(super) moment: Option<Moment>,
+    pub(super) host: Host,
+    pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -123,6 +137,7 @@ impl Plan {
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => self::scan(*scan),
             Some(Command::Guest(guest)) => self::guest(*guest),
+            Some(Command::Plan(flags)) => forecast(*flags),
             Some(Command::Check(check)) => check_plan(*check),
             None => check_plan(args.check),
         }
@@ -193,6 +208,10 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
 fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
     let args::Explain { what, logs, evidence, paper } = explain;
     let Some(address) = what.as_deref().and_then(|what| what.parse::<Address>().ok()) else {
+        if let Some(log) = logs.first() {
+            let message = format!("{}: logs are for the story of a device: explain ADDRESS LOG", log.display());
+            return Err(conflict(&message));
+        }
         return Ok(Plan { work: Work::Explain(what), page: self::paper(paper, Form::Table) });
     };
     let request = args::Request { hide: None, device: Vec::new(), policy: None, hide_from: None };
@@ -261,6 +280,26 @@ fn scan(scan: args::Scan) -> Result<Plan, clap::Error> {
     Ok(Plan { work: Work::Scan(scan_plan), page: paper(page.paper, Form::Table) })
 }
 
+fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
+    let form = match (flags.format, flags.json) {
+        (Some(args::PlanFormat::Table), true) => return Err(conflict("--json and --format ask for two forms")),
+        (Some(args::PlanFormat::Json), _) | (None, true) => Form::Json,
+        (Some(args::PlanFormat::Table) | None, false) => Form::Table,
+    };
+    let page = paper(flags.paper, form);
+    let forecast = Forecast {
+        list: flags.hide.map(std::ffi::OsString::into_vec),
+        moment: flags.moment.map(|moment| match moment {
+            args::PlanMoment::Now => Moment::Now,
+            args::PlanMoment::Boot => Moment::Boot,
+        }),
+        host: flags.root.map_or(Host::Here, Host::Below),
+        options: Options { kernel: flags.kernel, verbose: page.verbose, ..Options::default() },
+        timeout: flags.timeout.map(Duration::from_secs),
+    };
+    Ok(Plan { work: Work::Forecast(forecast), page })
+}
+
 /// What is the same for every command that judges.
 fn common(judgement: &args::Judgement) -> Options {
     Options {
@@ -323,6 +362,10 @@ fn request(request: args::Request) -> Request {
         args::Place::Module => Source::Module,
         args::Place::Cmdline => Source::CommandLine,
         args::Place::Modprobe => Source::Modprobe,
+        args::Place::Modules => Source::Modules,
+        args::Place::Qubes => Source::Qubes,
+        args::Place::Sysconfig => Source::Sysconfig,
+        args::Place::Xapi => Source::Xapi,
         args::Place::Slots => Source::Slots,
         args::Place::Log => Source::Log,
     });

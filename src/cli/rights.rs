@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pciback_audit::scan::Found;
 use pciback_audit::source::{self, Rights, Uevents};
 
-use super::plan::{self, Check, Host, Log, Watch};
+use super::plan::{self, Check, Forecast, Host, Log, Watch};
 use super::request::Request;
 use super::write::Page;
 
@@ -36,6 +36,16 @@ pub(super) fn of_watch(watch: &Watch) -> Heard {
     let uevents = Uevents::open();
     rights.keep_only();
     Some(uevents)
+}
+
+/// Keeps what a forecast needs.
+pub(super) fn of_forecast(forecast: &Forecast, page: &Page) {
+    let mut rights = Rights::default();
+    match &forecast.host {
+        Host::Below(root) => rights.reads([root]),
+        Host::Here | Host::Nowhere => rights.reads(source::places()),
+    };
+    rights.writes(page.file.as_ref()).keep_only();
 }
 
 /// Keeps what a scan needs that has found its files.

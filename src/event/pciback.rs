@@ -80,7 +80,7 @@ pub(super) const MESSAGES: &[Message] = &[
             "{m}unknown parameter `{*}' ignored",
             "{m}Unknown parameter '{*}'",
         ],
-        read: |_| Some(Event::Remark),
+        read: |found| Some(Event::ParameterRefused { text: found.whole.to_vec(), too_long: false }),
         levels: &[],
         source: "kernel/module.c unknown_module_param_cb, 4.9 and later (warn; the load goes on); kernel/params.c before (err)",
         examples: &["xen_pciback: unknown parameter 'hides' ignored", "pciback: Unknown parameter `hides'"],

@@ -13,7 +13,7 @@ use crate::report::{self, Report, Run};
 const SCHEMA: &str = "pciback-audit/report/1";
 
 #[derive(Serialize)]
-struct Object<'a> {
+pub(super) struct Object<'a> {
     schema: &'static str,
     tool: Tool<'a>,
     verdict: &'static str,
@@ -62,9 +62,9 @@ struct Boot {
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
-    name: &'static str,
-    version: &'a str,
+pub(super) struct Tool<'a> {
+    pub(super) name: &'static str,
+    pub(super) version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -182,7 +182,7 @@ pub fn json_line(report: &Report, run: Option<&Run>, tool_version: &str) -> Stri
     spell_out(text) + "\n"
 }
 
-fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
+pub(super) fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
     Object {
         schema: SCHEMA,
         tool: Tool { name: "pciback-audit", version: tool_version },
@@ -203,7 +203,7 @@ fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a> {
 }
 
 /// JSON itself escapes only the controls of ASCII. The others can stand nowhere but inside strings, where `\u` is good.
-fn spell_out(text: String) -> String {
+pub(super) fn spell_out(text: String) -> String {
     if text.split('\n').all(text::is_plain) {
         return text;
     }

@@ -9,6 +9,7 @@ mod json;
 mod layout;
 mod nagios;
 mod plain;
+mod plan;
 mod prometheus;
 #[cfg(test)]
 mod sample;
@@ -23,6 +24,7 @@ pub use event::{event_json, event_text};
 pub use json::{json, json_line};
 pub use nagios::{nagios, nagios_unknown};
 pub use plain::plain;
+pub use plan::{plan_json, plan_table};
 pub use prometheus::prometheus;
 pub use scan::{Row, scan_summary, scan_table};
 pub use story::device_story;

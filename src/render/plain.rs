@@ -3,13 +3,12 @@
 /// The text without its marks. Commands in a block keep every letter.
 pub fn plain(markdown: &str) -> String {
     let mut lines = Vec::new();
-    for line in markdown.lines() {
+    for line in markdown.lines().filter(|line| !is_rule_of_table(line)) {
         let text = line.trim_start_matches('#');
         if text.len() < line.len() && text.starts_with(' ') {
             let heading = unmarked(text.trim_start());
-            lines.extend(["-".repeat(heading.chars().count())].map(|rule| format!("{heading}\n{rule}")));
-        } else if is_rule_of_table(line) {
-            continue;
+            let rule = "-".repeat(heading.chars().count());
+            lines.extend([heading, rule]);
         } else if line.starts_with("    ") {
             lines.push(line.to_owned());
         } else if let Some(row) = line.strip_prefix('|') {

@@ -149,7 +149,7 @@ mod tests {
         ];
         let style = Style { width: 80, colour: false, verbose: false, ascii: true };
         let text = tree(&report, &style);
-        let (bus, place) = (&held[5..7], &held[8..]);
+        let (bus, place) = (held.get(5..7).unwrap(), held.get(8..).unwrap());
         let expected = format!("[0000:00]\n+-01.0  pcieport\n| \\-[{bus}]\n|   \\-{place}  nvme  held");
         assert!(text.contains(&expected), "{text}");
         assert!(text.contains("\n\\-1f.2  ahci"), "{text}");

@@ -3,6 +3,7 @@
 mod change;
 mod code;
 mod evidence;
+mod forecast;
 mod guest;
 mod run;
 mod status;
@@ -12,6 +13,7 @@ mod verdict;
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use code::Code;
 pub use evidence::Evidence;
+pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};

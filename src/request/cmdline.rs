@@ -33,9 +33,27 @@ pub fn in_line(line: &[u8], source: Source, location: Option<&Location>) -> Vec<
             return None;
         }
         let key = String::from_utf8_lossy(&argument.key).into_owned();
-        Some(Written { text: argument.value?, source, location: location.cloned(), key, effective })
+        // Where the line begins inside another one, the argument is further on.
+        let place =
+            |place: &Location| Location { column: place.column.map(|column| column + argument.at), ..place.clone() };
+        Some(Written { text: argument.value?, source, location: location.map(place), key, effective })
     });
     lists.collect()
+}
+
+/// The arguments that only a blank in front keeps from being the end of a list: `hide=(00:1d.0) (00:1d.1)` without quotes.
+pub fn strays(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut behind_list = false;
+    for argument in arguments(line) {
+        let is_entry = argument.value.is_none() && argument.key.starts_with(b"(") && argument.key.ends_with(b")");
+        if behind_list && is_entry {
+            found.push(argument.key);
+            continue;
+        }
+        behind_list = same_name(&argument.key, b"xen_pciback.hide") || argument.key == b"pciback.hide";
+    }
+    found
 }
 
 #[cfg(test)]
@@ -56,6 +74,13 @@ mod tests {
             ("xen_pciback.hide", "(00:1d.2) (00:1d.7)", true),
         ];
         assert_eq!(found, expected.map(|(key, text, effective)| (key.to_owned(), text.to_owned(), effective)));
+    }
+
+    #[test]
+    fn entries_behind_a_blank_are_strays() {
+        let of = |line: &str| strays(line.as_bytes()).len();
+        assert_eq!(of("ro xen-pciback.hide=(00:1d.0) (00:1d.1) (00:1d.2) quiet (x)"), 2);
+        assert_eq!(of("xen-pciback.hide=\"(00:1d.0) (00:1d.1)\" quiet"), 0);
     }
 
     #[test]

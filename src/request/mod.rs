@@ -5,14 +5,23 @@
 
 pub mod argument;
 pub mod arguments;
+pub mod boot_loader;
 pub mod cmdline;
 pub mod hide;
+pub mod loading;
 pub mod logged;
 pub mod modprobe;
 pub mod module;
+pub mod modules;
+pub mod overrides;
 pub mod policy;
+pub mod qubes;
+pub mod register;
 pub mod slots;
+pub mod sysconfig;
+pub mod unmade;
 pub mod unread;
+pub mod xapi;
 
 use std::fmt;
 
@@ -32,6 +41,20 @@ pub enum Source {
     CommandLine,
     /// `options` lines of `modprobe.d`.
     Modprobe,
+    /// Arguments behind the module's name in a list of modules to load.
+    Modules,
+    /// `rd.qubes.hide_pci` and `rd.qubes.hide_all_usb`.
+    Qubes,
+    /// SUSE's `/etc/sysconfig/pciback`.
+    Sysconfig,
+    /// The line that `xen-cmdline` of XCP-ng and XenServer writes for the next boot.
+    Xapi,
+    /// The file of a boot loader: what the next boot gives dom0's kernel.
+    BootLoader,
+    /// The configuration of NixOS.
+    NixOs,
+    /// A driver that driverctl or a udev rule forces on a device.
+    Override,
     /// `/sys/bus/pci/drivers/pciback/slots`: pciback's own list of what it wants.
     Slots,
     /// The "Command line:" record of the log.
@@ -47,9 +70,21 @@ impl Source {
             Self::Module => "module",
             Self::CommandLine => "cmdline",
             Self::Modprobe => "modprobe",
+            Self::Modules => "modules",
+            Self::Qubes => "qubes",
+            Self::Sysconfig => "sysconfig",
+            Self::Xapi => "xapi",
+            Self::BootLoader => "bootloader",
+            Self::NixOs => "nixos",
+            Self::Override => "override",
             Self::Slots => "slots",
             Self::Log => "log",
         }
+    }
+
+    /// Whether only some hosts have such a place, so that it is not named where it holds nothing.
+    pub const fn is_of_some_hosts(self) -> bool {
+        matches!(self, Self::Modules | Self::Qubes | Self::Sysconfig | Self::Xapi)
     }
 
     /// The place in words, as in "a list from ...".
@@ -60,6 +95,13 @@ impl Source {
             Self::Module => "the module parameter",
             Self::CommandLine => "the kernel command line",
             Self::Modprobe => "modprobe.d",
+            Self::Modules => "the lists of modules to load",
+            Self::Qubes => "Qubes' rd.qubes.hide_pci",
+            Self::Sysconfig => "/etc/sysconfig/pciback",
+            Self::Xapi => "the line that xen-cmdline writes",
+            Self::BootLoader => "the boot loader's file",
+            Self::NixOs => "the configuration of NixOS",
+            Self::Override => "the overrides of drivers",
             Self::Slots => "pciback's slots",
             Self::Log => "the log's \"Command line:\" record",
         }
@@ -73,20 +115,28 @@ pub struct Location {
     pub path: String,
     /// Line, counted from 1, in a file of several lines.
     pub line: Option<usize>,
+    /// Column, counted from 1, where a line holds more than the list.
+    pub column: Option<usize>,
 }
 
 impl Location {
     /// A line of a file of the host, or all of it; `path` as in a [`Tree`].
     fn on_host(path: &str, line: Option<usize>) -> Self {
-        Self { path: format!("/{path}"), line }
+        Self { path: format!("/{path}"), line, column: None }
+    }
+
+    /// A place inside a line.
+    fn at(path: &str, line: usize, column: usize) -> Self {
+        Self { path: format!("/{path}"), line: Some(line), column: Some(column) }
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}", self.path),
-            None => f.write_str(&self.path),
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "{}:{line}:{column}", self.path),
+            (Some(line), None) => write!(f, "{}:{line}", self.path),
+            (None, _) => f.write_str(&self.path),
         }
     }
 }
@@ -119,6 +169,13 @@ impl Written {
             | Source::Module
             | Source::CommandLine
             | Source::Modprobe
+            | Source::Modules
+            | Source::Qubes
+            | Source::Sysconfig
+            | Source::Xapi
+            | Source::BootLoader
+            | Source::NixOs
+            | Source::Override
             | Source::Log => hide::read(&self.text, grammar),
         }
     }
@@ -151,9 +208,18 @@ impl Said {
     }
 }
 
-/// What the files of a machine say: its module parameter, its command line and its `modprobe.d`, in this order.
+/// What the files of a machine say, in the order in which they are asked: its module parameter, its command line, its
+/// `modprobe.d`, and the lists of those platforms that keep their own.
 ///
 /// Choosing among them is the judge's.
 pub fn find(tree: &Tree) -> Vec<Said> {
-    vec![module::written(tree), cmdline::written(tree), modprobe::written(tree)]
+    vec![
+        module::written(tree),
+        cmdline::written(tree),
+        modprobe::written(tree),
+        modules::written(tree),
+        qubes::written(tree),
+        sysconfig::written(tree),
+        xapi::written(tree),
+    ]
 }

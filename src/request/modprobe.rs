@@ -27,6 +27,43 @@ const SET_ASIDE: [&str; 11] =
 /// A file hides those of the same name in later directories, also when it is empty or a link to nowhere.
 pub fn written(tree: &Tree) -> Said {
     let mut said = Said::nothing(Source::Modprobe);
+    // /run and /usr/local need not be there on any machine.
+    let missing = |directory: &str| matches!(tree.list(directory), Known::Absent);
+    if missing("etc") {
+        said.not_seen("etc/modprobe.d", "its directory is not there");
+    }
+    if missing("lib") && missing("usr/lib") {
+        said.not_seen("lib/modprobe.d", "its directory is not there");
+    }
+    for path in files(tree, &mut said) {
+        match tree.read(&path) {
+            Known::Is(text) => said.written.extend(in_file(text, &path)),
+            Known::Absent => {}
+            Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
+        }
+    }
+    said
+}
+
+/// A module, those that modprobe loads before it, and where that is written: the `softdep` lines.
+pub fn softdeps(tree: &Tree) -> Vec<(String, Vec<String>, Location)> {
+    let mut found = Vec::new();
+    for path in files(tree, &mut Said::nothing(Source::Modprobe)) {
+        let text = tree.read(&path).is().copied().unwrap_or_default();
+        for (number, line) in logical_lines(text) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let mut words = line.split_whitespace();
+            let (Some("softdep"), Some(module)) = (words.next(), words.next()) else { continue };
+            let before = words.skip_while(|word| *word != "pre:").skip(1).take_while(|word| *word != "post:");
+            let before = before.map(|name| name.replace('-', "_")).collect();
+            found.push((module.replace('-', "_"), before, Location::on_host(&path, Some(number))));
+        }
+    }
+    found
+}
+
+/// The files that modprobe reads, in its order.
+fn files(tree: &Tree, said: &mut Said) -> Vec<String> {
     let mut files = BTreeMap::new();
     for directory in DIRECTORIES {
         match tree.list(directory) {
@@ -42,14 +79,6 @@ pub fn written(tree: &Tree) -> Said {
             Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
         }
     }
-    // /run and /usr/local need not be there on any machine.
-    let missing = |directory: &str| matches!(tree.list(directory), Known::Absent);
-    if missing("etc") {
-        said.not_seen("etc/modprobe.d", "its directory is not there");
-    }
-    if missing("lib") && missing("usr/lib") {
-        said.not_seen("lib/modprobe.d", "its directory is not there");
-    }
     let mut paths: Vec<String> = files.into_values().collect();
     if !is_kmod(tree) {
         paths.extend(unsuffixed(tree));
@@ -57,14 +86,7 @@ pub fn written(tree: &Tree) -> Said {
         paths.insert(0, CLASSIC_FIRST.to_owned());
         paths.push(CLASSIC_LAST.to_owned());
     }
-    for path in paths {
-        match tree.read(&path) {
-            Known::Is(text) => said.written.extend(in_file(text, &path)),
-            Known::Absent => {}
-            Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
-        }
-    }
-    said
+    paths
 }
 
 /// The lists in files that module-init-tools read and kmod does not.

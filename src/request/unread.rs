@@ -1,7 +1,9 @@
 //! Lists that stand where nothing reads them: named, and never a source of the request.
 
 use super::cmdline::in_line;
-use super::{Location, Source, Written, modprobe};
+use std::collections::BTreeSet;
+
+use super::{Source, Written, boot_loader, modprobe, modules, unmade};
 use crate::tree::Tree;
 
 /// Why nothing reads a list.
@@ -11,6 +13,10 @@ pub enum Why {
     Hypervisor,
     /// kmod reads only files whose name ends with `.conf`, in directories.
     NotKmods,
+    /// Only the names of modules are read there.
+    NamesOnly,
+    /// A program makes the boot loader's file of it, and has not done so.
+    Unmade,
 }
 
 /// A list that nothing reads.
@@ -22,32 +28,21 @@ pub struct Unread {
     pub why: Why,
 }
 
-/// How the file of a boot loader names the hypervisor's arguments.
-type Line = fn(&str) -> Option<String>;
-
-/// Where a boot loader keeps the hypervisor's arguments: a directory, the end of the names in it, and how a line is read.
-const PLACES: &[(&str, &str, Line)] = &[
-    ("etc/default", "grub", grub_variable),
-    ("etc/default/grub.d", ".cfg", grub_variable),
-    ("boot", "xen.cfg", xen_options),
-];
-
-/// Where each system on an EFI partition has its directory.
-const EFI: &str = "boot/efi/EFI";
-
 /// Every list of a machine that nothing reads.
 pub fn find(tree: &Tree) -> Vec<Unread> {
-    let mut found: Vec<Unread> =
-        modprobe::passed_over(tree).into_iter().map(|written| Unread { written, why: Why::NotKmods }).collect();
-    let names = |directory: &str| tree.list(directory).is().cloned().unwrap_or_default();
-    for (directory, end, read) in PLACES {
-        for name in names(directory).into_iter().filter(|name| name.ends_with(end)) {
-            found.extend(in_file(tree, &format!("{directory}/{name}"), *read));
-        }
-    }
-    for system in names(EFI) {
-        found.extend(in_file(tree, &format!("{EFI}/{system}/xen.cfg"), xen_options));
-    }
+    let unread = |why: Why| move |written: Written| Unread { written, why };
+    let mut found: Vec<Unread> = modprobe::passed_over(tree).into_iter().map(unread(Why::NotKmods)).collect();
+    found.extend(modules::passed_over(tree).into_iter().map(unread(Why::NamesOnly)));
+    let menus = boot_loader::menus(tree);
+    let defaults = unmade::hypervisor(tree);
+    let lines = menus.iter().flat_map(|menu| &menu.entries).filter_map(|entry| entry.hypervisor.as_ref());
+    let mut on_hypervisor: Vec<Written> =
+        defaults.into_iter().chain(lines.flat_map(boot_loader::Line::lists)).collect();
+    // Every entry of a menu repeats what one file says.
+    let mut texts: BTreeSet<Vec<u8>> = BTreeSet::new();
+    on_hypervisor.retain(|list| texts.insert(list.text.clone()));
+    found.extend(on_hypervisor.into_iter().map(unread(Why::Hypervisor)));
+    found.extend(unmade::find(tree, &menus).into_iter().map(unread(Why::Unmade)));
     found
 }
 
@@ -70,35 +65,6 @@ fn behind_stamp(text: &[u8]) -> &[u8] {
     inner.unwrap_or(text).trim_ascii_start()
 }
 
-fn in_file(tree: &Tree, path: &str, read: Line) -> Vec<Unread> {
-    let text = tree.read(path).is().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
-    let mut found = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let Some(line) = read(line.trim()) else { continue };
-        let location = Location::on_host(path, Some(number));
-        let lists = in_line(line.as_bytes(), Source::CommandLine, Some(&location));
-        found.extend(lists.into_iter().map(|written| Unread { written, why: Why::Hypervisor }));
-    }
-    found
-}
-
-/// `GRUB_CMDLINE_XEN="..."` and `GRUB_CMDLINE_XEN_DEFAULT` (`util/grub.d/20_linux_xen.in` of GRUB).
-fn grub_variable(line: &str) -> Option<String> {
-    let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
-    if !matches!(name, "GRUB_CMDLINE_XEN" | "GRUB_CMDLINE_XEN_DEFAULT") {
-        return None;
-    }
-    let value = value.trim();
-    let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split(*quote).next());
-    Some(unquoted.unwrap_or(value).to_owned())
-}
-
-/// `options=...` of xen.cfg (docs/misc/efi.pandoc); `kernel=` is dom0's.
-fn xen_options(line: &str) -> Option<String> {
-    let (name, value) = line.split_once('=')?;
-    (name.trim() == "options").then(|| value.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +76,7 @@ mod tests {
                         GRUB_CMDLINE_XEN_DEFAULT=\"dom0_mem=2G xen-pciback.hide=(06:00.0) iommu=1\"\\n\n\
                         etc/default/grub.d/xen.cfg = GRUB_CMDLINE_XEN='xen-pciback.hide=(07:00.0)'\\n\n\
                         boot/efi/EFI/qubes/xen.cfg = [x]\\noptions=loglvl=all xen-pciback.hide=(08:00.0)\\n\
-                        kernel=vmlinuz xen-pciback.hide=(2)\\n\n";
+                        kernel=vmlinuz xen-pciback.hide=(1)\\n\n";
         let found = find(&Tree::from_manifest(manifest).unwrap());
         let shown: Vec<String> = found
             .iter()
@@ -120,9 +86,9 @@ mod tests {
             })
             .collect();
         let expected = [
-            "/etc/default/grub:3 (06:00.0)",
-            "/etc/default/grub.d/xen.cfg:1 (07:00.0)",
-            "/boot/efi/EFI/qubes/xen.cfg:2 (08:00.0)",
+            "/etc/default/grub:3:39 (06:00.0)",
+            "/etc/default/grub.d/xen.cfg:1:19 (07:00.0)",
+            "/boot/efi/EFI/qubes/xen.cfg:2:20 (08:00.0)",
         ];
         assert_eq!(shown, expected);
     }

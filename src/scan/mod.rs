@@ -11,6 +11,7 @@
 
 mod judge;
 mod lines;
+mod members;
 mod order;
 mod picker;
 mod readers;
@@ -24,9 +25,10 @@ mod work;
 pub use judge::{Silent, Sink};
 pub use work::Progress;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
@@ -36,8 +38,8 @@ use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
 use crate::timeline::hosts;
 use judge::{judge, logs_of};
-use selection::Selection;
-use set::{HostLog, file_of};
+use selection::{Member, Remark, Selection};
+use set::{HostLog, file_of, name_archives};
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
@@ -108,6 +110,11 @@ struct Collector<'a> {
     named: BTreeSet<&'a PathBuf>,
     scanned: Scanned,
     failures: Vec<(usize, u64, String)>,
+    /// The hosts of archives, by the files in them that name these.
+    hostnames: BTreeMap<PathBuf, String>,
+    /// The file in an archive that is being read, and the number of its log.
+    current: Option<(Arc<Member>, usize)>,
+    until: Option<DateTime<Utc>>,
 }
 
 impl Scan {
@@ -131,7 +138,7 @@ impl Scan {
         let reading =
             Reading { sieve: sieve::Sieve::new(), every_line: self.every_line, threads: self.threads, progress };
         reading.run(&self.jobs(&sets), &mut collector);
-        let Collector { logs, mut scanned, mut failures, .. } = collector;
+        let Collector { mut logs, mut scanned, mut failures, hostnames, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
         // Where parts meet, some bytes are read twice.
         let done = progress.done.load(Ordering::Relaxed);
@@ -146,6 +153,7 @@ impl Scan {
         for why in unread {
             wanted = wanted && sink(&Report::unreadable(why, self.now), &Run::default());
         }
+        name_archives(&mut logs, &hostnames);
         let logs = logs_of(logs);
         let told = hosts(&logs);
         scanned.unattributed = told.unattributed;
@@ -200,18 +208,38 @@ impl<'a> Collector<'a> {
             named: scan.paths.iter().collect(),
             scanned: Scanned::default(),
             failures: Vec::new(),
+            hostnames: sets
+                .iter()
+                .filter_map(|set| set.archive.as_ref())
+                .filter_map(|archive| Some((archive.top.clone(), archive.hostname.clone()?)))
+                .collect(),
+            current: None,
+            until: scan.until,
         }
     }
 }
 
 impl Taker for Collector<'_> {
     fn selection(&mut self, job: &Job, selection: &Selection) {
-        if let Some(log) = self.logs.get_mut(job.set) {
-            log.take(selection, job.end());
+        let index = match (&selection.member, &selection.remark) {
+            (Some(member), Some(Remark::Hostname(name))) => {
+                self.hostnames.entry(member.archive.clone().into()).or_insert_with(|| name.clone());
+                return;
+            }
+            (Some(_), Some(Remark::PassedOver)) => return self.scanned.passed_over += 1,
+            (Some(member), _) => self.member(member),
+            (None, _) => job.set,
+        };
+        let Some(log) = self.logs.get_mut(index) else { return };
+        log.take(selection, job.end());
+        if let Some(Remark::Failed(offset, why)) = &selection.remark {
+            log.miss(*offset);
+            self.failures.push((index, *offset, why.clone()));
         }
     }
 
     fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {
+        self.end_member();
         let file = self.sets.get(job.set).and_then(|set| set.files.get(job.file));
         let no_log = matches!(&outcome, Err(failure) if failure.why == NO_LOG);
         let Some(log) = self.logs.get_mut(job.set) else { return };

@@ -78,12 +78,3 @@ impl<R: Read> Read for Followed<R> {
         Ok(length)
     }
 }
-
-/// Gives an error once, and is at its end then.
-pub(super) struct Failing(pub(super) Option<io::Error>);
-
-impl Read for Failing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.take().map_or(Ok(0), Err)
-    }
-}

@@ -1,6 +1,9 @@
 //! Bytes of a log on their way from the thread that reads them to the one that collects.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 /// A selection is handed on when it holds this many bytes.
 const FULL: usize = 512 << 10;
@@ -10,6 +13,30 @@ const FULL: usize = 512 << 10;
 pub(super) struct Selection {
     text: Vec<u8>,
     pieces: Vec<Piece>,
+    /// The log of which they are, in a file that is an archive.
+    pub(super) member: Option<Arc<Member>>,
+    /// What else is to be known of it.
+    pub(super) remark: Option<Remark>,
+}
+
+/// A file in an archive.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// The archive as it was given or found; one in another archive behind the name of that and a colon.
+    pub(super) archive: String,
+    pub(super) path: String,
+    pub(super) modified: Option<DateTime<Utc>>,
+}
+
+/// What becomes known of a file in an archive besides its text.
+#[derive(Debug)]
+pub(super) enum Remark {
+    /// It cannot be read from this byte on.
+    Failed(u64, String),
+    /// It holds the name of the host.
+    Hostname(String),
+    /// It is no text.
+    PassedOver,
 }
 
 #[derive(Debug)]
@@ -75,6 +102,7 @@ impl Selection {
 
     /// Empties it. Its memory stays for the next one.
     pub(super) fn clear(&mut self) {
+        (self.member, self.remark) = (None, None);
         self.text.clear();
         self.pieces.clear();
     }

@@ -1,6 +1,7 @@
 //! One set of files: its bytes go through one decoder after the other into one log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use chrono::{DateTime, Datelike as _, Utc};
 
@@ -27,6 +28,8 @@ pub(super) struct HostLog {
     pub(super) log: Log,
     /// The host by the path, for a log whose records name none.
     host: Option<String>,
+    archive: Option<PathBuf>,
+    ended: bool,
     modified: Vec<Option<DateTime<Utc>>>,
     until: Option<DateTime<Utc>>,
     decoder: Decoder,
@@ -57,6 +60,8 @@ impl HostLog {
         Self {
             log,
             host: set.host.clone(),
+            archive: set.archive.as_ref().map(|archive| archive.top.clone()),
+            ended: false,
             modified: set.files.iter().map(|file| file.modified).collect(),
             until,
             decoder: Decoder::behind(0),
@@ -127,15 +132,47 @@ impl HostLog {
         self.decoder = Decoder::behind(self.next);
     }
 
-    /// Ends the set. If none of its records named a host, its path does.
+    /// Ends the set. If none of its records named a host, its path or its archive does.
     pub(super) fn end(mut self) -> Log {
-        self.log.end();
-        self.log.date(&self.reading.dates);
-        let named = self.log.boots.iter().any(|boot| boot.hostname.is_some());
+        self.close();
+        let named = self.names().next().is_some();
         if let Some(host) = self.host.filter(|_| !named) {
             self.log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
         }
         self.log
+    }
+
+    fn close(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.log.end();
+            self.log.date(&self.reading.dates);
+        }
+    }
+
+    /// The hosts that its records name.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.log.boots.iter().filter_map(|boot| boot.hostname.as_ref())
+    }
+}
+
+/// The logs of an archive are of one host, which is that of its records, else that of its own file `hostname`, else that of its
+/// path.
+pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, String>) {
+    let mut names: BTreeMap<PathBuf, BTreeMap<String, String>> = BTreeMap::new();
+    for log in logs.iter_mut().filter(|log| log.archive.is_some()) {
+        log.close();
+        let of_archive = names.entry(log.archive.clone().unwrap_or_default()).or_default();
+        for name in log.names().take(MOST_SPEAKERS) {
+            let short = name.split('.').next().unwrap_or(name).to_owned();
+            of_archive.entry(short).or_insert_with(|| name.clone());
+        }
+    }
+    for log in logs {
+        let Some(archive) = &log.archive else { continue };
+        let named = names.get(archive).filter(|names| names.len() == 1).and_then(|names| names.values().next());
+        if let Some(name) = named.or_else(|| hostnames.get(archive)) {
+            log.host = Some(name.clone());
+        }
     }
 }
 
@@ -209,7 +246,7 @@ mod tests {
             selection
         };
         let file = crate::source::saved::FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
-        let set = Set { name: "kern.log".to_owned(), host: None, files: vec![file] };
+        let set = Set { name: "kern.log".to_owned(), host: None, files: vec![file], archive: None };
         let mut log = HostLog::new(0, &set, None);
         // The first part ends at 200 and looked on as far as 400; the second one comes in two selections.
         log.take(&selection(&[0, 1, 4]), 200);

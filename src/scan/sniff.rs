@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use super::window::BLOCK;
 use crate::record::{Decoder, Input, Record};
-use crate::source::Unpacked;
+use crate::source::Contents;
 
 /// How a log is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) enum Looked {
     Lines,
     /// Lines and other records.
     Mixed,
-    /// Packed, other records than lines, or no log at all.
+    /// Packed, an archive, other records than lines, or no log at all.
     Other,
 }
 
@@ -46,7 +46,7 @@ impl Looked {
         let head = piece.get_mut(..BLOCK).unwrap_or_default();
         let length = file.read_at(head, 0)?;
         let head = head.get(..length).unwrap_or_default();
-        if Unpacked::<&[u8]>::is_packed(head) || sniff(head) != Shape::Lines {
+        if Contents::is_wrapped(head) || sniff(head) != Shape::Lines {
             return Ok(Self::Other);
         }
         let bytes = file.metadata()?.len();

@@ -17,14 +17,14 @@ use rustix::fs::OFlags;
 use super::lines::{self, Stretch};
 use super::order::{Order, Word};
 use super::picker::{Picker, Sink};
-use super::readers::{Counted, Failing, Followed, From, Patient};
+use super::readers::{Counted, Followed, From, Patient};
 use super::selection::Selection;
 use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
 use super::sniff::{Looked, Shape, sniff};
 use super::window::BLOCK;
 use crate::source::saved::FileOf;
-use crate::source::{Unpacked, words};
+use crate::source::{Contents, Failing, words};
 
 /// How large a part of a file is, unless another size is asked for. Its last part has the rest as well, so that none is
 /// small.
@@ -111,6 +111,9 @@ pub(super) struct Failure {
     pub(super) why: String,
 }
 
+/// How far a log was read that was not read to its end, and why.
+pub(super) type Stopped = (u64, String);
+
 /// How logs are to be read.
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
@@ -196,7 +199,7 @@ impl Reading<'_> {
     }
 
     /// A file that is not read in parts.
-    fn whole(&self, job: &Job, file: &File, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+    fn whole(&self, job: &Job, file: &File, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         if !file.metadata().is_ok_and(|about| about.is_file()) {
             return self.pipe(job, file, sink);
         }
@@ -211,7 +214,7 @@ impl Reading<'_> {
     }
 
     /// Lines of a plain file.
-    fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+    fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         let file = job.open().map_err(|error| (stretch.from, words(&error)))?;
         let mut picker = Picker::new(&self.sieve, job.base(), sink);
         let mut reader = From { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
@@ -234,20 +237,32 @@ impl Reading<'_> {
     }
 
     /// A pipe. Whoever writes into it may take his time, and the scan can be stopped meanwhile.
-    fn pipe(&self, job: &Job, from: &impl AsFd, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
+    fn pipe(&self, job: &Job, from: &impl AsFd, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         self.stream(job, Patient { from: from.as_fd(), progress: self.progress }, false, sink)
     }
 
-    /// A packed file, a pipe, or a log whose records are no lines.
-    fn stream(&self, job: &Job, reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), (u64, String)> {
-        let counted = Counted { reader, progress: self.progress };
-        let mut unpacked = Unpacked::new(counted).map_err(|why| (0, why))?;
-        let (head, error) = fill(&mut unpacked);
+    /// A packed file, a pipe, an archive, or a log whose records are no lines.
+    fn stream(&self, job: &Job, reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), Stopped> {
+        match Contents::of(Counted { reader, progress: self.progress }).map_err(|why| (0, why))? {
+            Contents::Archive(tar) => self.archive(&job.path.to_string_lossy(), tar, sink),
+            Contents::Log(reader) => self.log(job.base(), reader, mixed, sink),
+        }
+    }
+
+    /// A log that is read from its beginning to its end, which stands at `base` among the bytes of its set.
+    pub(super) fn log(
+        &self,
+        base: u64,
+        mut reader: impl Read,
+        mixed: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stopped> {
+        let (head, error) = fill(&mut reader);
         let shape = if mixed { Shape::Records } else { sniff(&head) };
         let at = head.len() as u64;
-        let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(unpacked), length: 0 };
+        let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(reader), length: 0 };
         let go_on = || !self.progress.is_stopped();
-        let mut picker = Picker::new(&self.sieve, job.base(), sink);
+        let mut picker = Picker::new(&self.sieve, base, sink);
         let read = match shape {
             // Nothing, or what is cut before its first byte could be unpacked.
             Shape::NoLog if at == 0 => io::copy(&mut rest, &mut io::sink()).map(drop),
@@ -262,7 +277,7 @@ impl Reading<'_> {
         read.map_err(|error| (rest.length, self.why(&error)))
     }
 
-    fn why(&self, error: &io::Error) -> String {
+    pub(super) fn why(&self, error: &io::Error) -> String {
         if self.progress.is_stopped() { "the scan was stopped".to_owned() } else { words(error) }
     }
 }

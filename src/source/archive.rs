@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::inside::{Entry, Inside, Kind, Place};
+use super::saved::rotated::{Date, Member, is_journal, member};
 
 /// A copy of the ring buffer's records.
 pub(super) const RING: &str = "dev/kmsg";
@@ -18,10 +19,7 @@ const MOST_PARTS: usize = 64;
 const MOST_DIRECTORIES: usize = 64;
 
 /// Most logs that are read of a root.
-const MOST_LOGS: usize = 256;
-
-/// Suffixes of packed files. What is in them is found out by reading.
-const PACKED: &[&str] = &[".gz", ".xz", ".zst", ".zstd", ".bz2", ".lz4", ".lzma", ".Z"];
+pub(super) const MOST_LOGS: usize = 256;
 
 /// Logs below `var/log` that the kernel's messages get into, by distribution: Debian, Fedora, SUSE, Arch, Alpine.
 const SYSLOGS: &[&str] = &[
@@ -68,11 +66,89 @@ const XEN_PLACES: &[(&str, Takes)] = &[
 /// Where journald keeps its files.
 const JOURNALS: [&str; 2] = ["var/log/journal", "run/log/journal"];
 
+/// Directories that a copy of a root directory or a support archive has, and a folder of logs has not; of the first ones no
+/// file is a log.
+const OF_ROOT: [&str; 14] = [
+    "boot",
+    "etc",
+    "lib",
+    "proc",
+    "root",
+    "sos_reports",
+    "sys",
+    "usr",
+    "sos_logs",
+    "dev",
+    "run",
+    "sos_commands",
+    "sos_strings",
+    "var",
+];
+const WITHOUT_LOGS: usize = 9;
+
+/// Files that hold the name of the host.
+pub(super) const HOSTNAMES: [&str; 5] =
+    ["hostname", "etc/hostname", "etc/HOSTNAME", "proc/sys/kernel/hostname", "sos_commands/host/hostname"];
+
+/// What a file of a support archive is for a search in logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Log,
+    /// It holds the name of the host.
+    Hostname,
+    Other,
+}
+
+/// The role of a file by its path in a copy of a root directory. Above the root there may be other directories.
+pub(crate) fn role(path: &str) -> Role {
+    let names: Vec<&str> = path.split('/').collect();
+    let Some((name, directories)) = names.split_last() else { return Role::Other };
+    let Some(root) = directories.iter().position(|name| OF_ROOT.contains(name)) else {
+        return if directories.len() <= 1 && *name == "hostname" { Role::Hostname } else { Role::Log };
+    };
+    let below = directories.get(root..).unwrap_or_default();
+    if HOSTNAMES.contains(&join(&below.join("/"), name).as_str()) {
+        return Role::Hostname;
+    }
+    let (base, _) = part(name);
+    let is_log = match below {
+        ["var", "crash", _] => Takes::Crash.takes(&base),
+        ["var" | "run", "log", ..] => is_syslog(&base) || is_journal_text(&base) || is_journal(&base),
+        ["sos_commands", "logs"] => is_journal_text(&base),
+        ["sos_commands", "kernel"] => Takes::Dmesg.takes(&base),
+        // sos links to them where it keeps the last lines of a long log.
+        ["sos_strings", ..] => name
+            .strip_suffix(".tailed")
+            .and_then(|name| name.strip_prefix("var.log."))
+            .is_some_and(|name| is_syslog(&part(name).0)),
+        ["dev"] => base == "kmsg",
+        _ => false,
+    };
+    if is_log { Role::Log } else { Role::Other }
+}
+
+/// The same for a root that is known to be one, where a path may be a directory that ends in `/`: its logs are below it.
+pub(crate) fn role_below_root(path: &str) -> Role {
+    match path.split_once('/') {
+        Some((first, "")) if OF_ROOT.iter().take(WITHOUT_LOGS).any(|name| *name == first) => Role::Other,
+        Some(_) if path.ends_with('/') => Role::Log,
+        None if path != "hostname" && !Takes::Top.takes(&part(path).0) => Role::Other,
+        _ => role(path),
+    }
+}
+
+/// Whether a directory that holds these names is a copy of a root directory or a support archive.
+pub(crate) fn is_root<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let known: BTreeSet<&str> = names.filter(|name| OF_ROOT.contains(name)).collect();
+    known.contains("sos_commands") || (known.contains("var") && known.len() > 1)
+}
+
 /// Which names of a directory are logs.
 #[derive(Clone, Copy)]
 enum Takes {
     Syslogs,
     Journals,
+    JournalFiles,
     Top,
     Dmesg,
     Crash,
@@ -86,6 +162,7 @@ impl Takes {
         match self {
             Self::Syslogs => is_syslog(base),
             Self::Journals => is_journal_text(base),
+            Self::JournalFiles => is_journal(base) && !base.starts_with("user-"),
             Self::Dmesg => base.starts_with("dmesg"),
             Self::Crash => base.starts_with("vmcore-dmesg") || base.starts_with("dmesg"),
             Self::Ring => base == "kmsg",
@@ -190,19 +267,11 @@ impl Finder<'_> {
         }
     }
 
-    /// Journal files are not read, and that is said.
+    /// The journal files of each machine; user space's own are not looked into.
     fn journals(&mut self, directory: &str) {
         let machines = self.names(directory);
-        let holds = machines
-            .iter()
-            .take(MOST_DIRECTORIES)
-            .any(|machine| self.names(&join(directory, machine)).iter().any(|name| name.ends_with(".journal")));
-        if holds {
-            let command = "journalctl -k -o export --directory DIRECTORY | pciback-audit check -";
-            self.fail(
-                directory.to_owned(),
-                format!("holds journal files, which this program does not read: {command}"),
-            );
+        for machine in machines.iter().take(MOST_DIRECTORIES) {
+            self.directory(&join(directory, machine), Takes::JournalFiles);
         }
     }
 
@@ -241,51 +310,16 @@ impl Finder<'_> {
 }
 
 /// How old a part of a log is by its name; the oldest is the least.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Age {
-    newest: bool,
-    date: String,
-    number: Reverse<u32>,
-}
+type Age = (bool, Option<Date>, Reverse<Option<u32>>);
 
-/// The name of the log that a file is a part of, and the part's age: logrotate and savelog count (`kern.log.2.gz`,
-/// `dmesg.0`) or write the date (`messages-20261122.xz`), `journalctl` counts boots backwards (`--boot_-1`).
+/// The name of the log that a file is a part of, and the part's age. `journalctl` counts boots backwards (`--boot_-1`).
 fn part(name: &str) -> (String, Age) {
-    let mut rest = name;
-    while let Some(shorter) = PACKED.iter().find_map(|packed| rest.strip_suffix(packed)) {
-        rest = shorter;
+    if let Some((before, boot)) = name.rsplit_once("--boot_-") {
+        return (before.trim_end_matches('_').to_owned(), (false, None, Reverse(Some(boot.parse().unwrap_or(0)))));
     }
-    let mut age = Age { newest: true, date: String::new(), number: Reverse(0) };
-    if let Some((before, boot)) = rest.rsplit_once("--boot_-") {
-        age = Age { newest: false, number: Reverse(boot.parse().unwrap_or(0)), ..age };
-        return (before.trim_end_matches('_').to_owned(), age);
-    }
-    // From the end: a number can stand behind a date.
-    for _ in 0..2 {
-        if let Some(before) = rest.strip_suffix(".old") {
-            (rest, age.newest, age.number) = (before, false, Reverse(1));
-        } else if let Some((before, number)) = numbered(rest) {
-            (rest, age.newest, age.number) = (before, false, Reverse(number));
-        } else if let Some((before, date)) = dated(rest) {
-            (rest, age.newest, age.date) = (before, false, date);
-        }
-    }
-    (rest.to_owned(), age)
-}
-
-/// `kern.log.2`: up to four digits behind a point.
-fn numbered(name: &str) -> Option<(&str, u32)> {
-    let (before, digits) = name.rsplit_once('.')?;
-    let plain = (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    Some((before, digits.parse().ok().filter(|_| plain)?))
-}
-
-/// `kern.log-20261122`, `kern.log-2026-11-22`, `kern.log-20261122-1795305600`: the digits of the date and of what follows.
-fn dated(name: &str) -> Option<(&str, String)> {
-    let kept = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '-' | '_' | 'T'));
-    let digits: String = name.get(kept.len()..)?.chars().filter(char::is_ascii_digit).collect();
-    let before = kept.trim_end_matches('.');
-    (digits.len() >= 8 && !before.is_empty()).then_some((before, digits))
+    let Member { base, age, .. } = member(name.as_bytes());
+    let is_newest = age.date.is_none() && age.number.is_none();
+    (String::from_utf8_lossy(&base).into_owned(), (is_newest, age.date, Reverse(age.number)))
 }
 
 fn join(above: &str, name: &str) -> String {
@@ -355,14 +389,49 @@ mod tests {
     }
 
     #[test]
+    fn journals_are_found_the_archived_ones_first() {
+        let archived =
+            "var/log/journal/0123/system@00061c2a6f3b1e8a9d4f27c05b7e6a10-0000000000000001-00064b1a2c3d4e5f.journal";
+        let names = ["var/log/journal/0123/system.journal", archived, "var/log/journal/0123/user-1000.journal"];
+        assert_eq!(found(&names), [archived, "var/log/journal/0123/system.journal"]);
+    }
+
+    #[test]
+    fn a_path_tells_what_a_file_of_an_archive_is_for() {
+        for (path, expected) in [
+            ("sosreport-gaia/var/log/messages-20261115.xz", Role::Log),
+            ("sosreport-gaia/sos_commands/kernel/dmesg_-T", Role::Log),
+            ("sosreport-gaia/sos_commands/logs/journalctl_--no-pager_--boot_-1", Role::Log),
+            ("sosreport-gaia/sos_strings/logs/var.log.messages.tailed", Role::Log),
+            ("sosreport-gaia/var/log/journal/0123/system.journal", Role::Log),
+            ("a/var/log/remote/gaia/kern.log.2.gz", Role::Log),
+            ("logs/gaia/anything.txt", Role::Log),
+            ("sosreport-gaia/etc/hostname", Role::Hostname),
+            ("sosreport-gaia/hostname", Role::Hostname),
+            ("sosreport-gaia/sos_commands/host/hostname", Role::Hostname),
+            ("sosreport-gaia/etc/modprobe.d/xen.conf", Role::Other),
+            ("sosreport-gaia/var/log/audit/audit.log", Role::Other),
+            ("sosreport-gaia/usr/share/doc/dmesg", Role::Other),
+            ("logs/gaia/hostname/kern.log", Role::Log),
+        ] {
+            assert_eq!(role(path), expected, "{path}");
+        }
+        for (path, expected) in
+            [("dmesg.out", Role::Log), ("version.txt", Role::Other), ("etc/", Role::Other), ("var/", Role::Log)]
+        {
+            assert_eq!(role_below_root(path), expected, "{path}");
+        }
+        assert!(is_root(["sos_commands", "x"].into_iter()) && is_root(["var", "etc"].into_iter()));
+        assert!(!is_root(["var", "gaia"].into_iter()));
+    }
+
+    #[test]
     fn what_is_not_read_is_said() {
         let names: Vec<String> = (1..=70).map(|number| format!("var/log/kern.log.{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let found_of_many = found(&names);
         assert_eq!(found_of_many.first().unwrap(), "var/log/kern.log*: 6 older files of it are not read");
         assert_eq!((found_of_many.len(), found_of_many.last().unwrap().as_str()), (65, "var/log/kern.log.1"));
-        let journal = found(&["var/log/journal/0123/system.journal"]);
-        assert!(journal[0].starts_with("var/log/journal: holds journal files"), "{journal:?}");
     }
 
     #[test]

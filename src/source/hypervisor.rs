@@ -4,8 +4,9 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
 
 use super::archive::{self, Kept, XEN_SECTIONED};
+use super::contents::Bounded;
 use super::inside::{Inside, words};
-use super::log::{Bounded, MOST_OF_ONE, open};
+use super::log::{MOST_OF_ONE, open};
 use super::sections::{Sections, is_sectioned};
 use super::unpack::Unpacked;
 use crate::record::{Decoder, Input};
@@ -37,7 +38,7 @@ fn read_kept(kept: Kept) -> Log {
     let sectioned = kept.path.ends_with(XEN_SECTIONED);
     let opened = kept.entry.and_then(|entry| entry.open_saved()).and_then(Unpacked::new);
     let read = opened.and_then(|reader| {
-        let mut reader = BufReader::new(Bounded { reader, left: MOST_OF_ONE, most: MOST_OF_ONE });
+        let mut reader = BufReader::new(Bounded::new(reader, MOST_OF_ONE));
         if sectioned && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?) {
             return sections(&mut reader, &mut log.hypervisor);
         }

@@ -2,147 +2,38 @@
 //!
 //! `drivers/pciback/quirks` is not on it: reading that file after a failed set-up crashed kernels from 5.10 to 7.2.
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::inside::{Entry, Inside, Kind, Place};
 use crate::pci::Address;
+use crate::request::register::PLACES;
 use crate::tree::{Known, Node, Tree};
-
-/// sysfs hands out one page; the files of procfs on this list are short.
-const SMALL: u64 = 64 << 10;
-
-/// Tables of procfs that grow with the machine, and configuration files.
-const LONG: u64 = 1 << 20;
-
-/// `pci.ids` has 1.5 MB.
-const IDS: u64 = 4 << 20;
+use rows::Take::{Contents, Link};
+use rows::{ALLOWED, ARCHIVE, GUEST, LONG, Row, SELDOM, Take};
 
 /// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
 const MOST_BYTES: u64 = 64 << 20;
-
-/// What is taken of a file.
-#[derive(Clone, Copy)]
-enum Take {
-    /// What is in it, when it is not longer than this.
-    Contents(u64),
-    /// Where it points, when it is a link; else that it is there.
-    Link,
-}
-
-use Take::{Contents, Link};
-
-/// Files below a path, and what is taken of them.
-type Row = (&'static str, &'static [&'static str], Take);
-
-/// Every path that may be opened or read as a link. `*` stands for any name, `{address}` for the name of a PCI device,
-/// `{console}` for a name in `proc/consoles`, `{release}` for the running kernel's; a directory with such a part in it is listed. Nothing else is touched.
-const ALLOWED: &[Row] = &[
-    ("proc", &["version", "cmdline", "consoles", "uptime", "xen/capabilities"], Contents(SMALL)),
-    ("proc", &["swaps", "mounts", "self/mountinfo", "modules"], Contents(LONG)),
-    ("proc/sys/kernel", &["osrelease", "hostname", "random/boot_id"], Contents(SMALL)),
-    (
-        "sys/hypervisor",
-        &["type", "properties/features", "version/major", "version/minor", "version/extra"],
-        Contents(SMALL),
-    ),
-    // That something is not below a directory says nothing unless the directory was there.
-    ("sys/module", &[".", "xen_pciback", "pciback"], Link),
-    ("sys/module/xen_pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
-    ("sys/module/pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
-    ("sys/bus/pci", &["drivers_autoprobe"], Contents(SMALL)),
-    ("sys/bus/pci/devices", &["{address}"], Link),
-    ("sys/bus/pci/devices/{address}", &[".", "driver"], Link),
-    ("sys/bus/pci/devices/{address}", DEVICE, Contents(SMALL)),
-    ("sys/bus/pci/drivers", &["*", "*/module", "*/{address}"], Link),
-    ("sys/bus/pci/drivers/pciback", &["slots", "irq_handlers", "permissive"], Contents(SMALL)),
-    ("sys/class/block", &["*", "*/holders/*"], Link),
-    ("sys/class/block", &["*/dev"], Contents(SMALL)),
-    ("sys/class/net", &["*"], Link),
-    ("sys/class/net", &["*/flags"], Contents(SMALL)),
-    ("sys/class/tty", &["{console}"], Link),
-    ("etc", &["."], Link),
-    ("usr/lib", &["."], Link),
-    ("lib", &["."], Link),
-    ("etc/sysconfig", &["pciback"], Contents(SMALL)),
-    ("etc", &["os-release", "modprobe.d/*", "modprobe.conf", "modprobe.conf.local"], Contents(LONG)),
-    ("etc", RELEASES, Contents(SMALL)),
-    // Whether modprobe is kmod's; the files themselves are not opened.
-    ("", &["bin/kmod", "sbin/kmod", "usr/bin/kmod", "usr/sbin/kmod"], Link),
-    ("lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
-    ("usr/lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
-    ("run", &["modprobe.d/*.conf"], Contents(LONG)),
-    ("usr/local/lib", &["modprobe.d/*.conf"], Contents(LONG)),
-    ("usr/lib", &["os-release", "modprobe.d/*.conf"], Contents(LONG)),
-    ("lib", &["modprobe.d/*.conf"], Contents(LONG)),
-];
-
-/// What changes nothing that is watched for: the names of devices, longer than all the rest together, and what the boot
-/// loader gives the hypervisor.
-const SELDOM: &[Row] = &[
-    ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
-    ("etc/default", &["grub", "grub.d/*.cfg"], Contents(LONG)),
-    ("boot", &["xen.cfg", "efi/EFI/*/xen.cfg"], Contents(SMALL)),
-];
-
-/// Files that name the distribution where there is no `os-release`.
-const RELEASES: &[&str] = &[
-    "redhat-release",
-    "SuSE-release",
-    "debian_version",
-    "xensource-inventory",
-    "qubes-release",
-    "alpine-release",
-    "arch-release",
-    "gentoo-release",
-    "NIXOS",
-];
-
-/// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
-const ARCHIVE: &[Row] =
-    &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
-
-/// What a guest shows of its end: the virtual PCI bus, and whether its kernel has a driver for that.
-const GUEST: &[Row] = &[
-    ("sys/hypervisor", &["guest_type"], Contents(SMALL)),
-    ("sys/bus/xen/devices", &["pci-*", "pci-*/driver"], Link),
-    ("sys/bus/xen/devices", &["pci-*/state"], Contents(SMALL)),
-    ("lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
-    ("usr/lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
-    ("proc", &["config.gz"], Contents(LONG)),
-];
-
-const DEVICE: &[&str] =
-    &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
-
-/// Directories of configuration files, of which some distributions make links to other places (`NixOS`: `/nix/store`).
-const LINKED: &[&str] = &[
-    "etc",
-    "etc/default",
-    "etc/modprobe.d",
-    "etc/sysconfig",
-    "run/modprobe.d",
-    "usr/lib/modprobe.d",
-    "usr/local/lib/modprobe.d",
-];
 
 /// What the paths below sysfs lead to.
 const SYSFS: &[&str] = &["sys/bus", "sys/class", "sys/devices", "sys/hypervisor", "sys/module"];
 
 /// The places of this machine that hold all that [`keep`] opens, also what is not there yet: directories, and what the links in
-/// its directories of configuration files lead to now.
+/// its directories of configuration files lead to now (`NixOS` keeps these files in `/nix/store`).
 pub fn places() -> Vec<PathBuf> {
     let root = Path::new("/");
-    let contents = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_)));
-    let paths =
-        contents.flat_map(|(above, names, _)| names.iter().map(|name| if above.is_empty() { *name } else { *above }));
-    let top: BTreeSet<PathBuf> =
-        paths.map(|path| root.join(first(path))).filter(|path| path != Path::new("/sys")).collect();
-    let directories = LINKED.iter().map(|name| root.join(name));
-    let files = directories.clone().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
-    let targets =
-        files.filter(|file| file.is_file()).chain(directories).filter_map(|path| std::fs::canonicalize(path).ok());
+    let configured = || PLACES.iter().flat_map(|place| place.files).copied().filter(|file| is_configuration(file));
+    let rows = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_)));
+    let named = rows.flat_map(|(above, names, _)| if above.is_empty() { *names } else { std::slice::from_ref(above) });
+    let first = named.copied().chain(configured()).map(first).filter(|name| *name != "sys");
+    let top: BTreeSet<PathBuf> = first.map(|name| root.join(name)).collect();
+    let above: BTreeSet<PathBuf> = configured().filter_map(|file| Some(root.join(Path::new(file).parent()?))).collect();
+    let files = above.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
+    let links = files.filter(|file| file.is_file()).chain(above.iter().cloned());
+    let targets = links.filter_map(|path| std::fs::canonicalize(path).ok());
     let outside: BTreeSet<PathBuf> =
         targets.filter(|target| !top.iter().any(|place| target.starts_with(place))).collect();
     SYSFS.iter().map(|name| root.join(name)).chain(outside).chain(top.iter().cloned()).collect()
@@ -178,7 +69,15 @@ fn keep_rows(root: &Path, rows: &[Row]) -> io::Result<Tree> {
             keeper.expand("", &path, *take);
         }
     }
+    for file in PLACES.iter().flat_map(|place| place.files).filter(|file| is_configuration(file)) {
+        keeper.expand("", file, Contents(LONG));
+    }
     Ok(keeper.tree)
+}
+
+/// Whether a place is a file of the system and not one of the running kernel: those are rows of their own.
+fn is_configuration(file: &str) -> bool {
+    !["proc", "sys"].contains(&first(file))
 }
 
 struct Keeper {

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::archive::{self, Kept, RING};
+use super::archive::{self, Kept, MOST_LOGS, RING, Role};
+use super::contents::{Bounded, Contents};
 use super::inside::{Inside, words};
 use super::made_up::{MADE_UP, is_in_made_up};
 use super::sections::{Sections, is_sectioned};
+use super::tar::Tar;
 use super::unpack::Unpacked;
 use super::{journal, klogctl, kmsg};
 use crate::record::Decoder;
@@ -73,19 +75,49 @@ impl Logs {
         self.end(log, read)
     }
 
-    /// Reads the file at `path`, `-` for standard input. What went wrong is handed back, and held against the log.
+    /// Reads the file at `path`, `-` for standard input: a log, or the logs in an archive. What went wrong is handed back, and held
+    /// against the log.
     pub fn file(&mut self, path: &Path) -> Option<String> {
-        let ring = is_ring(path);
-        let name = if ring { "kmsg".to_owned() } else { path.to_string_lossy().into_owned() };
-        let mut log = self.begin(&name, if ring { LogKind::Ring } else { LogKind::File });
-        log.named = true;
         let index = self.logs.len();
-        let read = match name.as_str() {
-            _ if ring => kmsg::read(index, &mut log),
-            "-" => pour(index, io::stdin().lock(), &mut log),
-            _ => open(path).and_then(|file| pour(index, file, &mut log)),
+        if is_ring(path) {
+            let mut log = self.begin("kmsg", LogKind::Ring);
+            log.named = true;
+            let read = kmsg::read(index, &mut log);
+            return self.end(log, read);
+        }
+        let name = path.to_string_lossy();
+        let opened = if name == "-" { Contents::of(io::stdin().lock()) } else { open(path).and_then(Contents::of) };
+        let mut log = self.begin(&name, LogKind::File);
+        log.named = true;
+        let read = match opened {
+            Ok(Contents::Archive(tar)) => return self.archive(log, tar),
+            Ok(Contents::Log(mut reader)) => decode(index, &mut reader, &mut log),
+            Err(why) => Err(why),
         };
         self.end(log, read)
+    }
+
+    /// Reads every log in an archive that was named, as if it were unpacked below a root.
+    fn archive<R: Read>(&mut self, named: Log, mut tar: Tar<R>) -> Option<String> {
+        let before = self.logs.len();
+        let mut reading = Below { left: MOST_OF_ALL, blank: None };
+        let ended = loop {
+            let member = match tar.next() {
+                Ok(Some(member)) => member,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(words(&error)),
+            };
+            if archive::role(&member.path) != Role::Log {
+                continue;
+            }
+            if self.logs.len() - before == MOST_LOGS {
+                break Err(format!("only the first {MOST_LOGS} logs in it are read"));
+            }
+            let opened = member.closed.map_or(Ok(&mut tar), |why| Err(why.to_owned()));
+            self.saved(&format!("{}:{}", named.name, member.path), opened, &mut reading);
+        };
+        let nothing = || Err("holds no log of a kernel".to_owned());
+        if ended.is_ok() && self.logs.len() > before { None } else { self.end(named, ended.and_then(|()| nothing())) }
     }
 
     /// Reads bytes that are at hand.
@@ -120,29 +152,36 @@ impl Logs {
         }
     }
 
-    /// Reads one file below a root: a log, or several in a file of sections.
+    /// Reads one file below a root.
     fn kept(&mut self, kept: Kept, reading: &mut Below) {
         // A copy of the ring buffer is a file: its uptime is not the running machine's.
         let name = if kept.path == RING { "kmsg".to_owned() } else { format!("/{}", kept.path) };
-        let opened = kept.entry.and_then(|entry| entry.open_saved()).and_then(|file| {
+        self.saved(&name, kept.entry.and_then(|entry| entry.open_saved()), reading);
+    }
+
+    /// Reads one file of several: a log, or several in a file of sections.
+    fn saved(&mut self, name: &str, opened: Result<impl Read, String>, reading: &mut Below) {
+        let opened = opened.and_then(|file| {
+            let Contents::Log(reader) = Contents::of(file)? else {
+                return Err("is an archive among logs, which is not read: unpack it first".to_owned());
+            };
             let most = MOST_OF_ONE.min(reading.left);
-            let mut reader =
-                BufReader::with_capacity(CHUNK, Bounded { reader: Unpacked::new(file)?, left: most, most });
-            let sectioned = kept.path.as_bytes().ends_with(b".txt")
-                && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
+            let mut reader = BufReader::with_capacity(CHUNK, Bounded::new(reader, most));
+            let sectioned =
+                name.as_bytes().ends_with(b".txt") && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?);
             Ok((reader, sectioned))
         });
         match opened {
             Ok((mut reader, false)) => {
-                self.part(&name, &mut reader, reading);
+                self.part(name, &mut reader, reading);
                 reading.spend(reader.get_ref());
             }
             Ok((mut reader, true)) => {
-                self.sections(&name, &mut reader, reading);
+                self.sections(name, &mut reader, reading);
                 reading.spend(reader.get_ref());
             }
             Err(why) => {
-                let log = self.begin(&name, LogKind::File);
+                let log = self.begin(name, LogKind::File);
                 self.end(log, Err(why));
             }
         }
@@ -202,29 +241,7 @@ struct Below {
 
 impl Below {
     fn spend<R>(&mut self, read: &Bounded<R>) {
-        self.left = self.left.saturating_sub(read.most - read.left);
-    }
-}
-
-/// A reader that ends with an error where more than so many bytes come.
-pub(super) struct Bounded<R> {
-    pub(super) reader: R,
-    pub(super) left: u64,
-    pub(super) most: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            let mut next = [0];
-            let more = self.reader.read(&mut next)?;
-            let why = || io::Error::other(format!("only the first {} bytes are read", self.most));
-            return if more == 0 { Ok(0) } else { Err(why()) };
-        }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.reader.read(buffer.get_mut(..most).unwrap_or_default())?;
-        self.left = self.left.saturating_sub(read as u64);
-        Ok(read)
+        self.left = self.left.saturating_sub(read.used());
     }
 }
 
@@ -232,7 +249,7 @@ impl<R: Read> Read for Bounded<R> {
 pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let reader = Unpacked::new(open(path)?)?;
-    Bounded { reader, left: most, most }.read_to_end(&mut bytes).map_err(|error| words(&error))?;
+    Bounded::new(reader, most).read_to_end(&mut bytes).map_err(|error| words(&error))?;
     Ok(bytes)
 }
 
@@ -267,7 +284,10 @@ pub fn is_ring(path: &Path) -> bool {
 
 /// Decodes everything that `reader` yields, unpacked if it is packed.
 fn pour(index: usize, reader: impl Read, log: &mut Log) -> Result<(), String> {
-    decode(index, &mut Unpacked::new(reader)?, log)
+    match Contents::of(reader)? {
+        Contents::Log(mut reader) => decode(index, &mut reader, log),
+        Contents::Archive(_) => Err("is an archive, not a log".to_owned()),
+    }
 }
 
 /// Hands what `reader` yields to the decoder. What could be read before an error still counts.
@@ -370,16 +390,6 @@ mod tests {
         assert_eq!(below(&[("var/log/kern.log", b"")]), [("/var/log/kern.log".to_owned(), 0, None)]);
         let none = below(&[]);
         assert!(none.len() == 1 && none[0].2.as_ref().unwrap().starts_with("no log is kept there"), "{none:?}");
-    }
-
-    #[test]
-    fn a_log_without_end_is_cut_and_that_is_said() {
-        let mut bounded = Bounded { reader: io::repeat(b'a'), left: 10, most: 10 };
-        let mut text = Vec::new();
-        let why = bounded.read_to_end(&mut text).unwrap_err();
-        assert_eq!((text.len(), why.to_string().as_str()), (10, "only the first 10 bytes are read"));
-        let mut whole = Bounded { reader: &b"0123456789"[..], left: 10, most: 10 };
-        assert_eq!(whole.read_to_end(&mut Vec::new()).unwrap(), 10);
     }
 
     #[test]

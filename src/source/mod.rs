@@ -5,10 +5,13 @@
 //! ([`Inside`]), and what could not be read is said, never left out.
 
 mod archive;
+mod boot_image;
+mod contents;
 mod destination;
 mod hypervisor;
 mod inside;
 mod journal;
+mod journal_file;
 mod keep;
 mod klogctl;
 mod kmsg;
@@ -21,9 +24,13 @@ mod regular;
 mod sandbox;
 pub(crate) mod saved;
 mod sections;
+mod tar;
 mod uevent;
 mod unpack;
 
+pub(crate) use archive::{Role, role};
+pub use boot_image::keep_boot_image;
+pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;
 pub use hypervisor::{hypervisor, hypervisor_below};
 pub(crate) use inside::words;
@@ -38,8 +45,8 @@ pub use memory::Memory;
 pub use output::{Access, append, refusal, replace};
 pub use regular::open_regular;
 pub use sandbox::{Held, Rights};
+pub(crate) use tar::Tar;
 pub use uevent::{Noticed, Uevents};
-pub(crate) use unpack::Unpacked;
 
 /// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
 pub fn abandon() {

@@ -1,31 +1,36 @@
 //! Which files there are to read, and which of them are one log.
 //!
-//! Nothing is opened here but what may be a journal file, for its first bytes. Of what a directory holds, only regular
-//! files are taken: opening a fifo waits for ever, opening a device may do anything. The kernel's own file systems are
-//! never entered, named or not: reading some of their files clears a log, or crashes the kernel.
+//! Nothing is opened here but the file that names the host of a support archive. Of what a directory holds, only regular files are
+//! taken: opening a fifo waits for ever, opening a device may do anything. The kernel's own file systems are never entered, named or
+//! not: reading some of their files clears a log, or crashes the kernel. Of a copy of a root directory and of a support archive only
+//! the logs are taken, not the many other texts.
 
 mod host;
-mod rotated;
+pub(super) mod rotated;
 mod sets;
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
-use std::io::Read as _;
+use std::fs::{self, Metadata};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use rustix::fs::OFlags;
 
+use super::archive::{HOSTNAMES, Role, is_root, role_below_root};
+use super::inside::{Inside, Kind, Place};
 use super::{MADE_UP, is_made_up, words};
+use crate::timeline::is_nameless;
+pub(crate) use host::host;
 
 /// Who logged in, and what ran: records of fixed size that the kernel's messages never get into.
 const ACCOUNTS: &[&[u8]] =
     &[b"wtmp", b"btmp", b"utmp", b"lastlog", b"faillog", b"tallylog", b"pacct", b"wtmp.db", b"lastlog2.db"];
 
-/// The first bytes of a journal file (systemd src/libsystemd/sd-journal/journal-def.h).
-const JOURNAL: [u8; 8] = *b"LPKSHHRH";
+/// More than a host's name has (`HOST_NAME_MAX` is 64).
+const LONGEST_HOSTNAME: u64 = 256;
 
 /// A set of log files that one writer rotated: read in this order, oldest first, they are one log.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +42,17 @@ pub(crate) struct Set {
     pub(crate) host: Option<String>,
     /// At least one.
     pub(crate) files: Vec<FileOf>,
+    /// The support archive, or copy of a root directory, that it is a part of.
+    pub(crate) archive: Option<Archive>,
+}
+
+/// Logs of one host that were collected together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Archive {
+    /// Its directory, or the file that holds it.
+    pub(crate) top: PathBuf,
+    /// The name of the host, by the file that holds it.
+    pub(crate) hostname: Option<String>,
 }
 
 /// One file of a set.
@@ -70,7 +86,25 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Set>, Vec<Obstacle>) {
     for path in paths {
         finder.named(path);
     }
-    (sets::of(finder.files), finder.obstacles)
+    let mut sets = sets::of(finder.files);
+    for set in &mut sets {
+        let first = set.files.first();
+        let holds = |archive: &&Archive| first.is_some_and(|file| file.path.starts_with(&archive.top));
+        set.archive = finder.archives.iter().rev().find(holds).cloned();
+    }
+    let mut obstacles = finder.obstacles;
+    obstacles.append(&mut times::order(&mut sets));
+    (sets, obstacles)
+}
+
+/// The name of a host that a file holds, if it is one.
+pub(crate) fn hostname(reader: impl Read) -> Option<String> {
+    let mut text = Vec::new();
+    reader.take(LONGEST_HOSTNAME).read_to_end(&mut text).ok()?;
+    let name = text.split(|byte| *byte == b'\n').next()?.trim_ascii();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let plain = !name.is_empty() && name.iter().all(is_name) && !is_nameless(name);
+    plain.then(|| String::from_utf8_lossy(name).into_owned())
 }
 
 #[derive(Default)]
@@ -82,8 +116,9 @@ struct Finder {
     directories: BTreeSet<(u64, u64)>,
     /// By device: whether the kernel makes its files up.
     kernels: BTreeMap<u64, bool>,
-    /// Files of journald below the directory that is being walked.
-    journals: usize,
+    archives: Vec<Archive>,
+    /// How many archives there were before the directory that is being walked.
+    before: usize,
     has_input: bool,
 }
 
@@ -106,9 +141,6 @@ impl Finder {
             self.obstacle(path, MADE_UP);
         } else if kind.is_dir() {
             self.directory(path);
-        } else if kind.is_file() && is_journal(path) {
-            let command = "journalctl -k -o export --file FILE | pciback-audit scan -";
-            self.obstacle(path, &format!("is a journal file, which this program does not read: {command}"));
         } else {
             // A fifo or a pipe is what `<(...)` makes, and may be waited for.
             self.take(path, &about, false);
@@ -117,24 +149,16 @@ impl Finder {
 
     /// Everything below a directory that was named.
     fn directory(&mut self, top: &Path) {
-        self.journals = 0;
+        self.before = self.archives.len();
         let (files, obstacles) = (self.seen.len(), self.obstacles.len());
         // The next one is the last one.
         let mut left = vec![top.to_owned()];
         while let Some(path) = left.pop() {
             self.found(&path, path == top, &mut left);
         }
-        let command = "journalctl -k -o export --directory DIRECTORY | pciback-audit scan -";
-        let nothing = self.seen.len() == files && self.obstacles.len() == obstacles && self.is_empty(top);
-        let (why, counts) = match (self.journals, nothing) {
-            (0, true) => ("holds no file".to_owned(), true),
-            (0, false) => return,
-            (1, counts) => (format!("holds 1 journal file, which this program does not read: {command}"), counts),
-            (some, counts) => {
-                (format!("holds {some} journal files, which this program does not read: {command}"), counts)
-            }
-        };
-        self.obstacles.push(Obstacle { path: top.to_owned(), why, counts });
+        if self.seen.len() == files && self.obstacles.len() == obstacles && self.is_empty(top) {
+            self.obstacle(top, if self.archives.len() > self.before { "holds no log" } else { "holds no file" });
+        }
     }
 
     /// Whether nothing below a directory is read: what is there may have been named before.
@@ -157,13 +181,19 @@ impl Finder {
         };
         if about.is_file() {
             self.file(path, &about, false);
-        } else if about.is_dir() && !self.is_kernels(path, &about) {
+        } else if about.is_dir() && self.role(path, "/") != Role::Other && !self.is_kernels(path, &about) {
             // Mounted twice, a directory has the same files twice.
             if !self.directories.insert((about.dev(), about.ino())) {
                 return;
             }
             match list(path) {
-                Ok(names) => left.extend(names),
+                Ok(names) => {
+                    let plain = names.iter().filter_map(|name| name.file_name()?.to_str());
+                    if self.archive(path).is_none() && is_root(plain) {
+                        self.archives.push(Archive { top: path.to_owned(), hostname: hostname_below(path) });
+                    }
+                    left.extend(names);
+                }
                 Err(error) => self.gone(path, &error),
             }
         }
@@ -175,11 +205,22 @@ impl Finder {
         if ACCOUNTS.contains(&rotated::member(name).base.as_slice()) || self.is_kernels(path, about) {
             return;
         }
-        if is_journal(path) {
-            self.journals += 1;
-            return;
+        if self.role(path, "") == Role::Log {
+            self.take(path, about, link);
         }
-        self.take(path, about, link);
+    }
+
+    /// The archive that is being walked, where `path` is a part of it.
+    fn archive(&self, path: &Path) -> Option<&Archive> {
+        let archives = self.archives.get(self.before..)?;
+        archives.last().filter(|archive| path != archive.top && path.starts_with(&archive.top))
+    }
+
+    /// What a file is for, or with `end` a directory. Outside an archive everything may be a log.
+    fn role(&self, path: &Path, end: &str) -> Role {
+        let Some(archive) = self.archive(path) else { return Role::Log };
+        let below = path.strip_prefix(&archive.top).unwrap_or(path);
+        role_below_root(&format!("{}{end}", below.to_string_lossy()))
     }
 
     fn take(&mut self, path: &Path, about: &Metadata, link: bool) {
@@ -221,6 +262,15 @@ impl Finder {
     }
 }
 
+/// The name of the host that a file in an archive holds. No link leads out of the archive.
+fn hostname_below(top: &Path) -> Option<String> {
+    let inside = Inside::open(top).ok()?;
+    HOSTNAMES.iter().find_map(|path| match inside.walk(path, true, &mut |_, _| {}) {
+        Place::Found(entry) if entry.kind == Kind::File => entry.open_saved().ok().and_then(hostname),
+        Place::Found(_) | Place::Absent | Place::Closed(..) => None,
+    })
+}
+
 /// What is in a directory, the first name last. Hidden names are left out: editors and `rsync` keep half-written copies
 /// under them, and file systems their snapshots, which hold every log once more.
 fn list(path: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -233,21 +283,6 @@ fn list(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     names.sort_unstable_by(|one, other| other.cmp(one));
     Ok(names.into_iter().map(|name| path.join(name)).collect())
-}
-
-/// Whether a regular file that is called like one of journald's is one. What `journalctl` printed may be called so, too.
-fn is_journal(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_bytes();
-    if !name.ends_with(b".journal") && !name.ends_with(b".journal~") {
-        return false;
-    }
-    // It may have become a fifo since it was looked at.
-    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or(0);
-    let first = |mut file: File| {
-        let mut first = [0; JOURNAL.len()];
-        file.read_exact(&mut first).map(|()| first)
-    };
-    fs::OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(first).is_ok_and(|first| first == JOURNAL)
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ const MAGIC: usize = 8;
 
 /// Packings that this program knows and does not undo, with the command that does.
 const FOREIGN: &[(&[u8], &str, &str)] = &[
-    (b"BZh", "bzip2-compressed", "bzip2 -dc"),
     (b"\x04\x22\x4d\x18", "lz4-compressed", "lz4 -dc"),
-    (b"LPKSHHRH", "a journal file", "journalctl -k -o export --file"),
+    #[cfg(not(feature = "archives"))]
+    (BZIP2, "bzip2-compressed", "bzip2 -dc"),
     #[cfg(not(feature = "archives"))]
     (XZ, "xz-compressed", "xz -dc"),
     #[cfg(not(feature = "archives"))]
@@ -25,6 +25,7 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
 const GZIP: &[u8] = b"\x1f\x8b";
 const XZ: &[u8] = b"\xfd7zXZ\0";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+const BZIP2: &[u8] = b"BZh";
 
 /// Most memory that an xz file may ask for: four times what `xz -9` does.
 #[cfg(feature = "archives")]
@@ -40,6 +41,8 @@ pub(crate) enum Unpacked<R: Read> {
     Xz(Box<liblzma::bufread::XzDecoder<Whole<R>>>),
     #[cfg(feature = "archives")]
     Zstd(Box<zstd::Decoder<'static, Whole<R>>>),
+    #[cfg(feature = "archives")]
+    Bzip2(Box<bzip2::bufread::MultiBzDecoder<Whole<R>>>),
 }
 
 impl<R: Read> Unpacked<R> {
@@ -54,28 +57,33 @@ impl<R: Read> Unpacked<R> {
             ));
         }
         let is = |magic| first.starts_with(magic);
-        let (gzip, xz, zstd) = (is(GZIP), is(XZ), is(ZSTD));
+        let packing = [GZIP, XZ, ZSTD, BZIP2].into_iter().find(|magic| is(magic)).unwrap_or_default();
         let whole = BufReader::with_capacity(CHUNK, Cursor::new(first).chain(reader));
-        Ok(match (gzip, xz, zstd) {
-            (true, ..) => Self::Gzip(Box::new(MultiGzDecoder::new(whole))),
+        Ok(match packing {
+            GZIP => Self::Gzip(Box::new(MultiGzDecoder::new(whole))),
             #[cfg(feature = "archives")]
-            (_, true, _) => {
+            XZ => {
                 let stream = liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, liblzma::stream::CONCATENATED);
                 let stream = stream.map_err(|error| format!("xz data cannot be unpacked: {error}"))?;
                 Self::Xz(Box::new(liblzma::bufread::XzDecoder::new_stream(whole, stream)))
             }
             #[cfg(feature = "archives")]
-            (.., true) => {
+            ZSTD => {
                 let decoder = zstd::Decoder::with_buffer(whole);
                 Self::Zstd(Box::new(decoder.map_err(|error| format!("zstd data cannot be unpacked: {error}"))?))
             }
+            #[cfg(feature = "archives")]
+            BZIP2 => Self::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(whole))),
             _ => Self::Plain(whole),
         })
     }
 
     /// Whether a log that begins like this is packed, by this program's packings or others.
     pub(crate) fn is_packed(head: &[u8]) -> bool {
-        [GZIP, XZ, ZSTD].iter().chain(FOREIGN.iter().map(|(magic, ..)| magic)).any(|magic| head.starts_with(magic))
+        [GZIP, XZ, ZSTD, BZIP2]
+            .iter()
+            .chain(FOREIGN.iter().map(|(magic, ..)| magic))
+            .any(|magic| head.starts_with(magic))
     }
 
     const fn name(&self) -> Option<&'static str> {
@@ -86,6 +94,8 @@ impl<R: Read> Unpacked<R> {
             Self::Xz(_) => Some("xz"),
             #[cfg(feature = "archives")]
             Self::Zstd(_) => Some("zstd"),
+            #[cfg(feature = "archives")]
+            Self::Bzip2(_) => Some("bzip2"),
         }
     }
 }
@@ -99,6 +109,8 @@ impl<R: Read> Read for Unpacked<R> {
             Self::Xz(reader) => reader.read(buffer),
             #[cfg(feature = "archives")]
             Self::Zstd(reader) => reader.read(buffer),
+            #[cfg(feature = "archives")]
+            Self::Bzip2(reader) => reader.read(buffer),
         };
         read.map_err(|error| match self.name() {
             Some(name) if error.kind() != io::ErrorKind::Interrupted => {
@@ -139,6 +151,13 @@ mod tests {
         zstd::encode_all(text, 3).unwrap()
     }
 
+    #[cfg(feature = "archives")]
+    fn bzip2(text: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
     type Pack = fn(&[u8]) -> Vec<u8>;
 
     fn packings() -> Vec<(&'static str, Pack)> {
@@ -148,6 +167,8 @@ mod tests {
             ("xz", xz as Pack),
             #[cfg(feature = "archives")]
             ("zstd", zstd as Pack),
+            #[cfg(feature = "archives")]
+            ("bzip2", bzip2 as Pack),
         ]
     }
 

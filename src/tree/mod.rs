@@ -112,6 +112,28 @@ impl Tree {
         self.nodes.insert(path.to_owned(), node);
     }
 
+    /// What is below `directory`, as a set of its own.
+    pub fn subtree(&self, directory: &str) -> Self {
+        let depth = directory.len() + 1;
+        let mut tree = Self::default();
+        for (path, node) in self.below(directory) {
+            if let Some(path) = path.get(depth..) {
+                tree.nodes.insert(path.to_owned(), node.clone());
+            }
+        }
+        tree
+    }
+
+    /// Forgets `path` and all that is below it.
+    pub fn remove(&mut self, path: &str) {
+        let path = path.trim_matches('/');
+        let below: Vec<String> = self.below(path).map(|(path, _)| path.to_owned()).collect();
+        for path in below {
+            self.nodes.remove(&path);
+        }
+        self.nodes.remove(path);
+    }
+
     /// Every kept path with its node, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_str(), node))

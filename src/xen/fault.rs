@@ -4,6 +4,12 @@ use memchr::memmem;
 
 use crate::pci::Address;
 
+/// What stands in front of the device of a fault.
+const REQUESTS: &[u8] = b"Request device [";
+
+/// What stands in front of the number of AMD's device.
+const ID: &[u8] = b"device id";
+
 /// The device of a fault, and whether an interrupt was blocked.
 pub(super) fn fault(text: &[u8]) -> Option<(Address, bool)> {
     vtd(text).or_else(|| amd(text).map(|address| (address, false)))
@@ -21,14 +27,13 @@ fn vtd(text: &[u8]) -> Option<(Address, bool)> {
     if !interrupt && !text.starts_with(b"DMAR:") && !text.starts_with(b"UNKNOWN:") {
         return None;
     }
-    const NAMES: &[u8] = b"Request device [";
-    let at = memmem::find(text, NAMES)? + NAMES.len();
+    let at = memmem::find(text, REQUESTS)? + REQUESTS.len();
     let rest = text.get(at..)?;
     let end = rest.iter().take(20).position(|byte| *byte == b']')?;
     Some((address(rest.get(..end)?)?, interrupt))
 }
 
-/// AMD (xen/drivers/passthrough/amd/iommu_init.c `parse_event_log_entry`): `AMD-Vi: IO_PAGE_FAULT: B d0 addr ...` (4.14 to
+/// AMD (`xen/drivers/passthrough/amd/iommu_init.c`, `parse_event_log_entry`): `AMD-Vi: IO_PAGE_FAULT: B d0 addr ...` (4.14 to
 /// 4.20), `AMD-Vi: IO_PAGE_FAULT: domain = 0, device id = 0x300, ...` (4.1 to 4.13), `AMD_IOV: ...` (until 4.0), where the
 /// device's id is its bus, slot and function, in the only segment.
 fn amd(text: &[u8]) -> Option<Address> {
@@ -45,8 +50,7 @@ fn amd(text: &[u8]) -> Option<Address> {
     if let Some((address, _)) = Address::peel(rest) {
         return Some(address);
     }
-    const NAMES: &[u8] = b"device id";
-    let id = rest.get(memmem::find(rest, NAMES)? + NAMES.len()..)?;
+    let id = rest.get(memmem::find(rest, ID)? + ID.len()..)?;
     let id = id.strip_prefix(b" = ").or_else(|| id.strip_prefix(b":")).or_else(|| id.strip_prefix(b" "))?;
     let id = id.trim_ascii_start().strip_prefix(b"0x")?;
     let digits = id.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();

@@ -94,9 +94,9 @@ fn the_last_of_a_shared_region_counts() {
 #[test]
 fn what_is_kept_is_bounded() {
     let mut text = "(XEN) Xen version 4.17 (x)\n".repeat(100);
-    for number in 0..5000_u32 {
-        text += &format!("(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:{:02x}:{:02x}.0 d0 addr 0\n", number & 0xff, number >> 8);
-    }
+    text.extend((0..5000_u32).map(|number| {
+        format!("(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:{:02x}:{:02x}.0 d0 addr 0\n", number & 0xff, number >> 8)
+    }));
     let xen = heard(&text);
     assert_eq!((xen.boots.len(), xen.boots.back().unwrap().faults.len()), (MOST_BOOTS, MOST_DEVICES));
 }

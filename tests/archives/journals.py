@@ -71,15 +71,16 @@ def moved(original, boot):
 
 
 class Journal:
-    def __init__(self, programs, file, *exports):
+    def __init__(self, programs, file, *exports, compact=True):
         self.programs = programs
         self.file = file
         self.environment = {**ENVIRONMENT, **programs.libraries}
         for number, text in enumerate(exports):
             source = file.with_suffix(f".{number}.export")
             source.write_bytes(text)
-            ran = subprocess.run([programs.journal_remote, "-o", file, source], env=self.environment, capture_output=True,
-                                 text=True, check=False, stdin=subprocess.DEVNULL)
+            environment = {**self.environment, "SYSTEMD_JOURNAL_COMPACT": str(int(compact))}
+            ran = subprocess.run([programs.journal_remote, "-o", file, source], env=environment, capture_output=True, text=True,
+                                 check=False, stdin=subprocess.DEVNULL)
             if ran.returncode != 0:
                 raise SystemExit(f"archives: systemd-journal-remote ended with {ran.returncode}: {ran.stderr}")
 
@@ -102,12 +103,14 @@ def check(scan, programs, captures, boots, logs, home):
     original = (captures.folder / "journal-formats/journalctl-k-export.txt").read_bytes()
     twice = [replace(boot, capture="journal-formats", report=captures.report("journal-formats", "--hide", LIST))
              for boot in boots if boot.host in ("dom0-c", "dom0-f")]
-    journal = Journal(programs, home / "moved.journal", *[moved(original, boot) for boot in twice])
+    journal = Journal(programs, home / "moved.journal", *[moved(original, boot) for boot in twice], compact=False)
     yield from shown(scan, journal, "moved", twice, home)
     yield from beside_syslogs(scan, programs, boots, logs, home)
 
 
 def shown(scan, journal, name, boots, home):
+    # The file itself, in each of its forms: `scan` reads it without journalctl.
+    yield from same(f"{name} journal file", scan, [journal.file], boots, set(), tells_authors=True)
     for form in FORMS:
         file = home / f"{name}-{form}"
         journal.show(form, file)

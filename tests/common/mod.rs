@@ -144,9 +144,16 @@ impl Folder {
 
     /// The files of a captured machine, and its ring buffer.
     pub fn of(name: &str) -> Self {
-        let folder = Self::new();
         let manifest = std::fs::read_to_string(capture(name).join("root.txt")).unwrap();
-        for (path, node) in Tree::from_manifest(&manifest).unwrap().nodes() {
+        let folder = Self::holding(&manifest);
+        folder.file("dev/kmsg", &std::fs::read(capture(name).join("kmsg.raw")).unwrap());
+        folder
+    }
+
+    /// The files of a manifest.
+    pub fn holding(manifest: &str) -> Self {
+        let folder = Self::new();
+        for (path, node) in Tree::from_manifest(manifest).unwrap().nodes() {
             match node {
                 Node::Directory => std::fs::create_dir_all(folder.at(path)).unwrap(),
                 Node::File(bytes) => folder.file(path, bytes),
@@ -154,7 +161,6 @@ impl Folder {
                 Node::Unreadable(why) => panic!("{path}: {why}"),
             }
         }
-        folder.file("dev/kmsg", &std::fs::read(capture(name).join("kmsg.raw")).unwrap());
         folder
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::End;
-use crate::audit::facts::{device_file, file};
+use crate::audit::facts::{about, device_file, file};
 use crate::event::GuestKind;
 use crate::host::Device as HostDevice;
 use crate::pci::Address;
@@ -29,7 +29,7 @@ fn device(end: &End<'_>, frontend: Frontend, address: Address, findings: &mut Ve
     let logged = end.logged.devices.get(&address);
     if let Some(fact) = logged.and_then(|device| device.no_interrupts.as_ref()) {
         let message = "its interrupts (MSI) could not be set up: its driver works without them, or not at all";
-        let mut found = end.about(address, Code::FrontendFailed, Severity::Warning, message);
+        let mut found = about(address, Code::FrontendFailed, Severity::Warning, message);
         found.evidence.push(end.scene.shown(fact));
         found.remedy = vec![
             "# in dom0: dmesg | grep -i -e msi -e pirq; xl dmesg | grep -i irq".to_owned(),
@@ -75,16 +75,15 @@ fn finding(end: &End<'_>, address: Address, state: GuestState, expected: bool) -
     let logged = end.logged.devices.get(&address);
     let unclaimed = logged.and_then(|device| device.unclaimed.as_ref());
     let mut found = match state {
-        GuestState::Bound | GuestState::Found => return None,
         GuestState::Unbound | GuestState::Offline if unclaimed.is_some() => {
             let message = "a resource of it could not be had, and the device is offline: the guest's memory lies where the device's is";
-            let mut found = end.about(address, Code::FrontendFailed, Severity::Critical, message);
+            let mut found = about(address, Code::FrontendFailed, Severity::Critical, message);
             found.remedy = vec!["# in the guest's configuration: e820_host = 1".to_owned()];
             found
         }
         GuestState::Unbound | GuestState::Offline => {
             let message = "the guest has it, and no driver of the guest took it";
-            let mut found = end.about(address, Code::Unbound, Severity::Warning, message);
+            let mut found = about(address, Code::Unbound, Severity::Warning, message);
             found.evidence.push(file(device_file(address, "driver"), None));
             found.remedy = vec![
                 format!("modprobe -a \"$(cat /sys/bus/pci/devices/{address}/modalias)\""),
@@ -94,7 +93,7 @@ fn finding(end: &End<'_>, address: Address, state: GuestState, expected: bool) -
         }
         GuestState::Absent => {
             let message = "the guest has no such device: dom0 did not give it, or gave it another address";
-            let mut found = end.about(address, Code::Absent, Severity::Critical, message);
+            let mut found = about(address, Code::Absent, Severity::Critical, message);
             found.remedy = vec![
                 "# in dom0: xl pci-list GUEST shows the devices and their virtual slots; pciback-audit check"
                     .to_owned(),
@@ -103,9 +102,9 @@ fn finding(end: &End<'_>, address: Address, state: GuestState, expected: bool) -
         }
         GuestState::Unknown if expected => {
             let message = "nothing says whether the guest has it";
-            end.about(address, Code::Unsettled, Severity::Unknown, message)
+            about(address, Code::Unsettled, Severity::Unknown, message)
         }
-        GuestState::Unknown => return None,
+        GuestState::Bound | GuestState::Found | GuestState::Unknown => return None,
     };
     found.evidence.extend(unclaimed.map(|fact| end.scene.shown(fact)));
     Some(found)

@@ -25,7 +25,7 @@ pub(super) struct Bus {
     pub name: String,
     /// The driver that has it.
     pub driver: Known<String>,
-    /// Its state, where the kernel shows that (drivers/xen/xenbus/xenbus_probe.c `state_show`, from 5.10 on).
+    /// Its state, where the kernel shows that (`drivers/xen/xenbus/xenbus_probe.c`, `state_show`, from 5.10 on).
     pub state: Option<String>,
 }
 

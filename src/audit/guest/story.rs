@@ -66,29 +66,21 @@ impl Logged {
     }
 
     fn take(&mut self, fact: &Arc<Fact>) {
-        match &fact.event {
-            Event::Frontend { said } => self.take_frontend(*said, fact),
-            Event::Found { address } => {
-                if self.installed.is_none() && self.own_device.is_none() {
-                    self.own_device = Some(Arc::clone(fact));
-                }
-                if let Some(device) = self.device(*address) {
-                    device.found = Some(Arc::clone(fact));
-                }
+        if let Event::Frontend { said } = &fact.event {
+            self.take_frontend(*said, fact);
+        } else if let Event::Found { address } = &fact.event {
+            if self.installed.is_none() && self.own_device.is_none() {
+                self.own_device = Some(Arc::clone(fact));
             }
-            Event::HeldBy { address, driver } => {
-                if let Some(device) = self.devices.get_mut(address) {
-                    device.driver = Some((driver.clone(), Arc::clone(fact)));
-                }
+            if let Some(device) = self.device(*address) {
+                device.found = Some(Arc::clone(fact));
             }
-            event if event.is_pciback() => {
-                // A record that names pciback and cannot be read may be anything.
-                let decides = matches!(event, Event::Seizing { .. } | Event::BackendReady | Event::ListRefused { .. });
-                if decides {
-                    self.pciback.get_or_insert_with(|| Arc::clone(fact));
-                }
+        } else if let Event::HeldBy { address, driver } = &fact.event {
+            if let Some(device) = self.devices.get_mut(address) {
+                device.driver = Some((driver.clone(), Arc::clone(fact)));
             }
-            _ => {}
+        } else if matches!(fact.event, Event::Seizing { .. } | Event::BackendReady | Event::ListRefused { .. }) {
+            self.pciback.get_or_insert_with(|| Arc::clone(fact));
         }
     }
 

@@ -66,6 +66,6 @@ impl Policy {
 
     /// A line of the file.
     pub fn at(&self, line: usize) -> Location {
-        Location { path: self.path.clone(), line: Some(line) }
+        Location { path: self.path.clone(), line: Some(line), column: None }
     }
 }

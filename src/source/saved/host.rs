@@ -20,6 +20,7 @@ const GENERIC: &[&str] = &[
     "backup",
     "backups",
     "btmp",
+    "bug-report",
     "bundle",
     "case",
     "cases",
@@ -123,9 +124,13 @@ const OF_PERSONS: &[&[u8]] = &[b"home", b"Users"];
 /// What support archives begin with, and what stands behind the host.
 const ARCHIVES: &[(&[u8], u8)] = &[(b"sosreport-", b'-'), (b"scc_", b'_'), (b"nts_", b'_')];
 
+/// What the names of archives end with.
+const TARS: &[&[u8]] =
+    &[b".tar", b".tar.gz", b".tgz", b".tar.xz", b".txz", b".tar.zst", b".tzst", b".tar.bz2", b".tbz", b".tbz2"];
+
 /// The component nearest to the file that can be a host's name. Only what was written is looked at: never the absolute path
 /// of the working directory.
-pub(super) fn host(path: &Path) -> Option<String> {
+pub(crate) fn host(path: &Path) -> Option<String> {
     let names: Vec<&[u8]> = path.components().filter_map(normal).map(OsStr::as_bytes).collect();
     let (file, directories) = names.split_last()?;
     let above = directories.iter().enumerate().rev().filter_map(|(index, name)| {
@@ -143,6 +148,9 @@ fn normal(component: Component<'_>) -> Option<&OsStr> {
 
 /// The host in a file's name: `dom0-a.log`, `dom0-a-dmesg.txt`, `dom0-a.kern.2.gz`; none in `dmesg-before.txt`.
 fn of_file(name: &[u8]) -> Option<Vec<u8>> {
+    if let Some(archive) = TARS.iter().find_map(|end| name.strip_suffix(*end)) {
+        return of_directory(archive);
+    }
     if let Some(host) = of_archive(name) {
         return named(host);
     }
@@ -186,7 +194,9 @@ fn of_archive(name: &[u8]) -> Option<&[u8]> {
 fn named(name: &[u8]) -> Option<Vec<u8>> {
     let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
     let says_something = name.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) || is_address(name);
-    (says_something && !is_log(name) && !GENERIC.contains(&lower.as_str())).then(|| name.to_vec())
+    // journald names a directory by the machine's id.
+    let is_id = name.len() == 32 && name.iter().all(u8::is_ascii_hexdigit);
+    (says_something && !is_id && !is_log(name) && !GENERIC.contains(&lower.as_str())).then(|| name.to_vec())
 }
 
 #[cfg(test)]
@@ -223,6 +233,9 @@ mod tests {
             ("sosreport-gaia.01234567-20261122101010/var/log/messages", "gaia"),
             ("sosreport-gaia-20261122101010/var/log/messages", "gaia"),
             ("scc_gaia_261122_0620/boot.txt", "gaia"),
+            ("cases/sosreport-gaia-2026-11-22-abcdefg.tar.xz", "gaia"),
+            ("gaia-2026-11-22.tgz", "gaia"),
+            ("gaia/var/log/journal/0123456789abcdef0123456789abcdef/system.journal", "gaia"),
             ("/home/john/gaia/kern.log", "gaia"),
             ("/var/log/remote/DOM0-A/KERN.LOG", "DOM0-A"),
             ("remote/log-host1/kern.log", "log-host1"),
@@ -247,6 +260,8 @@ mod tests {
             "/home/john/Downloads/dmesg.txt",
             "logs-2026-11-22/syslog",
             "/tmp/1234/kern.log",
+            "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal",
+            "bug-report-20261122.tar.bz2",
             "/",
             "..",
             "-",

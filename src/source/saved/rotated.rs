@@ -57,11 +57,11 @@ const MOST_DIGITS: usize = 4;
 
 /// A file as a part of its log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(in crate::source) struct Member {
     /// The name of the log: what its newest part is called, which has no age. Empty but for the extension where files
     /// are named by the date alone.
-    pub(super) base: Vec<u8>,
-    pub(super) age: Age,
+    pub(in crate::source) base: Vec<u8>,
+    pub(in crate::source) age: Age,
     pub(super) packed: bool,
     /// Whether `base` is a guess: `web.1.log` may be older than `web.log`, or be another host's.
     pub(super) guessed: bool,
@@ -69,22 +69,43 @@ pub(super) struct Member {
 
 /// How old a part is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Age {
-    pub(super) date: Option<Date>,
+pub(in crate::source) struct Age {
+    pub(in crate::source) date: Option<Date>,
     /// The higher, the older.
-    pub(super) number: Option<u32>,
+    pub(in crate::source) number: Option<u32>,
 }
 
 /// A date in a name, and where one follows, a time in seconds that tells apart the files of one date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Date(pub(super) NaiveDateTime, pub(super) u64);
+pub(in crate::source) struct Date(pub(super) NaiveDateTime, pub(super) u64);
+
+/// Whether a file is called like one of journald's.
+pub(in crate::source) fn is_journal(name: &str) -> bool {
+    name.ends_with(".journal") || name.ends_with(".journal~")
+}
+
+/// A journal file that journald archived, by its first entry's number and time, or set aside as damaged, by the time
+/// (systemd src/libsystemd/sd-journal/journal-file.c): `system@ID-NUMBER-TIME.journal`, `system@TIME-RANDOM.journal~`.
+fn archived_journal(name: &[u8]) -> Option<(Vec<u8>, Date)> {
+    let (stem, tail) = name.split_at(name.iter().rposition(|byte| *byte == b'@')?);
+    let tail = std::str::from_utf8(tail.get(1..)?).ok()?;
+    let time = match tail.strip_suffix(".journal") {
+        Some(words) => words.rsplit('-').next()?,
+        None => tail.strip_suffix(".journal~")?.split('-').next()?,
+    };
+    let micros = i64::from_str_radix(time, 16).ok().filter(|_| time.len() == 16)?;
+    Some(([stem, b".journal"].concat(), Date(DateTime::from_timestamp_micros(micros)?.naive_utc(), 0)))
+}
 
 /// Reads a file name.
-pub(super) fn member(name: &[u8]) -> Member {
+pub(in crate::source) fn member(name: &[u8]) -> Member {
     let mut age = Age::default();
     let (mut rest, mut packed, mut guessed) = (name, false, false);
     // From the end, so that of two dates or numbers the one next to the name of the log remains.
     for _ in 0..MOST_SUFFIXES {
+        if let Some((base, date)) = archived_journal(rest) {
+            return Member { base, age: Age { date: Some(date), number: None }, packed, guessed };
+        }
         if let Some(shorter) = cut_any(rest, PACKED) {
             (rest, packed) = (shorter, true);
         } else if let Some(shorter) = cut_any(rest, &[b".backup"]) {
@@ -295,6 +316,19 @@ mod tests {
         assert_eq!(shown("10.0.0.1.2.gz"), "10.0.0.1 2 packed");
         assert_eq!(shown("10.0.0.1.log.2"), "10.0.0.1.log 2");
         assert_eq!(shown("10.0.0.1-20261122"), "10.0.0.1 20261122");
+    }
+
+    #[test]
+    fn an_archived_journal_tells_its_first_entry() {
+        let id = "00061c2a6f3b1e8a9d4f27c05b7e6a10";
+        for name in [
+            format!("system@{id}-0000000000000001-00065bfeda25e000.journal"),
+            "system@00065bfeda25e000-0123456789abcdef.journal~".to_owned(),
+        ] {
+            assert!(shown(&name).starts_with("system.journal 2026"), "{name}: {}", shown(&name));
+        }
+        assert_eq!(shown("remote-gaia.journal"), "remote-gaia.journal");
+        assert_eq!(shown("user@host.journal"), "user@host.journal");
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn set(key: &Key, parts: Vec<Part>) -> Set {
         (None, false) => directory.join(OsStr::from_bytes(base)).to_string_lossy().into_owned(),
     };
     let host = files.last().and_then(|file| host(&file.path));
-    Set { name, host, files }
+    Set { name, host, files, archive: None }
 }
 
 /// Whether the files of a log are named by the date alone: `2026-11-22.log`.

@@ -1,4 +1,3 @@
-use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
@@ -91,24 +90,37 @@ fn an_empty_directory_is_said_to_be_empty_unless_its_files_were_named() {
 }
 
 #[test]
-fn journal_files_are_named_and_text_that_is_called_like_one_is_read() {
-    let top = tree(&["log/a.log", "log/text.journal", "journal/"]);
-    for name in ["log/system.journal", "log/user.journal~", "journal/system.journal"] {
-        let mut file = File::create(top.path().join(name)).unwrap();
-        file.write_all(b"LPKSHHRH\0\0\0\0").unwrap();
-    }
-    let (sets, obstacles) = found(&top, &["log"]);
-    assert_eq!(sets, ["log/a.log", "log/text.journal"]);
-    assert_eq!(obstacles, ["log: holds 2 journal files (note)"]);
-    assert_eq!(found(&top, &["journal"]), (vec![], vec!["journal: holds 1 journal file".to_owned()]));
-    assert_eq!(found(&top, &["journal/system.journal"]).1, ["journal/system.journal: is a journal file"]);
+fn of_a_support_archive_the_logs_are_read_and_the_host_is_known() {
+    let top = tree(&[
+        "cases/sosreport-x/sos_commands/kernel/dmesg",
+        "cases/sosreport-x/sos_commands/pci/lspci",
+        "cases/sosreport-x/var/log/messages",
+        "cases/sosreport-x/var/log/journal/0123/system.journal",
+        "cases/sosreport-x/etc/modprobe.d/xen.conf",
+        "cases/sosreport-x/version.txt",
+        "cases/other.txt",
+    ]);
+    fs::write(top.path().join("cases/sosreport-x/etc/hostname"), "gaia.example.com\n").unwrap();
+    let (sets, obstacles) = find(&[top.path().join("cases")]);
+    let shown: Vec<_> = sets
+        .iter()
+        .map(|set| {
+            (
+                set.files[0].path.file_name().unwrap().to_str().unwrap(),
+                set.archive.as_ref().and_then(|archive| archive.hostname.as_deref()),
+            )
+        })
+        .collect();
+    let host = Some("gaia.example.com");
+    assert_eq!(shown, [("other.txt", None), ("dmesg", host), ("system.journal", host), ("messages", host)]);
+    assert_eq!(obstacles, []);
 }
 
 #[test]
 fn standard_input_is_read_once_and_has_neither_length_nor_time() {
     let (sets, obstacles) = find(&[PathBuf::from("-"), PathBuf::from("-")]);
     let input = FileOf { path: PathBuf::from("-"), bytes: 0, modified: None, identity: None };
-    assert_eq!(sets, [Set { name: "-".to_owned(), host: None, files: vec![input] }]);
+    assert_eq!(sets, [Set { name: "-".to_owned(), host: None, files: vec![input], archive: None }]);
     assert_eq!(obstacles, []);
 }
 
@@ -127,13 +139,18 @@ fn a_directory_that_is_closed_stands_in_the_way() {
 fn a_file_tells_its_length_its_time_and_its_host() {
     let top = tree(&["gaia/kern.log"]);
     let path = top.path().join("gaia/kern.log");
-    File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     let (sets, _) = find(std::slice::from_ref(&path));
     let about = fs::metadata(&path).unwrap();
     let identity = Some((about.dev(), about.ino()));
     let file = FileOf { path: path.clone(), bytes: 5, modified: DateTime::from_timestamp(0, 0), identity };
     assert_eq!(
         sets,
-        [Set { name: path.to_str().unwrap().to_owned(), host: Some("gaia".to_owned()), files: vec![file] }]
+        [Set {
+            name: path.to_str().unwrap().to_owned(),
+            host: Some("gaia".to_owned()),
+            files: vec![file],
+            archive: None
+        }]
     );
 }

@@ -1,0 +1,118 @@
+//! Whether the next boot, or the next load, gives pciback the list that it has now.
+
+use std::collections::BTreeSet;
+
+use super::facts::{finding, some_of, written};
+use super::{Asked, Scene};
+use crate::pci::Address;
+use crate::report::{Code, Finding, Severity};
+use crate::request::boot_loader::{self, Entry, Line};
+use crate::request::{Source, Written};
+use crate::tree::Known;
+
+/// The difference, where both lists are known. A driver that runs with a list is needed: a list that nobody has read yet is no
+/// drift, but what was asked for.
+pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
+    let running = scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some());
+    if !running || !matches!(scene.case.asked, Asked::Found { .. }) {
+        return None;
+    }
+    by_boot_loader(scene).or_else(|| by_modprobe(scene))
+}
+
+/// The boot loader's file says what the next kernel gets, and `/proc/cmdline` what this one got.
+fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
+    let tree = scene.case.tree.as_ref()?;
+    let Known::Is(entry) = boot_loader::next(tree) else { return None };
+    let place = scene.demand.places.iter().find(|said| said.source == Source::CommandLine)?;
+    if !place.unseen.is_empty() || !place.obstacles.is_empty() {
+        return None;
+    }
+    let now = scene.demand.effective(Source::CommandLine);
+    if !entry.xen {
+        return now.map(|now| without_xen(now, &entry));
+    }
+    entry.kernel.as_ref()?;
+    let lists: Vec<Written> = entry.kernel.iter().flat_map(Line::lists).collect();
+    let next = lists.iter().rfind(|list| list.effective).filter(|list| !list.text.is_empty());
+    let title = &entry.title;
+    let message = match (now, next) {
+        (None, None) => return None,
+        (Some(_), None) => {
+            format!("the boot loader's entry \"{title}\" holds no list: the next boot asks pciback for nothing")
+        }
+        (None, Some(next)) => {
+            // It only adds to a list of another place where that gives way.
+            let wanted: BTreeSet<Address> = scene.demand.wanted.keys().copied().collect();
+            let difference = difference(&wanted, &names(scene, next)?)?;
+            format!("the boot loader's entry \"{title}\" holds another list than is in force: {difference}")
+        }
+        (Some(now), Some(next)) => match (names(scene, now), names(scene, next)) {
+            (_, None) => format!("the boot loader's entry \"{title}\" holds a list that the kernel will refuse"),
+            (None, _) => return None,
+            (Some(now), Some(next)) => {
+                let difference = difference(&now, &next)?;
+                format!("the boot loader's entry \"{title}\" holds another list than this boot's line: {difference}")
+            }
+        },
+    };
+    let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
+    found.evidence.extend(now.into_iter().chain(next).map(written));
+    found.evidence.extend(next.is_none().then(|| location(&entry)).flatten());
+    found.remedy = vec!["# pciback-audit plan shows what the next boot gives pciback".to_owned()];
+    Some(found)
+}
+
+fn without_xen(now: &Written, entry: &Entry) -> Finding {
+    let message =
+        format!("the boot loader's default entry \"{}\" starts no Xen: pciback takes nothing then", entry.title);
+    let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
+    found.evidence.push(written(now));
+    found.evidence.extend(location(entry));
+    found.remedy = vec!["# choose the entry that starts Xen, by GRUB_DEFAULT or grub-set-default".to_owned()];
+    found
+}
+
+fn location(entry: &Entry) -> Option<crate::report::Evidence> {
+    let line = entry.kernel.as_ref()?;
+    let file = line.location.path.trim_start_matches('/').to_owned();
+    Some(super::facts::file(file, Some(&line.text)))
+}
+
+/// A module gets its list from `modprobe.d` where the command line has none.
+fn by_modprobe(scene: &Scene<'_>) -> Option<Finding> {
+    let host = scene.host.as_ref().filter(|host| !host.modules.has_pciback_built_in())?;
+    if scene.demand.effective(Source::CommandLine).is_some() {
+        return None;
+    }
+    let now = scene.demand.effective(Source::Module)?;
+    let next = scene.demand.effective(Source::Modprobe)?;
+    let now_names = names(scene, now)?;
+    let message = match names(scene, next) {
+        None => format!("modprobe.d holds a list that the next load of {} refuses", host.modules.pciback()),
+        Some(next_names) => {
+            let difference = difference(&now_names, &next_names)?;
+            format!("modprobe.d holds another list than the module has: {difference}")
+        }
+    };
+    let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
+    found.evidence.extend([now, next].map(written));
+    found.remedy = vec!["# pciback-audit plan shows what the next boot gives pciback".to_owned()];
+    Some(found)
+}
+
+/// The addresses of a list; `None` where the kernel refuses it.
+fn names(scene: &Scene<'_>, list: &Written) -> Option<BTreeSet<Address>> {
+    let read = list.read(scene.demand.grammar);
+    read.accepted().then(|| read.in_force().flat_map(|entry| entry.pattern.addresses()).collect())
+}
+
+fn difference(now: &BTreeSet<Address>, next: &BTreeSet<Address>) -> Option<String> {
+    let some = |one: &BTreeSet<Address>, other: &BTreeSet<Address>, text: &str| {
+        let names: Vec<&Address> = one.difference(other).collect();
+        (!names.is_empty()).then(|| format!("{} {text}", some_of(&names)))
+    };
+    let parts: Vec<String> =
+        [some(now, next, "only now"), some(next, now, "only then")].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}

@@ -1,0 +1,229 @@
+//! How pciback is loaded at boot, where it is a module, as far as files say it: by the boot image, by the system, or before
+//! a driver that has it as a soft dependency. It has no aliases, so nothing else loads it by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::register::expand;
+use super::{Location, Written, modprobe, modules};
+use crate::tree::{Known, Tree};
+
+/// What the files say.
+#[derive(Clone, Debug, Default)]
+pub struct Loading {
+    /// The boot image loads it, before it looks for drivers of devices: dracut's `force_drivers`, mkinitcpio's `MODULES`.
+    pub first: Option<Location>,
+    /// The boot image has it, and loads it beside the drivers of devices.
+    pub in_image: Option<Location>,
+    /// The system loads it once the root file system is there.
+    pub by_system: Option<Location>,
+    /// The modules that have it as a soft dependency.
+    pub before: BTreeMap<String, Location>,
+    /// The program that makes the boot image.
+    pub maker: Maker,
+    /// Whether dracut's image has `/etc/modprobe.d`: it is one for this host only, or the file is named.
+    pub has_options: bool,
+    /// The boot image itself, where it was read: it counts, and not the files that it should have been made of.
+    pub image: Option<Image>,
+}
+
+/// A program that makes boot images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Maker {
+    /// Debian's and its kin's: follows soft dependencies and takes `/etc/modprobe.d` along.
+    InitramfsTools,
+    /// dracut.
+    Dracut,
+    /// Arch's.
+    Mkinitcpio,
+    /// Alpine's.
+    Mkinitfs,
+    /// Not known.
+    #[default]
+    Unknown,
+}
+
+const DRACUT: [&str; 3] = ["etc/dracut.conf", "etc/dracut.conf.d/*.conf", "usr/lib/dracut/dracut.conf.d/*.conf"];
+
+/// Where a tree keeps what was read of the boot image.
+pub const IMAGE: &str = "boot-image";
+
+/// What the boot image of the running kernel holds.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The modules in it.
+    pub modules: BTreeSet<String>,
+    /// The modules that have pciback as a soft dependency, by its own files of options.
+    pub before: BTreeSet<String>,
+    /// The lists in its own files of options.
+    pub lists: Vec<Written>,
+}
+
+impl Image {
+    /// What was read of it; [`Known::Absent`]: there is none, or nobody looked.
+    pub fn read(tree: &Tree) -> Known<Self> {
+        tree.list(IMAGE).map(|_| {
+            let inside = tree.subtree(IMAGE);
+            let names = inside.list("modules").is().cloned().unwrap_or_default();
+            let before = softdeps(&inside);
+            Self {
+                modules: names.iter().filter_map(|name| name.strip_suffix(".ko")).map(str::to_owned).collect(),
+                before: before.into_keys().collect(),
+                lists: modprobe::written(&inside).written,
+            }
+        })
+    }
+
+    /// Whether pciback is in it.
+    pub fn has_pciback(&self) -> bool {
+        self.modules.iter().any(|name| is_pciback(name))
+    }
+}
+
+/// The modules that have pciback as a soft dependency, and where that is written.
+fn softdeps(tree: &Tree) -> BTreeMap<String, Location> {
+    let all = modprobe::softdeps(tree).into_iter();
+    let of_pciback = all.filter(|(_, before, _)| before.iter().any(|name| is_pciback(name)));
+    of_pciback.map(|(module, _, location)| (module, location)).collect()
+}
+
+impl Loading {
+    /// Reads the files of a machine.
+    pub fn read(tree: &Tree) -> Self {
+        let (named, by_system) = modules::named(tree);
+        let mut loading =
+            Self { in_image: named, by_system, before: softdeps(tree), maker: maker(tree), ..Self::default() };
+        match loading.maker {
+            Maker::Dracut => dracut(tree, &mut loading),
+            Maker::Mkinitcpio => {
+                loading.first = assignment(tree, "etc/mkinitcpio.conf", "MODULES=");
+            }
+            Maker::Mkinitfs => {
+                let features = expand(tree, "etc/mkinitfs/features.d/*.modules");
+                loading.in_image = features.iter().find_map(|path| assignment(tree, path, ""));
+            }
+            Maker::InitramfsTools | Maker::Unknown => {}
+        }
+        if let Known::Is(image) = Image::read(tree) {
+            loading.correct(image);
+        }
+        loading
+    }
+
+    /// Takes back whatever the boot image does not hold.
+    fn correct(&mut self, image: Image) {
+        if !image.has_pciback() {
+            self.first = None;
+            self.in_image = None;
+        }
+        let holds = |module: &String| image.has_pciback() && image.before.contains(module);
+        self.before.retain(|module, _| !image.modules.contains(module) || holds(module));
+        self.image = Some(image);
+    }
+
+    /// Whether pciback is loaded by the boot image, so that the list in there counts.
+    pub fn is_in_image(&self) -> bool {
+        let by_driver =
+            |image: &Image| image.has_pciback() && image.before.iter().any(|name| image.modules.contains(name));
+        self.first.is_some() || self.in_image.is_some() || self.image.as_ref().is_some_and(by_driver)
+    }
+
+    /// Whether a module is loaded behind the boot image, by the system.
+    pub fn is_behind_image(&self, module: &str) -> bool {
+        self.image.as_ref().is_some_and(|image| !image.modules.contains(module))
+    }
+
+    /// Whether something loads it at all.
+    pub fn is_loaded(&self) -> bool {
+        self.first.is_some() || self.in_image.is_some() || self.by_system.is_some() || !self.before.is_empty()
+    }
+}
+
+fn maker(tree: &Tree) -> Maker {
+    let there = |path: &str| tree.read(path) != Known::Absent || tree.list(path) != Known::Absent;
+    if there("etc/initramfs-tools") {
+        Maker::InitramfsTools
+    } else if there("etc/mkinitcpio.conf") {
+        Maker::Mkinitcpio
+    } else if there("etc/mkinitfs/mkinitfs.conf") {
+        Maker::Mkinitfs
+    } else if DRACUT.iter().flat_map(|pattern| expand(tree, pattern)).any(|path| there(&path)) {
+        Maker::Dracut
+    } else {
+        Maker::Unknown
+    }
+}
+
+/// `dracut.conf(5)`.
+fn dracut(tree: &Tree, loading: &mut Loading) {
+    for path in DRACUT.iter().flat_map(|pattern| expand(tree, pattern)) {
+        loading.first = assignment(tree, &path, "force_drivers+=").or(loading.first.take());
+        loading.in_image = assignment(tree, &path, "add_drivers+=").or(loading.in_image.take());
+        let text = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
+        for line in text.lines().map(str::trim) {
+            if let Some(value) = line.strip_prefix("hostonly=") {
+                loading.has_options = value.trim_matches(['"', '\'', ' ']) == "yes";
+            }
+            loading.has_options |= line.starts_with("install_items+=") && line.contains("/etc/modprobe.d/");
+        }
+    }
+}
+
+/// The line that begins so and names pciback's module among its words.
+fn assignment(tree: &Tree, path: &str, begins: &str) -> Option<Location> {
+    let text = tree.read(path).is().map(|text| String::from_utf8_lossy(text).into_owned())?;
+    let names = |line: &&str| {
+        let words = line.split([' ', '\t', '"', '\'', '(', ')', '=', '/', ',']);
+        line.trim_start().starts_with(begins)
+            && words.map(|word| word.split(".ko").next().unwrap_or_default()).any(is_pciback)
+    };
+    let (number, _) = (1..).zip(text.lines()).find(|(_, line)| names(line))?;
+    Some(Location::at(path, number, 1))
+}
+
+fn is_pciback(name: &str) -> bool {
+    matches!(name.replace('-', "_").as_str(), "xen_pciback" | "pciback")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(manifest: &str) -> Loading {
+        Loading::read(&Tree::from_manifest(manifest).unwrap())
+    }
+
+    #[test]
+    fn the_boot_image_counts_more_than_its_files() {
+        let files = "etc/initramfs-tools/modules = xen-pciback\\n\n\
+                     etc/modprobe.d/a.conf = softdep e1000e pre: xen-pciback\\nsoftdep igb pre: xen-pciback\\n\n\
+                     boot-image/modules/e1000e.ko =\n";
+        let without = of(files);
+        assert_eq!((without.in_image.is_some(), without.is_in_image()), (false, false));
+        assert_eq!(without.before.keys().collect::<Vec<_>>(), ["igb"]);
+        let image = "boot-image/modules/xen_pciback.ko =\n\
+                     boot-image/etc/modprobe.d/a.conf = softdep e1000e pre: xen-pciback\\n\n";
+        let with = of(&format!("{files}{image}"));
+        assert!(with.in_image.is_some() && with.is_in_image() && with.before.len() == 2);
+        assert!(with.is_behind_image("igb") && !with.is_behind_image("e1000e"));
+    }
+
+    #[test]
+    fn each_maker_s_own_files_are_read() {
+        let dracut = of(
+            "etc/dracut.conf.d/a.conf = force_drivers+=\" xen-pciback \"\\ninstall_items+=\" /etc/modprobe.d/x.conf \"\\n\n",
+        );
+        assert_eq!((dracut.maker, dracut.first.is_some(), dracut.has_options), (Maker::Dracut, true, true));
+        let arch = of("etc/mkinitcpio.conf = # MODULES=(xen-pciback)\\nMODULES=(ext4 xen-pciback)\\n\n");
+        assert_eq!(arch.first.unwrap().to_string(), "/etc/mkinitcpio.conf:2:1");
+        let alpine = of(
+            "etc/mkinitfs/mkinitfs.conf = features=\"base\"\\n\netc/mkinitfs/features.d/x.modules = kernel/drivers/xen/xen-pciback/xen-pciback.ko\\n\n",
+        );
+        assert!(alpine.in_image.is_some());
+        let debian = of(
+            "etc/initramfs-tools/modules = xen-pciback\\n\netc/modprobe.d/a.conf = softdep e1000e pre: ptp xen-pciback post: x\\n\n",
+        );
+        assert_eq!((debian.maker, debian.in_image.is_some()), (Maker::InitramfsTools, true));
+        assert_eq!(debian.before.keys().collect::<Vec<_>>(), ["e1000e"]);
+        assert!(!of("etc/modprobe.d/a.conf = softdep e1000e post: xen-pciback\\n\n").is_loaded());
+    }
+}

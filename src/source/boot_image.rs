@@ -1,0 +1,229 @@
+//! The boot image of a kernel: cpio archives one behind the other, the last one packed as a rule
+//! (Documentation/driver-api/early-userspace/buffer-format.rst). Only names of modules and files of options are kept.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use super::inside::{Inside, Kind, Place, words};
+use super::unpack::Unpacked;
+use crate::request::loading::IMAGE;
+use crate::tree::{Known, Node, Tree};
+
+/// No boot image unpacks to more.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Files in one image.
+const MOST_FILES: usize = 200_000;
+
+/// A file of options is shorter than this.
+const MOST_KEPT: u64 = 1 << 20;
+
+/// The names of images of one kernel, and of those that have no kernel in their name (Arch, Alpine).
+const NAMES: &[&str] =
+    &["initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initramfs-{}", "initramfs-linux.img", "initramfs-lts"];
+
+/// Keeps what says something of pciback in the boot image of the running kernel, below [`IMAGE`] in the tree.
+pub fn keep_boot_image(root: &Path, tree: &mut Tree) {
+    let Ok(inside) = Inside::open(root) else { return };
+    let Known::Is(release) = tree.read_text("proc/sys/kernel/osrelease") else { return };
+    for name in NAMES {
+        let path = format!("boot/{}", name.replace("{}", &release));
+        let entry = match inside.walk(&path, true, &mut |_, _| {}) {
+            Place::Found(entry) if entry.kind == Kind::File => entry,
+            Place::Closed(_, why) => {
+                tree.insert(IMAGE, Node::Unreadable(format!("/{path}: {why}")));
+                return;
+            }
+            Place::Found(_) | Place::Absent => continue,
+        };
+        tree.insert(IMAGE, Node::Directory);
+        let kept = entry.open().and_then(|file| archives(BufReader::new(file), tree));
+        if let Err(why) = kept {
+            tree.remove(IMAGE);
+            tree.insert(IMAGE, Node::Unreadable(format!("/{path}: {why}")));
+        }
+        return;
+    }
+}
+
+/// Reads archives until something packed follows, and then those in it.
+fn archives(mut reader: impl BufRead, tree: &mut Tree) -> Result<(), String> {
+    let mut budget = Budget { bytes: MOST_BYTES, files: MOST_FILES };
+    if plain(&mut reader, tree, &mut budget)? {
+        return Ok(());
+    }
+    // What follows is a hint for logs.
+    let packing = Unpacked::new(reader).map_err(|why| why.split(':').next().unwrap_or_default().to_owned())?;
+    let mut unpacked = BufReader::new(packing);
+    if plain(&mut unpacked, tree, &mut budget)? {
+        Ok(())
+    } else {
+        Err("is no cpio archive behind its packing".to_owned())
+    }
+}
+
+struct Budget {
+    bytes: u64,
+    files: usize,
+}
+
+/// Reads archives that are not packed; says whether that was all.
+fn plain(reader: &mut impl BufRead, tree: &mut Tree, budget: &mut Budget) -> Result<bool, String> {
+    loop {
+        let head = reader.fill_buf().map_err(|error| words(&error))?;
+        match head {
+            [] => return Ok(true),
+            // Archives are padded with zeros.
+            [0, ..] => {
+                let zeros = head.iter().take_while(|byte| **byte == 0).count();
+                reader.consume(zeros);
+                budget.take(zeros as u64)?;
+            }
+            [b'0', ..] => while member(reader, tree, budget)? {},
+            _ => return Ok(false),
+        }
+    }
+}
+
+impl Budget {
+    fn take(&mut self, bytes: u64) -> Result<(), String> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or("is longer than 1 GiB unpacked")?;
+        Ok(())
+    }
+}
+
+/// Bytes of a header of the "newc" form: a magic and 13 numbers of eight digits.
+const HEADER: usize = 110;
+
+/// Reads one member; says whether another one follows.
+fn member(reader: &mut impl Read, tree: &mut Tree, budget: &mut Budget) -> Result<bool, String> {
+    let mut header = [0; HEADER];
+    read(reader, &mut header)?;
+    if !header.starts_with(b"070701") && !header.starts_with(b"070702") {
+        return Err("holds something that is no cpio archive of the form newc".to_owned());
+    }
+    let number = |index: usize| {
+        let digits = header.get(6 + 8 * index..14 + 8 * index).and_then(|digits| std::str::from_utf8(digits).ok());
+        digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or("has a damaged header")
+    };
+    let (size, name_size) = (number(6)?, number(11)?);
+    if name_size > 4096 {
+        return Err("has a name that is too long".to_owned());
+    }
+    let padded_name = name_size + padding(HEADER as u64 + name_size);
+    let mut name = Vec::new();
+    take(reader, padded_name, &mut name)?;
+    budget.files = budget.files.checked_sub(1).ok_or("holds too many files")?;
+    budget.take(size + HEADER as u64 + padded_name)?;
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    let name = String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned();
+    let name = name.trim_start_matches("./").trim_start_matches('/');
+    let padded = size + padding(size);
+    if name == "TRAILER!!!" {
+        return Ok(false);
+    }
+    match kept_as(name) {
+        Some(path) if size <= MOST_KEPT && !path.ends_with(".ko") => {
+            let mut text = Vec::new();
+            take(reader, padded, &mut text)?;
+            text.truncate(usize::try_from(size).unwrap_or_default());
+            tree.insert(&path, Node::File(text));
+        }
+        Some(path) => {
+            tree.insert(&path, Node::File(Vec::new()));
+            skip(reader, padded)?;
+        }
+        None => skip(reader, padded)?,
+    }
+    Ok(true)
+}
+
+/// Where a member is kept: a module by its name alone, a file of options by its path.
+fn kept_as(name: &str) -> Option<String> {
+    if let Some((path, _)) = name.split_once(".ko")
+        && name.contains("lib/modules/")
+    {
+        let module = path.rsplit('/').next().unwrap_or_default().replace('-', "_");
+        return Some(format!("{IMAGE}/modules/{module}.ko"));
+    }
+    let is_options = name.contains("/modprobe.d/") || name.starts_with("etc/modprobe.conf") || name == "conf/modules";
+    (is_options && !name.contains("..")).then(|| format!("{IMAGE}/{name}"))
+}
+
+const fn padding(length: u64) -> u64 {
+    (4 - length % 4) % 4
+}
+
+fn read(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), String> {
+    reader.read_exact(bytes).map_err(|error| words(&error))
+}
+
+fn take(reader: &mut impl Read, bytes: u64, into: &mut Vec<u8>) -> Result<(), String> {
+    let taken = reader.by_ref().take(bytes).read_to_end(into).map_err(|error| words(&error))?;
+    if taken as u64 == bytes { Ok(()) } else { Err("is cut".to_owned()) }
+}
+
+fn skip(reader: &mut impl Read, bytes: u64) -> Result<(), String> {
+    let skipped = io::copy(&mut reader.by_ref().take(bytes), &mut io::sink()).map_err(|error| words(&error))?;
+    if skipped == bytes { Ok(()) } else { Err("is cut".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn cpio(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, text) in files.iter().chain(&[("TRAILER!!!", "")]) {
+            let numbers = [1, 0o100_644, 0, 0, 1, 0, text.len(), 0, 0, 0, 0, name.len() + 1, 0];
+            bytes.extend(b"070701");
+            bytes.extend(numbers.iter().flat_map(|number| format!("{number:08x}").into_bytes()));
+            bytes.extend(name.bytes().chain([0]));
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes.extend(text.bytes());
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    fn kept(image: &[u8]) -> Tree {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("boot")).unwrap();
+        std::fs::write(root.path().join("boot/initrd.img-6.1.0"), image).unwrap();
+        let mut tree = Tree::from_manifest("proc/sys/kernel/osrelease = 6.1.0\\n\n").unwrap();
+        keep_boot_image(root.path(), &mut tree);
+        tree
+    }
+
+    const FILES: &[(&str, &str)] = &[
+        ("usr/lib/modules/6.1.0/kernel/drivers/xen/xen-pciback/xen-pciback.ko.xz", "code"),
+        ("etc/modprobe.d/x.conf", "options xen-pciback hide=(00:1d.0)\n"),
+        ("bin/sh", "code"),
+    ];
+
+    #[test]
+    fn a_packed_archive_behind_a_plain_one_is_read() {
+        let mut image = cpio(&[("kernel/x86/microcode/GenuineIntel.bin", "microcode")]);
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&cpio(FILES)).unwrap();
+        image.extend(packed.finish().unwrap());
+        for image in [image, cpio(FILES)] {
+            let tree = kept(&image);
+            assert_eq!(tree.list(&format!("{IMAGE}/modules")), Known::Is(vec!["xen_pciback.ko"]));
+            let options = tree.read_text(&format!("{IMAGE}/etc/modprobe.d/x.conf"));
+            assert_eq!(options, Known::Is("options xen-pciback hide=(00:1d.0)".to_owned()));
+            assert_eq!(tree.read(&format!("{IMAGE}/bin/sh")), Known::Absent);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_no_image_is_unreadable() {
+        let image = cpio(FILES);
+        for image in [&image[..200], &image[..130], b"0707", b"something else", b"BZh9"] {
+            assert!(kept(image).list(IMAGE).obstacle().is_some(), "{image:?}");
+        }
+    }
+}

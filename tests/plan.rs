@@ -1,0 +1,75 @@
+//! `plan` as a command: what it says, its JSON, its exit status; and `docs/places.md` against the register.
+
+mod common;
+
+use common::{Folder, audit};
+use pciback_audit::request::register;
+use serde_json::Value;
+
+/// A dom0 with two controllers of one driver, of which one is free, and a list in `modprobe.d`.
+const MACHINE: &str = "\
+    proc/xen/capabilities = control_d\\n\n\
+    proc/sys/kernel/osrelease = 6.1.0-18-amd64\\n\n\
+    proc/cmdline = placeholder root=/dev/sda1\\n\n\
+    etc/os-release = ID=debian\\n\n\
+    etc/initramfs-tools/modules = # none\\n\n\
+    etc/modprobe.d/x.conf = options xen-pciback hide=(00:1d.0)(00:1d.1)\\nsoftdep uhci_hcd pre: xen-pciback\\n\n\
+    sys/bus/pci/devices/0000:00:1d.0 -> ../../../devices/pci0000:00/0000:00:1d.0\n\
+    sys/bus/pci/devices/0000:00:1d.1 -> ../../../devices/pci0000:00/0000:00:1d.1\n\
+    sys/bus/pci/drivers/uhci_hcd/module -> ../../../../module/uhci_hcd\n\
+    sys/module/uhci_hcd/\n\
+    sys/devices/pci0000:00/0000:00:1d.1/vendor = 0x8086\\n\n\
+    sys/devices/pci0000:00/0000:00:1d.0/driver -> ../../../bus/pci/drivers/uhci_hcd\n";
+
+fn machine() -> Folder {
+    Folder::holding(MACHINE)
+}
+
+#[test]
+fn it_counts_what_would_be_seized_now_and_then() {
+    let folder = machine();
+    let now = audit("plan --root").with(folder.path()).run();
+    assert_eq!(now.status, 2, "{}", now.out);
+    assert!(now.out.contains("now, by modprobe:      1 of 2 would be seized"), "{}", now.out);
+    assert!(now.out.contains("silently ignored: 0000:00:1d.0 (uhci_hcd)"), "{}", now.out);
+    assert!(now.out.contains("after a reboot as is:  2 of 2 would be seized"), "{}", now.out);
+    let boot = audit("plan --for boot --root").with(folder.path()).run();
+    assert_eq!(boot.status, 0, "{}", boot.out);
+    let other = audit("plan --for boot --hide (00:1d.7) --root").with(folder.path()).run();
+    assert_eq!(other.status, 2, "{}", other.out);
+}
+
+#[test]
+fn its_json_is_what_the_schema_says() {
+    let schema: Value = serde_json::from_str(include_str!("../schema/plan-1.json")).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let reports: Value = serde_json::from_str(include_str!("../schema/report-1.json")).unwrap();
+    let reports = jsonschema::draft202012::new(&reports).unwrap();
+    let folder = machine();
+    for args in ["plan -J --root", "plan -J --hide (00:1d.0) --root", "plan -J --for boot --hide (00:1d --root"] {
+        let plan = audit(args).with(folder.path()).run().json();
+        let errors: Vec<String> = validator.iter_errors(&plan).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{plan:#}");
+        assert!(reports.is_valid(&plan["now"]["report"]) && reports.is_valid(&plan["boot"]["report"]));
+    }
+}
+
+#[test]
+fn two_forms_at_once_are_bad_usage() {
+    audit("plan -J --format table --root /").run().ends_with(3);
+}
+
+/// `UPDATE_EXPECT=1` rewrites the table of the document.
+#[test]
+fn the_document_of_places_has_the_register_s_table() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/places.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let begin = text.find("| file | form |").unwrap();
+    let end = text[begin..].find("\n\n").map_or(text.len(), |at| begin + at + 1);
+    let made = format!("{}{}{}", &text[..begin], register::table(), &text[end..]);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, made).unwrap();
+    } else {
+        assert!(text == made, "docs/places.md is not what the register says: UPDATE_EXPECT=1 rewrites it");
+    }
+}
