@@ -9,7 +9,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{Folder, gzip};
 use pciback_audit::audit::{Asked, Case, Options, conclude};
@@ -210,7 +210,14 @@ fn rotated(dice: &mut Dice, name: &str, lines: &[Line]) -> Vec<(String, Vec<Line
 
 fn write(folder: &Folder, path: &str, lines: &[Line]) -> PathBuf {
     let text = text(lines);
-    folder.file(path, &if path.ends_with(".gz") { gzip(text.as_bytes()) } else { text.into_bytes() });
+    folder.file(
+        path,
+        &if Path::new(path).extension().is_some_and(|end| end == "gz") {
+            gzip(text.as_bytes())
+        } else {
+            text.into_bytes()
+        },
+    );
     folder.at(path)
 }
 
@@ -235,7 +242,9 @@ fn world_of_histories(seed: u64) {
         let host = format!("gaia{number}");
         let boots = 1 + dice.below(most);
         let mut lines = history(&mut dice, &host, boots);
-        lines.iter_mut().for_each(|(_, line)| *line = line.replace(".example.com", ""));
+        for (_, line) in &mut lines {
+            *line = line.replace(".example.com", "");
+        }
         lose(&mut dice, &mut lines);
         if together {
             all.extend(lines.into_iter().filter(|(_, line)| !line.contains("localhost")));

@@ -162,7 +162,10 @@ fn with_its_banners() {
 #[test]
 fn with_its_kernels() {
     grows_as_its_log("banners of as many kernels", 15_000, |banners| {
-        (0..banners).map(|n| format!("[    0.000000] Linux version 6.1.{n} (a@b) (gcc) #1 SMP\n")).collect()
+        (0..banners)
+            .map(|n| format!("[    0.000000] Linux version 6.1.{n} (a@b) (gcc) #1 SMP\n"))
+            .collect::<Vec<_>>()
+            .concat()
     });
 }
 

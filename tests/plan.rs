@@ -64,9 +64,9 @@ fn two_forms_at_once_are_bad_usage() {
 fn the_document_of_places_has_the_register_s_table() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/places.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let begin = text.find("| file | form |").unwrap();
-    let end = text[begin..].find("\n\n").map_or(text.len(), |at| begin + at + 1);
-    let made = format!("{}{}{}", &text[..begin], register::table(), &text[end..]);
+    let (before, rest) = text.split_at(text.find("| file | form |").unwrap());
+    let after = rest.find("\n\n").map_or("", |at| rest.split_at(at + 1).1);
+    let made = format!("{before}{}{after}", register::table());
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, made).unwrap();
     } else {

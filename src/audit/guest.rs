@@ -278,7 +278,7 @@ impl<'a> End<'a> {
         let mut found = finding(Code::NoFrontend, Severity::Critical, message);
         if support != Support::Unknown {
             let value = match support {
-                Support::Missing if path.ends_with(".ko") => None,
+                Support::Missing if path.ends_with(kernel::MODULE) => None,
                 Support::Missing => Some("does not name it"),
                 Support::BuiltIn | Support::Module | Support::Unknown => Some("has it"),
             };

@@ -136,7 +136,7 @@ pub(super) enum Place {
     Modprobe,
     /// Arguments behind the module's name in /etc/modules and the like
     Modules,
-    /// Qubes' rd.qubes.hide_pci
+    /// Qubes' `rd.qubes.hide_pci`
     Qubes,
     /// SUSE's /etc/sysconfig/pciback
     Sysconfig,

@@ -121,13 +121,18 @@ impl Plan {
             Some(Command::Scan(scan)) => scan::plan(*scan),
             Some(Command::Guest(guest)) => self::guest(*guest),
             Some(Command::Plan(flags)) => forecast(*flags),
-            Some(Command::Check(check)) => check_plan(*check),
-            None => check_plan(args.check),
+            Some(Command::Check(flags)) => check(*flags),
+            None => check(args.check),
         }
     }
 }
 
-fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
+fn check(check: args::Check) -> Result<Plan, clap::Error> {
+    let (check, page) = check_plan(check)?;
+    Ok(Plan { work: Work::Check(check), page })
+}
+
+fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
     let args::Check { logs, request, evidence, judgement, page } = check;
     let named: Vec<PathBuf> = evidence.named_logs.iter().cloned().chain(logs).collect();
     if named.iter().chain(&evidence.xen_log).filter(|path| path.as_os_str() == "-").count() > 1 {
@@ -162,7 +167,7 @@ fn check_plan(check: args::Check) -> Result<Plan, clap::Error> {
     let timeout = judgement.timeout.map(Duration::from_secs);
     let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
     let request = self::request(request);
-    Ok(Plan { work: Work::Check(Check { request, logs, xen_logs, host, lspci, options, timeout, wait }), page })
+    Ok((Check { request, logs, host, xen_logs, lspci, options, timeout, wait }, page))
 }
 
 /// A guest is read as a host is: most of the evidence is the same.
@@ -183,14 +188,11 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
         kernel: None,
     };
     let request = args::Request { hide: None, device, policy: None, hide_from: None };
-    let plan = check_plan(args::Check { logs, request, evidence, judgement, page })?;
-    if matches!(plan.page.form, Form::Prometheus | Form::Tree) {
+    let (check, page) = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    if matches!(page.form, Form::Prometheus | Form::Tree) {
         return Err(conflict("guest has --format table, json and nagios only"));
     }
-    Ok(match plan.work {
-        Work::Check(check) => Plan { work: Work::Guest(check), ..plan },
-        work => Plan { work, ..plan },
-    })
+    Ok(Plan { work: Work::Guest(check), page })
 }
 
 /// An address asks for the story of a device; anything else is the name of a finding.
@@ -215,11 +217,8 @@ fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
     if evidence.wait.is_some() {
         return Err(conflict("explain does not listen: --wait is for check"));
     }
-    let plan = check_plan(args::Check { logs, request, evidence, judgement, page })?;
-    Ok(match plan.work {
-        Work::Check(check) => Plan { work: Work::Story(check, address), ..plan },
-        work => Plan { work, ..plan },
-    })
+    let (check, page) = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    Ok(Plan { work: Work::Story(check, address), page })
 }
 
 fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {

@@ -26,14 +26,14 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
 }
 
 /// Keeps what a watch needs.
-pub(super) fn of_watch(watch: &Watch) -> Heard {
+pub(super) fn of_watch(watch: &Watch) -> Result<Uevents, String> {
     let mut rights = Rights::default();
     evidence(&watch.check, &mut rights);
     rights.writes([&watch.output, &watch.textfile, &watch.resume].into_iter().flatten());
     rights.local_sockets();
     let uevents = Uevents::open();
     rights.keep_only();
-    Some(uevents)
+    uevents
 }
 
 /// Keeps what a forecast needs.

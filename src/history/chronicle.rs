@@ -377,7 +377,7 @@ fn mark(trail: &mut Trail, heard: &Heard<'_>, order: usize, gaps: u64) {
         Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
         Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
         Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } | Event::Incident { bound: true, .. } => {
-            trail.bind(heard, gaps)
+            trail.bind(heard, gaps);
         }
         Event::Booted { .. }
         | Event::CommandLine { .. }

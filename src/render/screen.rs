@@ -65,7 +65,7 @@ pub(super) fn rows(report: &Report, style: &Style) -> Vec<String> {
     for device in &report.devices {
         match device.status.verdict_by(device.address, &stated) {
             Verdict::Ok => fine.entry(device.status.name()).or_default().push(device.address),
-            verdict => {
+            verdict @ (Verdict::Warning | Verdict::Unknown | Verdict::Critical) => {
                 let row = Row { verdict: std::cmp::Reverse(verdict), holder: holder(device) };
                 groups.entry(row).or_default().push(device);
             }
@@ -108,7 +108,7 @@ fn bad(row: &Row, devices: &[&Device], widest: usize, names: &Names, style: &Sty
     let before = before(devices);
     let parts = |what: Option<&String>, more: &str| {
         let before = before.as_ref().map(|time| format!("{time} before pciback{more}"));
-        what.cloned().into_iter().chain(before).map(|part| format!("  {part}")).collect::<String>()
+        what.cloned().into_iter().chain(before).map(|part| format!("  {part}")).collect::<Vec<_>>().concat()
     };
     let (what, kind) = what(devices);
     let forms = [(what.as_ref(), " was loaded"), (what.as_ref(), ""), (kind.as_ref(), ""), (None, "")];

@@ -38,8 +38,9 @@ pub fn summary(report: &Report) -> String {
 fn plan_lines(report: &Report) -> String {
     let plan = &report.plan;
     let parts =
-        [("first", &plan.first), ("now", &plan.now), ("for good", &plan.for_good_lines()), ("check", &plan.check)]
-            .map(|(name, lines)| lines.iter().map(|line| format!("plan {name}: {line}\n")).collect::<String>());
+        [("first", &plan.first), ("now", &plan.now), ("for good", &plan.for_good_lines()), ("check", &plan.check)].map(
+            |(name, lines)| lines.iter().map(|line| format!("plan {name}: {line}\n")).collect::<Vec<_>>().concat(),
+        );
     parts.concat()
 }
 

@@ -9,6 +9,9 @@ pub const CONFIG: &str = "proc/config";
 
 const BUS: &str = "sys/bus/xen/devices";
 
+/// The end of pcifront's path among a kernel's modules.
+pub(super) const MODULE: &str = "/xen-pcifront.ko";
+
 /// Whether a kernel has pcifront.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Support {
@@ -50,7 +53,6 @@ pub(super) fn kind(tree: &Tree) -> Option<GuestKind> {
 /// Whether the running kernel has pcifront, and the file that says it.
 pub(super) fn support(tree: &Tree, host: &Host) -> (Support, String) {
     const OPTION: &str = "CONFIG_XEN_PCIDEV_FRONTEND=";
-    const MODULE: &str = "/xen-pcifront.ko";
     if let Some(config) = tree.read_text(CONFIG).is().filter(|text| text.contains("CONFIG_")) {
         let value = config.lines().find_map(|line| line.strip_prefix(OPTION));
         let support = match value {

@@ -73,7 +73,7 @@ const MKINITCPIO: Family = Family {
     ..PLAIN
 };
 
-/// mkinitfs(1): a feature is a list of modules. Its image loads modules by BusyBox, which knows no soft dependencies: the
+/// mkinitfs(1): a feature is a list of modules. Its image loads modules by busybox, which knows no soft dependencies: the
 /// order comes from `modules=` on the kernel's line (initramfs-init).
 const MKINITFS: Family = Family {
     softdep: false,
@@ -100,7 +100,7 @@ const MKINITRD_RED_HAT: Family = Family {
     ..PLAIN
 };
 
-/// mkinitrd(8) of SLES up to 11: INITRD_MODULES are loaded in their order.
+/// mkinitrd(8) of SLES up to 11: `INITRD_MODULES` are loaded in their order.
 const MKINITRD_SUSE: Family = Family {
     options: "/etc/modprobe.conf.local",
     shared: true,
@@ -116,10 +116,9 @@ const MKINITRD_SUSE: Family = Family {
 /// The row of a family whose commands are known and write files.
 pub(super) fn row(distribution: Distribution, tree: &Tree) -> Option<&'static Family> {
     Some(match distribution {
-        Distribution::Debian if uses_dracut(tree) => &DRACUT,
+        Distribution::Debian | Distribution::Other if uses_dracut(tree) => &DRACUT,
         Distribution::Debian => &INITRAMFS_TOOLS,
         Distribution::Dracut => &DRACUT,
-        Distribution::Other if uses_dracut(tree) => &DRACUT,
         Distribution::Arch => &MKINITCPIO,
         Distribution::Alpine => &MKINITFS,
         Distribution::RedHat5 => &MKINITRD_RED_HAT,

@@ -220,7 +220,8 @@ fn options(tree: &Tree, family: &Family, lines: &[String]) -> Vec<Measure> {
     };
     let replaces = lines.iter().any(|line| line.starts_with("options "));
     let is_list = |line: &str| line.starts_with("options") && line.contains("pciback") && line.contains("hide=");
-    let kept = old.lines().filter(|line| !(replaces && is_list(line)) && !lines.iter().any(|new| new == line));
+    let is_replaced = |line: &str| (replaces && is_list(line)) || lines.iter().any(|new| new == line);
+    let kept = old.lines().filter(|line| !is_replaced(line));
     let all: Vec<&str> = kept.chain(lines.iter().map(String::as_str)).collect();
     let file = File { path: family.options.to_owned(), content: all.join("\n") + "\n" };
     let note = (!old.is_empty()).then(|| line(&format!("# {} is there already: the rest of it is kept", file.path)));

@@ -14,7 +14,14 @@ pub(super) fn steps(aim: &Aim<'_>) -> Vec<Measure> {
     match aim.host.distribution {
         Distribution::XenServer => xen_server(aim),
         Distribution::Qubes => qubes(aim),
-        _ => built_in(aim),
+        Distribution::Debian
+        | Distribution::Dracut
+        | Distribution::RedHat5
+        | Distribution::Suse11
+        | Distribution::Arch
+        | Distribution::Alpine
+        | Distribution::NixOs
+        | Distribution::Other => built_in(aim),
     }
 }
 
@@ -23,7 +30,7 @@ fn xen_server(aim: &Aim<'_>) -> Vec<Measure> {
     if matches!(lasting::of(aim.scene, aim.scene.demand.wanted.keys()), Lasting::Holds(_)) {
         return Vec::new();
     }
-    let list: String = all(aim).iter().map(|address| format!("({address})")).collect();
+    let list = all(aim).iter().map(|address| format!("({address})")).collect::<Vec<_>>().concat();
     if list.is_empty() {
         return Vec::new();
     }

@@ -62,7 +62,7 @@ fn lines(findings: &[&Finding]) -> Vec<String> {
             addresses.extend(named.filter(|address| !addresses.contains(address)));
         }
     }
-    order.into_iter().flat_map(|key| filled(&key, about.remove(&key).unwrap_or_default())).collect()
+    order.into_iter().flat_map(|key| filled(&key, &about.remove(&key).unwrap_or_default())).collect()
 }
 
 /// Stands for an address; no line of a remedy holds it otherwise.
@@ -71,7 +71,7 @@ const HOLE: &str = "\u{1}";
 /// How many commands are printed one by one.
 const SINGLE: usize = 2;
 
-fn filled(line: &str, addresses: Vec<Address>) -> Vec<String> {
+fn filled(line: &str, addresses: &[Address]) -> Vec<String> {
     let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     if names.is_empty() {
         return vec![line.to_owned()];
@@ -99,7 +99,7 @@ fn advice(line: &str, names: &[String]) -> String {
     let option = " --device ";
     let (front, back) = line.split_once(HOLE).unwrap_or((line, ""));
     if let Some(command) = front.strip_suffix(option) {
-        let names: String = names.iter().map(|name| format!("{option}{name}")).collect();
+        let names = names.iter().map(|name| format!("{option}{name}")).collect::<Vec<_>>().concat();
         return if names.len() > NAMED * (option.len() + 12) {
             command.to_owned()
         } else {
@@ -127,9 +127,9 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
             && !found.remedy.is_empty()
     });
     let there = host.devices.is();
-    let held = |judged: &Judged<'_>| match judged.status {
-        Status::Held if judged.want.is_some() => there?.get(&judged.address).map(|device| (judged.address, device)),
-        _ => None,
+    let held = |judged: &Judged<'_>| {
+        let is_held = matches!(judged.status, Status::Held) && judged.want.is_some();
+        if is_held { there?.get(&judged.address).map(|device| (judged.address, device)) } else { None }
     };
     let all: Vec<(Address, &Device)> = devices.iter().filter_map(held).collect();
     let free =

@@ -37,7 +37,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Watches until it is stopped, and says how the process is to end. The time limit ends when the watch begins.
 pub(super) fn guarded(watch: Watch) -> u8 {
     let limits = Limits { timeout: watch.check.timeout, at_signal: AtSignal::EndWell, spent: Duration::ZERO };
-    let heard = rights::of_watch(&watch);
+    let heard = Some(rights::of_watch(&watch));
     let work = move |stage: &Stage| match Watcher::begin(&watch, heard, stage).and_then(Watcher::run) {
         Ok(()) => 0,
         Err(why) => write::complain(&why, CANNOT_SAY),
