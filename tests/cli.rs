@@ -102,6 +102,24 @@ fn help_and_version_are_0() {
     }
 }
 
+#[test]
+fn version_tells_features_and_the_sandbox_when_asked() {
+    let plain = audit("--version").run().ends_with(0).says("features: archives klogctl policy");
+    assert!(!plain.out.contains("sandbox"), "{}", plain.out);
+    audit("-v --version").run().ends_with(0).says("sandbox: no_new_privs");
+}
+
+#[test]
+fn completions_and_pages_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        audit(&format!("completions {shell}")).run().ends_with(0).says("hide-from");
+    }
+    audit("completions").run().ends_with(3).complains("SHELL");
+    audit("man").run().ends_with(0).says(".TH pciback-audit 1");
+    audit("man scan").run().ends_with(0).says(".TH pciback-audit-scan 1");
+    audit("man nothing").run().ends_with(3).complains("no command `nothing`; there are: check watch scan");
+}
+
 // The request.
 
 #[test]

@@ -54,7 +54,7 @@ fn made(scene: &Scene<'_>, address: Address, kind: Kind, incidents: &[&Incidents
     let mut found = about(address, kind.code, severity, kind.message);
     let total: u64 = incidents.iter().map(|incidents| incidents.count).sum();
     if total > 1 {
-        found.message.push_str(&format!(" ({total} times)"));
+        found.message = format!("{} ({total} times)", found.message);
     }
     if let Some(last) = incidents.last().map(|incidents| &incidents.last) {
         found.stamp = last.stamp;
@@ -123,9 +123,10 @@ fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) 
 
 /// `Couldn't locate PCI device`: the guest's set-up ends there, and it gets none of its devices.
 fn refused(address: Address, refusal: Refusal, incidents: &Incidents, requested: bool) -> Kind {
-    let guest = match &incidents.last.event {
-        Event::AssignFailed { domid, .. } => format!("guest {domid}"),
-        _ => "a guest".to_owned(),
+    let guest = if let Event::AssignFailed { domid, .. } = &incidents.last.event {
+        format!("guest {domid}")
+    } else {
+        "a guest".to_owned()
     };
     let (why, remedy) = match refusal {
         Refusal::NotHeld => (

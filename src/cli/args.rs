@@ -1,4 +1,4 @@
-//! What can be typed. Only this file and [`plan`](super::plan) know clap.
+//! What can be typed. Only this file, [`plan`](super::plan) and [`manual`](super::manual) know clap.
 
 mod forecast;
 
@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args as Flags, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::timeline::BootChoice;
@@ -67,6 +68,16 @@ pub(super) enum Command {
     },
     /// Say what a finding means and what to do, or tell the whole story of one device
     Explain(Box<Explain>),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page of the program, or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 /// A dom0 that is built in.

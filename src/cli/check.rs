@@ -12,7 +12,9 @@ use pciback_audit::source::{Logs, hypervisor, hypervisor_below, keep, keep_archi
 use pciback_audit::tree::{Node, Tree};
 use pciback_audit::xen;
 
+use super::listen::Listener;
 use super::plan::{self, Check, Host, Log};
+use super::rights::Heard;
 use super::watchdog::Stage;
 use super::{wait, write};
 
@@ -28,14 +30,14 @@ pub(super) struct Outcome {
 const STEADY: Duration = Duration::from_secs(1);
 
 /// Reads the evidence and judges it, as often as it takes.
-pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
+pub(super) fn audit(check: &Check, heard: Heard, stage: &Stage) -> Outcome {
     stage.enter("reading the policy");
     let asked = match check.request.read() {
         Ok(asked) => asked,
         Err(why) => return Outcome::without(Code::PolicyUnreadable, why),
     };
     if let Some(limit) = check.wait {
-        return wait::audit(check, asked, limit, stage);
+        return wait::audit(Listener::begin(check, asked, heard), limit, stage);
     }
     let outcome = once(check, &asked, stage);
     if outcome.report.waiting.unsteady && check.host == Host::Here && check.logs == [Log::Ring] {

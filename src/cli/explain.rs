@@ -1,5 +1,7 @@
 //! `explain`: the documentation of the findings, from the binary itself.
 
+use std::time::Duration;
+
 use pciback_audit::audit::{Asked, explain_device};
 use pciback_audit::pci::Address;
 use pciback_audit::render::{device_story, plain};
@@ -16,7 +18,7 @@ const EVIDENCE: &str = include_str!("../../docs/evidence.md");
 
 /// Tells the story of a device, and hands back the exit status: 3 where nothing is known of it.
 pub(super) fn story(check: Check, address: Address, page: Page) -> u8 {
-    let limits = Limits { timeout: None, at_signal: AtSignal::Die };
+    let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
     let work = move |stage: &Stage| {
         let asked = Asked::Found { from: None };
         let (case, complaints) = check::gather(&check, &asked, &[keep, keep_archive], stage);

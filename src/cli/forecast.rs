@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pciback_audit::audit::{self, Asked, Case, conclude, list_in_force};
 use pciback_audit::host::Host as Machine;
@@ -13,12 +14,14 @@ use pciback_audit::tree::Tree;
 use super::CANNOT_SAY;
 use super::check::{self, files, now};
 use super::plan::{Forecast, Host};
+use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{Form, Page, complain};
 
 /// Makes the plan and writes it, within the limits.
 pub(super) fn guarded(forecast: Forecast, page: Page) -> u8 {
-    let limits = Limits { timeout: forecast.timeout, at_signal: AtSignal::Die };
+    let limits = Limits { timeout: forecast.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
+    rights::of_forecast(&forecast, &page);
     let page = Arc::new(page);
     let own = Arc::clone(&page);
     let work = move |stage: &Stage| {
@@ -28,7 +31,7 @@ pub(super) fn guarded(forecast: Forecast, page: Page) -> u8 {
     };
     watchdog::run(&limits, work, move |why| {
         let outcome = check::unfinished(&why);
-        page.report(&outcome.report, &outcome.complaints, std::time::Duration::ZERO)
+        page.report(&outcome.report, &outcome.complaints, Duration::ZERO)
     })
 }
 

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::KernelVersion;
 use pciback_audit::report::Report;
-use pciback_audit::source::{Live, keep, keep_nameless};
+use pciback_audit::source::{Live, Uevents, keep, keep_nameless};
 use pciback_audit::tree::Tree;
 
 use super::check;
 use super::plan::{Check, Host};
+use super::rights::Heard;
 
 /// One who listens, and judges what came whenever asked.
 #[derive(Debug)]
@@ -22,10 +23,12 @@ pub(super) struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    /// Begins to listen. The host is read behind this, so that no change falls between the two.
+    /// Begins to listen, also to uevents that were opened before. The host is read behind this, so that no change falls
+    /// between the two.
     #[expect(clippy::disallowed_methods, reason = "an edge: when to look again")]
-    pub(super) fn begin(check: &'a Check, asked: Asked) -> Self {
-        Self { check, asked, live: Live::begin(), clock: Instant::now() }
+    pub(super) fn begin(check: &'a Check, asked: Asked, heard: Heard) -> Self {
+        let live = Live::begin(heard.unwrap_or_else(Uevents::open));
+        Self { check, asked, live, clock: Instant::now() }
     }
 
     /// How long it has been listening.

@@ -7,9 +7,11 @@ mod explain;
 mod forecast;
 mod guest;
 mod listen;
+mod manual;
 mod mistyped;
 mod plan;
 mod request;
+mod rights;
 mod scan;
 mod signals;
 mod wait;
@@ -20,7 +22,7 @@ mod write;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -38,6 +40,7 @@ const CANNOT_SAY: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     watchdog::name_defects();
     signals::survive_file_size_limit();
+    signals::note_ignored();
     let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(mistyped::refuse).and_then(Plan::of) {
         Ok(plan) => work(plan),
         Err(usage) => refuse(&usage),
@@ -58,17 +61,20 @@ fn work(plan: Plan) -> u8 {
     let Plan { work, page } = plan;
     match work {
         Work::Check(check) => {
-            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
-            audit(&limits, page, began, move |stage| check::audit(&check, stage))
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
+            let heard = rights::of_check(&check, &page);
+            audit(&limits, page, began, move |stage| check::audit(&check, heard, stage))
         }
         Work::Guest(check) => {
-            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die };
+            let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
+            rights::of_check(&check, &page);
             audit(&limits, page, began, move |stage| guest::audit(&check, stage))
         }
-        Work::Demo(None) => say(&demo::list()),
+        Work::Demo(None) => say(Ok(demo::list())),
         Work::Demo(Some(name)) => {
-            let limits = Limits { timeout: None, at_signal: AtSignal::Die };
+            let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
             let (verbose, is_text) = (page.verbose, page.form == Form::Table);
+            rights::of_page(&page);
             let judge = move |_: &Stage| {
                 let mut report = demo::report(name, verbose);
                 if is_text {
@@ -81,17 +87,19 @@ fn work(plan: Plan) -> u8 {
         Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
-        Work::Story(check, address) => explain::story(check, address, page),
-        Work::Explain(code) => match explain::explain(code.as_deref()) {
-            Ok(text) => say(&text),
-            Err(why) => write::complain(&why, CANNOT_SAY),
-        },
+        Work::Story(check, address) => {
+            rights::of_check(&check, &page);
+            explain::story(check, address, page)
+        }
+        Work::Explain(code) => say(explain::explain(code.as_deref())),
+        Work::Completions(shell) => say(Ok(manual::completions(shell))),
+        Work::Man(command) => say(manual::man(command.as_deref())),
     }
 }
 
-/// Prints a text that is no report.
-fn say(text: &str) -> u8 {
-    write::stdout(text).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0)
+/// Prints a text, or why there is none.
+fn say(text: Result<String, String>) -> u8 {
+    text.and_then(|text| write::stdout(&text)).map_or_else(|why| write::complain(&why, CANNOT_SAY), |()| 0)
 }
 
 /// Makes a report and writes it, within the limits.
@@ -117,6 +125,10 @@ fn refuse(usage: &clap::Error) -> u8 {
         return write::unknown(&usage.to_string());
     }
     // A closed pipe or a full disk does not change what was asked.
-    usage.print().unwrap_or_default();
+    if usage.kind() == ErrorKind::DisplayVersion {
+        write::stdout(&manual::version(std::env::args_os())).unwrap_or_default();
+    } else {
+        usage.print().unwrap_or_default();
+    }
     if asked_for && !is_nagios() { 0 } else { CANNOT_SAY }
 }

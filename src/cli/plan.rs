@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use clap_complete::Shell;
 use pciback_audit::audit::{Asked, FailOn, Options};
 use pciback_audit::pci::Address;
 use pciback_audit::report::Moment;
@@ -39,6 +40,8 @@ pub(super) enum Work {
     Guest(Check),
     Forecast(Forecast),
     Explain(Option<String>),
+    Completions(Shell),
+    Man(Option<String>),
     /// The story of one device.
     Story(Check, Address),
 }
@@ -112,6 +115,8 @@ impl Plan {
                 Ok(Self { work: Work::Demo((!list).then_some(name)), page: self::page(page)? })
             }
             Some(Command::Explain(explain)) => self::explain(*explain),
+            Some(Command::Completions { shell }) => Ok(Self { work: Work::Completions(shell), page: Page::default() }),
+            Some(Command::Man { command }) => Ok(Self { work: Work::Man(command), page: Page::default() }),
             Some(Command::Watch(watch)) => self::watch(*watch),
             Some(Command::Scan(scan)) => scan::plan(*scan),
             Some(Command::Guest(guest)) => self::guest(*guest),

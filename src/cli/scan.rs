@@ -3,16 +3,18 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pciback_audit::render::{CSV_HEADING, Overview, Sheet, csv, json_line, scan_metrics, scan_summary};
 use pciback_audit::report::{Baseline, Changed, Changes, Code, Report, Run, Since, Totals, Verdict};
-use pciback_audit::scan::{Progress, Scanned};
+use pciback_audit::scan::{Found, Progress, Scanned};
 use pciback_audit::source;
 
 use super::CANNOT_SAY;
 use super::plan::{Scan, ScanForm};
+use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{Page, complain, safe, stdout};
 
@@ -28,19 +30,38 @@ const WIDE: usize = 160;
 /// How much text is gathered before it is written.
 const FULL: usize = 64 << 10;
 
-/// Scans within the limits, and says how the process is to end.
+/// Scans within the limits, and says how the process is to end: finds the files, gives up the right to read others, and reads
+/// them.
+#[expect(clippy::disallowed_methods, reason = "an edge: the time limit")]
 pub(super) fn guarded(scan: Scan, page: Page) -> u8 {
+    let began = Instant::now();
     let progress = Arc::new(Progress::default());
     // Ctrl-C has the scan stop and tell what it knows; a second one ends the process.
-    let limits = Limits { timeout: scan.timeout, at_signal: AtSignal::Stop(Arc::clone(&progress.stop)) };
+    let at_signal = AtSignal::Stop(Arc::clone(&progress.stop));
+    let mut limits = Limits { timeout: scan.timeout, at_signal, spent: Duration::ZERO };
     let shared = Arc::new((scan, page));
+    let otherwise = || {
+        let shared = Arc::clone(&shared);
+        move |why| Teller::new(&shared.0, &shared.1, None).refuse(Code::LogUnreadable, why)
+    };
+    let (sender, found) = mpsc::channel();
+    let work = shared.0.work.clone();
+    let find = move |stage: &Stage| {
+        stage.enter("looking for logs");
+        // Nobody is left to hear of files that are found too late.
+        sender.send(work.find()).unwrap_or_default();
+        0
+    };
+    let status = watchdog::run(&limits, find, otherwise());
+    let Ok(found) = found.try_recv() else { return status };
+    rights::of_scan(&found, &shared.0, &shared.1);
+    limits.spent = began.elapsed();
     let theirs = Arc::clone(&shared);
-    let otherwise = move |why| Teller::new(&shared.0, &shared.1, None).refuse(Code::LogUnreadable, why);
-    watchdog::run(&limits, move |stage| run(&theirs.0, &theirs.1, &progress, stage), otherwise)
+    watchdog::run(&limits, move |stage| run(&theirs.0, &theirs.1, found, &progress, stage), otherwise())
 }
 
 /// Scans, prints, and says how the process is to end.
-fn run(scan: &Scan, page: &Page, progress: &Arc<Progress>, stage: &Stage) -> u8 {
+fn run(scan: &Scan, page: &Page, found: Found, progress: &Arc<Progress>, stage: &Stage) -> u8 {
     stage.enter("reading the policy");
     let mut teller = Teller::new(scan, page, Some(stage));
     let mut work = scan.work.clone();
@@ -58,7 +79,7 @@ fn run(scan: &Scan, page: &Page, progress: &Arc<Progress>, stage: &Stage) -> u8 
     stage.enter("reading the logs");
     let ended = Arc::new(AtomicBool::new(false));
     let bar = show(progress, &ended);
-    let scanned = work.run(progress, &mut |report, run| teller.take(report, run));
+    let scanned = work.read(found, progress, &mut |report, run| teller.take(report, run));
     ended.store(true, Ordering::SeqCst);
     // The bar is gone from the terminal when this returns. It has nothing else to say.
     if let Some(bar) = bar {

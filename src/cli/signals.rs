@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
@@ -21,8 +21,8 @@ pub(super) struct Signals {
 impl Signals {
     /// Catches the signals that end a one-shot command; SIGHUP not where its parent has it ignore that (`nohup`).
     pub(super) fn of_one_shot() -> Result<Self, String> {
-        let ignored = ignored();
-        Self::catch([SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !ignored(SIGHUP)), None)
+        let heeded = |signal: &i32| *signal != SIGHUP || !is_ignored(SIGHUP);
+        Self::catch([SIGTERM, SIGINT, SIGHUP].into_iter().filter(heeded), None)
     }
 
     /// Catches SIGTERM and SIGINT, which end a watch, and SIGHUP, which has it begin anew.
@@ -101,11 +101,22 @@ pub(super) fn end_by(signal: i32) {
     low_level::emulate_default_handler(signal).unwrap_or_default();
 }
 
-/// Which signals the parent has this process ignore, from the mask of /proc/self/status (`proc_pid_status(5)`); none where
-/// that cannot be read.
-fn ignored() -> impl Fn(i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or_default();
-    move |signal| signal > 0 && mask.checked_shr(signal.unsigned_abs() - 1).is_some_and(|mask| mask & 1 == 1)
+/// Notes which signals the parent has this process ignore, from the mask of /proc/self/status (`proc_pid_status(5)`): none where
+/// that cannot be read. It can be as long as no right is given up.
+pub(super) fn note_ignored() {
+    ignored();
+}
+
+/// Bit 0 is signal 1.
+fn ignored() -> u64 {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or_default()
+    })
+}
+
+fn is_ignored(signal: i32) -> bool {
+    signal > 0 && ignored().checked_shr(signal.unsigned_abs() - 1).is_some_and(|mask| mask & 1 == 1)
 }

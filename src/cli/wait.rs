@@ -4,13 +4,11 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pciback_audit::audit::Asked;
 use pciback_audit::report::{Outlook, Report, Snapshot, Verdict, changes};
 use pciback_audit::source;
 
 use super::check::Outcome;
 use super::listen::Listener;
-use super::plan::Check;
 use super::watchdog::Stage;
 
 /// How long nothing must happen where the log does not say that the driver is done.
@@ -26,9 +24,8 @@ const ASK: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_millis(200);
 
 /// Waits no longer than `limit`, and audits.
-pub(super) fn audit(check: &Check, asked: Asked, limit: Duration, stage: &Stage) -> Outcome {
+pub(super) fn audit(mut listener: Listener<'_>, limit: Duration, stage: &Stage) -> Outcome {
     stage.enter("waiting for the requested devices (--wait)");
-    let mut listener = Listener::begin(check, asked);
     let progress = Progress::shown();
     let mut report = listener.look(true);
     let (mut looked, mut stirred) = (listener.elapsed(), Duration::ZERO);

@@ -104,6 +104,8 @@ pub(super) struct Limits {
     /// The time limit.
     pub(super) timeout: Option<Duration>,
     pub(super) at_signal: AtSignal,
+    /// How much of the time is over before it begins.
+    pub(super) spent: Duration,
 }
 
 /// Runs `work` on a thread of its own and returns its exit status.
@@ -238,7 +240,8 @@ impl<'a> Guard<'a> {
 
     /// The time limit, while it counts.
     fn limit(&self, stage: &Stage) -> Option<Duration> {
-        self.limits.timeout.filter(|_| stage.state().phase != Phase::Ready)
+        let limit = self.limits.timeout.filter(|_| stage.state().phase != Phase::Ready);
+        limit.map(|limit| limit.saturating_sub(self.limits.spent))
     }
 
     /// Whether the time is over: that of the limit, or that to stop in.
@@ -294,7 +297,8 @@ pub(super) fn name_defects() {
 mod tests {
     use super::*;
 
-    const AT_ONCE: Limits = Limits { timeout: Some(Duration::from_millis(20)), at_signal: AtSignal::Die };
+    const AT_ONCE: Limits =
+        Limits { timeout: Some(Duration::from_millis(20)), at_signal: AtSignal::Die, spent: Duration::ZERO };
 
     fn said(limits: &Limits, work: impl FnOnce(&Stage) -> u8 + Send + 'static) -> (u8, String) {
         let why = Arc::new(Mutex::new(String::new()));
@@ -309,12 +313,16 @@ mod tests {
 
     #[test]
     fn a_command_ends_with_its_own_status() {
-        assert_eq!(said(&Limits { timeout: None, at_signal: AtSignal::Die }, |_| 2), (2, String::new()));
+        assert_eq!(
+            said(&Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO }, |_| 2),
+            (2, String::new())
+        );
     }
 
     #[test]
     fn a_defect_is_unknown_and_never_ok() {
-        let (status, why) = said(&Limits { timeout: None, at_signal: AtSignal::Die }, |_| panic!("defect"));
+        let (status, why) =
+            said(&Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO }, |_| panic!("defect"));
         assert!(status == 3 && why.contains("defect"), "{why}");
     }
 

@@ -6,7 +6,7 @@ use crate::pci::Address;
 /// The kind of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Incident {
-    /// Configuration space was opened for writing (conf_space.c, `permissive`).
+    /// Configuration space was opened for writing (`conf_space.c`, `permissive`).
     Permissive,
     /// A guest's write to configuration space was dropped. pciback says so once for each seizing of the device.
     WriteBlocked {

@@ -127,7 +127,7 @@ impl Chronicle {
         match heard.event {
             Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
             Event::CommandLine { text } => line::take(&mut self.history.command_line, heard, text),
-            Event::ParameterRefused { .. } => self.keep_parameter(heard),
+            Event::ParameterRefused { .. } => self.parameter(heard),
             Event::Bridge { address, buses } => {
                 if self.history.bridges.len() < MOST_DEVICES {
                     self.history.bridges.insert(*address, *buses);
@@ -180,15 +180,14 @@ impl Chronicle {
         }
     }
 
-    /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
-    fn keep_parameter(&mut self, heard: &Heard<'_>) {
-        let parameters = &mut self.history.parameters;
-        if parameters.len() == PARAMETERS_KEPT {
-            parameters.remove(0);
+    fn parameter(&mut self, heard: &Heard<'_>) {
+        if self.history.parameters.len() == PARAMETERS_KEPT {
+            self.history.parameters.remove(0);
         }
-        parameters.push(heard.fact());
+        self.history.parameters.push(heard.fact());
     }
 
+    /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
         let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
         let trails = &mut self.history.trails;
@@ -216,57 +215,12 @@ impl Chronicle {
         if heard.event.is_pciback() {
             live.insert(address);
         }
-        match heard.event {
-            Event::Seizing { .. } => {
-                trail.seize(heard, order, gaps);
-                history.last_seizing = Some(*heard.stamp);
-                if !matches!(history.driver, Driver::Ready(_)) {
-                    history.driver = Driver::Loading;
-                }
+        mark(trail, heard, order, gaps);
+        if matches!(heard.event, Event::Seizing { .. }) {
+            history.last_seizing = Some(*heard.stamp);
+            if !matches!(history.driver, Driver::Ready(_)) {
+                history.driver = Driver::Loading;
             }
-            Event::Failed { .. } | Event::Refused { .. } => {
-                if trail.seizing.is_none() {
-                    trail.order = order;
-                }
-                trail.trouble = Some(heard.fact());
-            }
-            Event::Released { .. } | Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
-            Event::HeldBy { .. } => {
-                trail.held = Some(heard.fact());
-                if trail.proof().is_some() {
-                    trail.taken = Some(heard.fact());
-                }
-            }
-            Event::Assigned { domid, .. } => {
-                trail.export(heard, order, gaps);
-                if let Some(domid) = domid {
-                    trail.guest = Some((*domid, heard.fact()));
-                }
-            }
-            // pciback does not have it, or it was named twice, or another guest has it.
-            Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
-            Event::MaybeReleased { .. } => trail.maybe_released = true,
-            Event::Unrecognised { failing, .. } => trail.unsure |= failing,
-            Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
-            Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
-            Event::Bound { .. }
-            | Event::SettingUp { .. }
-            | Event::Noted { .. }
-            | Event::Incident { bound: true, .. } => trail.bind(heard, gaps),
-            Event::Booted { .. }
-            | Event::CommandLine { .. }
-            | Event::Found { .. }
-            | Event::Bridge { .. }
-            | Event::Incident { bound: false, .. }
-            | Event::ListRefused { .. }
-            | Event::ParameterRefused { .. }
-            | Event::BackendReady
-            | Event::NotDom0 { .. }
-            | Event::Frontend { .. }
-            | Event::BootEnds
-            | Event::UserSpaceUp
-            | Event::Quoted { .. }
-            | Event::Remark => {}
         }
     }
 
@@ -390,5 +344,54 @@ impl Chronicle {
         for trail in self.history.trails.values_mut() {
             trail.doubtful |= fresh.is_some_and(|order| trail.order < order);
         }
+    }
+}
+
+/// What a record says of its device goes into the device's trail.
+fn mark(trail: &mut Trail, heard: &Heard<'_>, order: usize, gaps: u64) {
+    match heard.event {
+        Event::Seizing { .. } => trail.seize(heard, order, gaps),
+        Event::Failed { .. } | Event::Refused { .. } => {
+            if trail.seizing.is_none() {
+                trail.order = order;
+            }
+            trail.trouble = Some(heard.fact());
+        }
+        Event::Released { .. } | Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
+        Event::HeldBy { .. } => {
+            trail.held = Some(heard.fact());
+            if trail.proof().is_some() {
+                trail.taken = Some(heard.fact());
+            }
+        }
+        Event::Assigned { domid, .. } => {
+            trail.export(heard, order, gaps);
+            if let Some(domid) = domid {
+                trail.guest = Some((*domid, heard.fact()));
+            }
+        }
+        // pciback does not have it, or it was named twice, or another guest has it.
+        Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
+        Event::MaybeReleased { .. } => trail.maybe_released = true,
+        Event::Unrecognised { failing, .. } => trail.unsure |= failing,
+        Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
+        Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
+        Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } | Event::Incident { bound: true, .. } => {
+            trail.bind(heard, gaps)
+        }
+        Event::Booted { .. }
+        | Event::CommandLine { .. }
+        | Event::Found { .. }
+        | Event::Bridge { .. }
+        | Event::Incident { bound: false, .. }
+        | Event::ListRefused { .. }
+        | Event::ParameterRefused { .. }
+        | Event::BackendReady
+        | Event::NotDom0 { .. }
+        | Event::Frontend { .. }
+        | Event::BootEnds
+        | Event::UserSpaceUp
+        | Event::Quoted { .. }
+        | Event::Remark => {}
     }
 }

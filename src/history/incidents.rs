@@ -39,15 +39,17 @@ impl IncidentLog {
 
     /// Notes what a finding may be about. Returns whether there was room for it.
     pub(super) fn hear(&mut self, heard: &Heard<'_>, address: Address, trail: &Trail) -> bool {
-        let kind = match heard.event {
-            Event::Seizing { .. } => {
-                self.outdate(address);
-                return true;
-            }
-            Event::Incident { kind, .. } => *kind,
-            Event::RemovedInUse { .. } => Incident::RemovedInUse,
-            Event::AssignFailed { domid, .. } => Incident::AssignFailed(refusal(trail, *domid, heard.stamp)),
-            _ => return true,
+        if matches!(heard.event, Event::Seizing { .. }) {
+            self.outdate(address);
+        }
+        let kind = if let Event::Incident { kind, .. } = heard.event {
+            *kind
+        } else if let Event::AssignFailed { domid, .. } = heard.event {
+            Incident::AssignFailed(refusal(trail, *domid, heard.stamp))
+        } else if matches!(heard.event, Event::RemovedInUse { .. }) {
+            Incident::RemovedInUse
+        } else {
+            return true;
         };
         self.note(address, kind, heard)
     }
@@ -103,8 +105,7 @@ fn refusal(trail: &Trail, domid: u32, at: &Stamp) -> Refusal {
     let near = between(&exported.stamp, at).is_none_or(|apart| apart <= SET_UP);
     match &trail.guest {
         Some((owner, _)) if *owner == domid => Refusal::NamedTwice,
-        Some(_) => Refusal::InUse,
         None if near => Refusal::NamedTwice,
-        None => Refusal::InUse,
+        Some(_) | None => Refusal::InUse,
     }
 }

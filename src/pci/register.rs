@@ -1,7 +1,7 @@
 //! Names of the registers of configuration space.
 
 /// The register at `offset`, by the layout of a device that is no bridge (PCI Local Bus Specification 3.0, 6.1; the names are
-/// those of include/uapi/linux/pci_regs.h). From 0x40 on the layout is the device's own: only its list of capabilities tells.
+/// those of `include/uapi/linux/pci_regs.h`). From 0x40 on the layout is the device's own: only its list of capabilities tells.
 pub const fn at(offset: u16) -> &'static str {
     match offset {
         0x00..=0x01 => "vendor ID",

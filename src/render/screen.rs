@@ -7,7 +7,7 @@ use super::layout::{fit, paragraph, width};
 use super::table::{Style, is_vain, paint, plural};
 use super::text::escape;
 use crate::pci::Address;
-use crate::report::{Code, Device, Finding, Report, Severity, Stated, Status, Verdict};
+use crate::report::{Code, Device, Evidence, Finding, Report, Severity, Stated, Status, Verdict};
 
 /// How addresses are written: without their domain where all are of the first one.
 struct Names {
@@ -208,8 +208,16 @@ fn cause(group: &[&Finding], drivers: &BTreeMap<Address, &str>, names: &Names, s
     }
     // What is about no device is shown by nothing else.
     let proof = first.evidence.first().filter(|_| first.address.is_none() && first.severity != Severity::Info);
-    lines.extend(proof.map(|proof| fit(&format!("  {}", escape(&words(proof))), style.width, mark(style))));
+    lines.extend(proof.map(|proof| fit(&format!("  {}", escape(&quoted(proof))), style.width, mark(style))));
     lines
+}
+
+/// A proof in short: of a record its text alone.
+fn quoted(proof: &Evidence) -> String {
+    match proof {
+        Evidence::Log { text, .. } => format!("\"{}\"", text.trim_end()),
+        Evidence::Host { .. } | Evidence::Request { .. } => words(proof),
+    }
 }
 
 /// How many messages of one kind are shown.

@@ -88,6 +88,21 @@ pub struct Scanned {
     pub stopped: bool,
 }
 
+/// The files that a scan is to read.
+#[derive(Debug)]
+pub struct Found {
+    sets: Vec<Set>,
+    obstacles: Vec<Obstacle>,
+}
+
+impl Found {
+    /// The paths of those that are links: what they lead to may be anywhere.
+    pub fn links(&self) -> impl Iterator<Item = &PathBuf> {
+        let paths = self.sets.iter().flat_map(|set| &set.files).map(|file| &file.path);
+        paths.filter(|path| path.is_symlink())
+    }
+}
+
 /// Takes what the jobs find.
 struct Collector<'a> {
     sets: &'a [Set],
@@ -104,9 +119,20 @@ struct Collector<'a> {
 }
 
 impl Scan {
+    /// Finds the files, and opens none of them, but for the first bytes of what may be a journal file.
+    pub fn find(&self) -> Found {
+        let (sets, obstacles) = find(&self.paths);
+        Found { sets, obstacles }
+    }
+
     /// Reads everything, and hands the report of each boot to `sink`.
     pub fn run(&self, progress: &Progress, sink: &mut Sink<'_>) -> Scanned {
-        let (sets, obstacles) = find(&self.paths);
+        self.read(self.find(), progress, sink)
+    }
+
+    /// Reads what was found, and hands the report of each boot to `sink`.
+    pub fn read(&self, found: Found, progress: &Progress, sink: &mut Sink<'_>) -> Scanned {
+        let Found { sets, obstacles } = found;
         let total = sets.iter().flat_map(|set| &set.files).map(|file| file.bytes).sum();
         progress.total.store(total, Ordering::Relaxed);
         let mut collector = Collector::new(self, &sets);

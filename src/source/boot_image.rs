@@ -123,13 +123,13 @@ fn member(reader: &mut impl Read, tree: &mut Tree, budget: &mut Budget) -> Resul
         return Ok(false);
     }
     match kept_as(name) {
-        Some(path) if size <= MOST_KEPT && !path.ends_with(".ko") => {
+        Some((path, true)) if size <= MOST_KEPT => {
             let mut text = Vec::new();
             take(reader, padded, &mut text)?;
             text.truncate(usize::try_from(size).unwrap_or_default());
             tree.insert(&path, Node::File(text));
         }
-        Some(path) => {
+        Some((path, _)) => {
             tree.insert(&path, Node::File(Vec::new()));
             skip(reader, padded)?;
         }
@@ -138,16 +138,16 @@ fn member(reader: &mut impl Read, tree: &mut Tree, budget: &mut Budget) -> Resul
     Ok(true)
 }
 
-/// Where a member is kept: a module by its name alone, a file of options by its path.
-fn kept_as(name: &str) -> Option<String> {
+/// Where a member is kept, and whether with its contents: a module by its name alone, a file of options whole.
+fn kept_as(name: &str) -> Option<(String, bool)> {
     if let Some((path, _)) = name.split_once(".ko")
         && name.contains("lib/modules/")
     {
         let module = path.rsplit('/').next().unwrap_or_default().replace('-', "_");
-        return Some(format!("{IMAGE}/modules/{module}.ko"));
+        return Some((format!("{IMAGE}/modules/{module}.ko"), false));
     }
     let is_options = name.contains("/modprobe.d/") || name.starts_with("etc/modprobe.conf") || name == "conf/modules";
-    (is_options && !name.contains("..")).then(|| format!("{IMAGE}/{name}"))
+    (is_options && !name.contains("..")).then(|| (format!("{IMAGE}/{name}"), true))
 }
 
 const fn padding(length: u64) -> u64 {

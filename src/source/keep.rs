@@ -4,9 +4,9 @@
 
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::inside::{Entry, Inside, Kind, Place};
 use crate::pci::Address;
@@ -17,6 +17,27 @@ use rows::{ALLOWED, ARCHIVE, GUEST, LONG, Row, SELDOM, Take};
 
 /// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// What the paths below sysfs lead to.
+const SYSFS: &[&str] = &["sys/bus", "sys/class", "sys/devices", "sys/hypervisor", "sys/module"];
+
+/// The places of this machine that hold all that [`keep`] opens, also what is not there yet: directories, and what the links in
+/// its directories of configuration files lead to now (`NixOS` keeps these files in `/nix/store`).
+pub fn places() -> Vec<PathBuf> {
+    let root = Path::new("/");
+    let configured = || PLACES.iter().flat_map(|place| place.files).copied().filter(|file| is_configuration(file));
+    let rows = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_)));
+    let named = rows.flat_map(|(above, names, _)| if above.is_empty() { *names } else { std::slice::from_ref(above) });
+    let first = named.copied().chain(configured()).map(first).filter(|name| *name != "sys");
+    let top: BTreeSet<PathBuf> = first.map(|name| root.join(name)).collect();
+    let above: BTreeSet<PathBuf> = configured().filter_map(|file| Some(root.join(Path::new(file).parent()?))).collect();
+    let files = above.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
+    let links = files.filter(|file| file.is_file()).chain(above.iter().cloned());
+    let targets = links.filter_map(|path| std::fs::canonicalize(path).ok());
+    let outside: BTreeSet<PathBuf> =
+        targets.filter(|target| !top.iter().any(|place| target.starts_with(place))).collect();
+    SYSFS.iter().map(|name| root.join(name)).chain(outside).chain(top.iter().cloned()).collect()
+}
 
 /// Reads what is allowed of the files below `root` into a [`Tree`]. Links are kept as links and followed inside `root`
 /// only. What is there and cannot be read is kept as that; the only error is a `root` that is no directory.

@@ -96,9 +96,8 @@ impl Stir {
 
 impl Live {
     /// Begins to listen, and reads what the ring buffer holds already. Read the host after this, so that no change falls
-    /// between the two.
-    pub fn begin() -> Self {
-        let uevents = Uevents::open();
+    /// between the two. The uevents may have been opened earlier, with rights that are given up by now.
+    pub fn begin(uevents: Result<Uevents, String>) -> Self {
         let ring = match Kmsg::open() {
             Ok(kmsg) => Ring::Numbered(Box::new(Numbered::new(kmsg))),
             Err(_) => Ring::Whole(Box::new(whole())),

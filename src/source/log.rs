@@ -294,8 +294,8 @@ pub(super) fn open(path: &Path) -> Result<File, String> {
     File::open(path).map_err(|error| words(&error))
 }
 
-/// `/dev/kmsg` by its device number, 1:11, whatever its name.
-fn is_ring(path: &Path) -> bool {
+/// Whether this is `/dev/kmsg`, by its device number, 1:11, whatever its name.
+pub fn is_ring(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|about| {
         let device = (rustix::fs::major(about.rdev()), rustix::fs::minor(about.rdev()));
         about.file_type().is_char_device() && device == (1, 11)

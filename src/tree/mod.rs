@@ -113,6 +113,7 @@ impl Tree {
     }
 
     /// What is below `directory`, as a set of its own.
+    #[must_use]
     pub fn subtree(&self, directory: &str) -> Self {
         let depth = directory.len() + 1;
         let mut tree = Self::default();

@@ -13,6 +13,7 @@ use pciback_audit::source::{self, Memory};
 
 use super::listen::Listener;
 use super::plan::Watch;
+use super::rights::{self, Heard};
 use super::signals::Signals;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::{CANNOT_SAY, check, write};
@@ -35,8 +36,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// Watches until it is stopped, and says how the process is to end. The time limit ends when the watch begins.
 pub(super) fn guarded(watch: Watch) -> u8 {
-    let limits = Limits { timeout: watch.check.timeout, at_signal: AtSignal::EndWell };
-    let work = move |stage: &Stage| match Watcher::begin(&watch, stage).and_then(Watcher::run) {
+    let limits = Limits { timeout: watch.check.timeout, at_signal: AtSignal::EndWell, spent: Duration::ZERO };
+    let heard = rights::of_watch(&watch);
+    let work = move |stage: &Stage| match Watcher::begin(&watch, heard, stage).and_then(Watcher::run) {
         Ok(()) => 0,
         Err(why) => write::complain(&why, CANNOT_SAY),
     };
@@ -64,7 +66,7 @@ struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     /// Reads the policy and opens what is written to before anything else is read: an error is then known at once.
-    fn begin(plan: &'a Watch, stage: &Stage) -> Result<Self, String> {
+    fn begin(plan: &'a Watch, heard: Heard, stage: &Stage) -> Result<Self, String> {
         stage.enter("reading the policy");
         let asked = plan.check.request.read()?;
         let signals = Signals::of_watch()?;
@@ -82,7 +84,7 @@ impl<'a> Watcher<'a> {
             })
         });
         stage.enter("reading the kernel's log and the host's files");
-        let mut listener = Listener::begin(&plan.check, asked);
+        let mut listener = Listener::begin(&plan.check, asked, heard);
         let mut looked = listener.elapsed();
         let mut report = listener.look(false);
         while (listener.live.turn().any() || report.waiting.unsteady) && listener.elapsed() < STEADY {

@@ -1,7 +1,7 @@
 #![expect(clippy::format_collect, clippy::wildcard_enum_match_arm, reason = "a test may be brief")]
 
 use super::*;
-use crate::event::{GuestKind, Mark, Stage, messages};
+use crate::event::{GuestKind, Incident, Mark, Stage, messages};
 use crate::pci::Errno;
 use crate::record::Place;
 
@@ -143,7 +143,6 @@ fn whatever_the_core_says_of_a_device_in_pcibacks_name_proves_the_binding() {
         "Removing from iommu group 12",
         "AMD_NAVI10: resetting...",
         "BAR 4 [mem 0xfebf0000-0xfebf3fff]: assigned",
-        "Stealing ownership from dom3.",
     ] {
         assert_eq!(events(&format!("pciback {DEVICE}: {text}")), [Event::Bound { address: device() }], "{text}");
     }
@@ -152,6 +151,21 @@ fn whatever_the_core_says_of_a_device_in_pcibacks_name_proves_the_binding() {
         Event::Bound { address: device() }
     );
     assert!(by(Author::User, &format!("pciback {DEVICE}: PME# disabled")).is_empty());
+}
+
+#[test]
+fn a_port_that_reports_an_error_names_the_device() {
+    let told = |text: &str| events(&format!("pcieport 0000:00:1c.0: AER: {text}")).first().cloned();
+    let incident = |address| Some(Event::Incident { address, kind: Incident::Aer, bound: false });
+    for text in ["Multiple Corrected error received: 0000:00:1d.1", "Uncorrected (Fatal) error received: id=00e9"] {
+        assert_eq!(told(text), incident(at("00:1d.1")), "{text}");
+    }
+    assert_eq!(told("Uncorrected (Non-Fatal) error message received from 0000:00:1d.1"), incident(at("00:1d.1")));
+    for text in
+        ["Corrected error received: 0000:00:1c.0", "device recovery successful", "Corrected error received: id=00"]
+    {
+        assert!(matches!(told(text), Some(Event::HeldBy { .. })), "{text}");
+    }
 }
 
 #[test]
@@ -356,7 +370,7 @@ fn a_dictionary_that_contradicts_its_message_makes_both_doubtful() {
 #[test]
 fn the_driver_that_speaks_holds_the_device() {
     let held = |text: &str| match events(text).as_slice() {
-        [Event::HeldBy { driver, .. }] => Some(driver.clone()),
+        [.., Event::HeldBy { driver, .. }] => Some(driver.clone()),
         _ => None,
     };
     for (text, driver) in [

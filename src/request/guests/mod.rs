@@ -102,7 +102,7 @@ impl Guests {
         const KEPT: &str = "var/lib/xen";
         for name in names(tree, KEPT) {
             let mut parts = name.split('.');
-            let is_kept = parts.next() == Some("userdata-d") && name.ends_with(".xl");
+            let is_kept = parts.next() == Some("userdata-d") && name.strip_suffix(".xl").is_some();
             let Some(domid) = parts.next().filter(|_| is_kept).and_then(|number| number.parse().ok()) else { continue };
             let from = self.found.len();
             self.file(tree, &format!("{KEPT}/{name}"), &xl::read);

@@ -32,7 +32,7 @@ pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
     }]
 }
 
-/// What is wanted of a file: `key = value` lines (tools/libs/util/libxlu_cfg_l.l and _y.y). Of a key that is given twice the last
+/// What is wanted of a file: `key = value` lines (`tools/libs/util/libxlu_cfg_l.l`). Of a key that is given twice the last
 /// counts; everything else is passed over line by line.
 struct Settings<'a> {
     lines: Lines<'a>,

@@ -16,7 +16,6 @@ NEEDED = {
     "gunzip": "gzip",
 }
 STATIC_LIBC = ("libc6-dev", ["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib/libc.a"])
-TARGET = "x86_64-unknown-linux-gnu"
 LARGEST = 6_000_000  # bytes; what a dom0's small root file system should be asked to hold
 
 
@@ -44,13 +43,11 @@ def install_what_lacks():
 
 def static_binary(top):
     """Builds the binary that runs in dom0: one file without shared libraries."""
-    environment = {**os.environ, "RUSTFLAGS": "-C target-feature=+crt-static"}
-    command = ["cargo", "build", "--release", "--bin", "pciback-audit", "--target", TARGET]
     print("building the static binary", flush=True)
-    if subprocess.run(command, cwd=top, env=environment, stdout=sys.stdout, check=False).returncode:
-        raise HostError("cargo build failed")
-    target = Path(os.environ.get("CARGO_TARGET_DIR", Path(top) / "target"))
-    return Path(top) / target / TARGET / "release/pciback-audit"
+    target = Path(top) / os.environ.get("CARGO_TARGET_DIR", "target")
+    if subprocess.run(["contrib/packages/static", target / "packages"], cwd=top, stdout=sys.stdout, check=False).returncode:
+        raise HostError("contrib/packages/static failed")
+    return target / "packages/pciback-audit"
 
 
 def check_binary(path):

@@ -1,0 +1,85 @@
+//! Which rights each command keeps. Given up before its threads start, so that none of them has more.
+
+use pciback_audit::scan::Found;
+use pciback_audit::source::{self, Rights, Uevents};
+
+use super::plan::{self, Check, Forecast, Host, Log, Scan, Watch};
+use super::request::Request;
+use super::write::Page;
+
+/// What was opened with rights that are given up now.
+pub(super) type Heard = Option<Result<Uevents, String>>;
+
+/// Keeps what a check needs.
+pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
+    let mut rights = Rights::default();
+    evidence(check, &mut rights);
+    rights.writes(page.file.as_ref());
+    // A large buffer of uevents needs CAP_NET_ADMIN.
+    let uevents = check.wait.map(|_| Uevents::open());
+    for _ in check.logs.iter().filter(|log| **log == Log::Journal) {
+        source::start_journal(plan::needs_other_boots(check.options.boot));
+        rights.child();
+    }
+    rights.keep_only();
+    uevents
+}
+
+/// Keeps what a watch needs.
+pub(super) fn of_watch(watch: &Watch) -> Heard {
+    let mut rights = Rights::default();
+    evidence(&watch.check, &mut rights);
+    rights.writes([&watch.output, &watch.textfile, &watch.resume].into_iter().flatten());
+    rights.local_sockets();
+    let uevents = Uevents::open();
+    rights.keep_only();
+    Some(uevents)
+}
+
+/// Keeps what a forecast needs.
+pub(super) fn of_forecast(forecast: &Forecast, page: &Page) {
+    let mut rights = Rights::default();
+    match &forecast.host {
+        Host::Below(root) => rights.reads([root]),
+        Host::Here | Host::Nowhere => rights.reads(source::places()),
+    };
+    rights.writes(page.file.as_ref()).keep_only();
+}
+
+/// Keeps what a scan needs that has found its files.
+pub(super) fn of_scan(found: &Found, scan: &Scan, page: &Page) {
+    let mut rights = Rights::default();
+    policy(&scan.request, &mut rights);
+    rights.reads(&scan.work.paths).reads(found.links()).reads(&scan.baseline).writes(page.file.as_ref());
+    rights.keep_only();
+}
+
+/// Keeps what a command needs that has all it reads in itself.
+pub(super) fn of_page(page: &Page) {
+    Rights::default().writes(page.file.as_ref()).keep_only();
+}
+
+fn evidence(check: &Check, rights: &mut Rights) {
+    policy(&check.request, rights);
+    for log in &check.logs {
+        match log {
+            Log::Ring => rights.ring(),
+            Log::Journal => rights,
+            Log::File(path) if source::is_ring(path) => rights.ring(),
+            Log::File(path) | Log::Below(path) => rights.reads([path]),
+        };
+    }
+    match &check.host {
+        Host::Here => rights.reads(source::places()),
+        Host::Below(root) => rights.reads([root]),
+        Host::Nowhere => rights,
+    };
+    rights.reads(&check.lspci).reads(&check.xen_logs);
+}
+
+fn policy(request: &Request, rights: &mut Rights) {
+    match request {
+        Request::Policy(path) => rights.reads([path]),
+        Request::Typed(_) => rights,
+    };
+}
