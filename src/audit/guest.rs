@@ -11,7 +11,7 @@ mod story;
 use std::collections::BTreeSet;
 
 use super::facts::{file, finding, unread};
-use super::{Asked, Case, FailOn, Scene, evidence, scene, verdict};
+use super::{Asked, Case, FailOn, Scene, evidence, remedy, scene, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
 use crate::pci::Address;
 use crate::record::Author;
@@ -311,7 +311,13 @@ impl<'a> End<'a> {
 
     /// Whether a working end is proved by the log alone.
     fn by_log(&self, frontend: Frontend) -> bool {
-        frontend == Frontend::Working && !matches!(self.bus, Some(Known::Is(_)))
+        match frontend {
+            Frontend::Working => !matches!(self.bus, Some(Known::Is(_))),
+            Frontend::NotNeeded => self.scene.host.is_none(),
+            Frontend::Unknown | Frontend::NoDriver | Frontend::Failed | Frontend::Released | Frontend::Installed => {
+                false
+            }
+        }
     }
 }
 
@@ -349,7 +355,7 @@ fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Gu
     };
     let host = scene.host.as_ref().or(scene.partial.as_ref());
     Report {
-        plan: crate::report::Repair::default(),
+        plan: remedy::at_once(&findings),
         seen: crate::report::Seen::Now,
         verdict,
         exit_status,

@@ -16,7 +16,7 @@ use crate::host::{Device, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::request::{Source, Written};
 use lasting::Lasting;
-pub(super) use plan::plan;
+pub(super) use plan::{at_once, plan};
 use safe::{Hindrance, hindrance};
 
 /// How advice begins that has to be settled before anything else is done.

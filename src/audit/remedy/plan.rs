@@ -31,6 +31,12 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
     plan
 }
 
+/// What these findings ask for at once, of a machine that is no dom0.
+pub(in super::super) fn at_once(findings: &[Finding]) -> Repair {
+    let counted: Vec<&Finding> = findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
+    Repair { now: lines(&counted), ..Repair::default() }
+}
+
 /// The same again, which must end with 0.
 fn check(scene: &Scene<'_>) -> Vec<String> {
     let request = match &scene.case.asked {
