@@ -266,7 +266,9 @@ fn world_of_histories(seed: u64) {
         let files = rotated(&mut dice, "syslog", &all);
         let paths: Vec<PathBuf> =
             files.iter().map(|(name, lines)| write(&folder, &format!("logs/{name}"), lines)).collect();
-        places.values_mut().for_each(|place| place.clone_from(&paths));
+        for place in places.values_mut() {
+            place.clone_from(&paths);
+        }
     }
     let found = by_host(&scanned(folder.at("logs")));
     for (host, paths) in places {
@@ -368,7 +370,10 @@ fn a_note_of_loss_counts_in_a_scan_as_in_a_check() {
         format!("{} gaia kernel: {} {}\n", syslog_time(second), stamp(record.micros), record.text)
     };
     let (banner, rest) = told.split_at(2);
-    let noise: String = (0..2000).map(|n| format!("{} gaia cron[{n}]: a job of many\n", syslog_time(86_400))).collect();
+    let noise = (0..2000)
+        .map(|n| format!("{} gaia cron[{n}]: a job of many\n", syslog_time(86_400)))
+        .collect::<Vec<_>>()
+        .concat();
     let log = |note: &str| -> String {
         let note = format!("{} gaia {note}\n", syslog_time(86_400));
         let parts =
@@ -523,7 +528,9 @@ fn a_support_archive_says_the_same_packed_and_unpacked() {
         support_archive("sosreport-case4712", "rhea.example.com", &[[Seized; 3], [Seized, PassedOver, Failed]]),
     ];
     for (number, files) in archives.iter().enumerate() {
-        files.iter().for_each(|(path, contents)| folder.file(&format!("unpacked/{path}"), contents));
+        for (path, contents) in files {
+            folder.file(&format!("unpacked/{path}"), contents);
+        }
         folder.file(&format!("tar/{number}.tar"), &tar(files));
         folder.file(&format!("gzip/{number}.tgz"), &gzip(&tar(files)));
     }
