@@ -87,7 +87,7 @@ pub(super) enum Demo {
     Held,
     /// Another driver took a device that pciback had seized
     Lost,
-    /// pciback is bound to a device whose set-up failed: no guest can have it
+    /// pciback has a device whose set-up failed: no guest can have it
     Failed,
     /// The list has an error, so that nothing of it was taken
     Malformed,

@@ -34,7 +34,7 @@ codes! {
     ListCutShort = "list-cut-short": "An entry without its closing bracket silently ends the list (kernels up to 3.6).",
     ListTooLong = "list-too-long": "The list is longer than the kernel takes.",
     ListNotEffective = "list-not-effective": "A list stands where nothing reads it.",
-    NextBootDrift = "next-boot-drift": "The next boot gives pciback another list than this one.",
+    NextBootDrift = "next-boot-drift": "The next boot reads another list.",
     SourcesDisagree = "sources-disagree": "Two places that are both read hold different lists.",
     DuplicateEntry = "duplicate-entry": "An entry names a device that another one names already.",
     OverlappingEntry = "overlapping-entry": "A wildcard or a bridge of the list covers an entry already.",
