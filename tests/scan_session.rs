@@ -129,5 +129,5 @@ fn the_first_screen_says_what_is_wrong_and_where() {
         assert!(shown.contains(words), "{words}\n{shown}");
     }
     let (all, _) = terminal.shows("pciback-audit scan --all remote");
-    assert_eq!(all.lines().filter(|line| line.starts_with("dom0-")).count(), 560);
+    assert_eq!(all.lines().filter(|line| line.starts_with("dom0-")).count(), 558);
 }
