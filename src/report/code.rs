@@ -45,7 +45,7 @@ codes! {
     NothingRequested = "nothing-requested": "No place holds a list.",
     NotDom0 = "not-dom0": "This is not a dom0, or nothing shows that it is one.",
     DriverAbsent = "driver-absent": "pciback is not there.",
-    LoadedWithoutList = "loaded-without-list": "The module was loaded without its list.",
+    LoadedWithoutList = "loaded-without-list": "The module was loaded without a list.",
     ModuleParameterRejected = "module-parameter-rejected": "The kernel refused or ignored a parameter of the module.",
     HeldByDriver = "held-by-driver": "Another driver has the device.",
     Unbound = "unbound": "No driver has the device, pciback neither.",
