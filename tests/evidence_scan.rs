@@ -221,6 +221,14 @@ fn write(folder: &Folder, path: &str, lines: &[Line]) -> PathBuf {
     folder.at(path)
 }
 
+/// Most histories are short.
+fn most_boots(dice: &mut Dice) -> usize {
+    if dice.one_in(2000) {
+        return 300;
+    }
+    if dice.one_in(50) { 40 } else { 4 }
+}
+
 /// One to five hosts, each in a folder of its own or beside the others in one log, in rotated files and in copies that overlap these.
 /// Hosts that change from their short to their full name in the middle of a boot are left to the tests below: where banners are lost
 /// as well, the two sometimes differ about a boot that neither proves.
@@ -229,13 +237,7 @@ fn world_of_histories(seed: u64) {
     let folder = Folder::new();
     let hosts = 1 + dice.below(5);
     let together = dice.one_in(3);
-    let most = if dice.one_in(2000) {
-        300
-    } else if dice.one_in(50) {
-        40
-    } else {
-        4
-    };
+    let most = most_boots(&mut dice);
     let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let mut all: Vec<Line> = Vec::new();
     for number in 0..hosts {

@@ -35,7 +35,7 @@ pub use numbered::Numbered;
 
 use std::borrow::Cow;
 
-use chrono::{FixedOffset, NaiveDateTime};
+use chrono::{Datelike as _, FixedOffset, NaiveDateTime};
 
 use crate::pci::Address;
 
@@ -101,19 +101,34 @@ pub fn between(earlier: &Stamp, later: &Stamp) -> Option<i64> {
     between_walls(earlier.wall?, later.wall?)
 }
 
+/// A leap year, in microseconds.
+const YEAR: i64 = 366 * 86_400 * 1_000_000;
+
 fn between_walls(earlier: Wall, later: Wall) -> Option<i64> {
+    match (earlier.local.year() == Wall::NO_YEAR, later.local.year() == Wall::NO_YEAR) {
+        // A log without years runs from December into January.
+        (true, true) => apart(earlier, later).map(|micros| if micros < -YEAR / 2 { micros + YEAR } else { micros }),
+        (false, false) => apart(earlier, later),
+        (true, false) => nearest(&|step| apart(in_year(earlier, later.local.year() + step)?, later)),
+        (false, true) => nearest(&|step| apart(earlier, in_year(later, earlier.local.year() + step)?)),
+    }
+}
+
+/// Where only one of two times has its year, the other one is of that year or of the one before or behind it.
+fn nearest(apart: &dyn Fn(i32) -> Option<i64>) -> Option<i64> {
+    (-1..=1).filter_map(apart).min_by_key(|micros| micros.abs())
+}
+
+fn in_year(wall: Wall, year: i32) -> Option<Wall> {
+    Some(Wall { local: wall.local.with_year(year)?, ..wall })
+}
+
+fn apart(earlier: Wall, later: Wall) -> Option<i64> {
     let (from, to) = match (earlier.offset, later.offset) {
         (Some(from), Some(to)) => (earlier.local - from, later.local - to),
         _ => (earlier.local, later.local),
     };
-    let micros = (to - from).num_microseconds()?;
-    // A log without years runs from December into January.
-    let year = 366 * 86_400 * 1_000_000;
-    let yearless = |wall: &Wall| chrono::Datelike::year(&wall.local) == Wall::NO_YEAR;
-    if yearless(&earlier) && yearless(&later) && micros < -year / 2 {
-        return Some(micros + year);
-    }
-    Some(micros)
+    (to - from).num_microseconds()
 }
 
 /// The kernel's or journald's 128-bit boot id.

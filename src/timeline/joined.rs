@@ -7,7 +7,7 @@ use chrono::Datelike as _;
 use super::boot::Boot;
 use super::hosts::{MOST_NEAR, Parts, wall};
 use super::identity::{Print, Sameness};
-use crate::record::{BootId, Wall, between};
+use crate::record::{BootId, Stamp, Wall, between};
 
 /// How far the starts of two boots are apart that are compared, in microseconds.
 const NEAR: i64 = 60_000_000;
@@ -152,7 +152,9 @@ impl<'a> Known<'a> {
         let rings = self.last.iter().filter(|(log, _)| ring(**log)).map(|(_, at)| *at).max();
         let end = |at: usize| {
             let parts = self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
-            parts.iter().map(|(_, boot)| wall(&boot.span.1)).find(|stamp| stamp.wall.is_some())
+            let has_year = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.year() != Wall::NO_YEAR);
+            let ends = || parts.iter().map(|(_, boot)| wall(&boot.span.1)).filter(|stamp| stamp.wall.is_some());
+            ends().find(has_year).or_else(|| ends().next())
         };
         let mut known = true;
         let mut last: Option<usize> = rings;
