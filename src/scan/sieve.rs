@@ -206,14 +206,8 @@ fn is_early(block: &[u8], at: usize) -> bool {
 }
 
 /// What the kernel says in its first seconds where it does not run as dom0. There is no room for these among the keys.
-const EARLY_TEXTS: [&[u8]; 6] = [
-    b"paravirtualized kernel",
-    b"unprivileged domain",
-    b"PCI frontend",
-    b"pcifront",
-    b"Xen Platform PCI",
-    b"device/pci/",
-];
+const EARLY_TEXTS: [&[u8]; 6] =
+    [b" kernel on ", b"unprivileged domain", b"PCI frontend", b"pcifront", b"Xen Platform PCI", b"device/pci/"];
 
 /// Whether a line of the kernel's first seconds says something that the search does not look for.
 pub(super) fn matters_early(line: &[u8]) -> bool {
