@@ -157,7 +157,7 @@ fn whole(literal: &Literal) -> String {
 fn a_text_is_found_wherever_it_stands_between_two_vectors() {
     let ways = ways();
     let address = "a 0000:00:1d.0: ".to_owned();
-    let texts: Vec<String> = LITERALS.iter().map(|literal| whole(literal)).collect();
+    let texts: Vec<String> = LITERALS.iter().map(whole).collect();
     for text in texts.iter().chain([&address]) {
         for before in 0..300 {
             for behind in [0, 1, 7, 31, 130] {
