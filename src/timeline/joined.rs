@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::Datelike as _;
+use chrono::{DateTime, Datelike as _};
 
 use super::boot::Boot;
 use super::hosts::{MOST_NEAR, Parts, wall};
@@ -28,11 +28,13 @@ pub(super) struct Known<'a> {
     told: BTreeMap<usize, Vec<usize>>,
 }
 
-/// When a boot began, in microseconds since 1970, where the year is known.
+/// When a boot began, in microseconds since 1970, where the year is known: its start, in the year that is nearest to its first
+/// record.
 fn dated_start(boot: &Boot) -> Option<i64> {
-    let first = boot.span.0;
-    let wall = first.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?;
-    Some(wall.utc().and_utc().timestamp_micros().saturating_sub_unsigned(first.uptime.unwrap_or(0)))
+    let start = DateTime::from_timestamp_micros(boot.identity.start()?)?.naive_utc();
+    let first = boot.span.0.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?.local;
+    let years = (first.year() - 1..=first.year()).filter_map(|year| start.with_year(year));
+    years.min_by_key(|start| (*start - first).abs()).map(|start| start.and_utc().timestamp_micros())
 }
 
 impl<'a> Known<'a> {
