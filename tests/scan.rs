@@ -531,7 +531,10 @@ fn messages() -> Vec<String> {
         let mut any = false;
         let record = pciback_audit::record::Record::bare(pciback_audit::record::Place::default(), text.as_bytes());
         pciback_audit::event::Recogniser::get().hear(&record, &mut |said| {
-            any |= matches!(said.event, Event::Booted { .. } | Event::BootEnds | Event::NotDom0 { .. });
+            any |= matches!(
+                said.event,
+                Event::Booted { .. } | Event::BootEnds | Event::NotDom0 { .. } | Event::Frontend { .. }
+            );
         });
         any
     };
