@@ -11,11 +11,11 @@ mod story;
 use std::collections::BTreeSet;
 
 use super::facts::{file, finding, unread};
-use super::{Asked, Case, FailOn, Scene, evidence, remedy, scene, verdict};
+use super::{Asked, Case, Scene, evidence, remedy, scene, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
 use crate::pci::Address;
 use crate::record::Author;
-use crate::report::{Code, Finding, Frontend, Guest, Report, Request, Severity, Verdict};
+use crate::report::{Code, Finding, Frontend, Guest, Report, Severity, Verdict};
 use crate::timeline::Wanted;
 use crate::tree::Known;
 use kernel::{Bus, Support};
@@ -348,28 +348,6 @@ fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Gu
     let nothing = findings.iter().any(|found| found.code == Code::NothingRequested);
     let verdict = worst(&findings);
     let silent = options.if_requested && nothing;
-    let exit_status = match (verdict, options.fail_on) {
-        _ if silent => 0,
-        (Verdict::Warning, FailOn::Critical) => 0,
-        (verdict, _) => verdict.exit_status(),
-    };
-    let host = scene.host.as_ref().or(scene.partial.as_ref());
-    Report {
-        plan: remedy::at_once(&findings),
-        seen: crate::report::Seen::Now,
-        verdict,
-        exit_status,
-        silent,
-        host: host.and_then(|host| host.hostname.is().cloned()).or_else(|| scene.story.hostname.clone()),
-        kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
-        boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
-        time: scene.case.now,
-        request: Request::default(),
-        logs,
-        devices: Vec::new(),
-        findings,
-        hierarchy: Vec::new(),
-        guest: Some(guest),
-        waiting: crate::report::Waiting::default(),
-    }
+    let plan = remedy::at_once(&findings);
+    Report { plan, guest: Some(guest), ..verdict::conclusion(scene, logs, findings, verdict, silent) }
 }

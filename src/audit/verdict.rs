@@ -11,7 +11,8 @@ use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::{Author, between};
 use crate::report::{
-    Basis, Code, Device, Finding, LastGuest, Log, Node, Report, Request, Seen, Severity, Stated, Status, Verdict,
+    Basis, Code, Device, Finding, LastGuest, Log, Node, Repair, Report, Request, Seen, Severity, Stated, Status,
+    Verdict, Waiting,
 };
 use crate::timeline::LogKind;
 
@@ -55,11 +56,6 @@ pub(super) fn report(
     put_in_order(&mut findings);
     let verdict = worst(&devices, &findings);
     let silent = options.if_requested && nothing_is_requested(scene, &findings);
-    let exit_status = match (verdict, options.fail_on) {
-        _ if silent => 0,
-        (Verdict::Warning, FailOn::Critical) => 0,
-        (verdict, _) => verdict.exit_status(),
-    };
     let plan = super::remedy::plan(scene, &devices, &findings);
     let waiting = super::outlook::waiting(scene, &devices, &findings);
     let names = names(scene);
@@ -74,6 +70,22 @@ pub(super) fn report(
     };
     let devices = devices.into_iter().map(of).collect();
     let hierarchy = hierarchy(scene, &names);
+    Report { devices, plan, hierarchy, waiting, ..conclusion(scene, logs, findings, verdict, silent) }
+}
+
+/// What every report says of the machine, its logs and the verdict. It has no devices, and no plan.
+pub(super) fn conclusion(
+    scene: &Scene<'_>,
+    logs: Vec<Log>,
+    findings: Vec<Finding>,
+    verdict: Verdict,
+    silent: bool,
+) -> Report {
+    let exit_status = match (verdict, scene.case.options.fail_on) {
+        _ if silent => 0,
+        (Verdict::Warning, FailOn::Critical) => 0,
+        (verdict, _) => verdict.exit_status(),
+    };
     let host = scene.host.as_ref().or(scene.partial.as_ref());
     Report {
         verdict,
@@ -86,12 +98,12 @@ pub(super) fn report(
         seen: seen(scene),
         request: Request::default(),
         logs,
-        devices,
+        devices: Vec::new(),
         findings,
-        plan,
-        hierarchy,
+        plan: Repair::default(),
+        hierarchy: Vec::new(),
         guest: None,
-        waiting,
+        waiting: Waiting::default(),
     }
 }
 
