@@ -23,6 +23,13 @@ reads() {
     pciback-audit "$@" >"/out/$name.txt" 2>&1 || true
 }
 
+# `foretells NAME STATUS`: what the plan says of the next boot as things are.
+foretells() {
+    rc=0
+    pciback-audit plan --for boot >"/out/$1.txt" 2>&1 || rc=$?
+    [ "$rc" = "$2" ]
+}
+
 # `fails UNIT STATUS`: a oneshot service ends with this status, and systemd says that it failed. (Of one that went well it forgets
 # the status at once.)
 fails() {

@@ -32,8 +32,13 @@ UNITS = ["pciback-audit.service", "pciback-audit.timer", "pciback-audit-metrics.
 TAIL = 40
 
 # What the boot does not need, and what takes long under emulation.
-MASKED = ["serial-getty@hvc0.service", "e2scrub_reap.service", "systemd-random-seed.service", "systemd-pstore.service", "apt-daily.timer",
-          "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "xendomains.service"]
+MASKED = """
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
+    e2scrub_reap.service getty-static.service getty@tty1.service serial-getty@hvc0.service
+    modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service modprobe@fuse.service modprobe@loop.service
+    systemd-binfmt.service systemd-pstore.service systemd-random-seed.service systemd-update-utmp.service
+    systemd-update-utmp-runlevel.service systemd-user-sessions.service xendomains.service
+""".split()
 # No time decides here.
 PATIENT = "[Manager]\nDefaultTimeoutStartSec=3600\nDefaultDeviceTimeoutSec=3600\n"
 
@@ -127,8 +132,11 @@ class Installed:
         wrong, found = self.boot(maker, "now", root)
         if "held.json" in found:
             fresh = debian.copy(root, folder / "fresh", folder / "for-good.log")
-            self.paste(json.loads(found["held.json"])["plan"]["for_good"], fresh, folder)
-            wrong += self.boot(maker, "reboot", fresh)[0]
+            plan = json.loads(found["held.json"])["plan"]
+            self.paste(plan["for_good"], fresh, folder)
+            shutil.copy(self.boot_file(root, "initrd.img"), fresh.path / "root/initrd-before")
+            more, found = self.boot(maker, "reboot", fresh)
+            wrong += more + list(promised(plan, found))
             shutil.rmtree(fresh.path)
         if not self.options.reuse:
             shutil.rmtree(root.path)
@@ -166,7 +174,8 @@ class Installed:
         job = {name: (self.here / path).read_bytes() for name, path in names.items()}
         job["run"] = b". ./dom0.sh; . ./system.sh; . ./steps\n"
         job["steps"] = plot.steps.encode()
-        boot = self.root_boot(folder, root, disk, job, plot.settings["cmdline"])
+        vmlinuz, initrd = self.boot_file(root, "vmlinuz"), self.boot_file(root, "initrd.img")
+        boot = DiskBoot(folder, self.kernel.xen, vmlinuz, initrd, disk, job, plot.settings["cmdline"])
         seconds = int(plot.settings["seconds"]) * self.options.slow
         ended = boot.run(seconds)
         found = capture.unpack(boot.disk, folder)
@@ -177,9 +186,8 @@ class Installed:
             return [f"the boot {which} {'ended without results' if ended else 'hung'}; the end of its serial log:", *tail], found
         return list(self.check(plot, found)), found
 
-    def root_boot(self, folder, root, disk, job, cmdline):
-        vmlinuz, initrd = (root.path / f"boot/{name}-{self.kernel.release}" for name in ("vmlinuz", "initrd.img"))
-        return DiskBoot(folder, self.kernel.xen, vmlinuz, initrd, disk, job, cmdline)
+    def boot_file(self, root, name):
+        return root.path / f"boot/{name}-{self.kernel.release}"
 
     def check(self, plot, found):
         text = {name: data.decode("utf-8", "replace") for name, data in found.items()}
@@ -192,3 +200,13 @@ class Installed:
                 continue
             left = {kind.removeprefix(name + "."): it for kind, it in text.items() if kind.startswith(name + ".")}
             yield from (f"{plot.name}: {line}" for line in judge.judge(name, lines, left))
+
+
+def promised(plan, found):
+    """What the report promised of the next boot, and did not come."""
+    promise = plan.get("promise")
+    if promise and "booted.json" in found:
+        summary = json.loads(found["booted.json"])["summary"]
+        came = {"wanted": summary["requested"], "seized": summary["seized"]}
+        if came != {key: promise[key] for key in came}:
+            yield f"the next boot came to {came}, promised was {promise}"
