@@ -131,8 +131,12 @@ fn without_list(scene: &Scene<'_>) -> Option<Finding> {
     );
     let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
     found.evidence.push(written(now));
-    found.evidence.push(super::facts::file(by.path.trim_start_matches('/').to_owned(), None));
-    found.remedy = vec!["# write the list down where it outlives a reboot; pciback-audit plan shows the next one".to_owned()];
+    let file = by.path.trim_start_matches('/');
+    let text = tree.read(file).is().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+    let line = by.line.and_then(|number| text.lines().nth(number.checked_sub(1)?));
+    found.evidence.push(super::facts::file(file, line));
+    found.remedy =
+        vec!["# write the list down where it outlives a reboot; pciback-audit plan shows the next one".to_owned()];
     Some(found)
 }
 
