@@ -6,9 +6,10 @@ use memchr::memchr;
 
 use super::container::{Container, Form};
 use super::journal_short::{self, Separator};
+use super::lead::Lead;
 use super::peel::{blanks, chomp, split};
 use super::stream::Stream;
-use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, merged, terminal};
+use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, losses, merged, terminal};
 
 impl Stream {
     /// Takes a line with its end.
@@ -22,14 +23,12 @@ impl Stream {
         // Right behind binary bytes only clean text counts as text.
         let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
-        let mut record = Record::bare(place, &plain);
-        let call = self.container == Container::Call;
-        let form = line::recognised(&mut record, &plain, &mut self.before, call).unwrap_or(Form::Bare);
+        let (mut record, form, plain) = self.recognised(&plain, place);
         if form == Form::Bare {
-            if let Some(separator) = journal_short::separator(&plain) {
+            if let Some(separator) = journal_short::separator(plain) {
                 return self.separator(separator, place, sink);
             }
-            if doubtful && merged::dropped(&plain).is_none() {
+            if doubtful && merged::dropped(plain).is_none() {
                 return self.unparsed(unparsed(Flaw::Binary), sink);
             }
         }
@@ -37,7 +36,7 @@ impl Stream {
         if !is_header && self.is_note_of_loss(&record, form, sink) {
             return;
         }
-        self.attribute(&mut record, form, &plain);
+        self.attribute(&mut record, form, plain);
         let stated = self.container.is_trusted();
         if !stated && record.author != Author::User && record.stamp.uptime.is_none() && dmesg::is_torn(&record.message)
         {
@@ -50,6 +49,38 @@ impl Stream {
         }
     }
 
+    /// Reads a line by its form, and returns it without what another program put before it.
+    fn recognised<'a>(&mut self, line: &'a [u8], place: Place) -> (Record<'a>, Form, &'a [u8]) {
+        let mut record = Record::bare(place, line);
+        let call = self.container == Container::Call;
+        if self.lead.is_none()
+            && let Some(form) = line::recognised(&mut record, line, &mut self.before, call)
+        {
+            return (record, form, line);
+        }
+        let mut read = |text: &'a [u8]| {
+            let mut record = Record::bare(place, text);
+            let form = line::recognised(&mut record, text, &mut self.before, call).unwrap_or(Form::Bare);
+            (record, form, text)
+        };
+        if let Some(lead) = self.lead {
+            // What looks like a lead may be the message of a line without one.
+            let found = lead.behind(line).map(&mut read);
+            let found = found.filter(|(_, form, _)| *form != Form::Bare || lead == Lead::Quotation);
+            return found.unwrap_or_else(|| read(line));
+        }
+        if !self.known && matches!(self.container, Container::Undecided | Container::Text) {
+            let mut found = Lead::possible(line).map(|(lead, text)| (lead, read(text)));
+            if let Some((lead, read)) = found.find(|(_, (_, form, _))| *form != Form::Bare) {
+                self.lead = Some(lead);
+                // Whoever put something before the lines has made a text of them.
+                self.container = Container::Text;
+                return read;
+            }
+        }
+        (Record::bare(place, line), Form::Bare, line)
+    }
+
     /// A line between records.
     fn separator(&mut self, separator: Separator, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         self.section();
@@ -60,13 +91,17 @@ impl Stream {
         }
     }
 
-    /// Whether a line is nothing but the kernel's note of records that a console was too slow for, which stands in any line of
-    /// a log whose framing proves nothing.
+    /// Whether a line is nothing but the kernel's note of records that a console was too slow for, or a person's mark of records that
+    /// a copy leaves out. Both stand in any line of a log whose framing proves nothing.
     fn is_note_of_loss(&mut self, record: &Record<'_>, form: Form, sink: &mut dyn FnMut(Input<'_>)) -> bool {
         let stated = self.container.is_trusted() && (self.container != Container::Undecided || form == Form::Names);
         match merged::dropped(&record.message) {
             Some((count, [])) if !stated => {
                 self.gap(record.place, Some(count), sink);
+                true
+            }
+            None if form == Form::Bare && !stated && losses::elided(&record.message) => {
+                self.gap(record.place, None, sink);
                 true
             }
             _ => false,
