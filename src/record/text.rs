@@ -23,7 +23,16 @@ impl Stream {
         // Right behind binary bytes only clean text counts as text.
         let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
-        let (mut record, form, plain) = self.recognised(&plain, place);
+        let mut record = Record::bare(place, &plain);
+        let call = self.container == Container::Call;
+        let form = match self.lead {
+            None => line::recognised(&mut record, &plain, &mut self.before, call),
+            Some(_) => None,
+        };
+        let (form, plain) = match form {
+            Some(form) => (form, &*plain),
+            None => self.behind_lead(&mut record, &plain),
+        };
         if form == Form::Bare {
             if let Some(separator) = journal_short::separator(plain) {
                 return self.separator(separator, place, sink);
@@ -49,36 +58,37 @@ impl Stream {
         }
     }
 
-    /// Reads a line by its form, and returns it without what another program put before it.
-    fn recognised<'a>(&mut self, line: &'a [u8], place: Place) -> (Record<'a>, Form, &'a [u8]) {
-        let mut record = Record::bare(place, line);
-        let call = self.container == Container::Call;
-        if self.lead.is_none()
-            && let Some(form) = line::recognised(&mut record, line, &mut self.before, call)
-        {
-            return (record, form, line);
-        }
+    /// Reads a line that has no form by itself, or stands in a log where something is before every line; returns its form and what of
+    /// it is the log's own.
+    fn behind_lead<'a>(&mut self, record: &mut Record<'a>, line: &'a [u8]) -> (Form, &'a [u8]) {
+        let place = record.place;
         let mut read = |text: &'a [u8]| {
-            let mut record = Record::bare(place, text);
-            let form = line::recognised(&mut record, text, &mut self.before, call).unwrap_or(Form::Bare);
-            (record, form, text)
+            *record = Record::bare(place, text);
+            line::recognised(record, text, &mut self.before, false)
         };
         if let Some(lead) = self.lead {
-            // What looks like a lead may be the message of a line without one.
-            let found = lead.behind(line).map(&mut read);
-            let found = found.filter(|(_, form, _)| *form != Form::Bare || lead == Lead::Quotation);
-            return found.unwrap_or_else(|| read(line));
+            let behind = lead.behind(line);
+            if let Some(text) = behind {
+                let form = read(text);
+                // Without a form it may be the message of a line that has no lead.
+                if form.is_some() || lead == Lead::Quotation {
+                    return (form.unwrap_or(Form::Bare), text);
+                }
+            }
+            return (read(line).unwrap_or(Form::Bare), line);
         }
         if !self.known && matches!(self.container, Container::Undecided | Container::Text) {
-            let mut found = Lead::possible(line).map(|(lead, text)| (lead, read(text)));
-            if let Some((lead, read)) = found.find(|(_, (_, form, _))| *form != Form::Bare) {
-                self.lead = Some(lead);
-                // Whoever put something before the lines has made a text of them.
-                self.container = Container::Text;
-                return read;
+            for (lead, text) in Lead::possible(line) {
+                if let Some(form) = read(text) {
+                    self.lead = Some(lead);
+                    // Whoever put something before the lines has made a text of them.
+                    self.container = Container::Text;
+                    return (form, text);
+                }
             }
+            read(line);
         }
-        (Record::bare(place, line), Form::Bare, line)
+        (Form::Bare, line)
     }
 
     /// A line between records.
