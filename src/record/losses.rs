@@ -50,7 +50,7 @@ pub(super) fn elided(line: &[u8]) -> bool {
     const WORDS: [&[u8]; 6] = [b"snip", b"snipped", b"cut", b"omitted", b"truncated", "\u{2026}".as_bytes()];
     let is_frame = |byte: &u8| byte.is_ascii_whitespace() || b"[](){}<>*-=_~.".contains(byte);
     let Some(first) = line.iter().position(|byte| !is_frame(byte)) else {
-        let dots = line.iter().filter(|byte| **byte == b'.').count();
+        let dots = memchr::memchr_iter(b'.', line).count();
         return (2..=6).contains(&dots);
     };
     let last = line.iter().rposition(|byte| !is_frame(byte)).unwrap_or(first);
