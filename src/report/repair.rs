@@ -1,5 +1,7 @@
 //! How to mend what a report found: made once, for all of it.
 
+use crate::pci::Address;
+
 /// What to do, in four parts. A line is a command for a shell, or advice that starts with `#`: each part can be pasted as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
@@ -9,8 +11,28 @@ pub struct Repair {
     pub now: Vec<String>,
     /// What mends it from the next boot on.
     pub for_good: Vec<Measure>,
+    /// What the next boot comes to with all that is for good; `None` where nothing can be promised of it.
+    pub promise: Option<Promise>,
     /// How to see that it worked.
     pub check: Vec<String>,
+}
+
+/// The next boot with the files of a plan in place, as `plan` would judge it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Requested devices, without bridges.
+    pub wanted: usize,
+    /// Those of them that pciback would have.
+    pub seized: usize,
+    /// The others, each with the reason.
+    pub others: Vec<(Address, String)>,
+}
+
+impl Promise {
+    /// "5 of 6".
+    pub fn count(&self) -> String {
+        format!("{} of {}", self.seized, self.wanted)
+    }
 }
 
 /// One measure of what outlives a reboot.

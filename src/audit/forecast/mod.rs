@@ -10,6 +10,7 @@ use crate::request::hide::{self, Grammar};
 use crate::tree::{Known, Tree};
 use sysfs::Sysfs;
 
+pub(super) use boot::{maker, next_list};
 pub use boot::next_boot;
 
 /// The files as they would be, and what that rests on.

@@ -1,7 +1,10 @@
 //! How a family of distributions makes pciback part of its boot image, and first in it: a row for each.
 
-use crate::host::Distribution;
-use crate::tree::{Known, Tree};
+use super::super::forecast;
+use super::draft::Draft;
+use crate::host::{Distribution, Host};
+use crate::request::loading::{self, Maker};
+use crate::tree::Tree;
 
 /// The file for options of pciback that is ours alone.
 pub(super) const OPTIONS: &str = "/etc/modprobe.d/xen-pciback.conf";
@@ -14,37 +17,54 @@ pub(super) struct Family {
     pub(super) shared: bool,
     /// Whether a soft dependency makes one module wait for another, in the image too (modprobe.d(5), kmod).
     pub(super) softdep: bool,
-    /// Files that put pciback and its list into the image: path and content.
-    pub(super) files: &'static [(&'static str, &'static str)],
-    /// Commands for the same, also where no soft dependency names pciback.
-    pub(super) commands: &'static [&'static str],
-    /// Whether these are needed beside a soft dependency.
-    pub(super) always: bool,
+    /// What puts pciback and its list into the image, and makes it the first of the modules.
+    pub(super) steps: &'static [Step],
+    /// Whether the kernel's line says what the image loads first (`modules=`).
+    pub(super) by_line: bool,
     /// What makes the image anew.
     pub(super) rebuild: &'static str,
     /// What shows, before the reboot, that pciback and its list are in it.
     pub(super) look: &'static str,
-    /// What is not sure all the same.
-    pub(super) doubt: Option<&'static str>,
+    /// What is different in some versions.
+    pub(super) note: Option<&'static str>,
+}
+
+/// One measure.
+pub(super) enum Step {
+    /// A directory that need not be there.
+    Directory(&'static str),
+    /// A file that is ours alone: path and content. A line that names the file of options is left out where there is none.
+    File(&'static str, &'static str),
+    /// The same, to be executed.
+    Script(&'static str, &'static str),
+    /// A line of a file.
+    Line(&'static str, &'static str),
+    /// The first word of an assignment: the file, the beginning of the line with its quote, and the word.
+    First(&'static str, &'static str, &'static str),
 }
 
 const PLAIN: Family = Family {
     options: OPTIONS,
     shared: false,
     softdep: true,
-    files: &[],
-    commands: &[],
-    always: true,
+    steps: &[],
+    by_line: false,
     rebuild: "",
     look: "",
-    doubt: None,
+    note: None,
 };
 
 /// initramfs-tools follows soft dependencies, and puts /etc/modprobe.d into the image (hook-functions, `manual_add_modules`;
-/// seen on Debian 12). Its list of modules is loaded in its order, though behind the start of udev.
+/// seen on Debian 12). Its list of modules is loaded behind the start of udev, so that a script of init-top that comes before
+/// udev's by its name loads pciback first (init, `run_scripts /scripts/init-top`; hook-functions, `get_prereq_pairs`; 0.142).
 const INITRAMFS_TOOLS: Family = Family {
-    commands: &["grep -qx {module} /etc/initramfs-tools/modules || echo {module} >> /etc/initramfs-tools/modules"],
-    always: false,
+    steps: &[
+        Step::Script(
+            "/etc/initramfs-tools/scripts/init-top/pciback",
+            "#!/bin/sh\n[ \"$1\" = prereqs ] || modprobe {module}\n",
+        ),
+        Step::Line("/etc/initramfs-tools/modules", "{module}"),
+    ],
     rebuild: "update-initramfs -u -k all",
     look: "lsinitramfs /boot/initrd.img-$(uname -r) | grep {both}",
     ..PLAIN
@@ -54,7 +74,7 @@ const INITRAMFS_TOOLS: Family = Family {
 /// dependency alone did not bring about (seen: dracut 059, `uhci_hcd`). A generic image leaves /etc/modprobe.d out
 /// (dracut 059, `90kernel-modules`).
 const DRACUT: Family = Family {
-    files: &[(
+    steps: &[Step::File(
         "/etc/dracut.conf.d/xen-pciback.conf",
         "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n",
     )],
@@ -65,28 +85,44 @@ const DRACUT: Family = Family {
 
 /// mkinitcpio.conf(5): files of mkinitcpio.conf.d are read since version 38; the hook `modconf` takes /etc/modprobe.d.
 const MKINITCPIO: Family = Family {
-    commands: &["mkdir -p /etc/mkinitcpio.conf.d"],
-    files: &[("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n")],
+    steps: &[
+        Step::Directory("/etc/mkinitcpio.conf.d"),
+        Step::File("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n"),
+    ],
     rebuild: "mkinitcpio -P",
     look: "for image in /boot/initramfs-*.img; do lsinitcpio \"$image\" | grep {both}; done",
-    doubt: Some("# before mkinitcpio 38, put {module} first in MODULES of /etc/mkinitcpio.conf instead of that file"),
+    note: Some("# before mkinitcpio 38, put {module} first in MODULES of /etc/mkinitcpio.conf instead of that file"),
     ..PLAIN
 };
 
-/// mkinitfs(1): a feature is a list of modules. Its image loads modules by busybox, which knows no soft dependencies: the
-/// order comes from `modules=` on the kernel's line (initramfs-init).
+/// The same with the hook `systemd`, whose udev does not wait for `MODULES` (mkinitcpio 39, `install/systemd`).
+const MKINITCPIO_SYSTEMD: Family = Family {
+    steps: &[
+        Step::Directory("/etc/mkinitcpio.conf.d /etc/systemd/system/systemd-udev-trigger.service.d"),
+        Step::File(
+            "/etc/systemd/system/systemd-udev-trigger.service.d/xen-pciback.conf",
+            "[Unit]\nAfter=systemd-modules-load.service\n",
+        ),
+        Step::File(
+            "/etc/mkinitcpio.conf.d/xen-pciback.conf",
+            "MODULES=({module} \"${MODULES[@]}\")\nFILES+=(/etc/systemd/system/systemd-udev-trigger.service.d/xen-pciback.conf)\n",
+        ),
+    ],
+    ..MKINITCPIO
+};
+
+/// mkinitfs(1): a feature is a list of modules. Its image loads those of `modules=` on the kernel's line first, in their order
+/// (initramfs-init), and holds /etc/modprobe.d (features.d/base.files). busybox' modprobe knows no soft dependencies.
 const MKINITFS: Family = Family {
     softdep: false,
-    commands: &[
-        "mkdir -p /etc/mkinitfs/features.d",
-        "grep -q '[\" ]xen-pciback[\" ]' /etc/mkinitfs/mkinitfs.conf || sed -i 's/^features=\"/&xen-pciback /' /etc/mkinitfs/mkinitfs.conf",
+    steps: &[
+        Step::Directory("/etc/mkinitfs/features.d"),
+        Step::First("/etc/mkinitfs/mkinitfs.conf", "features=\"", "xen-pciback"),
+        Step::File("/etc/mkinitfs/features.d/xen-pciback.modules", "kernel/drivers/xen/xen-pciback\n"),
     ],
-    files: &[("/etc/mkinitfs/features.d/xen-pciback.modules", "kernel/drivers/xen/xen-pciback\n")],
+    by_line: true,
     rebuild: "mkinitfs",
     look: "zcat /boot/initramfs-lts | cpio -t 2>/dev/null | grep {both}",
-    doubt: Some(
-        "# not sure: the order in this image cannot be forced by a file. Name {module} first in modules= on the line of dom0's kernel",
-    ),
     ..PLAIN
 };
 
@@ -105,30 +141,71 @@ const MKINITRD_SUSE: Family = Family {
     options: "/etc/modprobe.conf.local",
     shared: true,
     softdep: false,
-    commands: &[
-        "grep -q '^INITRD_MODULES=.*pciback' /etc/sysconfig/kernel || sed -i 's/^INITRD_MODULES=\"/&pciback /' /etc/sysconfig/kernel",
-    ],
+    steps: &[Step::First("/etc/sysconfig/kernel", "INITRD_MODULES=\"", "pciback")],
     rebuild: "mkinitrd",
     look: "zcat /boot/initrd-$(uname -r) | cpio -t 2>/dev/null | grep pciback",
     ..PLAIN
 };
 
 /// The row of a family whose commands are known and write files.
-pub(super) fn row(distribution: Distribution, tree: &Tree) -> Option<&'static Family> {
-    Some(match distribution {
-        Distribution::Debian | Distribution::Other if uses_dracut(tree) => &DRACUT,
-        Distribution::Debian => &INITRAMFS_TOOLS,
-        Distribution::Dracut => &DRACUT,
-        Distribution::Arch => &MKINITCPIO,
-        Distribution::Alpine => &MKINITFS,
-        Distribution::RedHat5 => &MKINITRD_RED_HAT,
-        Distribution::Suse11 => &MKINITRD_SUSE,
-        Distribution::Qubes | Distribution::NixOs | Distribution::XenServer | Distribution::Other => return None,
-    })
+pub(super) fn row(host: &Host, tree: &Tree) -> Option<&'static Family> {
+    let made = match loading::maker(tree, forecast::maker(host)) {
+        Maker::InitramfsTools => Some(&INITRAMFS_TOOLS),
+        Maker::Dracut => Some(&DRACUT),
+        Maker::Mkinitcpio | Maker::Mkinitfs | Maker::Mkinitrd | Maker::Unknown => None,
+    };
+    match host.distribution {
+        Distribution::Debian | Distribution::Other => made,
+        Distribution::Dracut => Some(&DRACUT),
+        Distribution::Arch if loading::waits_for_nothing(tree) => Some(&MKINITCPIO_SYSTEMD),
+        Distribution::Arch => Some(&MKINITCPIO),
+        Distribution::Alpine => Some(&MKINITFS),
+        Distribution::RedHat5 => Some(&MKINITRD_RED_HAT),
+        Distribution::Suse11 => Some(&MKINITRD_SUSE),
+        Distribution::Qubes | Distribution::NixOs | Distribution::XenServer => None,
+    }
 }
 
-/// Whether dracut's configuration is there, and that of initramfs-tools is not.
-fn uses_dracut(tree: &Tree) -> bool {
-    let there = |path: &str| !matches!(tree.read(path), Known::Absent) || !matches!(tree.list(path), Known::Absent);
-    (there("etc/dracut.conf") || there("etc/dracut.conf.d")) && !there("etc/initramfs-tools")
+/// Takes the measures of a row.
+pub(super) fn take(family: &Family, draft: &mut Draft, fill: &dyn Fn(&str) -> String, options: &str) {
+    for step in family.steps {
+        match step {
+            Step::Directory(path) => draft.line(&format!("mkdir -p {path}")),
+            Step::File(path, content) => {
+                let has_options = draft.text(options).is_some();
+                let lines = content.lines().filter(|line| has_options || !line.contains("{options}"));
+                draft.file(path, &lines.map(|line| fill(line) + "\n").collect::<String>());
+            }
+            Step::Script(path, content) => {
+                draft.file(path, &fill(content));
+                draft.line(&format!("chmod +x {path}"));
+            }
+            Step::Line(path, text) => {
+                let text = fill(text);
+                let old = draft.text(path).unwrap_or_default().to_owned();
+                if !old.lines().any(|line| line == text) {
+                    draft.line(&format!("grep -qx {text} {path} || echo {text} >> {path}"));
+                    draft.write(path, &format!("{old}{text}\n"));
+                }
+            }
+            Step::First(path, begins, word) => first(draft, path, begins, word),
+        }
+    }
+}
+
+/// Makes a word the first one of an assignment.
+fn first(draft: &mut Draft, path: &str, begins: &str, word: &str) {
+    let old = draft.text(path).unwrap_or_default().to_owned();
+    let has_word = |line: &str| line.split(['"', ' ']).any(|one| one == word);
+    if old.lines().any(|line| line.starts_with(begins) && has_word(line)) {
+        return;
+    }
+    let name = begins.trim_end_matches(['=', '"']);
+    draft.line(&format!("grep -q '^{name}=.*[\" ]{word}[\" ]' {path} || sed -i 's/^{begins}/&{word} /' {path}"));
+    let changed = |line: &str| line.replacen(begins, &format!("{begins}{word} "), usize::from(line.starts_with(begins)));
+    let mut lines: Vec<String> = old.lines().map(changed).collect();
+    if !lines.iter().any(|line| line.starts_with(begins)) {
+        lines.push(format!("{begins}{word}\""));
+    }
+    draft.write(path, &(lines.join("\n") + "\n"));
 }

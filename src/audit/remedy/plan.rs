@@ -6,10 +6,11 @@ use super::super::statuses::Judged;
 use super::super::{Asked, Scene};
 use super::for_good::{self, Aim};
 use super::safe::{Hindrance, hindrance};
-use super::{FIRST, lasting, to_one_line};
+use super::{FIRST, lasting, proof, to_one_line};
 use crate::host::Device;
 use crate::pci::Address;
 use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
+use crate::tree::Tree;
 
 /// The plan for these findings.
 pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Repair {
@@ -19,7 +20,9 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
         counted.retain(|finding| is_vain(finding));
     }
     let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
-    let mut plan = Repair { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
+    let (for_good, after) = lasting_steps(scene, devices, &counted);
+    let promise = after.and_then(|after| proof::promise(scene, devices, &after));
+    let mut plan = Repair { first, now, for_good, promise, check: Vec::new() };
     for step in &mut plan.for_good {
         if let Measure::Line(line) = step {
             to_one_line(line);
@@ -119,11 +122,11 @@ fn advice(line: &str, names: &[String]) -> String {
 }
 
 /// What outlives a reboot, for findings that say what the next boot would do again. None where another card is at an address
-/// than is expected, and none without the host's own files.
-fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> Vec<Measure> {
-    let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return Vec::new() };
+/// than is expected, and none without the host's own files. With them, the files of the machine once they are taken.
+fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> (Vec<Measure>, Option<Tree>) {
+    let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return (Vec::new(), None) };
     if findings.iter().any(|finding| matches!(finding.code, Code::IdentityChanged | Code::NotDom0)) {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     let load = findings
         .iter()
@@ -143,9 +146,9 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
     let takeable: Vec<(Address, &Device)> = all.iter().copied().filter(free).collect();
     let some = if all.is_empty() { load || list } else { !takeable.is_empty() };
     if !some {
-        return Vec::new();
+        return (Vec::new(), None);
     }
-    for_good::steps(&Aim { scene, host, tree, held: &takeable, load: load || list })
+    for_good::steps(&Aim { scene, host, tree, held: &takeable })
 }
 
 #[cfg(test)]
