@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Folder, audit};
+use pciback_audit::audit::families;
 use pciback_audit::request::register;
 use serde_json::Value;
 
@@ -59,17 +60,20 @@ fn two_forms_at_once_are_bad_usage() {
     audit("plan -J --format table --root /").run().ends_with(3);
 }
 
-/// `UPDATE_EXPECT=1` rewrites the table of the document.
+/// `UPDATE_EXPECT=1` rewrites the tables of the document.
 #[test]
-fn the_document_of_places_has_the_register_s_table() {
+fn the_document_of_places_has_the_tables_of_places_and_families() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/places.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_at(text.find("| file | form |").unwrap());
-    let after = rest.find("\n\n").map_or("", |at| rest.split_at(at + 1).1);
-    let made = format!("{before}{}{after}", register::table());
+    let mut made = text.clone();
+    for (begins, table) in [("| file | form |", register::table()), ("| family | the list |", families())] {
+        let (before, rest) = made.split_at(made.find(begins).unwrap());
+        let after = rest.find("\n\n").map_or("", |at| rest.split_at(at + 1).1);
+        made = format!("{before}{table}{after}");
+    }
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, made).unwrap();
     } else {
-        assert!(text == made, "docs/places.md is not what the register says: UPDATE_EXPECT=1 rewrites it");
+        assert!(text == made, "docs/places.md is not what the program says: UPDATE_EXPECT=1 rewrites it");
     }
 }

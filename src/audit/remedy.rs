@@ -19,6 +19,7 @@ use super::{Asked, Scene};
 use crate::host::{Device, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::request::{Source, Written};
+pub use family::families;
 use lasting::Lasting;
 pub(super) use plan::{at_once, plan};
 use safe::{Hindrance, hindrance};
@@ -68,17 +69,16 @@ pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
         (_, Lasting::Holds(_)) => None,
         (_, Lasting::Elsewhere { merged: list, .. } | Lasting::Nowhere(list)) => list,
     };
-    load_with(scene, list.as_deref())
+    let mut lines = load_with(scene, list.as_deref());
+    lines.insert(1, "# if there is no such module: install the package with all modules of this kernel".to_owned());
+    lines
 }
 
 /// Loads pciback with this list, or with that of its configuration; and takes those of its devices that other drivers have.
 fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
     let module = module(scene);
     let list = list.map_or(String::new(), |list| format!(" {}", parameter(list)));
-    let mut lines = vec![
-        format!("modprobe {module}{list}"),
-        "# if there is no such module: install the package with all modules of this kernel".to_owned(),
-    ];
+    let mut lines = vec![format!("modprobe {module}{list}")];
     let Some(host) = &scene.host else { return lines };
     let Some(devices) = host.devices.is() else { return lines };
     let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);

@@ -38,7 +38,7 @@ pub(super) fn lines(plan: &Repair, style: &Style) -> Vec<String> {
 
 /// What the block comes to, and the devices that it does not help: none is promised that was not proved.
 fn heading(plan: &Repair, root: &str, style: &Style) -> Vec<String> {
-    let Some(promise) = &plan.promise else { return vec![format!("# for good{root} (what it comes to is not proved):")] };
+    let Some(promise) = &plan.promise else { return vec![format!("# for good{root} (not proved):")] };
     let mut lines = vec![format!("# for good{root} ({} after a reboot):", promise.count())];
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (address, why) in &promise.others {

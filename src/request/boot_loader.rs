@@ -148,15 +148,21 @@ pub(super) fn words(line: &str) -> Vec<(String, String)> {
 /// taken for the next one's.
 pub fn change(tree: &mut Tree, change: &dyn Fn(&str) -> String) {
     let menus = menus(tree);
-    let lines: Vec<&Line> =
-        menus.iter().flat_map(|menu| &menu.entries).filter(|entry| entry.xen).filter_map(|entry| entry.kernel.as_ref()).collect();
+    let lines: Vec<&Line> = menus
+        .iter()
+        .flat_map(|menu| &menu.entries)
+        .filter(|entry| entry.xen)
+        .filter_map(|entry| entry.kernel.as_ref())
+        .collect();
     if lines.is_empty() {
         let line = tree.read_text("proc/cmdline").is().cloned().unwrap_or_default();
         tree.insert("proc/cmdline", Node::File(format!("{}\n", change(&line)).into_bytes()));
     }
     for line in lines {
         let path = line.location.path.trim_start_matches('/').to_owned();
-        let Some(content) = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()) else { continue };
+        let Some(content) = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()) else {
+            continue;
+        };
         if let Some(content) = in_place(&content, line, &change(&line.text)) {
             tree.insert(&path, Node::File(content.into_bytes()));
         }
@@ -171,8 +177,11 @@ pub fn in_place(content: &str, line: &Line, new: &str) -> Option<String> {
     // What follows the arguments of extlinux' kernel is another file's.
     let behind = rest.split_once(line.text.as_str()).map_or("", |(_, behind)| behind);
     let changed = format!("{before}{new}{behind}");
-    let lines: Vec<&str> =
-        content.lines().enumerate().map(|(index, line)| if index == number { changed.as_str() } else { line }).collect();
+    let lines: Vec<&str> = content
+        .lines()
+        .enumerate()
+        .map(|(index, line)| if index == number { changed.as_str() } else { line })
+        .collect();
     Some(lines.join("\n") + "\n")
 }
 

@@ -108,8 +108,9 @@ impl Loading {
             }
             // The list of RHEL's image is an argument of mkinitrd (mkinitrd(8) of RHEL 5, `--preload`).
             Maker::Mkinitrd => {
-                let places = [(PRELOADED, ""), ("etc/sysconfig/kernel", "INITRD_MODULES=")];
-                loading.first = places.iter().find_map(|(path, begins)| assignment(tree, path, begins));
+                let begins = ["INITRD_MODULES=\"pciback", "INITRD_MODULES=\"xen-pciback"];
+                let in_list = || begins.iter().find_map(|begins| assignment(tree, "etc/sysconfig/kernel", begins));
+                loading.first = assignment(tree, PRELOADED, "").or_else(in_list);
             }
             // Scripts of init-top are run in the order of their names, and that of udev is one of them (initramfs-tools 0.142,
             // hook-functions, `get_prereq_pairs`).
@@ -129,7 +130,8 @@ impl Loading {
     /// mkinitfs' image loads the modules that the kernel's line names in `modules=` before it looks for devices, in that order
     /// (mkinitfs 3, initramfs-init).
     pub fn by_line(&mut self, line: &[u8]) {
-        let named = arguments(line).into_iter().rfind(|argument| argument.key == b"modules").and_then(|found| found.value);
+        let named =
+            arguments(line).into_iter().rfind(|argument| argument.key == b"modules").and_then(|found| found.value);
         let text = String::from_utf8_lossy(named.as_deref().unwrap_or_default()).into_owned();
         if self.maker == Maker::Mkinitfs && text.split(',').next().is_some_and(is_pciback) {
             self.first = self.in_feature.clone();
@@ -207,7 +209,9 @@ fn mkinitcpio(tree: &Tree, loading: &mut Loading) {
     let paths = mkinitcpio_files(tree);
     let is_taken = |path: &String| tree.read_text(path).is().is_some_and(|text| text.contains(UDEV_WAITS));
     let waits = paths.iter().any(is_taken) && tree.read(UDEV_WAITS).is().is_some();
-    let named = paths.iter().find_map(|path| assignment(tree, path, "MODULES=").or_else(|| assignment(tree, path, "MODULES+=")));
+    let named = paths
+        .iter()
+        .find_map(|path| assignment(tree, path, "MODULES=").or_else(|| assignment(tree, path, "MODULES+=")));
     loading.in_image.clone_from(&named);
     loading.first = named.filter(|_| waits || !waits_for_nothing(tree));
 }

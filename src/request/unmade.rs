@@ -100,9 +100,9 @@ fn assignments(tree: &Tree, names: &[&str]) -> Vec<Assignment> {
                 continue;
             }
             let value = unquoted(value.trim());
-            let column = line.split_once('=').map_or(1, |(before, rest)| {
-                before.len() + 2 + rest.find(value).unwrap_or_default()
-            });
+            let column = line
+                .split_once('=')
+                .map_or(1, |(before, rest)| before.len() + 2 + rest.find(value).unwrap_or_default());
             let adds = joins || value.contains(&format!("${name}")) || value.contains(&format!("${{{name}}}"));
             let (name, value) = (name.to_owned(), value.to_owned());
             found.push(Assignment { path: path.clone(), number, column, name, value, adds });
@@ -234,7 +234,10 @@ mod tests {
         };
         for (text, wanted) in [
             ("GRUB_CMDLINE_LINUX=\"\"\\n", "GRUB_CMDLINE_LINUX=\"xen-pciback.hide=(00:1d.0)\"\n"),
-            ("A=1\\nGRUB_CMDLINE_LINUX='ro quiet' # x\\n", "A=1\nGRUB_CMDLINE_LINUX='ro quiet xen-pciback.hide=(00:1d.0)' # x\n"),
+            (
+                "A=1\\nGRUB_CMDLINE_LINUX='ro quiet' # x\\n",
+                "A=1\nGRUB_CMDLINE_LINUX='ro quiet xen-pciback.hide=(00:1d.0)' # x\n",
+            ),
             ("GRUB_CMDLINE_LINUX=quiet\\n", "GRUB_CMDLINE_LINUX=\"quiet xen-pciback.hide=(00:1d.0)\"\n"),
             ("A=1\\n", "A=1\nGRUB_CMDLINE_LINUX=\"xen-pciback.hide=(00:1d.0)\"\n"),
             (
@@ -256,7 +259,9 @@ mod tests {
         )
         .unwrap();
         make(&mut tree);
-        assert!(tree.read_text("boot/grub/grub.cfg").is().unwrap().contains("/v root=x ro xen-pciback.hide=(00:1d.0)\n"));
+        assert!(
+            tree.read_text("boot/grub/grub.cfg").is().unwrap().contains("/v root=x ro xen-pciback.hide=(00:1d.0)\n")
+        );
         assert_eq!(argument(&tree, "xen-pciback.hide").as_deref(), Some("(00:1d.0)"));
     }
 

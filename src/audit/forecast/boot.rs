@@ -13,7 +13,9 @@ use crate::pci::{Address, Pattern};
 use crate::request::boot_loader::{self, Line};
 use crate::request::hide::{self, Grammar};
 use crate::request::loading::{Image, Loading, Maker};
-use crate::request::{Location, Said, Source, Written, argument, cmdline, late_service, modprobe, modules, qubes, sysconfig};
+use crate::request::{
+    Location, Said, Source, Written, argument, cmdline, late_service, modprobe, modules, qubes, sysconfig,
+};
 use crate::tree::{Known, Tree};
 
 /// The files of `tree` after the next boot. With `given`, that list is on the line of dom0's kernel.
@@ -48,7 +50,7 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
     notes.extend(boot.notes());
     let list = lists.clone().unwrap_or_default();
     let patterns: Vec<Pattern> = hide::read(&list, grammar).in_force().map(|entry| entry.pattern).collect();
-    let own = boot.own_lists(grammar);
+    let own = if is_refused { Vec::new() } else { boot.own_lists(grammar) };
     for (address, device) in host.devices.is().into_iter().flatten() {
         let named = is_named(&patterns, *address, &device.bridges);
         let fate = match &lists {
@@ -69,7 +71,9 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
             Fate::AsNow => {}
         }
     }
-    let is_there = !is_refused && !matches!(line, NextLine::WithoutXen) && boot.may_be_there();
+    // What takes devices by itself loads pciback as well.
+    let by_itself = own.iter().any(|(names, fate)| matches!(fate, Fate::Seized) && !names.is_empty());
+    let is_there = !is_refused && !matches!(line, NextLine::WithoutXen) && (by_itself || boot.may_be_there());
     let tree = if is_there { sysfs.finish(host.modules.pciback(), &list, &patterns) } else { sysfs.without_pciback() };
     Forecast { tree, notes }
 }
@@ -209,9 +213,8 @@ impl Boot<'_> {
         if self.image_lacks_options() {
             notes.push("dracut leaves /etc/modprobe.d out of its image: pciback has no list of it there".to_owned());
         }
-        let by = |what: &str, location: &Option<Location>| {
-            location.as_ref().map(|location| format!("{what} ({location})"))
-        };
+        let by =
+            |what: &str, location: &Option<Location>| location.as_ref().map(|location| format!("{what} ({location})"));
         notes.extend(by("the boot image loads pciback before the drivers of devices", &self.loading.first));
         notes.extend(by("the boot image has pciback", &self.loading.in_image));
         notes.extend(by("the system loads pciback once its root is mounted", &self.loading.by_system));
@@ -252,8 +255,11 @@ impl Boot<'_> {
         if let NextLine::Known(line, _) = self.line {
             next.insert("proc/cmdline", crate::tree::Node::File(line.clone()));
         }
-        let service = if self.may_be_there() { Fate::Seized } else { Fate::AsNow };
-        vec![(late_service::taken(self.tree), service), (names(qubes::written(&next)), Fate::Seized), (names(sysconfig::written(self.tree)), Fate::Doubt(later))]
+        vec![
+            (late_service::taken(self.tree), Fate::Seized),
+            (names(qubes::written(&next)), Fate::Seized),
+            (names(sysconfig::written(self.tree)), Fate::Doubt(later)),
+        ]
     }
 
     /// A device that the list names.
@@ -275,7 +281,8 @@ impl Boot<'_> {
         }
     }
 
-    /// A device that pciback has now: nothing says which driver it had to come before.
+    /// A device that pciback has now: nothing says which driver it had to come before. Soft dependencies do not make pciback come
+    /// later than it came this time.
     fn again(&self) -> Fate {
         if self.loading.first.is_some() {
             return Fate::Seized;

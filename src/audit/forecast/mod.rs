@@ -10,8 +10,8 @@ use crate::request::hide::{self, Grammar};
 use crate::tree::{Known, Tree};
 use sysfs::Sysfs;
 
-pub(super) use boot::{maker, next_list};
 pub use boot::next_boot;
+pub(super) use boot::{maker, next_list};
 
 /// The files as they would be, and what that rests on.
 #[derive(Clone, Debug)]

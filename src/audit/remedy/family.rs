@@ -1,5 +1,7 @@
 //! How a family of distributions makes pciback part of its boot image, and first in it: a row for each.
 
+use std::fmt::Write as _;
+
 use super::super::forecast;
 use super::draft::Draft;
 use crate::host::{Distribution, Host};
@@ -19,6 +21,8 @@ pub(super) struct Family {
     pub(super) softdep: bool,
     /// What puts pciback and its list into the image, and makes it the first of the modules.
     pub(super) steps: &'static [Step],
+    /// Whether these are needed beside soft dependencies of all drivers.
+    pub(super) always: bool,
     /// Whether the kernel's line says what the image loads first (`modules=`).
     pub(super) by_line: bool,
     /// What makes the image anew.
@@ -48,6 +52,7 @@ const PLAIN: Family = Family {
     shared: false,
     softdep: true,
     steps: &[],
+    always: true,
     by_line: false,
     rebuild: "",
     look: "",
@@ -55,9 +60,11 @@ const PLAIN: Family = Family {
 };
 
 /// initramfs-tools follows soft dependencies, and puts /etc/modprobe.d into the image (hook-functions, `manual_add_modules`;
-/// seen on Debian 12). Its list of modules is loaded behind the start of udev, so that a script of init-top that comes before
-/// udev's by its name loads pciback first (init, `run_scripts /scripts/init-top`; hook-functions, `get_prereq_pairs`; 0.142).
+/// seen on Debian 12: every device of such drivers was seized). Where a driver is not known, pciback has to be the first of all:
+/// the list of modules is loaded behind the start of udev, but a script of init-top that comes before udev's by its name is not
+/// (init, `run_scripts /scripts/init-top`; hook-functions, `get_prereq_pairs`; 0.142).
 const INITRAMFS_TOOLS: Family = Family {
+    always: false,
     steps: &[
         Step::Script(
             "/etc/initramfs-tools/scripts/init-top/pciback",
@@ -166,8 +173,8 @@ pub(super) fn row(host: &Host, tree: &Tree) -> Option<&'static Family> {
     }
 }
 
-/// Takes the measures of a row.
-pub(super) fn take(family: &Family, draft: &mut Draft, fill: &dyn Fn(&str) -> String, options: &str) {
+/// Takes the measures of a row. `is_first`: pciback must come before drivers that are not known.
+pub(super) fn take(family: &Family, draft: &mut Draft, fill: &dyn Fn(&str) -> String, options: &str, is_first: bool) {
     for step in family.steps {
         match step {
             Step::Directory(path) => draft.line(&format!("mkdir -p {path}")),
@@ -176,6 +183,7 @@ pub(super) fn take(family: &Family, draft: &mut Draft, fill: &dyn Fn(&str) -> St
                 let lines = content.lines().filter(|line| has_options || !line.contains("{options}"));
                 draft.file(path, &lines.map(|line| fill(line) + "\n").collect::<String>());
             }
+            Step::Script(..) if !is_first => {}
             Step::Script(path, content) => {
                 draft.file(path, &fill(content));
                 draft.line(&format!("chmod +x {path}"));
@@ -184,7 +192,7 @@ pub(super) fn take(family: &Family, draft: &mut Draft, fill: &dyn Fn(&str) -> St
                 let text = fill(text);
                 let old = draft.text(path).unwrap_or_default().to_owned();
                 if !old.lines().any(|line| line == text) {
-                    draft.line(&format!("grep -qx {text} {path} || echo {text} >> {path}"));
+                    draft.line(&format!("echo {text} >> {path}"));
                     draft.write(path, &format!("{old}{text}\n"));
                 }
             }
@@ -202,10 +210,109 @@ fn first(draft: &mut Draft, path: &str, begins: &str, word: &str) {
     }
     let name = begins.trim_end_matches(['=', '"']);
     draft.line(&format!("grep -q '^{name}=.*[\" ]{word}[\" ]' {path} || sed -i 's/^{begins}/&{word} /' {path}"));
-    let changed = |line: &str| line.replacen(begins, &format!("{begins}{word} "), usize::from(line.starts_with(begins)));
+    let changed =
+        |line: &str| line.replacen(begins, &format!("{begins}{word} "), usize::from(line.starts_with(begins)));
     let mut lines: Vec<String> = old.lines().map(changed).collect();
     if !lines.iter().any(|line| line.starts_with(begins)) {
         lines.push(format!("{begins}{word}\""));
     }
     draft.write(path, &(lines.join("\n") + "\n"));
+}
+
+/// Families that keep their list elsewhere, or whose files no command writes: where the list goes, what comes first, what makes
+/// the boot image, and what shows it.
+const OTHERS: &[[&str; 5]] = &[
+    [
+        "Qubes OS",
+        "`rd.qubes.hide_pci=bb:dd.f,...` in `GRUB_CMDLINE_LINUX` of `/etc/default/grub`",
+        "its own dracut module, which takes devices from their drivers",
+        "`grub2-mkconfig -o` and the menu's path",
+        "`grep -o 'rd.qubes.hide_pci=[^ ]*'` in the menu",
+    ],
+    [
+        "XCP-ng, XenServer",
+        "`/opt/xensource/libexec/xen-cmdline --set-dom0 \"xen-pciback.hide=LIST\"`, full addresses only",
+        "pciback is built in",
+        "nothing",
+        "`/opt/xensource/libexec/xen-cmdline --get-dom0 xen-pciback.hide`",
+    ],
+    [
+        "any with pciback built in",
+        "`xen-pciback.hide=LIST` in `GRUB_CMDLINE_LINUX` of `/etc/default/grub`; in the file of Xen's own EFI loader or of extlinux",
+        "pciback is built in",
+        "`update-grub` or `grub-mkconfig -o` and the menu's path",
+        "`grep -o 'xen-pciback.hide=[^ ]*'` in the menu",
+    ],
+    [
+        "NixOS",
+        "a line of `boot.extraModprobeConfig`",
+        "`boot.initrd.kernelModules`",
+        "`nixos-rebuild boot`",
+        "`pciback-audit plan` behind it; not proved beforehand",
+    ],
+    [
+        "Gentoo with genkernel, others",
+        "a file of `modprobe.d` that goes into the boot image",
+        "pciback before the drivers of its devices, in that image",
+        "its own maker",
+        "`pciback-audit plan` behind it; not proved beforehand",
+    ],
+];
+
+/// The table of families, for the documentation: made of the rows that plans are made of.
+pub fn families() -> String {
+    let rows: [(&str, &Family); 7] = [
+        ("Debian, Ubuntu with initramfs-tools", &INITRAMFS_TOOLS),
+        ("Fedora, RHEL from 6, SUSE from 12, Void; Debian and Gentoo with dracut", &DRACUT),
+        ("Arch", &MKINITCPIO),
+        ("Arch with the hook `systemd`", &MKINITCPIO_SYSTEMD),
+        ("Alpine", &MKINITFS),
+        ("RHEL up to 5", &MKINITRD_RED_HAT),
+        ("SLES up to 11", &MKINITRD_SUSE),
+    ];
+    let mut text = String::from(
+        "| family | the list | what makes pciback come first | boot image | to be seen by |\n|---|---|---|---|---|\n",
+    );
+    let of_row = |(name, row): &(&str, &Family)| {
+        let list = format!("`options {{module}} hide=LIST` in `{}`", row.options);
+        let first: Vec<String> = row.steps.iter().filter_map(Step::in_words).collect();
+        let by_line = row.by_line.then(|| "`modules={module},...` on the kernel's line".to_owned());
+        let first: Vec<String> = first.into_iter().chain(by_line).collect();
+        let first = if first.is_empty() { "the order of modules in the image".to_owned() } else { first.join("; ") };
+        [(*name).to_owned(), list, first, format!("`{}`", row.rebuild), format!("`{}`", row.look)]
+    };
+    let others = OTHERS.iter().map(|row| row.map(str::to_owned));
+    for row in rows.iter().map(of_row).chain(others) {
+        let module = if row.iter().any(|cell| cell.contains("preload") || cell.contains("INITRD")) {
+            "pciback"
+        } else {
+            "xen-pciback"
+        };
+        let cells = row.map(|cell| cell.replace("{module}", module).replace("{both}", "pciback").replace('|', "\\|"));
+        // A write to a string cannot fail.
+        writeln!(text, "| {} |", cells.join(" | ")).unwrap_or_default();
+    }
+    text
+}
+
+impl Step {
+    /// The file and what is in it, for the documentation.
+    fn in_words(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Directory(_) => return None,
+                Self::File(path, content) | Self::Script(path, content) => {
+                    let lines: Vec<String> = content
+                        .lines()
+                        .filter(|line| !line.starts_with("#!"))
+                        .map(|line| format!("`{line}`"))
+                        .collect();
+                    format!("{} in `{path}`", lines.join(", "))
+                }
+                Self::Line(path, text) => format!("`{text}` in `{path}`"),
+                Self::First(path, begins, word) => format!("`{begins}{word} ...\"` in `{path}`"),
+            }
+            .replace("{options}", OPTIONS),
+        )
+    }
 }

@@ -9,7 +9,7 @@ use super::family::{self, Family, OPTIONS};
 use super::lasting::{self, Lasting};
 use super::safe::Hindrance;
 use super::{kernel_line, words};
-use crate::host::{Device, Distribution, Host, Linkage};
+use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::Address;
 use crate::report::{File, Measure, Repair};
 use crate::request::loading::PRELOADED;
@@ -74,7 +74,7 @@ fn with_image(aim: &Aim<'_>) -> Tree {
     if let Some(family) = family::row(aim.host, aim.tree) {
         draft.write(family.options, draft.text(family.options).unwrap_or_default().to_owned().as_str());
         let fill = fill(aim, family.options);
-        family::take(family, &mut draft, &fill, family.options);
+        family::take(family, &mut draft, &fill, family.options, true);
     }
     draft.after
 }
@@ -151,10 +151,9 @@ fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>)
     let text = merged.map_or(String::new(), |list| format!(": {list}"));
     let words = format!("# the list in {}{at} must be mended{text}", place.source.in_words());
     let Some(merged) = merged else { return draft.by_hand(&words) };
-    draft.line(&words);
     let is_mended = match place.source {
         Source::Modprobe | Source::Modules => replace(draft, place, merged),
-        Source::CommandLine | Source::Log | Source::BootLoader => kernel_line::put(aim, draft, &place.key, merged),
+        Source::CommandLine | Source::Log | Source::BootLoader => kernel_line::put(aim, draft, &[(&place.key, merged)]),
         Source::Argument
         | Source::Policy
         | Source::Module
@@ -165,7 +164,9 @@ fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>)
         | Source::Override
         | Source::Slots => false,
     };
-    draft.is_whole &= is_mended;
+    if !is_mended {
+        draft.by_hand(&words);
+    }
     for said in [modprobe::written(&draft.after), modules::written(&draft.after)] {
         for other in said.written.iter().filter(|other| other.effective && other.text != merged.as_bytes()) {
             replace(draft, other, merged);
@@ -241,7 +242,10 @@ fn in_commands(
             "# the module of {driver} cannot be told here; if that is its name: softdep {driver} pre: {pciback}"
         ));
     }
-    family::take(family, draft, &fill, &list.file);
+    let is_first = !unknown.is_empty() || has_some(aim);
+    if family.always || modules.is_empty() || is_first {
+        family::take(family, draft, &fill, &list.file, is_first);
+    }
     if family.by_line && !by_line(aim, draft) {
         draft.by_hand(&format!(
             "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in modules= on the line of dom0's kernel"
@@ -253,6 +257,13 @@ fn in_commands(
         draft.write(PRELOADED, pciback);
     }
     draft.line(&format!("{}  # module and list", fill(family.look)));
+}
+
+/// Whether pciback has some of the requested devices where no other driver has any: nothing says which drivers it must precede.
+fn has_some(aim: &Aim<'_>) -> bool {
+    let devices = aim.host.devices.is();
+    let mut wanted = aim.scene.demand.wanted.keys().filter_map(|address| devices?.get(address));
+    aim.held.is_empty() && wanted.any(|device| device.driver.is().is_some_and(|driver| driver == PCIBACK))
 }
 
 /// Names pciback first in `modules=`.
@@ -267,7 +278,7 @@ fn by_line(aim: &Aim<'_>, draft: &mut Draft) -> bool {
     }
     let others = old.split(',').filter(|name| !name.is_empty() && *name != pciback);
     let all: Vec<&str> = std::iter::once(pciback).chain(others).collect();
-    kernel_line::put(aim, draft, "modules", &all.join(","))
+    kernel_line::put(aim, draft, &[("modules", &all.join(","))])
 }
 
 /// The file of options with these lines: what is in it already stays, but for older lists of pciback where a new one comes.

@@ -9,31 +9,54 @@ use super::lasting::{self, Lasting};
 use crate::host::Distribution;
 use crate::pci::Address;
 use crate::request::{Source, boot_loader, hide, unmade};
-use crate::tree::{Known, Tree};
+use crate::tree::{Known, Node, Tree};
 
 /// Files that `grub-mkconfig` of Debian and Ubuntu reads behind `/etc/default/grub`.
 const DROP_IN: &str = "/etc/default/grub.d/xen-pciback.cfg";
 
-/// Puts an argument on the line of the next kernel: in GRUB's defaults, else in the boot loader's own file. Says whether it could.
-pub(super) fn put(aim: &Aim<'_>, draft: &mut Draft, key: &str, value: &str) -> bool {
-    let is_written = unmade::argument(&draft.after, key).is_some();
-    let argument = format!("{key}={value}");
-    if aim.host.distribution == Distribution::Debian && !is_written && !has_own_file(&draft.after) {
-        let content = format!("GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {argument}\"\n");
-        draft.file(DROP_IN, &content);
-        make(aim, draft);
-    } else if let Some(files) = unmade::with_argument(&draft.after, key, value) {
-        for (path, content) in files {
-            draft.file(&format!("/{path}"), &content);
-        }
-        make(aim, draft);
-    } else {
-        return in_own_file(draft, key, value);
+/// Puts arguments on the line of the next kernel, each a key and its value: in GRUB's defaults, else in the boot loader's own file.
+/// Says whether it could.
+pub(super) fn put(aim: &Aim<'_>, draft: &mut Draft, arguments: &[(&str, &str)]) -> bool {
+    let has_own_file = has_own_file(&draft.after);
+    let is_new = arguments.iter().all(|(key, _)| unmade::argument(&draft.after, key).is_none());
+    if aim.host.distribution == Distribution::Debian && is_new && !has_own_file {
+        let all: Vec<String> = arguments.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        draft.file(DROP_IN, &format!("GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {}\"\n", all.join(" ")));
+    } else if has_own_file || !in_defaults(draft, arguments) {
+        return has_own_file && in_own_file(draft, arguments);
     }
+    make(aim, draft);
     draft.line("# before the reboot:");
     let menu = menu(&draft.after, aim.host.distribution);
-    draft.line(&format!("grep -o '{key}=[^ ]*' {menu}"));
+    for (key, _) in arguments {
+        draft.line(&format!("grep -o '{key}=[^ ]*' {menu}"));
+    }
     true
+}
+
+/// Changes `/etc/default/grub` and the files beside it, each once.
+fn in_defaults(draft: &mut Draft, arguments: &[(&str, &str)]) -> bool {
+    let mut next = draft.after.clone();
+    let mut paths = BTreeSet::new();
+    for (key, value) in arguments {
+        let Some(files) = unmade::with_argument(&next, key, value) else { return false };
+        for (path, content) in files {
+            next.insert(&path, Node::File(content.into_bytes()));
+            paths.insert(path);
+        }
+    }
+    write_changed(draft, &next, paths);
+    true
+}
+
+fn write_changed(draft: &mut Draft, next: &Tree, paths: BTreeSet<String>) {
+    for path in paths {
+        if let Known::Is(content) = next.read(&path)
+            && draft.after.read(&path) != Known::Is(content)
+        {
+            draft.file(&format!("/{path}"), &String::from_utf8_lossy(content));
+        }
+    }
 }
 
 /// Whether the boot loader is one whose file nothing makes: Xen's own on EFI, extlinux.
@@ -45,21 +68,13 @@ fn has_own_file(tree: &Tree) -> bool {
 }
 
 /// Changes the file of a boot loader itself.
-fn in_own_file(draft: &mut Draft, key: &str, value: &str) -> bool {
-    if !has_own_file(&draft.after) {
-        return false;
-    }
+fn in_own_file(draft: &mut Draft, arguments: &[(&str, &str)]) -> bool {
     let mut next = draft.after.clone();
-    boot_loader::change(&mut next, &|line| boot_loader::with_argument(line, key, value));
-    let paths: BTreeSet<String> = boot_loader::menus(&draft.after).into_iter().map(|menu| menu.path).collect();
-    for path in paths {
-        let (old, new) = (draft.after.read_text(&path), next.read_text(&path));
-        if let Known::Is(content) = new
-            && Known::Is(&content) != old.as_ref()
-        {
-            draft.file(&format!("/{path}"), &format!("{content}\n"));
-        }
+    for (key, value) in arguments {
+        boot_loader::change(&mut next, &|line| boot_loader::with_argument(line, key, value));
     }
+    let paths = boot_loader::menus(&draft.after).into_iter().map(|menu| menu.path).collect();
+    write_changed(draft, &next, paths);
     draft.line("# if a program makes that file (update-extlinux): in what it is made of as well");
     true
 }
@@ -88,9 +103,8 @@ fn make(aim: &Aim<'_>, draft: &mut Draft) {
 /// The file of GRUB's menu with Xen, or where the family has it.
 fn menu(tree: &Tree, distribution: Distribution) -> String {
     let menus = boot_loader::menus(tree);
-    let has_xen = |menu: &&boot_loader::Menu| {
-        menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen)
-    };
+    let has_xen =
+        |menu: &&boot_loader::Menu| menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen);
     let usual = match distribution {
         Distribution::Dracut | Distribution::Qubes | Distribution::RedHat5 | Distribution::Suse11 => {
             if tree.list("boot/grub").is().is_some() { "boot/grub/grub.cfg" } else { "boot/grub2/grub.cfg" }
@@ -109,7 +123,7 @@ fn menu(tree: &Tree, distribution: Distribution) -> String {
 pub(super) fn steps(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     match aim.host.distribution {
         Distribution::XenServer => xen_server(aim, lasting, draft),
-        Distribution::Qubes => qubes(aim, draft),
+        Distribution::Qubes => qubes(aim, lasting, draft),
         Distribution::Debian
         | Distribution::Dracut
         | Distribution::RedHat5
@@ -135,16 +149,23 @@ fn xen_server(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
 }
 
 /// dracut's module `90qubes-pciback` of Qubes: short addresses, with commas.
-fn qubes(aim: &Aim<'_>, draft: &mut Draft) {
+fn qubes(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     let list: Vec<String> = all(aim).into_iter().map(Address::short).collect();
     if list.is_empty() {
         return;
     }
     let list = list.join(",");
-    if put(aim, draft, "rd.qubes.hide_pci", &list) {
+    let mut arguments = vec![("rd.qubes.hide_pci", list.as_str())];
+    // The kernel's own list counts there as well, and one with a fault keeps the module from being loaded.
+    if let Lasting::Elsewhere { place, merged: Some(merged) } = lasting {
+        arguments.push((&place.key, merged));
+    }
+    if put(aim, draft, &arguments) {
         return;
     }
-    draft.by_hand(&format!("# in GRUB_CMDLINE_LINUX of /etc/default/grub: rd.qubes.hide_pci={list}"));
+    for (key, value) in &arguments {
+        draft.by_hand(&format!("# in GRUB_CMDLINE_LINUX of /etc/default/grub: {key}={value}"));
+    }
     make(aim, draft);
     draft.line("# before the reboot:");
     let menu = menu(&draft.after, aim.host.distribution);
@@ -182,7 +203,7 @@ fn built_in(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     draft.line("# pciback is built in to this kernel: its list goes on the line of dom0's kernel, then reboot");
     let is_plain = |text: &&String| hide::read(text.as_bytes(), aim.scene.demand.grammar).accepted();
     match text.as_ref().filter(is_plain) {
-        Some(text) if put(aim, draft, &key, text) => {}
+        Some(text) if put(aim, draft, &[(&key, text)]) => {}
         Some(text) => draft.by_hand(&format!("# {key}={text}")),
         None => draft.by_hand(&format!("# {key}=...")),
     }

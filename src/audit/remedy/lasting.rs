@@ -153,8 +153,8 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
     short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
 }
 
-/// A list that is longer is written as short as it can be.
-const LINE: usize = 120;
+/// A list that is longer is written as short as it can be: behind `options xen-pciback hide=` it fills a line of 80 columns.
+const LINE: usize = 55;
 
 fn short_enough(list: String) -> Option<String> {
     Some(list).filter(|list| !list.is_empty() && list.len() <= LONGEST)

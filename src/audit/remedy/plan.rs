@@ -7,7 +7,7 @@ use super::super::{Asked, Scene};
 use super::for_good::{self, Aim};
 use super::safe::{Hindrance, hindrance};
 use super::{FIRST, lasting, proof, to_one_line};
-use crate::host::Device;
+use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
 use crate::tree::Tree;
@@ -140,10 +140,17 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
         let is_held = matches!(judged.status, Status::Held) && judged.want.is_some();
         if is_held { there?.get(&judged.address).map(|device| (judged.address, device)) } else { None }
     };
-    let all: Vec<(Address, &Device)> = devices.iter().filter_map(held).collect();
+    let mut all: BTreeMap<Address, &Device> = devices.iter().filter_map(held).collect();
+    // A list that the kernel refuses may name more than can be read of it.
+    for address in lasting::corrected(scene) {
+        let device = there.and_then(|there| there.get(&address));
+        let is_held = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
+        all.extend(device.filter(is_held).map(|device| (address, device)));
+    }
     let free =
         |(address, device): &(Address, &Device)| !matches!(hindrance(scene, *address, device), Hindrance::Used(_));
-    let takeable: Vec<(Address, &Device)> = all.iter().copied().filter(free).collect();
+    let takeable: Vec<(Address, &Device)> =
+        all.iter().map(|(address, device)| (*address, *device)).filter(free).collect();
     let some = if all.is_empty() { load || list } else { !takeable.is_empty() };
     if !some {
         return (Vec::new(), None);

@@ -1,8 +1,11 @@
 //! The proof of a plan: the next boot with its files in place, judged as `plan` judges it.
 
+use std::collections::BTreeSet;
+
 use super::super::forecast::next_boot;
 use super::super::statuses::{self, Judged};
 use super::super::{Asked, Case, Scene};
+use super::lasting;
 use super::safe::hindrance;
 use crate::host::PCIBACK;
 use crate::pci::Address;
@@ -13,7 +16,8 @@ use crate::tree::{Known, Tree};
 /// What the next boot comes to with these files; `None` where the machine does not show its devices.
 pub(super) fn promise(scene: &Scene<'_>, devices: &[Judged<'_>], after: &Tree) -> Option<Promise> {
     after.list("sys/bus/pci/devices").is()?;
-    let asked = Asked::Devices(scene.demand.wanted.keys().copied().collect());
+    let wanted: BTreeSet<Address> = scene.demand.wanted.keys().copied().chain(lasting::corrected(scene)).collect();
+    let asked = Asked::Devices(wanted.into_iter().collect());
     let tree = next_boot(after, None, scene.demand.grammar).tree;
     let case = Case { asked, tree: Some(tree), options: scene.case.options.clone(), ..Case::default() };
     let then = super::super::scene(&case, Wanted::Dom0);
