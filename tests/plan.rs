@@ -41,6 +41,16 @@ fn it_counts_what_would_be_seized_now_and_then() {
 }
 
 #[test]
+fn it_says_what_its_plan_comes_to() {
+    let used = "proc/self/mountinfo = 22 1 8:1 / / rw - ext4 /dev/vda1 rw\\n\nproc/swaps = Filename\\n\n\
+                proc/consoles = hvc0 -W- (EC p a) 229:0\\n\nsys/class/block/vda1 -> ../../devices/virtual/block/vda1\n\
+                sys/class/net/lo -> ../../devices/virtual/net/lo\n";
+    let folder = Folder::holding(&(MACHINE.replace("\\nsoftdep uhci_hcd pre: xen-pciback", "") + used));
+    let ran = audit("plan --for boot --root").with(folder.path()).run();
+    ran.says("after a reboot as is:  ").says("with the plan below:   2 of 2 would be seized").says("update-initramfs");
+}
+
+#[test]
 fn its_json_is_what_the_schema_says() {
     let schema: Value = serde_json::from_str(include_str!("../schema/plan-1.json")).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();

@@ -77,8 +77,11 @@ impl Repair {
     }
 }
 
-/// The word that ends it does not stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
+/// A file of one line is an `echo`. The word that ends a here-document does not stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
 fn here_document(file: &File) -> Vec<String> {
+    if let Some(line) = file.content.strip_suffix('\n').filter(|text| !text.contains(['\n', '\'', '\\'])) {
+        return vec![format!("echo '{line}' > {}", file.path)];
+    }
     let mut end = "EOF".to_owned();
     while file.content.lines().any(|line| line == end) {
         end.push('_');
@@ -98,6 +101,8 @@ mod tests {
         let file = |content: &str| Measure::File(File { path: "/etc/x".to_owned(), content: content.to_owned() });
         let plan = Repair { for_good: vec![file("a\nEOF\n"), Measure::Line("reboot".to_owned())], ..Repair::default() };
         assert_eq!(plan.for_good_lines(), ["cat > /etc/x <<'EOF_'", "a", "EOF", "EOF_", "reboot"]);
+        let one = Repair { for_good: vec![file("options x y=(1)\n")], ..Repair::default() };
+        assert_eq!(one.for_good_lines(), ["echo 'options x y=(1)' > /etc/x"]);
         assert_eq!(plan.files().count(), 1);
         assert!(!plan.is_empty() && Repair::default().is_empty());
     }

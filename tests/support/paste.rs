@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use pciback_audit::audit::{Asked, Case, conclude, next_boot};
-use pciback_audit::pci::{Address, Era};
+use pciback_audit::pci::{Address, Era, KernelVersion};
 use pciback_audit::report::{Report, Status};
+use pciback_audit::request::hide::Grammar;
 use pciback_audit::request::{boot_loader, late_service, loading, unmade};
 use pciback_audit::tree::{Known, Node, Tree};
 
@@ -19,6 +20,8 @@ pub fn paste(tree: &Tree, lines: &[String]) -> Tree {
             let end = end.trim_end_matches('\'');
             let content: Vec<&str> = rest.by_ref().take_while(|line| *line != end).map(String::as_str).collect();
             tree.insert(path, Node::File((content.join("\n") + "\n").into_bytes()));
+        } else if let Some((text, path)) = line.strip_prefix("echo '").and_then(|rest| rest.split_once("' > ")) {
+            tree.insert(path, Node::File(format!("{text}\n").into_bytes()));
         } else {
             run(&mut tree, line.split("  #").next().unwrap());
         }
@@ -91,7 +94,8 @@ pub fn next_seized(report: &Report, tree: &Tree) -> (usize, usize) {
     let wanted = report.devices.iter().filter(|device| device.requested && device.status != Status::Bridge);
     let mut devices: BTreeMap<Address, bool> =
         wanted.map(|device| (device.address, device.status == Status::Failed)).collect();
-    let next = next_boot(tree, None, Era::From3_7.into()).tree;
+    let kernel = report.kernel.as_deref().and_then(KernelVersion::of_release);
+    let next = next_boot(tree, None, kernel.map_or_else(|| Era::From3_7.into(), Grammar::from)).tree;
     if !report.request.accepted {
         let slots = next.read_text("sys/bus/pci/drivers/pciback/slots").is().cloned().unwrap_or_default();
         let there = next.list("sys/bus/pci/devices").is().cloned().unwrap_or_default().join("\n");

@@ -132,7 +132,9 @@ fn next_line(tree: &Tree, notes: &mut Vec<String>) -> NextLine {
                 );
                 NextLine::Known(line.to_vec(), None)
             }
-            Known::Absent | Known::Unreadable(_) => NextLine::Unknown("its command line is not known".to_owned()),
+            Known::Absent | Known::Unreadable(_) => {
+                NextLine::Unknown("the command line of the next kernel is not known".to_owned())
+            }
         },
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Family {
     pub(super) options: &'static str,
     /// Whether that file belongs to others as well, and is added to.
     pub(super) shared: bool,
-    /// Whether a soft dependency makes one module wait for another, in the image too (modprobe.d(5), kmod).
+    /// Whether soft dependencies are what makes pciback come first, in the image too (modprobe.d(5), kmod).
     pub(super) softdep: bool,
     /// What puts pciback and its list into the image, and makes it the first of the modules.
     pub(super) steps: &'static [Step],
@@ -81,6 +81,7 @@ const INITRAMFS_TOOLS: Family = Family {
 /// dependency alone did not bring about (seen: dracut 059, `uhci_hcd`). A generic image leaves /etc/modprobe.d out
 /// (dracut 059, `90kernel-modules`).
 const DRACUT: Family = Family {
+    softdep: false,
     steps: &[Step::File(
         "/etc/dracut.conf.d/xen-pciback.conf",
         "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n",
@@ -92,6 +93,7 @@ const DRACUT: Family = Family {
 
 /// mkinitcpio.conf(5): files of mkinitcpio.conf.d are read since version 38; the hook `modconf` takes /etc/modprobe.d.
 const MKINITCPIO: Family = Family {
+    softdep: false,
     steps: &[
         Step::Directory("/etc/mkinitcpio.conf.d"),
         Step::File("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n"),

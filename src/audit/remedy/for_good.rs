@@ -167,6 +167,10 @@ fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>)
     if !is_mended {
         draft.by_hand(&words);
     }
+    let key = format!("{}.hide", aim.host.modules.pciback());
+    if unmade::argument(&draft.after, &key).is_some_and(|other| other != merged) {
+        kernel_line::put(aim, draft, &[(&key, merged)]);
+    }
     for said in [modprobe::written(&draft.after), modules::written(&draft.after)] {
         for other in said.written.iter().filter(|other| other.effective && other.text != merged.as_bytes()) {
             replace(draft, other, merged);
