@@ -10,7 +10,7 @@ use std::path::Path;
 
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::Era;
-use pciback_audit::report::Report;
+use pciback_audit::report::{Promise, Repair, Report};
 use pciback_audit::request::{Written, modprobe, modules, unmade};
 use pciback_audit::source::keep_archive;
 use pciback_audit::tree::Tree;
@@ -259,7 +259,7 @@ fn fault(family: &Family, report: &Report, machine: &Tree) -> Option<String> {
     if is_held != family.proves {
         return Some(format!("promises: {is_held}"));
     }
-    let count = report.plan.promise.as_ref().map(|promise| promise.count());
+    let count = report.plan.promise.as_ref().map(Promise::count);
     if count.as_ref().is_some_and(|count| count != "2 of 2") {
         return count;
     }
@@ -281,7 +281,7 @@ fn what_is_built_in_is_promised_only_where_it_works() {
         report.plan
     };
     let grub = "etc/default/grub = GRUB_CMDLINE_LINUX=\"quiet\"\\n\n";
-    let count = |plan: &pciback_audit::report::Repair| plan.promise.as_ref().map(|promise| promise.count());
+    let count = |plan: &Repair| plan.promise.as_ref().map(Promise::count);
     let pciback = built_in(&["xen/xen-pciback/xen-pciback"]);
     for id in ["debian", "fedora", "arch", "gentoo", "x"] {
         let plan = of(&format!("etc/os-release = ID={id}\\n\n"), &format!("{pciback}{grub}"));

@@ -137,7 +137,7 @@ fn in_use(tree: &Tree) -> Vec<Assignment> {
 pub fn argument(tree: &Tree, key: &str) -> Option<String> {
     let words = in_use(tree).into_iter().flat_map(|one| words(&one.value));
     let values = words.filter(|(name, _)| same_name(name.as_bytes(), key.as_bytes()));
-    values.filter_map(|(_, text)| Some(text.split_once('=')?.1.trim_matches('"').to_owned())).last()
+    values.filter_map(|(_, text)| Some(text.split_once('=')?.1.trim_matches('"').to_owned())).next_back()
 }
 
 /// The files with an argument of dom0's kernel set, by path: wherever it stands, else behind the others. None where they are not

@@ -228,9 +228,9 @@ mod tests {
             let rest = part.len() - 15;
             let mut block = vec![0xf0];
             block.extend(std::iter::repeat_n(255, rest / 255));
-            block.push((rest % 255) as u8);
+            block.push(u8::try_from(rest % 255).unwrap());
             block.extend(part);
-            packed.extend((block.len() as u32).to_le_bytes());
+            packed.extend(u32::try_from(block.len()).unwrap().to_le_bytes());
             packed.extend(block);
         }
         packed

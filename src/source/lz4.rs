@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// The first bytes of that frame (lz4 `doc/lz4_Frame_format.md`, "Legacy frame"; lib/decompress_unlz4.c).
+/// The first bytes of that frame (lz4 `doc/lz4_Frame_format.md`, "Legacy frame"; `lib/decompress_unlz4.c`).
 pub(super) const MAGIC: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
 
 /// What one block of it holds at most, and what it is packed to at most (`LZ4_compressBound`).

@@ -234,7 +234,9 @@ impl Boot<'_> {
         let classic = self.host.modules.pciback() == PCIBACK;
         let text = |lists: &[Written]| last(lists, classic).map(|list| list.text);
         match (&self.loading.image, Image::read(self.tree)) {
-            (Some(image), _) if !image.has_pciback() => "the boot image does not hold pciback".to_owned(),
+            (Some(image), _) if !image.has_pciback() => {
+                format!("the boot image does not hold pciback{}", self.drivers_in(image))
+            }
             (Some(image), _) if text(&image.lists) != text(&modprobe::written(self.tree).written) => {
                 "the boot image holds pciback, and another list than modprobe.d: it was not made anew".to_owned()
             }
@@ -244,6 +246,20 @@ impl Boot<'_> {
             }
             (None, _) => "the boot image is not there to be read: it is taken to be made of these files".to_owned(),
         }
+    }
+
+    /// The drivers of devices that a boot image holds, and that come first by it.
+    fn drivers_in(&self, image: &Image) -> String {
+        let devices = self.host.devices.is().into_iter().flat_map(|devices| devices.values());
+        let module = |device: &Device| match device.linkage.is() {
+            Some(Linkage::Module(name)) => Some(name.replace('-', "_")),
+            Some(Linkage::BuiltIn) | None => None,
+        };
+        let names: BTreeSet<String> = devices.filter_map(module).filter(|name| image.modules.contains(name)).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(", and {}, which come first", super::super::facts::some_of(&names.iter().collect::<Vec<_>>()))
     }
 
     /// Lists that a platform's own program takes from other drivers: Qubes' in the boot image, SUSE's later.

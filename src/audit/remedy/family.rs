@@ -17,12 +17,11 @@ pub(super) struct Family {
     pub(super) options: &'static str,
     /// Whether that file belongs to others as well, and is added to.
     pub(super) shared: bool,
-    /// Whether soft dependencies are what makes pciback come first, in the image too (modprobe.d(5), kmod).
+    /// Whether soft dependencies of all drivers make pciback come first, in the image too (modprobe.d(5), kmod): then nothing else
+    /// is needed.
     pub(super) softdep: bool,
     /// What puts pciback and its list into the image, and makes it the first of the modules.
     pub(super) steps: &'static [Step],
-    /// Whether these are needed beside soft dependencies of all drivers.
-    pub(super) always: bool,
     /// Whether the kernel's line says what the image loads first (`modules=`).
     pub(super) by_line: bool,
     /// What makes the image anew.
@@ -50,9 +49,8 @@ pub(super) enum Step {
 const PLAIN: Family = Family {
     options: OPTIONS,
     shared: false,
-    softdep: true,
+    softdep: false,
     steps: &[],
-    always: true,
     by_line: false,
     rebuild: "",
     look: "",
@@ -64,7 +62,7 @@ const PLAIN: Family = Family {
 /// the list of modules is loaded behind the start of udev, but a script of init-top that comes before udev's by its name is not
 /// (init, `run_scripts /scripts/init-top`; hook-functions, `get_prereq_pairs`; 0.142).
 const INITRAMFS_TOOLS: Family = Family {
-    always: false,
+    softdep: true,
     steps: &[
         Step::Script(
             "/etc/initramfs-tools/scripts/init-top/pciback",
@@ -81,7 +79,6 @@ const INITRAMFS_TOOLS: Family = Family {
 /// dependency alone did not bring about (seen: dracut 059, `uhci_hcd`). A generic image leaves /etc/modprobe.d out
 /// (dracut 059, `90kernel-modules`).
 const DRACUT: Family = Family {
-    softdep: false,
     steps: &[Step::File(
         "/etc/dracut.conf.d/xen-pciback.conf",
         "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n",
@@ -93,7 +90,6 @@ const DRACUT: Family = Family {
 
 /// mkinitcpio.conf(5): files of mkinitcpio.conf.d are read since version 38; the hook `modconf` takes /etc/modprobe.d.
 const MKINITCPIO: Family = Family {
-    softdep: false,
     steps: &[
         Step::Directory("/etc/mkinitcpio.conf.d"),
         Step::File("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n"),
@@ -123,7 +119,6 @@ const MKINITCPIO_SYSTEMD: Family = Family {
 /// mkinitfs(1): a feature is a list of modules. Its image loads those of `modules=` on the kernel's line first, in their order
 /// (initramfs-init), and holds /etc/modprobe.d (features.d/base.files). busybox' modprobe knows no soft dependencies.
 const MKINITFS: Family = Family {
-    softdep: false,
     steps: &[
         Step::Directory("/etc/mkinitfs/features.d"),
         Step::First("/etc/mkinitfs/mkinitfs.conf", "features=\"", "xen-pciback"),
@@ -139,7 +134,6 @@ const MKINITFS: Family = Family {
 const MKINITRD_RED_HAT: Family = Family {
     options: "/etc/modprobe.conf",
     shared: true,
-    softdep: false,
     rebuild: "mkinitrd -f --preload=pciback /boot/initrd-$(uname -r).img $(uname -r)",
     look: "zcat /boot/initrd-$(uname -r).img | cpio -t 2>/dev/null | grep pciback",
     ..PLAIN
@@ -149,7 +143,6 @@ const MKINITRD_RED_HAT: Family = Family {
 const MKINITRD_SUSE: Family = Family {
     options: "/etc/modprobe.conf.local",
     shared: true,
-    softdep: false,
     steps: &[Step::First("/etc/sysconfig/kernel", "INITRD_MODULES=\"", "pciback")],
     rebuild: "mkinitrd",
     look: "zcat /boot/initrd-$(uname -r) | cpio -t 2>/dev/null | grep pciback",

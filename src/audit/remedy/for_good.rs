@@ -200,25 +200,34 @@ fn replace(draft: &mut Draft, place: &Written, list: &str) -> bool {
 }
 
 fn by_modules(aim: &Aim<'_>, draft: &mut Draft, list: &List, held: &[&(Address, &Device)]) {
-    let (modules, unknown) = modules(held);
+    let drivers = Drivers::of(held);
     match family::row(aim.host, aim.tree) {
-        Some(family) => in_commands(aim, draft, family, list, &modules, &unknown),
-        None => words::steps(aim, draft, list, &modules),
+        Some(family) => in_commands(aim, draft, family, list, &drivers),
+        None => words::steps(aim, draft, list, &drivers.modules),
     }
 }
 
-/// The modules of the drivers that have these devices, and the drivers whose module cannot be told.
-fn modules(held: &[&(Address, &Device)]) -> (BTreeSet<String>, BTreeSet<String>) {
-    let is_plain =
-        |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let (mut modules, mut unknown) = (BTreeSet::new(), BTreeSet::new());
-    for (_, device) in held {
-        match device.linkage.is() {
-            Some(Linkage::Module(name)) => modules.extend(Some(name).filter(is_plain).cloned()),
-            Some(Linkage::BuiltIn) | None => unknown.extend(device.driver.is().filter(is_plain).cloned()),
+/// The drivers that have the devices.
+struct Drivers {
+    /// Their modules.
+    modules: BTreeSet<String>,
+    /// Those whose module cannot be told.
+    unknown: BTreeSet<String>,
+}
+
+impl Drivers {
+    fn of(held: &[&(Address, &Device)]) -> Self {
+        let is_plain =
+            |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let (mut modules, mut unknown) = (BTreeSet::new(), BTreeSet::new());
+        for (_, device) in held {
+            match device.linkage.is() {
+                Some(Linkage::Module(name)) => modules.extend(Some(name).filter(is_plain).cloned()),
+                Some(Linkage::BuiltIn) | None => unknown.extend(device.driver.is().filter(is_plain).cloned()),
+            }
         }
+        Self { modules, unknown }
     }
-    (modules, unknown)
 }
 
 /// Fills the texts of a row.
@@ -228,26 +237,15 @@ fn fill(aim: &Aim<'_>, options: &str) -> impl Fn(&str) -> String {
     move |text| text.replace("{module}", module).replace("{options}", &options).replace("{both}", &both)
 }
 
-fn in_commands(
-    aim: &Aim<'_>,
-    draft: &mut Draft,
-    family: &Family,
-    list: &List,
-    modules: &BTreeSet<String>,
-    unknown: &BTreeSet<String>,
-) {
+fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, drivers: &Drivers) {
     let pciback = aim.host.modules.pciback();
     let fill = fill(aim, &list.file);
-    let softdeps = modules.iter().filter(|_| family.softdep).map(|module| format!("softdep {module} pre: {pciback}"));
+    let softdeps =
+        drivers.modules.iter().filter(|_| family.softdep).map(|module| format!("softdep {module} pre: {pciback}"));
     let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
     options(draft, family, &lines);
-    for driver in unknown.iter().filter(|_| family.softdep) {
-        draft.line(&format!(
-            "# the module of {driver} cannot be told here; if that is its name: softdep {driver} pre: {pciback}"
-        ));
-    }
-    let is_first = !unknown.is_empty() || has_some(aim);
-    if family.always || modules.is_empty() || is_first {
+    let is_first = !drivers.unknown.is_empty() || has_some(aim);
+    if !family.softdep || drivers.modules.is_empty() || is_first {
         family::take(family, draft, &fill, &list.file, is_first);
     }
     if family.by_line && !by_line(aim, draft) {
@@ -255,7 +253,9 @@ fn in_commands(
             "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in modules= on the line of dom0's kernel"
         ));
     }
-    family.note.iter().for_each(|note| draft.line(&fill(note)));
+    if let Some(note) = family.note {
+        draft.line(&fill(note));
+    }
     draft.line(family.rebuild);
     if family.rebuild.contains("--preload") {
         draft.write(PRELOADED, pciback);
@@ -295,7 +295,12 @@ fn options(draft: &mut Draft, family: &Family, lines: &[String]) {
     let old = match draft.text(path) {
         Some(text) if !text.contains("\\\n") => text.to_owned(),
         None if !is_there && !family.shared => String::new(),
-        Some(_) | None => return lines.iter().for_each(|line| draft.append(path, line)),
+        Some(_) | None => {
+            for line in lines {
+                draft.append(path, line);
+            }
+            return;
+        }
     };
     let replaces = lines.iter().any(|line| line.starts_with("options "));
     let is_list = |line: &str| line.starts_with("options") && line.contains("pciback") && line.contains("hide=");

@@ -14,7 +14,9 @@ pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTr
     if aim.host.distribution == Distribution::NixOs {
         draft.by_hand("# in the configuration of the system, then nixos-rebuild boot:");
         draft.line(&format!("# boot.initrd.kernelModules = [ \"{pciback}\" ];"));
-        options.iter().for_each(|text| draft.line(&format!("# a line of boot.extraModprobeConfig: {text}")));
+        for text in &options {
+            draft.line(&format!("# a line of boot.extraModprobeConfig: {text}"));
+        }
         return;
     }
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
@@ -25,7 +27,9 @@ pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTr
     }
     if !options.is_empty() {
         draft.line("# in a file of modprobe.d, which goes into that image as well:");
-        options.iter().for_each(|text| draft.line(&format!("#   {text}")));
+        for text in &options {
+            draft.line(&format!("#   {text}"));
+        }
     }
 }
 
