@@ -19,6 +19,7 @@ use super::{Asked, Scene};
 use crate::host::{Device, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::request::{Source, Written};
+use crate::tree::Known;
 pub use family::families;
 use lasting::Lasting;
 pub(super) use plan::{at_once, plan};
@@ -108,7 +109,10 @@ pub(super) fn probe(address: Address, device: &Device, listed: bool) -> Vec<Stri
 /// The corrected list: for the module, where it can be loaded at once; else in the form of the place where the wrong one stands.
 pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String> {
     let module = module(scene);
-    let can_load = |host: &Host| host.pciback.is().is_none() && !host.modules.has_pciback_built_in();
+    let can_load = |host: &Host| {
+        let is_built_in = host.modules.has_pciback_built_in() || host.distribution == Distribution::XenServer;
+        matches!(host.pciback, Known::Absent) && !is_built_in
+    };
     if scene.host.as_ref().is_some_and(can_load) && !matches!(place.source, Source::Policy | Source::Slots) {
         return load_with(scene, Some(list));
     }
