@@ -290,7 +290,8 @@ mod tests {
             "etc/dracut.conf.d/a.conf = force_drivers+=\" xen-pciback \"\\ninstall_items+=\" /etc/modprobe.d/x.conf \"\\n\n",
         );
         assert_eq!((dracut.maker, dracut.first.is_some(), dracut.has_options), (Maker::Dracut, true, true));
-        let arch = of("etc/mkinitcpio.conf = # MODULES=(xen-pciback)\\nMODULES=(ext4 xen-pciback)\\n\n");
+        let arch =
+            of("etc/mkinitcpio.conf = # MODULES=(xen-pciback)\\nMODULES=(ext4 xen-pciback)\\nHOOKS=(base udev)\\n\n");
         assert_eq!(arch.first.unwrap().to_string(), "/etc/mkinitcpio.conf:2:1");
         let alpine = of(
             "etc/mkinitfs/mkinitfs.conf = features=\"base\"\\n\netc/mkinitfs/features.d/x.modules = kernel/drivers/xen/xen-pciback/xen-pciback.ko\\n\n",

@@ -100,9 +100,10 @@ fn assignments(tree: &Tree, names: &[&str]) -> Vec<Assignment> {
                 continue;
             }
             let value = unquoted(value.trim());
-            let column = line
-                .split_once('=')
-                .map_or(1, |(before, rest)| before.len() + 2 + rest.find(value).unwrap_or_default());
+            let column = line.split_once('=').map_or(1, |(before, rest)| {
+                let blanks = rest.len() - rest.trim_start().len();
+                before.len() + 2 + blanks + usize::from(rest.trim_start().starts_with(['"', '\'']))
+            });
             let adds = joins || value.contains(&format!("${name}")) || value.contains(&format!("${{{name}}}"));
             let (name, value) = (name.to_owned(), value.to_owned());
             found.push(Assignment { path: path.clone(), number, column, name, value, adds });

@@ -270,7 +270,9 @@ pub fn families() -> String {
     );
     let of_row = |(name, row): &(&str, &Family)| {
         let list = format!("`options {{module}} hide=LIST` in `{}`", row.options);
-        let first: Vec<String> = row.steps.iter().filter_map(Step::in_words).collect();
+        let softdep =
+            row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known".to_owned());
+        let first: Vec<String> = softdep.into_iter().chain(row.steps.iter().filter_map(Step::in_words)).collect();
         let by_line = row.by_line.then(|| "`modules={module},...` on the kernel's line".to_owned());
         let first: Vec<String> = first.into_iter().chain(by_line).collect();
         let first = if first.is_empty() { "the order of modules in the image".to_owned() } else { first.join("; ") };
