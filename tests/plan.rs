@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Folder, audit};
+use pciback_audit::audit::families;
 use pciback_audit::request::register;
 use serde_json::Value;
 
@@ -40,6 +41,16 @@ fn it_counts_what_would_be_seized_now_and_then() {
 }
 
 #[test]
+fn it_says_what_its_plan_comes_to() {
+    let used = "proc/self/mountinfo = 22 1 8:1 / / rw - ext4 /dev/vda1 rw\\n\nproc/swaps = Filename\\n\n\
+                proc/consoles = hvc0 -W- (EC p a) 229:0\\n\nsys/class/block/vda1 -> ../../devices/virtual/block/vda1\n\
+                sys/class/net/lo -> ../../devices/virtual/net/lo\n";
+    let folder = Folder::holding(&(MACHINE.replace("\\nsoftdep uhci_hcd pre: xen-pciback", "") + used));
+    let ran = audit("plan --for boot --root").with(folder.path()).run();
+    ran.says("after a reboot as is:  ").says("with the plan below:   2 of 2 would be seized").says("update-initramfs");
+}
+
+#[test]
 fn its_json_is_what_the_schema_says() {
     let schema: Value = serde_json::from_str(include_str!("../schema/plan-1.json")).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
@@ -59,17 +70,20 @@ fn two_forms_at_once_are_bad_usage() {
     audit("plan -J --format table --root /").run().ends_with(3);
 }
 
-/// `UPDATE_EXPECT=1` rewrites the table of the document.
+/// `UPDATE_EXPECT=1` rewrites the tables of the document.
 #[test]
-fn the_document_of_places_has_the_register_s_table() {
+fn the_document_of_places_has_the_tables_of_places_and_families() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/places.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_at(text.find("| file | form |").unwrap());
-    let after = rest.find("\n\n").map_or("", |at| rest.split_at(at + 1).1);
-    let made = format!("{before}{}{after}", register::table());
+    let mut made = text.clone();
+    for (begins, table) in [("| file | form |", register::table()), ("| family | the list |", families())] {
+        let (before, rest) = made.split_at(made.find(begins).unwrap());
+        let after = rest.find("\n\n").map_or("", |at| rest.split_at(at + 1).1);
+        made = format!("{before}{table}{after}");
+    }
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, made).unwrap();
     } else {
-        assert!(text == made, "docs/places.md is not what the register says: UPDATE_EXPECT=1 rewrites it");
+        assert!(text == made, "docs/places.md is not what the program says: UPDATE_EXPECT=1 rewrites it");
     }
 }

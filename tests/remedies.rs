@@ -103,6 +103,25 @@ fn each_family_has_its_own_commands() {
 }
 
 #[test]
+fn without_a_known_driver_pciback_is_the_first_module_of_the_boot_image() {
+    let debian = format!("{NEWER}etc/os-release = ID=debian\\n\n");
+    let machine = tree(
+        format!("{DEVICES}{debian}")
+            .replace("sys/bus/pci/drivers/e1000e/module", "sys/bus/pci/drivers/x/module")
+            .as_bytes(),
+    );
+    let asked = Asked::List(b"(00:04.0)".to_vec());
+    let report = conclude(&Case { asked, tree: Some(machine), ..Case::default() });
+    let text = lines(&report.plan);
+    for wanted in [
+        "init-top/pciback <<'EOF'\n#!/bin/sh\n[ \"$1\" = prereqs ] || modprobe xen-pciback\nEOF\nchmod +x ",
+        "/etc/initramfs-tools/modules",
+    ] {
+        assert!(text.contains(wanted), "{text}");
+    }
+}
+
+#[test]
 fn older_systems_have_modprobe_conf_and_another_name() {
     for (files, wanted) in [
         (

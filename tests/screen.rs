@@ -24,7 +24,17 @@ fn height(text: &str) -> usize {
 }
 
 fn captured(name: &str) -> Report {
-    let tree = tree(&read(&format!("dom0/{name}/root.txt")));
+    captured_on(name, "")
+}
+
+/// A capture on a machine with these files as well.
+fn captured_on(name: &str, files: &str) -> Report {
+    let mut tree = tree(&read(&format!("dom0/{name}/root.txt")));
+    for (path, node) in support::tree(files.as_bytes()).nodes() {
+        if tree.list(path).is().is_none() {
+            tree.insert(path, node.clone());
+        }
+    }
     let logs = vec![log(0, "kmsg", &read(&format!("dom0/{name}/kmsg.raw")))];
     conclude(&Case { tree: Some(tree), logs, ..Case::default() })
 }
@@ -52,8 +62,12 @@ fn every_situation_fits_one_screen() {
         assert!(names.iter().any(|found| found == name), "{name}");
     }
     for name in names {
-        let text = table(&captured(&name), &style(false));
-        assert!(height(&text) <= LINES, "{name}: {} lines\n{text}", height(&text));
+        for family in
+            ["", "etc/os-release = ID=debian\\n\n", "etc/os-release = ID=fedora\\n\n", "etc/os-release = ID=qubes\\n\n"]
+        {
+            let text = table(&captured_on(&name, family), &style(false));
+            assert!(height(&text) <= LINES, "{name} {family}: {} lines\n{text}", height(&text));
+        }
     }
 }
 

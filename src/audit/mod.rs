@@ -27,6 +27,7 @@ mod verdict;
 mod xen_log;
 
 pub use guest::{CONFIG, conclude_guest};
+pub use remedy::families;
 pub use story::explain_device;
 
 use std::collections::BTreeMap;

@@ -3,18 +3,24 @@
 //! None of them takes a device away from dom0 that dom0 uses, or that it may use for all that can be read: there the
 //! remedy is advice, a line that starts with `#`.
 
+mod draft;
 mod family;
 mod for_good;
 mod kernel_line;
 mod lasting;
 mod plan;
+mod proof;
 mod safe;
 mod words;
+
+use std::collections::BTreeSet;
 
 use super::{Asked, Scene};
 use crate::host::{Device, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::request::{Source, Written};
+use crate::tree::Known;
+pub use family::families;
 use lasting::Lasting;
 pub(super) use plan::{at_once, plan};
 use safe::{Hindrance, hindrance};
@@ -59,23 +65,29 @@ fn add(host: &Host, address: Address) -> String {
 
 /// Loads pciback, and takes from other drivers those of its devices that they have.
 pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
-    let module = module(scene);
-    let list = match (&scene.case.asked, lasting::of(scene, scene.demand.wanted.keys())) {
+    let list = match (&scene.case.asked, lasting::now(scene, scene.demand.wanted.keys())) {
         (Asked::List(_), _) => lasting::asked(scene),
         (_, Lasting::Holds(_)) => None,
         (_, Lasting::Elsewhere { merged: list, .. } | Lasting::Nowhere(list)) => list,
     };
-    let list = list.map_or(String::new(), |list| format!(" {}", parameter(&list)));
-    let mut lines = vec![
-        format!("modprobe {module}{list}"),
-        "# if there is no such module: install the package with all modules of this kernel".to_owned(),
-    ];
+    let mut lines = load_with(scene, list.as_deref());
+    lines.insert(1, "# if there is no such module: install the package with all modules of this kernel".to_owned());
+    lines
+}
+
+/// Loads pciback with this list, or with that of its configuration; and takes those of its devices that other drivers have.
+fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
+    let module = module(scene);
+    let list = list.map_or(String::new(), |list| format!(" {}", parameter(list)));
+    let mut lines = vec![format!("modprobe {module}{list}")];
     let Some(host) = &scene.host else { return lines };
     let Some(devices) = host.devices.is() else { return lines };
     let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
-    let held = scene.demand.wanted.keys().filter_map(|address| Some((*address, devices.get(address).filter(other)?)));
-    for (address, device) in held {
-        lines.extend(assign(scene, host, address, device));
+    let meant = scene.demand.wanted.keys().copied().chain(lasting::corrected(scene)).collect::<BTreeSet<Address>>();
+    for address in meant {
+        if let Some(device) = devices.get(&address).filter(other) {
+            lines.extend(assign(scene, host, address, device));
+        }
     }
     lines
 }
@@ -94,9 +106,16 @@ pub(super) fn probe(address: Address, device: &Device, listed: bool) -> Vec<Stri
     commands
 }
 
-/// The corrected list, in the form of the place where the wrong one stands.
+/// The corrected list: for the module, where it can be loaded at once; else in the form of the place where the wrong one stands.
 pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String> {
     let module = module(scene);
+    let can_load = |host: &Host| {
+        let is_built_in = host.modules.has_pciback_built_in() || host.distribution == Distribution::XenServer;
+        matches!(host.pciback, Known::Absent) && !is_built_in
+    };
+    if scene.host.as_ref().is_some_and(can_load) && !matches!(place.source, Source::Policy | Source::Slots) {
+        return load_with(scene, Some(list));
+    }
     let at = place.location.as_ref().map_or(String::new(), |location| format!(" in {location}"));
     match place.source {
         Source::Argument | Source::Module => vec![format!("modprobe {module} {}", parameter(list))],
@@ -138,15 +157,16 @@ pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
         | Distribution::Alpine
         | Distribution::NixOs
         | Distribution::Other => vec![
-            format!("# or give pciback its list, by a line in {}:", options_file(scene, distribution)),
+            format!("# or give pciback its list, by a line in {}:", options_file(scene)),
             format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
         ],
     }
 }
 
 /// The file in which a family writes the options of modules, or the directory of such files.
-fn options_file(scene: &Scene<'_>, distribution: Distribution) -> &'static str {
-    let row = scene.case.tree.as_ref().and_then(|tree| family::row(distribution, tree));
+fn options_file(scene: &Scene<'_>) -> &'static str {
+    let machine = scene.host.as_ref().zip(scene.case.tree.as_ref());
+    let row = machine.and_then(|(host, tree)| family::row(host, tree));
     row.filter(|family| family.shared).map_or("/etc/modprobe.d", |family| family.options)
 }
 

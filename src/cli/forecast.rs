@@ -78,13 +78,21 @@ fn plan(forecast: &Forecast, stage: &Stage, complaints: &mut Vec<String>) -> Pla
         Some(given) => expect(audit::next_boot(&tree, Some(given), grammar)),
         None => as_written(),
     };
-    Plan {
+    let mut plan = Plan {
         moment: forecast.moment.unwrap_or_else(|| moment(&tree)),
         list: String::from_utf8_lossy(text).into_owned(),
         now: expect(audit::after_load(&tree, text, grammar)),
         boot,
         as_written: forecast.list.as_ref().map(|_| as_written()),
+    };
+    // What has to be done is done on the machine as it is.
+    let repair = conclude(&self::case(forecast, asked, tree)).plan;
+    for outcome in [&mut plan.now, &mut plan.boot] {
+        if outcome.report.exit_status != 0 && !repair.for_good.is_empty() {
+            outcome.report.plan = repair.clone();
+        }
     }
+    plan
 }
 
 /// A driver that is there cannot be loaded.

@@ -52,6 +52,11 @@ impl Modules {
         self.lists("xen_pciback") || self.lists(PCIBACK)
     }
 
+    /// Whether pciback is known to be a module that is loaded.
+    pub fn has_pciback_loaded(&self) -> bool {
+        self.loaded.contains("xen_pciback") || self.loaded.contains(PCIBACK)
+    }
+
     fn lists(&self, name: &str) -> bool {
         self.built_in.is().is_some_and(|names| names.contains(&name.replace('-', "_")))
     }

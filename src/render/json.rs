@@ -58,7 +58,22 @@ struct Plan<'a> {
     now: &'a [String],
     for_good: Vec<String>,
     files: Vec<File<'a>>,
+    promise: Option<Promise<'a>>,
     check: &'a [String],
+}
+
+/// The next boot with all that is for good.
+#[derive(Serialize)]
+struct Promise<'a> {
+    wanted: usize,
+    seized: usize,
+    others: Vec<Other<'a>>,
+}
+
+#[derive(Serialize)]
+struct Other<'a> {
+    address: String,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -260,8 +275,14 @@ fn plan(plan: &report::Repair) -> Plan<'_> {
         now: &plan.now,
         for_good: plan.for_good_lines(),
         files: plan.files().map(|file| File { path: &file.path, content: &file.content }).collect(),
+        promise: plan.promise.as_ref().map(promise),
         check: &plan.check,
     }
+}
+
+fn promise(promise: &report::Promise) -> Promise<'_> {
+    let others = promise.others.iter().map(|(address, why)| Other { address: address.to_string(), why });
+    Promise { wanted: promise.wanted, seized: promise.seized, others: others.collect() }
 }
 
 fn entry(entry: &report::Entry) -> Entry<'_> {

@@ -69,6 +69,9 @@ pub fn plan_table(plan: &Plan, style: &Style) -> String {
         }
         None => say(&mut text, "after a reboot as is:  ", &plan.boot),
     }
+    if let Some(promise) = &plan.chosen().report.plan.promise {
+        writeln!(text, "with the plan below:   {} would be seized", promise.count()).unwrap_or_default();
+    }
     let when = match plan.moment {
         Moment::Now => "the machine as it would be after modprobe",
         Moment::Boot => "the machine as it would be after the next boot",

@@ -1,5 +1,7 @@
 //! The plan as text: blocks that can be pasted as they are, their headings included.
 
+use std::collections::BTreeMap;
+
 use super::layout::hanging;
 use super::table::Style;
 use super::text::escape;
@@ -20,7 +22,7 @@ pub(super) fn lines(plan: &Repair, style: &Style) -> Vec<String> {
     let for_good = plan.for_good_lines();
     if !for_good.is_empty() {
         let root = if for_good.iter().any(is_command) { ", as root" } else { "" };
-        lines.push(format!("# for good{root}:"));
+        lines.extend(heading(plan, root, style));
         let is_hidden = |line: &&String| !style.verbose && root.is_empty() && is_held_back(line);
         let hidden = for_good.iter().filter(is_hidden).count();
         lines.extend(for_good.iter().filter(|line| !is_hidden(line)).flat_map(|line| line_of(line, style)));
@@ -33,6 +35,27 @@ pub(super) fn lines(plan: &Repair, style: &Style) -> Vec<String> {
     }
     lines
 }
+
+/// What the block comes to, and the devices that it does not help: none is promised that was not proved.
+fn heading(plan: &Repair, root: &str, style: &Style) -> Vec<String> {
+    let Some(promise) = &plan.promise else { return vec![format!("# for good{root} (not proved):")] };
+    let mut lines = vec![format!("# for good{root} ({} after a reboot):", promise.count())];
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (address, why) in &promise.others {
+        reasons.entry(why).or_default().push(address.to_string());
+    }
+    for (why, names) in reasons {
+        let more = names.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let some: Vec<String> = names.into_iter().take(NAMED).collect();
+        let text = format!("not {}{more}: {why}", some.join(" "));
+        lines.extend(hanging("# ", "#   ", &escape(&text), style.width));
+    }
+    lines
+}
+
+/// How many devices are named that a plan does not help.
+const NAMED: usize = 3;
 
 /// Whether a line is a command behind a question.
 fn is_held_back(line: &str) -> bool {
@@ -52,27 +75,29 @@ fn line_of(line: &str, style: &Style) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{File, Measure};
+    use crate::pci::Address;
+    use crate::report::{File, Measure, Promise};
 
     #[test]
     fn commands_are_not_broken_and_advice_stays_a_comment() {
         let command = format!("for device in {}; do true; done", "0000:00:1d.0 ".repeat(9));
         let advice = format!("# {}", "a word ".repeat(20));
         let file = File { path: "/etc/x".to_owned(), content: "a\n".to_owned() };
+        let address = Address::new(0, 0, 0x1d, 0).unwrap();
         let plan = Repair {
             first: vec![advice],
             now: vec![command.clone()],
             for_good: vec![Measure::File(file)],
+            promise: Some(Promise { wanted: 2, seized: 1, others: vec![(address, "it is gone".to_owned())] }),
             check: vec!["pciback-audit check".to_owned()],
         };
         let style = Style { width: 80, colour: false, verbose: false, ascii: true };
         let text = lines(&plan, &style);
         assert!(text.iter().all(|line| line.len() <= 80 || *line == command), "{text:#?}");
         let last = [
-            "# for good, as root:",
-            "cat > /etc/x <<'EOF'",
-            "a",
-            "EOF",
+            "# for good, as root (1 of 2 after a reboot):",
+            "# not 0000:00:1d.0: it is gone",
+            "echo 'a' > /etc/x",
             "# then, and after the reboot: pciback-audit check",
         ];
         assert!(text.ends_with(&last.map(str::to_owned)), "{text:#?}");

@@ -20,7 +20,7 @@ pub use code::Code;
 pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
-pub use repair::{File, Measure, Repair};
+pub use repair::{File, Measure, Promise, Repair};
 pub use run::{Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
 pub use story::{DeviceStory, Step};

@@ -1,5 +1,7 @@
 //! How to mend what a report found: made once, for all of it.
 
+use crate::pci::Address;
+
 /// What to do, in four parts. A line is a command for a shell, or advice that starts with `#`: each part can be pasted as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
@@ -9,8 +11,28 @@ pub struct Repair {
     pub now: Vec<String>,
     /// What mends it from the next boot on.
     pub for_good: Vec<Measure>,
+    /// What the next boot comes to with all that is for good; `None` where nothing can be promised of it.
+    pub promise: Option<Promise>,
     /// How to see that it worked.
     pub check: Vec<String>,
+}
+
+/// The next boot with the files of a plan in place, as `plan` would judge it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Requested devices, without bridges.
+    pub wanted: usize,
+    /// Those of them that pciback would have.
+    pub seized: usize,
+    /// The others, each with the reason.
+    pub others: Vec<(Address, String)>,
+}
+
+impl Promise {
+    /// "5 of 6".
+    pub fn count(&self) -> String {
+        format!("{} of {}", self.seized, self.wanted)
+    }
 }
 
 /// One measure of what outlives a reboot.
@@ -55,8 +77,11 @@ impl Repair {
     }
 }
 
-/// The word that ends it does not stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
+/// A file of one line is an `echo`. The word that ends a here-document does not stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
 fn here_document(file: &File) -> Vec<String> {
+    if let Some(line) = file.content.strip_suffix('\n').filter(|text| !text.contains(['\n', '\'', '\\'])) {
+        return vec![format!("echo '{line}' > {}", file.path)];
+    }
     let mut end = "EOF".to_owned();
     while file.content.lines().any(|line| line == end) {
         end.push('_');
@@ -76,6 +101,8 @@ mod tests {
         let file = |content: &str| Measure::File(File { path: "/etc/x".to_owned(), content: content.to_owned() });
         let plan = Repair { for_good: vec![file("a\nEOF\n"), Measure::Line("reboot".to_owned())], ..Repair::default() };
         assert_eq!(plan.for_good_lines(), ["cat > /etc/x <<'EOF_'", "a", "EOF", "EOF_", "reboot"]);
+        let one = Repair { for_good: vec![file("options x y=(1)\n")], ..Repair::default() };
+        assert_eq!(one.for_good_lines(), ["echo 'options x y=(1)' > /etc/x"]);
         assert_eq!(plan.files().count(), 1);
         assert!(!plan.is_empty() && Repair::default().is_empty());
     }

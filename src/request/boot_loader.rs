@@ -4,9 +4,10 @@
 
 mod grub;
 
+use super::arguments::{Argument, arguments, same_name};
 use super::cmdline::in_line;
 use super::{Location, Source, Written};
-use crate::tree::{Known, Obstacle, Tree};
+use crate::tree::{Known, Node, Obstacle, Tree};
 
 /// One entry of a boot loader's menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +115,76 @@ pub fn next(tree: &Tree) -> Known<Entry> {
     }
 }
 
+/// Gives the argument `key` of a line this value, wherever it stood, and behind the others where it did not.
+pub fn with_argument(line: &str, key: &str, value: &str) -> String {
+    let new = if value.contains(' ') { format!("{key}=\"{value}\"") } else { format!("{key}={value}") };
+    let mut words = words(line);
+    let is_it = |(name, _): &(String, String)| same_name(name.as_bytes(), key.as_bytes());
+    let first = words.iter().position(is_it);
+    let mut index = 0;
+    words.retain(|word| {
+        index += 1;
+        !is_it(word) || first == Some(index - 1)
+    });
+    match first.and_then(|first| words.get_mut(first)) {
+        Some((_, text)) => *text = new,
+        None => words.push((key.to_owned(), new)),
+    }
+    words.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments of a line as they are written, each with its key.
+pub(super) fn words(line: &str) -> Vec<(String, String)> {
+    let found = arguments(line.as_bytes());
+    let ends = found.iter().skip(1).map(|argument| argument.at).chain([line.len()]);
+    let word = |(argument, end): (&Argument, usize)| {
+        let text = line.get(argument.at..end).unwrap_or_default().trim().to_owned();
+        (String::from_utf8_lossy(&argument.key).into_owned(), text)
+    };
+    found.iter().zip(ends).map(word).collect()
+}
+
+/// Changes the line of dom0's kernel in every entry with Xen; where no file has one, that of the running kernel, which is then
+/// taken for the next one's.
+pub fn change(tree: &mut Tree, change: &dyn Fn(&str) -> String) {
+    let menus = menus(tree);
+    let lines: Vec<&Line> = menus
+        .iter()
+        .flat_map(|menu| &menu.entries)
+        .filter(|entry| entry.xen)
+        .filter_map(|entry| entry.kernel.as_ref())
+        .collect();
+    if lines.is_empty() {
+        let line = tree.read_text("proc/cmdline").is().cloned().unwrap_or_default();
+        tree.insert("proc/cmdline", Node::File(format!("{}\n", change(&line)).into_bytes()));
+    }
+    for line in lines {
+        let path = line.location.path.trim_start_matches('/').to_owned();
+        let Some(content) = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()) else {
+            continue;
+        };
+        if let Some(content) = in_place(&content, line, &change(&line.text)) {
+            tree.insert(&path, Node::File(content.into_bytes()));
+        }
+    }
+}
+
+/// A file with other arguments in the place of these.
+pub fn in_place(content: &str, line: &Line, new: &str) -> Option<String> {
+    let (number, column) = (line.location.line?.checked_sub(1)?, line.location.column?.checked_sub(1)?);
+    let old = content.lines().nth(number)?;
+    let (before, rest) = old.split_at_checked(column)?;
+    // What follows the arguments of extlinux' kernel is another file's.
+    let behind = rest.split_once(line.text.as_str()).map_or("", |(_, behind)| behind);
+    let changed = format!("{before}{new}{behind}");
+    let lines: Vec<&str> = content
+        .lines()
+        .enumerate()
+        .map(|(index, line)| if index == number { changed.as_str() } else { line })
+        .collect();
+    Some(lines.join("\n") + "\n")
+}
+
 /// A part of a line of a file, with the place where it begins.
 fn part(path: &str, number: usize, line: &str, text: &str) -> Line {
     let column = line.find(text).map_or(1, |at| at + 1);
@@ -208,6 +279,29 @@ mod tests {
             Known::Is(entry) => Some(entry.kernel.iter().flat_map(Line::lists).map(show).collect()),
             Known::Absent | Known::Unreadable(_) => None,
         }
+    }
+
+    #[test]
+    fn an_argument_stands_once_on_a_line() {
+        let of = |line: &str| with_argument(line, "xen-pciback.hide", "(00:1d.0)");
+        assert_eq!(of("root=x quiet"), "root=x quiet xen-pciback.hide=(00:1d.0)");
+        assert_eq!(of("xen_pciback.hide=\"(1) (2)\" ro xen-pciback.hide=(3)"), "xen-pciback.hide=(00:1d.0) ro");
+        assert_eq!(of(""), "xen-pciback.hide=(00:1d.0)");
+    }
+
+    #[test]
+    fn the_lines_of_every_entry_with_xen_are_changed() {
+        let mut tree = Tree::from_manifest(
+            "boot/extlinux.conf = LABEL xe\\n  APPEND /xen.gz x --- /vmlinuz ro --- /initrd\\n\n\
+             boot/grub/grub.cfg = menuentry 'x' {\\nmultiboot2 /xen.gz\\nmodule2 /v root=x\\n}\\nmenuentry 'y' {\\nlinux /v ro\\n}\\n\n",
+        )
+        .unwrap();
+        change(&mut tree, &|line| format!("{line} quiet"));
+        let text = |path: &str| tree.read_text(path).is().cloned().unwrap();
+        assert_eq!(text("boot/extlinux.conf"), "LABEL xe\n  APPEND /xen.gz x --- /vmlinuz ro quiet --- /initrd");
+        let grub = "menuentry 'x' {\nmultiboot2 /xen.gz\nmodule2 /v root=x quiet\n}\nmenuentry 'y' {\nlinux /v ro\n}";
+        assert_eq!(text("boot/grub/grub.cfg"), grub);
+        assert_eq!(tree.read("proc/cmdline"), Known::Absent);
     }
 
     #[test]

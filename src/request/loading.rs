@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::arguments::arguments;
 use super::register::expand;
 use super::{Location, Written, modprobe, modules};
 use crate::tree::{Known, Tree};
@@ -22,6 +23,8 @@ pub struct Loading {
     pub maker: Maker,
     /// Whether dracut's image has `/etc/modprobe.d`: it is one for this host only, or the file is named.
     pub has_options: bool,
+    /// The feature that puts it into mkinitfs' image, where the kernel's line says what is loaded first.
+    in_feature: Option<Location>,
     /// The boot image itself, where it was read: it counts, and not the files that it should have been made of.
     pub image: Option<Image>,
 }
@@ -37,6 +40,8 @@ pub enum Maker {
     Mkinitcpio,
     /// Alpine's.
     Mkinitfs,
+    /// That of RHEL up to 5 and of SLES up to 11: modules are loaded in the order of a list.
+    Mkinitrd,
     /// Not known.
     #[default]
     Unknown,
@@ -87,26 +92,50 @@ fn softdeps(tree: &Tree) -> BTreeMap<String, Location> {
 }
 
 impl Loading {
-    /// Reads the files of a machine.
-    pub fn read(tree: &Tree) -> Self {
+    /// Reads the files of a machine. `usual`: the program that makes the boot images of its family, where the files do not show
+    /// which one does.
+    pub fn read(tree: &Tree, usual: Maker) -> Self {
         let (named, by_system) = modules::named(tree);
-        let mut loading =
-            Self { in_image: named, by_system, before: softdeps(tree), maker: maker(tree), ..Self::default() };
+        let maker = maker(tree, usual);
+        let mut loading = Self { in_image: named, by_system, before: softdeps(tree), maker, ..Self::default() };
         match loading.maker {
             Maker::Dracut => dracut(tree, &mut loading),
-            Maker::Mkinitcpio => {
-                loading.first = assignment(tree, "etc/mkinitcpio.conf", "MODULES=");
-            }
+            Maker::Mkinitcpio => mkinitcpio(tree, &mut loading),
             Maker::Mkinitfs => {
                 let features = expand(tree, "etc/mkinitfs/features.d/*.modules");
-                loading.in_image = features.iter().find_map(|path| assignment(tree, path, ""));
+                loading.in_feature = features.iter().find_map(|path| assignment(tree, path, ""));
+                loading.in_image = loading.in_feature.clone();
             }
-            Maker::InitramfsTools | Maker::Unknown => {}
+            // The list of RHEL's image is an argument of mkinitrd (mkinitrd(8) of RHEL 5, `--preload`).
+            Maker::Mkinitrd => {
+                let begins = ["INITRD_MODULES=\"pciback", "INITRD_MODULES=\"xen-pciback"];
+                let in_list = || begins.iter().find_map(|begins| assignment(tree, "etc/sysconfig/kernel", begins));
+                loading.first = assignment(tree, PRELOADED, "").or_else(in_list);
+            }
+            // Scripts of init-top are run in the order of their names, and that of udev is one of them (initramfs-tools 0.142,
+            // hook-functions, `get_prereq_pairs`).
+            Maker::InitramfsTools => {
+                let before_udev = |path: &&String| path.rsplit('/').next().is_some_and(|name| name < "udev");
+                let scripts = expand(tree, "etc/initramfs-tools/scripts/init-top/*");
+                loading.first = scripts.iter().filter(before_udev).find_map(|path| loaded_by(tree, path));
+            }
+            Maker::Unknown => {}
         }
         if let Known::Is(image) = Image::read(tree) {
             loading.correct(image);
         }
         loading
+    }
+
+    /// mkinitfs' image loads the modules that the kernel's line names in `modules=` before it looks for devices, in that order
+    /// (mkinitfs 3, initramfs-init).
+    pub fn by_line(&mut self, line: &[u8]) {
+        let named =
+            arguments(line).into_iter().rfind(|argument| argument.key == b"modules").and_then(|found| found.value);
+        let text = String::from_utf8_lossy(named.as_deref().unwrap_or_default()).into_owned();
+        if self.maker == Maker::Mkinitfs && text.split(',').next().is_some_and(is_pciback) {
+            self.first = self.in_feature.clone();
+        }
     }
 
     /// Takes back whatever the boot image does not hold.
@@ -138,19 +167,67 @@ impl Loading {
     }
 }
 
-fn maker(tree: &Tree) -> Maker {
+/// The program that makes the boot images of a machine, by the program itself, else by its configuration, which outlives it
+/// (Debian keeps that of a package that was removed).
+pub fn maker(tree: &Tree, usual: Maker) -> Maker {
     let there = |path: &str| tree.read(path) != Known::Absent || tree.list(path) != Known::Absent;
-    if there("etc/initramfs-tools") {
+    let has_dracut = || DRACUT.iter().flat_map(|pattern| expand(tree, pattern)).any(|path| there(&path));
+    if there("usr/sbin/mkinitramfs") {
         Maker::InitramfsTools
     } else if there("etc/mkinitcpio.conf") {
         Maker::Mkinitcpio
     } else if there("etc/mkinitfs/mkinitfs.conf") {
         Maker::Mkinitfs
-    } else if DRACUT.iter().flat_map(|pattern| expand(tree, pattern)).any(|path| there(&path)) {
+    } else if there("usr/bin/dracut") || there("usr/sbin/dracut") {
+        Maker::Dracut
+    } else if there("etc/initramfs-tools") {
+        Maker::InitramfsTools
+    } else if has_dracut() {
         Maker::Dracut
     } else {
-        Maker::Unknown
+        usual
     }
+}
+
+/// The files of mkinitcpio, in the order in which they are read.
+fn mkinitcpio_files(tree: &Tree) -> Vec<String> {
+    let added = expand(tree, "etc/mkinitcpio.conf.d/*.conf");
+    std::iter::once("etc/mkinitcpio.conf".to_owned()).chain(added).collect()
+}
+
+/// Whether an image of mkinitcpio asks udev for devices beside the loading of `MODULES`: that of its hook `systemd` does
+/// (`install/systemd`), its own init asks behind it (`init`; both of mkinitcpio 39). Where the hooks are not known, either may be.
+pub fn waits_for_nothing(tree: &Tree) -> bool {
+    let text = |path: &String| tree.read_text(path).is().cloned().unwrap_or_default();
+    let of_file = |path: &String| text(path).lines().rfind(|line| line.starts_with("HOOKS=")).map(str::to_owned);
+    let hooks = mkinitcpio_files(tree).iter().rev().find_map(of_file);
+    hooks.is_none_or(|line| line.split(['(', ')', ' ', '"', '\'', '=']).any(|hook| hook == "systemd"))
+}
+
+/// `mkinitcpio.conf(5)`.
+fn mkinitcpio(tree: &Tree, loading: &mut Loading) {
+    let paths = mkinitcpio_files(tree);
+    let is_taken = |path: &String| tree.read_text(path).is().is_some_and(|text| text.contains(UDEV_WAITS));
+    let waits = paths.iter().any(is_taken) && tree.read(UDEV_WAITS).is().is_some();
+    let named = paths
+        .iter()
+        .find_map(|path| assignment(tree, path, "MODULES=").or_else(|| assignment(tree, path, "MODULES+=")));
+    loading.in_image.clone_from(&named);
+    loading.first = named.filter(|_| waits || !waits_for_nothing(tree));
+}
+
+/// Makes udev of an image of systemd wait for the modules that are named, where mkinitcpio takes it along.
+pub const UDEV_WAITS: &str = "etc/systemd/system/systemd-udev-trigger.service.d/xen-pciback.conf";
+
+/// Stands in a forecast for the modules that an image loads first because mkinitrd was called so.
+pub const PRELOADED: &str = "boot-preload";
+
+/// The line of a script that loads pciback.
+fn loaded_by(tree: &Tree, path: &str) -> Option<Location> {
+    let text = tree.read(path).is().map(|text| String::from_utf8_lossy(text).into_owned())?;
+    let loads = |line: &str| line.contains("modprobe") && line.split_whitespace().any(is_pciback);
+    let (number, _) = (1..).zip(text.lines()).find(|(_, line)| !line.trim_start().starts_with('#') && loads(line))?;
+    Some(Location::at(path, number, 1))
 }
 
 /// `dracut.conf(5)`.
@@ -189,7 +266,7 @@ mod tests {
     use super::*;
 
     fn of(manifest: &str) -> Loading {
-        Loading::read(&Tree::from_manifest(manifest).unwrap())
+        Loading::read(&Tree::from_manifest(manifest).unwrap(), Maker::Unknown)
     }
 
     #[test]
@@ -213,7 +290,8 @@ mod tests {
             "etc/dracut.conf.d/a.conf = force_drivers+=\" xen-pciback \"\\ninstall_items+=\" /etc/modprobe.d/x.conf \"\\n\n",
         );
         assert_eq!((dracut.maker, dracut.first.is_some(), dracut.has_options), (Maker::Dracut, true, true));
-        let arch = of("etc/mkinitcpio.conf = # MODULES=(xen-pciback)\\nMODULES=(ext4 xen-pciback)\\n\n");
+        let arch =
+            of("etc/mkinitcpio.conf = # MODULES=(xen-pciback)\\nMODULES=(ext4 xen-pciback)\\nHOOKS=(base udev)\\n\n");
         assert_eq!(arch.first.unwrap().to_string(), "/etc/mkinitcpio.conf:2:1");
         let alpine = of(
             "etc/mkinitfs/mkinitfs.conf = features=\"base\"\\n\netc/mkinitfs/features.d/x.modules = kernel/drivers/xen/xen-pciback/xen-pciback.ko\\n\n",

@@ -111,7 +111,7 @@ pub const PLACES: &[Place] = &[
     },
     Place {
         source: Source::Modules,
-        files: &["etc/mkinitcpio.conf"],
+        files: &["etc/mkinitcpio.conf", "etc/mkinitcpio.conf.d/*.conf"],
         form: "`MODULES=(xen-pciback)`",
         reader: "mkinitcpio (Arch)",
         when: When::Never,
@@ -121,6 +121,20 @@ pub const PLACES: &[Place] = &[
         files: &["etc/dracut.conf", "etc/dracut.conf.d/*.conf", "usr/lib/dracut/dracut.conf.d/*.conf"],
         form: "`force_drivers+=\" xen-pciback \"`",
         reader: "dracut",
+        when: When::Never,
+    },
+    Place {
+        source: Source::Modules,
+        files: &["etc/initramfs-tools/scripts/init-top/*"],
+        form: "`modprobe xen-pciback` in a script before that of udev",
+        reader: "the boot image of initramfs-tools",
+        when: When::Never,
+    },
+    Place {
+        source: Source::Modules,
+        files: &["etc/sysconfig/kernel"],
+        form: "`INITRD_MODULES=\"pciback ...\"`",
+        reader: "mkinitrd (SLES up to 11)",
         when: When::Never,
     },
     Place {
@@ -190,6 +204,17 @@ pub const PLACES: &[Place] = &[
         files: &["etc/driverctl.d/*", "etc/udev/rules.d/*.rules"],
         form: "a file named `pci-dddd:bb:dd.f` with a driver's name; `ATTR{driver_override}=\"...\"`",
         reader: "udev",
+        when: When::Later,
+    },
+    Place {
+        source: Source::Override,
+        files: &[
+            "etc/systemd/system/pciback-late.service",
+            "etc/systemd/system/multi-user.target.wants/pciback-late.service",
+            "etc/systemd/system/systemd-udev-trigger.service.d/xen-pciback.conf",
+        ],
+        form: "units as the plan of this program writes them: `xl pci-assignable-add dddd:bb:dd.f`",
+        reader: "systemd",
         when: When::Later,
     },
     Place {

@@ -1,10 +1,10 @@
 //! Lists in files of which a program makes those that the boot loader reads: GRUB's `/etc/default/grub` and
 //! `/etc/default/grub.d` (`grub-mkconfig`), the configuration of NixOS (`nixos-rebuild`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::arguments::arguments;
-use super::boot_loader::{Line, Menu};
+use super::arguments::{arguments, same_name};
+use super::boot_loader::{self, Line, Menu, in_place, with_argument as with, words};
 use super::cmdline::in_line;
 use super::register::expand;
 use super::{Location, Source, Written};
@@ -109,6 +109,26 @@ fn in_defaults(
     names: &[&str],
     lists: fn(&[u8], Source, Option<&Location>) -> Vec<Written>,
 ) -> Vec<Written> {
+    let lists = |found: &Assignment| {
+        let location = Location::at(&found.path, found.number, found.column);
+        lists(found.value.as_bytes(), Source::BootLoader, Some(&location))
+    };
+    assignments(tree, names).iter().flat_map(lists).collect()
+}
+
+/// A variable of `/etc/default/grub`.
+struct Assignment {
+    path: String,
+    /// The line, and the column of the value behind its quote, both from 1.
+    number: usize,
+    column: usize,
+    name: String,
+    value: String,
+    /// Whether it adds to what the variable holds already.
+    adds: bool,
+}
+
+fn assignments(tree: &Tree, names: &[&str]) -> Vec<Assignment> {
     let mut found = Vec::new();
     for path in DEFAULTS.iter().flat_map(|pattern| expand(tree, pattern)) {
         let text = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
@@ -117,16 +137,106 @@ fn in_defaults(
             let Some((name, value)) = assignment.strip_prefix("export ").unwrap_or(assignment).split_once('=') else {
                 continue;
             };
-            if !names.contains(&name.trim_end_matches('+')) {
+            let (name, joins) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+            if !names.contains(&name) {
                 continue;
             }
-            let unquoted = unquoted(value.trim());
-            let column = line.find(unquoted).map_or(1, |at| at + 1);
-            let location = Location::at(&path, number, column);
-            found.extend(lists(unquoted.as_bytes(), Source::BootLoader, Some(&location)));
+            let value = unquoted(value.trim());
+            let column = line.split_once('=').map_or(1, |(before, rest)| {
+                let blanks = rest.len() - rest.trim_start().len();
+                before.len() + 2 + blanks + usize::from(rest.trim_start().starts_with(['"', '\'']))
+            });
+            let adds = joins || value.contains(&format!("${name}")) || value.contains(&format!("${{{name}}}"));
+            let (name, value) = (name.to_owned(), value.to_owned());
+            found.push(Assignment { path: path.clone(), number, column, name, value, adds });
         }
     }
     found
+}
+
+/// The variables that come to dom0's line, in the order in which they do: `..._XEN_REPLACE` ones that are set take the places of
+/// the others.
+fn in_use(tree: &Tree) -> Vec<Assignment> {
+    let mut found = assignments(tree, &KERNEL);
+    let is_set = |name: &str| found.iter().any(|one| one.name == name && !one.value.is_empty());
+    let [plain, default, replacing, replacing_default] = KERNEL;
+    let names = [
+        if is_set(replacing) { replacing } else { plain },
+        if is_set(replacing_default) { replacing_default } else { default },
+    ];
+    found.retain(|one| names.contains(&one.name.as_str()));
+    let mut used: Vec<Assignment> = Vec::new();
+    for one in found {
+        if !one.adds {
+            used.retain(|earlier| earlier.name != one.name);
+        }
+        used.push(one);
+    }
+    used.sort_by_key(|one| names.iter().position(|name| *name == one.name));
+    used
+}
+
+/// The value that an argument of dom0's kernel has in these files.
+pub fn argument(tree: &Tree, key: &str) -> Option<String> {
+    let words = in_use(tree).into_iter().flat_map(|one| words(&one.value));
+    let values = words.filter(|(name, _)| same_name(name.as_bytes(), key.as_bytes()));
+    values.filter_map(|(_, text)| Some(text.split_once('=')?.1.trim_matches('"').to_owned())).next_back()
+}
+
+/// The files with an argument of dom0's kernel set, by path: wherever it stands, else behind the others. None where they are not
+/// there, or written in a way that this program does not change.
+pub fn with_argument(tree: &Tree, key: &str, value: &str) -> Option<BTreeMap<String, String>> {
+    let used = in_use(tree);
+    let has = |one: &&Assignment| words(&one.value).iter().any(|(name, _)| same_name(name.as_bytes(), key.as_bytes()));
+    let mut changed: Vec<&Assignment> = used.iter().filter(has).collect();
+    if changed.is_empty() {
+        changed.extend(used.iter().find(|one| one.path == DEFAULTS[0]));
+    }
+    let text = |path: &str| tree.read(path).is().and_then(|text| std::str::from_utf8(text).ok()).map(str::to_owned);
+    if changed.is_empty() {
+        let [path, _] = DEFAULTS;
+        let added = format!("{}\n{}=\"{key}={value}\"\n", text(path)?.trim_end(), KERNEL[0]);
+        return Some(BTreeMap::from([(path.to_owned(), added)]));
+    }
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for one in changed {
+        let content = match files.remove(&one.path) {
+            Some(content) => content,
+            None => text(&one.path)?,
+        };
+        if one.value.contains(['\\', '`']) {
+            return None;
+        }
+        let place = Location::at(&one.path, one.number, one.column);
+        let line = Line { location: place, text: one.value.clone() };
+        let new = with(&one.value, key, value);
+        files.insert(one.path.clone(), quoted(&content, one, &line, &new)?);
+    }
+    Some(files)
+}
+
+/// The file with a value in quotes, as it stands or in new ones.
+fn quoted(content: &str, one: &Assignment, line: &Line, new: &str) -> Option<String> {
+    let old = content.lines().nth(one.number.checked_sub(1)?)?;
+    let before = old.get(..one.column.checked_sub(1)?)?;
+    let has_quotes = before.ends_with(['"', '\'']);
+    in_place(content, line, &if has_quotes { new.to_owned() } else { format!("\"{new}\"") })
+}
+
+/// Makes GRUB's menus anew, as far as lists and names of modules go: `grub-mkconfig`.
+pub fn make(tree: &mut Tree) {
+    const KEYS: [&str; 4] = ["xen-pciback.hide", "pciback.hide", "rd.qubes.hide_pci", "modules"];
+    let is_made = |name: &str| KEYS.iter().any(|key| same_name(name.as_bytes(), key.as_bytes()));
+    let made: Vec<String> = in_use(tree)
+        .iter()
+        .flat_map(|one| words(&one.value))
+        .filter(|(name, _)| is_made(name))
+        .map(|(_, text)| text)
+        .collect();
+    boot_loader::change(tree, &|line| {
+        let kept = words(line).into_iter().filter(|(name, _)| !is_made(name)).map(|(_, text)| text);
+        kept.chain(made.iter().cloned()).collect::<Vec<_>>().join(" ")
+    });
 }
 
 /// A word of a shell without the quotes around it.
@@ -176,6 +286,45 @@ mod tests {
             }
             assert!(found(grub, key, "").is_empty(), "{key}");
         }
+    }
+
+    #[test]
+    fn an_argument_is_changed_wherever_it_stands() {
+        let of = |text: &str| {
+            let tree = Tree::from_manifest(&format!("etc/default/grub = {text}\n")).unwrap();
+            with_argument(&tree, "xen-pciback.hide", "(00:1d.0)")?.remove("etc/default/grub")
+        };
+        for (text, wanted) in [
+            ("GRUB_CMDLINE_LINUX=\"\"\\n", "GRUB_CMDLINE_LINUX=\"xen-pciback.hide=(00:1d.0)\"\n"),
+            (
+                "A=1\\nGRUB_CMDLINE_LINUX='ro quiet' # x\\n",
+                "A=1\nGRUB_CMDLINE_LINUX='ro quiet xen-pciback.hide=(00:1d.0)' # x\n",
+            ),
+            ("GRUB_CMDLINE_LINUX=quiet\\n", "GRUB_CMDLINE_LINUX=\"quiet xen-pciback.hide=(00:1d.0)\"\n"),
+            ("A=1\\n", "A=1\nGRUB_CMDLINE_LINUX=\"xen-pciback.hide=(00:1d.0)\"\n"),
+            (
+                "GRUB_CMDLINE_LINUX=\"ro\"\\nGRUB_CMDLINE_LINUX_DEFAULT=\"xen-pciback.hide=1d.0 ro\"\\n",
+                "GRUB_CMDLINE_LINUX=\"ro\"\nGRUB_CMDLINE_LINUX_DEFAULT=\"xen-pciback.hide=(00:1d.0) ro\"\n",
+            ),
+        ] {
+            assert_eq!(of(text).as_deref(), Some(wanted), "{text}");
+        }
+        assert_eq!(of("GRUB_CMDLINE_LINUX=\"`x`\"\\n"), None);
+        assert_eq!(with_argument(&Tree::default(), "a", "b"), None);
+    }
+
+    #[test]
+    fn a_menu_that_is_made_anew_has_the_lists_of_the_defaults_only() {
+        let mut tree = Tree::from_manifest(
+            "etc/default/grub = GRUB_CMDLINE_LINUX=\"quiet xen-pciback.hide=(00:1d.0)\"\\n\n\
+             boot/grub/grub.cfg = menuentry 'x' {\\nmultiboot2 /xen.gz\\nmodule2 /v root=x xen_pciback.hide=(1) ro\\n}\\n\n",
+        )
+        .unwrap();
+        make(&mut tree);
+        assert!(
+            tree.read_text("boot/grub/grub.cfg").is().unwrap().contains("/v root=x ro xen-pciback.hide=(00:1d.0)\n")
+        );
+        assert_eq!(argument(&tree, "xen-pciback.hide").as_deref(), Some("(00:1d.0)"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::inside::{Inside, Kind, Place, words};
+use super::lz4::{self, Legacy};
 use super::unpack::Unpacked;
 use crate::request::loading::IMAGE;
 use crate::tree::{Known, Node, Tree};
@@ -52,14 +53,15 @@ fn archives(mut reader: impl BufRead, tree: &mut Tree) -> Result<(), String> {
     if plain(&mut reader, tree, &mut budget)? {
         return Ok(());
     }
-    // What follows is a hint for logs.
-    let packing = Unpacked::new(reader).map_err(|why| why.split(':').next().unwrap_or_default().to_owned())?;
-    let mut unpacked = BufReader::new(packing);
-    if plain(&mut unpacked, tree, &mut budget)? {
-        Ok(())
+    let head = reader.fill_buf().map_err(|error| words(&error))?;
+    let is_whole = if head.starts_with(&lz4::MAGIC) {
+        plain(&mut BufReader::new(Legacy::new(reader)), tree, &mut budget)?
     } else {
-        Err("is no cpio archive behind its packing".to_owned())
-    }
+        // What follows is a hint for logs.
+        let packing = Unpacked::new(reader).map_err(|why| why.split(':').next().unwrap_or_default().to_owned())?;
+        plain(&mut BufReader::new(packing), tree, &mut budget)?
+    };
+    if is_whole { Ok(()) } else { Err("is no cpio archive behind its packing".to_owned()) }
 }
 
 struct Budget {
@@ -216,6 +218,36 @@ mod tests {
             let options = tree.read_text(&format!("{IMAGE}/etc/modprobe.d/x.conf"));
             assert_eq!(options, Known::Is("options xen-pciback hide=(00:1d.0)".to_owned()));
             assert_eq!(tree.read(&format!("{IMAGE}/bin/sh")), Known::Absent);
+        }
+    }
+
+    /// As `lz4 -l` does, with literals only.
+    fn by_lz4(bytes: &[u8]) -> Vec<u8> {
+        let mut packed = lz4::MAGIC.to_vec();
+        for part in bytes.chunks(1024) {
+            let rest = part.len() - 15;
+            let mut block = vec![0xf0];
+            block.extend(std::iter::repeat_n(255, rest / 255));
+            block.push(u8::try_from(rest % 255).unwrap());
+            block.extend(part);
+            packed.extend(u32::try_from(block.len()).unwrap().to_le_bytes());
+            packed.extend(block);
+        }
+        packed
+    }
+
+    #[test]
+    fn images_packed_by_lz4_and_bzip2_are_read() {
+        let mut images = vec![by_lz4(&cpio(FILES))];
+        #[cfg(feature = "archives")]
+        {
+            let mut packed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            packed.write_all(&cpio(FILES)).unwrap();
+            images.push(packed.finish().unwrap());
+        }
+        for image in images {
+            let tree = kept(&image);
+            assert_eq!(tree.list(&format!("{IMAGE}/modules")), Known::Is(vec!["xen_pciback.ko"]));
         }
     }
 

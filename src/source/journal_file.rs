@@ -7,6 +7,7 @@
 use std::io::{self, BufReader, Read};
 
 use super::inside::words;
+use super::lz4;
 use super::unpack::Unpacked;
 
 /// The first bytes of a journal file.
@@ -311,48 +312,12 @@ fn add(entry: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 fn unpacked(flags: u8, packed: &[u8]) -> Option<Vec<u8>> {
     if flags & 2 != 0 {
         let (length, block) = packed.split_first_chunk()?;
-        return lz4(block, u64::from_le_bytes(*length));
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok().filter(|length| *length as u64 <= LONGEST)?;
+        return lz4::block(block, length).filter(|text| text.len() == length);
     }
     let mut text = Vec::new();
     Unpacked::new(packed).ok()?.take(LONGEST + 1).read_to_end(&mut text).ok()?;
     (text.len() as u64 <= LONGEST).then_some(text)
-}
-
-/// A block of lz4 that holds so many bytes (lz4 `doc/lz4_Block_format.md`).
-fn lz4(mut block: &[u8], length: u64) -> Option<Vec<u8>> {
-    let length = usize::try_from(length).ok().filter(|length| *length as u64 <= LONGEST)?;
-    let mut text = Vec::with_capacity(length);
-    loop {
-        let (token, rest) = block.split_first()?;
-        let (literals, rest) = run(usize::from(token >> 4), rest)?;
-        let (literal, rest) = rest.split_at_checked(literals)?;
-        text.extend_from_slice(literal);
-        if rest.is_empty() || text.len() > length {
-            return (text.len() == length).then_some(text);
-        }
-        let (distance, rest) = rest.split_first_chunk()?;
-        let (more, rest) = run(usize::from(token & 15), rest)?;
-        let from = text.len().checked_sub(usize::from(u16::from_le_bytes(*distance)))?;
-        if from == text.len() || text.len() + more > length {
-            return None;
-        }
-        // It may reach into what it makes.
-        for at in from..from + more + 4 {
-            text.push(*text.get(at)?);
-        }
-        block = rest;
-    }
-}
-
-/// A length of four bits, which goes on in further bytes when all are set.
-fn run(four: usize, mut rest: &[u8]) -> Option<(usize, &[u8])> {
-    let mut length = four;
-    let mut more = four == 15;
-    while more {
-        let (byte, behind) = rest.split_first()?;
-        (length, rest, more) = (length + usize::from(*byte), behind, *byte == 255);
-    }
-    Some((length, rest))
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
@@ -497,7 +462,5 @@ mod tests {
                 assert!(read(&damaged).0.len() < 4096, "{at}");
             }
         }
-        assert!(lz4(b"\x10a\x00\x00", 9).is_none() && lz4(b"\x10a\x02\x00", 9).is_none() && lz4(b"", 0).is_none());
-        assert_eq!(lz4(b"\x1fa\x01\x00\x05\x10b", 26).unwrap(), ["a".repeat(25), "b".to_owned()].concat().into_bytes());
     }
 }

@@ -18,6 +18,7 @@ mod klogctl;
 mod kmsg;
 mod live;
 mod log;
+mod lz4;
 mod made_up;
 mod memory;
 mod output;

@@ -9,6 +9,7 @@
     reason = "a test may end in a panic"
 )]
 
+pub mod paste;
 pub mod scenario;
 pub mod summary;
 

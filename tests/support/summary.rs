@@ -41,7 +41,11 @@ fn plan_lines(report: &Report) -> String {
         [("first", &plan.first), ("now", &plan.now), ("for good", &plan.for_good_lines()), ("check", &plan.check)].map(
             |(name, lines)| lines.iter().map(|line| format!("plan {name}: {line}\n")).collect::<Vec<_>>().concat(),
         );
-    parts.concat()
+    let promise = plan.promise.as_ref().map(|promise| {
+        let others = promise.others.iter().map(|(address, why)| format!("plan does not help {address}: {why}\n"));
+        format!("plan promises {} after a reboot\n{}", promise.count(), others.collect::<Vec<_>>().concat())
+    });
+    parts.concat() + &promise.unwrap_or_default()
 }
 
 fn device_line(device: &Device) -> String {

@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 
 use super::sysfs::{SOME_DRIVER, Sysfs};
 use super::{Forecast, is_named};
-use crate::host::{Device, Host, Linkage, PCIBACK};
+use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::{Address, Pattern};
 use crate::request::boot_loader::{self, Line};
 use crate::request::hide::{self, Grammar};
 use crate::request::loading::{Image, Loading, Maker};
-use crate::request::{Said, Source, Written, cmdline, modprobe, modules, qubes, sysconfig};
+use crate::request::{
+    Location, Said, Source, Written, argument, cmdline, late_service, modprobe, modules, qubes, sysconfig,
+};
 use crate::tree::{Known, Tree};
 
 /// The files of `tree` after the next boot. With `given`, that list is on the line of dom0's kernel.
@@ -23,16 +25,20 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
     let mut sysfs = Sysfs::of(tree);
     let line = next_line(tree, &mut notes);
     match &line {
-        NextLine::Known(line) => sysfs.write("proc/cmdline", line),
+        NextLine::Known(line, _) => sysfs.write("proc/cmdline", line),
         NextLine::WithoutXen => {
             sysfs.forget("proc/xen");
             sysfs.forget("sys/hypervisor");
         }
         NextLine::Unknown(_) => {}
     }
-    let loading = Loading::read(tree);
+    let mut loading = Loading::read(tree, maker(&host));
+    if let NextLine::Known(line, _) = &line {
+        loading.by_line(line);
+    }
     let boot = Boot { tree, host: &host, loading: &loading, line: &line };
-    let mut lists = boot.list(given);
+    let written = given.map_or_else(|| boot.written(), |given| Ok(Some(argument::written(given))));
+    let mut lists = written.map(|list| list.map_or_else(Vec::new, |list| list.text));
     let is_refused = lists.as_ref().is_ok_and(|list| !hide::read(list, grammar).accepted());
     if is_refused {
         notes.push("the kernel refuses the list: pciback takes nothing".to_owned());
@@ -44,18 +50,18 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
     notes.extend(boot.notes());
     let list = lists.clone().unwrap_or_default();
     let patterns: Vec<Pattern> = hide::read(&list, grammar).in_force().map(|entry| entry.pattern).collect();
-    let own = boot.own_lists(grammar);
+    let own = if is_refused { Vec::new() } else { boot.own_lists(grammar) };
     for (address, device) in host.devices.is().into_iter().flatten() {
         let named = is_named(&patterns, *address, &device.bridges);
         let fate = match &lists {
             Err(why) => Fate::Doubt(why.clone()),
             Ok(_) if matches!(line, NextLine::WithoutXen) => without_pciback(device),
             Ok(_) if named && !sysfs.may_probe(device) => without_pciback(device),
-            Ok(_) if named => boot.fate(device),
-            Ok(_) => own
-                .iter()
-                .find(|(names, _)| names.contains(address))
-                .map_or_else(|| without_pciback(device), |(_, fate)| fate.clone()),
+            Ok(_) => {
+                let fate = if named { boot.fate(device) } else { without_pciback(device) };
+                let by_platform = own.iter().find(|(names, _)| names.contains(address));
+                by_platform.filter(|_| !matches!(fate, Fate::Seized)).map_or(fate, |(_, fate)| fate.clone())
+            }
         };
         match fate {
             Fate::Seized => sysfs.seize(*address),
@@ -65,14 +71,37 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
             Fate::AsNow => {}
         }
     }
-    let is_there = !is_refused && !matches!(line, NextLine::WithoutXen) && boot.may_be_there();
+    // What takes devices by itself loads pciback as well.
+    let by_itself = own.iter().any(|(names, fate)| matches!(fate, Fate::Seized) && !names.is_empty());
+    let is_there = !is_refused && !matches!(line, NextLine::WithoutXen) && (by_itself || boot.may_be_there());
     let tree = if is_there { sysfs.finish(host.modules.pciback(), &list, &patterns) } else { sysfs.without_pciback() };
     Forecast { tree, notes }
 }
 
+/// The list that the next boot gives pciback, with its place; or why that is not known.
+pub(in super::super) fn next_list(tree: &Tree) -> Result<Option<Written>, String> {
+    let host = Host::read(tree);
+    let loading = Loading::read(tree, maker(&host));
+    let line = next_line(tree, &mut Vec::new());
+    Boot { tree, host: &host, loading: &loading, line: &line }.written()
+}
+
+/// The program that makes the boot images of a family, for a tree that does not show its configuration.
+pub(in super::super) fn maker(host: &Host) -> Maker {
+    match host.distribution {
+        Distribution::Debian => Maker::InitramfsTools,
+        Distribution::Dracut | Distribution::Qubes => Maker::Dracut,
+        Distribution::Arch => Maker::Mkinitcpio,
+        Distribution::Alpine => Maker::Mkinitfs,
+        Distribution::RedHat5 | Distribution::Suse11 => Maker::Mkinitrd,
+        Distribution::NixOs | Distribution::XenServer | Distribution::Other => Maker::Unknown,
+    }
+}
+
 /// The arguments of the next kernel.
 enum NextLine {
-    Known(Vec<u8>),
+    /// The line, and the place where it begins.
+    Known(Vec<u8>, Option<Location>),
     /// The entry that is started by default has no Xen.
     WithoutXen,
     Unknown(String),
@@ -86,7 +115,10 @@ fn next_line(tree: &Tree, notes: &mut Vec<String>) -> NextLine {
         }
         Known::Is(entry) => {
             notes.push(format!("the boot loader starts \"{}\"", entry.title));
-            NextLine::Known(entry.kernel.map_or_else(Vec::new, |Line { text, .. }| text.into_bytes()))
+            match entry.kernel {
+                Some(Line { text, location }) => NextLine::Known(text.into_bytes(), Some(location)),
+                None => NextLine::Known(Vec::new(), None),
+            }
         }
         Known::Unreadable(obstacle) => {
             notes.push(format!("the arguments of the next kernel cannot be told: {obstacle}"));
@@ -98,17 +130,18 @@ fn next_line(tree: &Tree, notes: &mut Vec<String>) -> NextLine {
                     "no boot loader's file with Xen was found: the next kernel is taken to get this one's line"
                         .to_owned(),
                 );
-                NextLine::Known(line.to_vec())
+                NextLine::Known(line.to_vec(), None)
             }
-            Known::Absent | Known::Unreadable(_) => NextLine::Unknown("its command line is not known".to_owned()),
+            Known::Absent | Known::Unreadable(_) => {
+                NextLine::Unknown("the command line of the next kernel is not known".to_owned())
+            }
         },
     }
 }
 
 /// The last list of a place that its reader takes.
-fn last(lists: &[Written], classic: bool) -> Option<Vec<u8>> {
-    let taken = lists.iter().rfind(|list| list.effective || classic);
-    taken.map(|list| list.text.clone()).filter(|text| !text.is_empty())
+fn last(lists: &[Written], classic: bool) -> Option<Written> {
+    lists.iter().rfind(|list| list.effective || classic).filter(|list| !list.text.is_empty()).cloned()
 }
 
 #[derive(Clone)]
@@ -128,8 +161,10 @@ struct Boot<'a> {
 }
 
 impl Boot<'_> {
+    /// XCP-ng's and XenServer's kernels have it built in, and do not all say so.
     fn is_built_in(&self) -> bool {
-        self.host.modules.has_pciback_built_in()
+        let platform = self.host.distribution == Distribution::XenServer && !self.host.modules.has_pciback_loaded();
+        self.host.modules.has_pciback_built_in() || platform
     }
 
     /// Whether pciback may be there at all: a service that is not read here may have loaded it this time, and would again.
@@ -138,10 +173,7 @@ impl Boot<'_> {
     }
 
     /// The list that pciback gets, or why that is not known: arguments of modprobe, then the line, then `modprobe.d`.
-    fn list(&self, given: Option<&[u8]>) -> Result<Vec<u8>, String> {
-        if let Some(given) = given {
-            return Ok(given.to_vec());
-        }
+    fn written(&self) -> Result<Option<Written>, String> {
         let classic = self.host.modules.pciback() == PCIBACK;
         let of_module = |said: Said| match said.obstacles.first() {
             Some(obstacle) => Err(obstacle.to_string()),
@@ -150,23 +182,22 @@ impl Boot<'_> {
         if !self.is_built_in()
             && let Some(list) = of_module(modules::written(self.tree))?
         {
-            return Ok(list);
+            return Ok(Some(list));
         }
         let by_line = match self.line {
-            NextLine::Known(line) => last(&cmdline::in_line(line, Source::CommandLine, None), classic),
+            NextLine::Known(line, location) => {
+                last(&cmdline::in_line(line, Source::CommandLine, location.as_ref()), classic)
+            }
             NextLine::WithoutXen => None,
             NextLine::Unknown(why) => return Err(why.clone()),
         };
-        if let Some(list) = by_line {
-            return Ok(list);
-        }
-        if self.is_built_in() || self.image_lacks_options() {
-            return Ok(Vec::new());
+        if by_line.is_some() || self.is_built_in() || self.image_lacks_options() {
+            return Ok(by_line);
         }
         if let Some(image) = self.loading.image.as_ref().filter(|_| self.loading.is_in_image()) {
-            return Ok(last(&image.lists, classic).unwrap_or_default());
+            return Ok(last(&image.lists, classic));
         }
-        Ok(of_module(modprobe::written(self.tree))?.unwrap_or_default())
+        of_module(modprobe::written(self.tree))
     }
 
     /// dracut leaves `/etc/modprobe.d` out of an image that is not for this host only (059, `90kernel-modules`): a pciback that is
@@ -184,9 +215,8 @@ impl Boot<'_> {
         if self.image_lacks_options() {
             notes.push("dracut leaves /etc/modprobe.d out of its image: pciback has no list of it there".to_owned());
         }
-        let by = |what: &str, location: &Option<crate::request::Location>| {
-            location.as_ref().map(|location| format!("{what} ({location})"))
-        };
+        let by =
+            |what: &str, location: &Option<Location>| location.as_ref().map(|location| format!("{what} ({location})"));
         notes.extend(by("the boot image loads pciback before the drivers of devices", &self.loading.first));
         notes.extend(by("the boot image has pciback", &self.loading.in_image));
         notes.extend(by("the system loads pciback once its root is mounted", &self.loading.by_system));
@@ -202,9 +232,12 @@ impl Boot<'_> {
     /// The boot image, by its own contents where it was read.
     fn about_image(&self) -> String {
         let classic = self.host.modules.pciback() == PCIBACK;
+        let text = |lists: &[Written]| last(lists, classic).map(|list| list.text);
         match (&self.loading.image, Image::read(self.tree)) {
-            (Some(image), _) if !image.has_pciback() => "the boot image does not hold pciback".to_owned(),
-            (Some(image), _) if last(&image.lists, classic) != last(&modprobe::written(self.tree).written, classic) => {
+            (Some(image), _) if !image.has_pciback() => {
+                format!("the boot image does not hold pciback{}", self.drivers_in(image))
+            }
+            (Some(image), _) if text(&image.lists) != text(&modprobe::written(self.tree).written) => {
                 "the boot image holds pciback, and another list than modprobe.d: it was not made anew".to_owned()
             }
             (Some(_), _) => "the boot image holds pciback, and the list of modprobe.d".to_owned(),
@@ -215,6 +248,20 @@ impl Boot<'_> {
         }
     }
 
+    /// The drivers of devices that a boot image holds, and that come first by it.
+    fn drivers_in(&self, image: &Image) -> String {
+        let devices = self.host.devices.is().into_iter().flat_map(|devices| devices.values());
+        let module = |device: &Device| match device.linkage.is() {
+            Some(Linkage::Module(name)) => Some(name.replace('-', "_")),
+            Some(Linkage::BuiltIn) | None => None,
+        };
+        let names: BTreeSet<String> = devices.filter_map(module).filter(|name| image.modules.contains(name)).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(", and {}, which come first", super::super::facts::some_of(&names.iter().collect::<Vec<_>>()))
+    }
+
     /// Lists that a platform's own program takes from other drivers: Qubes' in the boot image, SUSE's later.
     fn own_lists(&self, grammar: Grammar) -> Vec<(BTreeSet<Address>, Fate)> {
         let names = |said: Said| -> BTreeSet<Address> {
@@ -223,10 +270,14 @@ impl Boot<'_> {
         };
         let later = "the service of /etc/sysconfig/pciback takes it later, if it is enabled".to_owned();
         let mut next = self.tree.clone();
-        if let NextLine::Known(line) = self.line {
+        if let NextLine::Known(line, _) = self.line {
             next.insert("proc/cmdline", crate::tree::Node::File(line.clone()));
         }
-        vec![(names(qubes::written(&next)), Fate::Seized), (names(sysconfig::written(self.tree)), Fate::Doubt(later))]
+        vec![
+            (late_service::taken(self.tree), Fate::Seized),
+            (names(qubes::written(&next)), Fate::Seized),
+            (names(sysconfig::written(self.tree)), Fate::Doubt(later)),
+        ]
     }
 
     /// A device that the list names.
@@ -248,7 +299,8 @@ impl Boot<'_> {
         }
     }
 
-    /// A device that pciback has now: nothing says which driver it had to come before.
+    /// A device that pciback has now: nothing says which driver it had to come before. Soft dependencies do not make pciback come
+    /// later than it came this time.
     fn again(&self) -> Fate {
         if self.loading.first.is_some() {
             return Fate::Seized;

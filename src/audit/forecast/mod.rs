@@ -11,6 +11,7 @@ use crate::tree::{Known, Tree};
 use sysfs::Sysfs;
 
 pub use boot::next_boot;
+pub(super) use boot::{maker, next_list};
 
 /// The files as they would be, and what that rests on.
 #[derive(Clone, Debug)]

@@ -1,7 +1,12 @@
 //! How a family of distributions makes pciback part of its boot image, and first in it: a row for each.
 
-use crate::host::Distribution;
-use crate::tree::{Known, Tree};
+use std::fmt::Write as _;
+
+use super::super::forecast;
+use super::draft::Draft;
+use crate::host::{Distribution, Host};
+use crate::request::loading::{self, Maker};
+use crate::tree::Tree;
 
 /// The file for options of pciback that is ours alone.
 pub(super) const OPTIONS: &str = "/etc/modprobe.d/xen-pciback.conf";
@@ -12,39 +17,59 @@ pub(super) struct Family {
     pub(super) options: &'static str,
     /// Whether that file belongs to others as well, and is added to.
     pub(super) shared: bool,
-    /// Whether a soft dependency makes one module wait for another, in the image too (modprobe.d(5), kmod).
+    /// Whether soft dependencies of all drivers make pciback come first, in the image too (modprobe.d(5), kmod): then nothing else
+    /// is needed.
     pub(super) softdep: bool,
-    /// Files that put pciback and its list into the image: path and content.
-    pub(super) files: &'static [(&'static str, &'static str)],
-    /// Commands for the same, also where no soft dependency names pciback.
-    pub(super) commands: &'static [&'static str],
-    /// Whether these are needed beside a soft dependency.
-    pub(super) always: bool,
+    /// What puts pciback and its list into the image, and makes it the first of the modules.
+    pub(super) steps: &'static [Step],
+    /// Whether the kernel's line says what the image loads first (`modules=`).
+    pub(super) by_line: bool,
     /// What makes the image anew.
     pub(super) rebuild: &'static str,
     /// What shows, before the reboot, that pciback and its list are in it.
     pub(super) look: &'static str,
-    /// What is not sure all the same.
-    pub(super) doubt: Option<&'static str>,
+    /// What is different in some versions.
+    pub(super) note: Option<&'static str>,
+}
+
+/// One measure.
+pub(super) enum Step {
+    /// A directory that need not be there.
+    Directory(&'static str),
+    /// A file that is ours alone: path and content. A line that names the file of options is left out where there is none.
+    File(&'static str, &'static str),
+    /// The same, to be executed.
+    Script(&'static str, &'static str),
+    /// A line of a file.
+    Line(&'static str, &'static str),
+    /// The first word of an assignment: the file, the beginning of the line with its quote, and the word.
+    First(&'static str, &'static str, &'static str),
 }
 
 const PLAIN: Family = Family {
     options: OPTIONS,
     shared: false,
-    softdep: true,
-    files: &[],
-    commands: &[],
-    always: true,
+    softdep: false,
+    steps: &[],
+    by_line: false,
     rebuild: "",
     look: "",
-    doubt: None,
+    note: None,
 };
 
 /// initramfs-tools follows soft dependencies, and puts /etc/modprobe.d into the image (hook-functions, `manual_add_modules`;
-/// seen on Debian 12). Its list of modules is loaded in its order, though behind the start of udev.
+/// seen on Debian 12: every device of such drivers was seized). Where a driver is not known, pciback has to be the first of all:
+/// the list of modules is loaded behind the start of udev, but a script of init-top that comes before udev's by its name is not
+/// (init, `run_scripts /scripts/init-top`; hook-functions, `get_prereq_pairs`; 0.142).
 const INITRAMFS_TOOLS: Family = Family {
-    commands: &["grep -qx {module} /etc/initramfs-tools/modules || echo {module} >> /etc/initramfs-tools/modules"],
-    always: false,
+    softdep: true,
+    steps: &[
+        Step::Script(
+            "/etc/initramfs-tools/scripts/init-top/pciback",
+            "#!/bin/sh\n[ \"$1\" = prereqs ] || modprobe {module}\n",
+        ),
+        Step::Line("/etc/initramfs-tools/modules", "{module}"),
+    ],
     rebuild: "update-initramfs -u -k all",
     look: "lsinitramfs /boot/initrd.img-$(uname -r) | grep {both}",
     ..PLAIN
@@ -54,7 +79,7 @@ const INITRAMFS_TOOLS: Family = Family {
 /// dependency alone did not bring about (seen: dracut 059, `uhci_hcd`). A generic image leaves /etc/modprobe.d out
 /// (dracut 059, `90kernel-modules`).
 const DRACUT: Family = Family {
-    files: &[(
+    steps: &[Step::File(
         "/etc/dracut.conf.d/xen-pciback.conf",
         "force_drivers+=\" {module} \"\ninstall_items+=\" {options} \"\n",
     )],
@@ -65,28 +90,43 @@ const DRACUT: Family = Family {
 
 /// mkinitcpio.conf(5): files of mkinitcpio.conf.d are read since version 38; the hook `modconf` takes /etc/modprobe.d.
 const MKINITCPIO: Family = Family {
-    commands: &["mkdir -p /etc/mkinitcpio.conf.d"],
-    files: &[("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n")],
+    steps: &[
+        Step::Directory("/etc/mkinitcpio.conf.d"),
+        Step::File("/etc/mkinitcpio.conf.d/xen-pciback.conf", "MODULES=({module} \"${MODULES[@]}\")\n"),
+    ],
     rebuild: "mkinitcpio -P",
     look: "for image in /boot/initramfs-*.img; do lsinitcpio \"$image\" | grep {both}; done",
-    doubt: Some("# before mkinitcpio 38, put {module} first in MODULES of /etc/mkinitcpio.conf instead of that file"),
+    note: Some("# before mkinitcpio 38, put {module} first in MODULES of /etc/mkinitcpio.conf instead of that file"),
     ..PLAIN
 };
 
-/// mkinitfs(1): a feature is a list of modules. Its image loads modules by busybox, which knows no soft dependencies: the
-/// order comes from `modules=` on the kernel's line (initramfs-init).
-const MKINITFS: Family = Family {
-    softdep: false,
-    commands: &[
-        "mkdir -p /etc/mkinitfs/features.d",
-        "grep -q '[\" ]xen-pciback[\" ]' /etc/mkinitfs/mkinitfs.conf || sed -i 's/^features=\"/&xen-pciback /' /etc/mkinitfs/mkinitfs.conf",
+/// The same with the hook `systemd`, whose udev does not wait for `MODULES` (mkinitcpio 39, `install/systemd`).
+const MKINITCPIO_SYSTEMD: Family = Family {
+    steps: &[
+        Step::Directory("/etc/mkinitcpio.conf.d /etc/systemd/system/systemd-udev-trigger.service.d"),
+        Step::File(
+            "/etc/systemd/system/systemd-udev-trigger.service.d/xen-pciback.conf",
+            "[Unit]\nAfter=systemd-modules-load.service\n",
+        ),
+        Step::File(
+            "/etc/mkinitcpio.conf.d/xen-pciback.conf",
+            "MODULES=({module} \"${MODULES[@]}\")\nFILES+=(/etc/systemd/system/systemd-udev-trigger.service.d/xen-pciback.conf)\n",
+        ),
     ],
-    files: &[("/etc/mkinitfs/features.d/xen-pciback.modules", "kernel/drivers/xen/xen-pciback\n")],
+    ..MKINITCPIO
+};
+
+/// mkinitfs(1): a feature is a list of modules. Its image loads those of `modules=` on the kernel's line first, in their order
+/// (initramfs-init), and holds /etc/modprobe.d (features.d/base.files). busybox' modprobe knows no soft dependencies.
+const MKINITFS: Family = Family {
+    steps: &[
+        Step::Directory("/etc/mkinitfs/features.d"),
+        Step::First("/etc/mkinitfs/mkinitfs.conf", "features=\"", "xen-pciback"),
+        Step::File("/etc/mkinitfs/features.d/xen-pciback.modules", "kernel/drivers/xen/xen-pciback\n"),
+    ],
+    by_line: true,
     rebuild: "mkinitfs",
     look: "zcat /boot/initramfs-lts | cpio -t 2>/dev/null | grep {both}",
-    doubt: Some(
-        "# not sure: the order in this image cannot be forced by a file. Name {module} first in modules= on the line of dom0's kernel",
-    ),
     ..PLAIN
 };
 
@@ -94,7 +134,6 @@ const MKINITFS: Family = Family {
 const MKINITRD_RED_HAT: Family = Family {
     options: "/etc/modprobe.conf",
     shared: true,
-    softdep: false,
     rebuild: "mkinitrd -f --preload=pciback /boot/initrd-$(uname -r).img $(uname -r)",
     look: "zcat /boot/initrd-$(uname -r).img | cpio -t 2>/dev/null | grep pciback",
     ..PLAIN
@@ -104,31 +143,173 @@ const MKINITRD_RED_HAT: Family = Family {
 const MKINITRD_SUSE: Family = Family {
     options: "/etc/modprobe.conf.local",
     shared: true,
-    softdep: false,
-    commands: &[
-        "grep -q '^INITRD_MODULES=.*pciback' /etc/sysconfig/kernel || sed -i 's/^INITRD_MODULES=\"/&pciback /' /etc/sysconfig/kernel",
-    ],
+    steps: &[Step::First("/etc/sysconfig/kernel", "INITRD_MODULES=\"", "pciback")],
     rebuild: "mkinitrd",
     look: "zcat /boot/initrd-$(uname -r) | cpio -t 2>/dev/null | grep pciback",
     ..PLAIN
 };
 
 /// The row of a family whose commands are known and write files.
-pub(super) fn row(distribution: Distribution, tree: &Tree) -> Option<&'static Family> {
-    Some(match distribution {
-        Distribution::Debian | Distribution::Other if uses_dracut(tree) => &DRACUT,
-        Distribution::Debian => &INITRAMFS_TOOLS,
-        Distribution::Dracut => &DRACUT,
-        Distribution::Arch => &MKINITCPIO,
-        Distribution::Alpine => &MKINITFS,
-        Distribution::RedHat5 => &MKINITRD_RED_HAT,
-        Distribution::Suse11 => &MKINITRD_SUSE,
-        Distribution::Qubes | Distribution::NixOs | Distribution::XenServer | Distribution::Other => return None,
-    })
+pub(super) fn row(host: &Host, tree: &Tree) -> Option<&'static Family> {
+    let made = match loading::maker(tree, forecast::maker(host)) {
+        Maker::InitramfsTools => Some(&INITRAMFS_TOOLS),
+        Maker::Dracut => Some(&DRACUT),
+        Maker::Mkinitcpio | Maker::Mkinitfs | Maker::Mkinitrd | Maker::Unknown => None,
+    };
+    match host.distribution {
+        Distribution::Debian | Distribution::Other => made,
+        Distribution::Dracut => Some(&DRACUT),
+        Distribution::Arch if loading::waits_for_nothing(tree) => Some(&MKINITCPIO_SYSTEMD),
+        Distribution::Arch => Some(&MKINITCPIO),
+        Distribution::Alpine => Some(&MKINITFS),
+        Distribution::RedHat5 => Some(&MKINITRD_RED_HAT),
+        Distribution::Suse11 => Some(&MKINITRD_SUSE),
+        Distribution::Qubes | Distribution::NixOs | Distribution::XenServer => None,
+    }
 }
 
-/// Whether dracut's configuration is there, and that of initramfs-tools is not.
-fn uses_dracut(tree: &Tree) -> bool {
-    let there = |path: &str| !matches!(tree.read(path), Known::Absent) || !matches!(tree.list(path), Known::Absent);
-    (there("etc/dracut.conf") || there("etc/dracut.conf.d")) && !there("etc/initramfs-tools")
+/// Takes the measures of a row. `is_first`: pciback must come before drivers that are not known.
+pub(super) fn take(family: &Family, draft: &mut Draft, fill: &dyn Fn(&str) -> String, options: &str, is_first: bool) {
+    for step in family.steps {
+        match step {
+            Step::Directory(path) => draft.line(&format!("mkdir -p {path}")),
+            Step::File(path, content) => {
+                let has_options = draft.text(options).is_some();
+                let lines = content.lines().filter(|line| has_options || !line.contains("{options}"));
+                draft.file(path, &lines.map(|line| fill(line) + "\n").collect::<String>());
+            }
+            Step::Script(..) if !is_first => {}
+            Step::Script(path, content) => {
+                draft.file(path, &fill(content));
+                draft.line(&format!("chmod +x {path}"));
+            }
+            Step::Line(path, text) => {
+                let text = fill(text);
+                let old = draft.text(path).unwrap_or_default().to_owned();
+                if !old.lines().any(|line| line == text) {
+                    draft.line(&format!("echo {text} >> {path}"));
+                    draft.write(path, &format!("{old}{text}\n"));
+                }
+            }
+            Step::First(path, begins, word) => first(draft, path, begins, word),
+        }
+    }
+}
+
+/// Makes a word the first one of an assignment.
+fn first(draft: &mut Draft, path: &str, begins: &str, word: &str) {
+    let old = draft.text(path).unwrap_or_default().to_owned();
+    let has_word = |line: &str| line.split(['"', ' ']).any(|one| one == word);
+    if old.lines().any(|line| line.starts_with(begins) && has_word(line)) {
+        return;
+    }
+    let name = begins.trim_end_matches(['=', '"']);
+    draft.line(&format!("grep -q '^{name}=.*[\" ]{word}[\" ]' {path} || sed -i 's/^{begins}/&{word} /' {path}"));
+    let changed =
+        |line: &str| line.replacen(begins, &format!("{begins}{word} "), usize::from(line.starts_with(begins)));
+    let mut lines: Vec<String> = old.lines().map(changed).collect();
+    if !lines.iter().any(|line| line.starts_with(begins)) {
+        lines.push(format!("{begins}{word}\""));
+    }
+    draft.write(path, &(lines.join("\n") + "\n"));
+}
+
+/// Families that keep their list elsewhere, or whose files no command writes: where the list goes, what comes first, what makes
+/// the boot image, and what shows it.
+const OTHERS: &[[&str; 5]] = &[
+    [
+        "Qubes OS",
+        "`rd.qubes.hide_pci=bb:dd.f,...` in `GRUB_CMDLINE_LINUX` of `/etc/default/grub`",
+        "its own dracut module, which takes devices from their drivers",
+        "`grub2-mkconfig -o` and the menu's path",
+        "`grep -o 'rd.qubes.hide_pci=[^ ]*'` in the menu",
+    ],
+    [
+        "XCP-ng, XenServer",
+        "`/opt/xensource/libexec/xen-cmdline --set-dom0 \"xen-pciback.hide=LIST\"`, full addresses only",
+        "pciback is built in",
+        "nothing",
+        "`/opt/xensource/libexec/xen-cmdline --get-dom0 xen-pciback.hide`",
+    ],
+    [
+        "any with pciback built in",
+        "`xen-pciback.hide=LIST` in `GRUB_CMDLINE_LINUX` of `/etc/default/grub`; in the file of Xen's own EFI loader or of extlinux",
+        "pciback is built in",
+        "`update-grub` or `grub-mkconfig -o` and the menu's path",
+        "`grep -o 'xen-pciback.hide=[^ ]*'` in the menu",
+    ],
+    [
+        "NixOS",
+        "a line of `boot.extraModprobeConfig`",
+        "`boot.initrd.kernelModules`",
+        "`nixos-rebuild boot`",
+        "`pciback-audit plan` behind it; not proved beforehand",
+    ],
+    [
+        "Gentoo with genkernel, others",
+        "a file of `modprobe.d` that goes into the boot image",
+        "pciback before the drivers of its devices, in that image",
+        "its own maker",
+        "`pciback-audit plan` behind it; not proved beforehand",
+    ],
+];
+
+/// The table of families, for the documentation: made of the rows that plans are made of.
+pub fn families() -> String {
+    let rows: [(&str, &Family); 7] = [
+        ("Debian, Ubuntu with initramfs-tools", &INITRAMFS_TOOLS),
+        ("Fedora, RHEL from 6, SUSE from 12, Void; Debian and Gentoo with dracut", &DRACUT),
+        ("Arch", &MKINITCPIO),
+        ("Arch with the hook `systemd`", &MKINITCPIO_SYSTEMD),
+        ("Alpine", &MKINITFS),
+        ("RHEL up to 5", &MKINITRD_RED_HAT),
+        ("SLES up to 11", &MKINITRD_SUSE),
+    ];
+    let mut text = String::from(
+        "| family | the list | what makes pciback come first | boot image | to be seen by |\n|---|---|---|---|---|\n",
+    );
+    let of_row = |(name, row): &(&str, &Family)| {
+        let list = format!("`options {{module}} hide=LIST` in `{}`", row.options);
+        let softdep =
+            row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known".to_owned());
+        let first: Vec<String> = softdep.into_iter().chain(row.steps.iter().filter_map(Step::in_words)).collect();
+        let by_line = row.by_line.then(|| "`modules={module},...` on the kernel's line".to_owned());
+        let first: Vec<String> = first.into_iter().chain(by_line).collect();
+        let first = if first.is_empty() { "the order of modules in the image".to_owned() } else { first.join("; ") };
+        [(*name).to_owned(), list, first, format!("`{}`", row.rebuild), format!("`{}`", row.look)]
+    };
+    let others = OTHERS.iter().map(|row| row.map(str::to_owned));
+    for row in rows.iter().map(of_row).chain(others) {
+        let module = if row.iter().any(|cell| cell.contains("preload") || cell.contains("INITRD")) {
+            "pciback"
+        } else {
+            "xen-pciback"
+        };
+        let cells = row.map(|cell| cell.replace("{module}", module).replace("{both}", "pciback").replace('|', "\\|"));
+        // A write to a string cannot fail.
+        writeln!(text, "| {} |", cells.join(" | ")).unwrap_or_default();
+    }
+    text
+}
+
+impl Step {
+    /// The file and what is in it, for the documentation.
+    fn in_words(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Directory(_) => return None,
+                Self::File(path, content) | Self::Script(path, content) => {
+                    let lines: Vec<String> = content
+                        .lines()
+                        .filter(|line| !line.starts_with("#!"))
+                        .map(|line| format!("`{line}`"))
+                        .collect();
+                    format!("{} in `{path}`", lines.join(", "))
+                }
+                Self::Line(path, text) => format!("`{text}` in `{path}`"),
+                Self::First(path, begins, word) => format!("`{begins}{word} ...\"` in `{path}`"),
+            }
+            .replace("{options}", OPTIONS),
+        )
+    }
 }

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Scene;
 use super::super::facts::some_of;
+use super::draft::Draft;
 use super::family::{self, Family, OPTIONS};
 use super::lasting::{self, Lasting};
 use super::safe::Hindrance;
 use super::{kernel_line, words};
-use crate::host::{Device, Distribution, Host, Linkage};
+use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::Address;
 use crate::report::{File, Measure, Repair};
-use crate::request::{Source, Written};
-use crate::tree::{Known, Tree};
+use crate::request::loading::PRELOADED;
+use crate::request::{Source, Written, late_service, modprobe, modules, unmade};
+use crate::tree::{Known, Node, Tree};
 
 /// What the steps are made of.
 pub(super) struct Aim<'a> {
@@ -21,8 +23,6 @@ pub(super) struct Aim<'a> {
     pub(super) tree: &'a Tree,
     /// Devices that other drivers have, and that may be taken from them.
     pub(super) held: &'a [(Address, &'a Device)],
-    /// Whether nothing loads pciback as things are.
-    pub(super) load: bool,
 }
 
 /// The list as the next boot is to find it.
@@ -31,33 +31,70 @@ pub(super) struct List {
     pub(super) options: Option<String>,
     /// The file that has the list then.
     pub(super) file: String,
-    /// What to do by hand, or what was left out.
-    pub(super) steps: Vec<Measure>,
     /// What dom0 would lose.
     risk: BTreeMap<Address, Hindrance>,
 }
 
-/// The steps, or none where the next boot needs nothing. Where the list would take from dom0 something that it uses, or may use,
-/// all of them are advice behind that question.
-pub(super) fn steps(aim: &Aim<'_>) -> Vec<Measure> {
+/// The steps, and the files of the machine with all of them done, where that can be told. No steps: the next boot needs nothing.
+/// Where the list would take from dom0 something that it uses, or may use, all of them are advice behind that question.
+pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
     let built_in = aim.host.modules.has_pciback_built_in();
     let special = matches!(aim.host.distribution, Distribution::XenServer | Distribution::Qubes);
-    let list = list(aim);
-    let mut steps = Vec::new();
-    if special || built_in {
-        steps.extend(kernel_line::steps(aim));
+    let lasting = lasting::next(aim.scene, &with_image(aim), wanted(aim).iter());
+    let mut draft = Draft::of(aim.tree);
+    let risk = if special || built_in {
+        kernel_line::steps(aim, &lasting, &mut draft);
+        risk(aim, &lasting)
     } else {
         let is_built_in = |(_, device): &&(Address, &Device)| device.linkage.is() == Some(&Linkage::BuiltIn);
         let late: Vec<Address> = aim.held.iter().filter(is_built_in).map(|(address, _)| *address).collect();
         let modules: Vec<&(Address, &Device)> = aim.held.iter().filter(|held| !is_built_in(held)).collect();
         if !late.is_empty() {
-            steps.extend(each_boot(aim, &late));
+            each_boot(aim, &mut draft, &late);
         }
         if !modules.is_empty() || late.is_empty() {
-            steps.extend(by_modules(aim, &list, &modules));
+            let list = list(aim, &mut draft, &lasting);
+            by_modules(aim, &mut draft, &list, &modules);
+            list.risk
+        } else {
+            risk(aim, &lasting)
+        }
+    };
+    if risk.is_empty() {
+        let after = Some(draft.after).filter(|_| draft.is_whole);
+        (draft.steps, after)
+    } else {
+        (held_back(&risk, &draft.steps), None)
+    }
+}
+
+/// The files with what puts pciback and its list into the boot image: then the lists of modprobe.d count.
+fn with_image(aim: &Aim<'_>) -> Tree {
+    let mut draft = Draft::of(aim.tree);
+    if let Some(family) = family::row(aim.host, aim.tree) {
+        draft.write(family.options, draft.text(family.options).unwrap_or_default().to_owned().as_str());
+        let fill = fill(aim, family.options);
+        family::take(family, &mut draft, &fill, family.options, true);
+    }
+    draft.after
+}
+
+fn wanted(aim: &Aim<'_>) -> Vec<Address> {
+    if aim.held.is_empty() {
+        aim.scene.demand.wanted.keys().copied().collect()
+    } else {
+        aim.held.iter().map(|(address, _)| *address).collect()
+    }
+}
+
+/// What dom0 would lose by the list of the next boot.
+fn risk(aim: &Aim<'_>, lasting: &Lasting) -> BTreeMap<Address, Hindrance> {
+    match lasting {
+        Lasting::Holds(place) => lasting::at_risk_of(aim.scene, &String::from_utf8_lossy(&place.text)),
+        Lasting::Nowhere(list) | Lasting::Elsewhere { merged: list, .. } => {
+            list.as_deref().map(|list| lasting::at_risk_of(aim.scene, list)).unwrap_or_default()
         }
     }
-    if list.risk.is_empty() { steps } else { held_back(&list.risk, &steps) }
 }
 
 /// Everything behind what has to be settled first. A command that is held back has no blank behind its `#`.
@@ -77,175 +114,224 @@ fn held_back(risk: &BTreeMap<Address, Hindrance>, steps: &[Measure]) -> Vec<Meas
     lines.into_iter().map(Measure::Line).collect()
 }
 
-/// What has to be written so that the next boot reads the list.
-fn list(aim: &Aim<'_>) -> List {
-    let (scene, pciback) = (aim.scene, aim.host.modules.pciback());
-    let wanted: Vec<Address> = if aim.held.is_empty() {
-        scene.demand.wanted.keys().copied().collect()
-    } else {
-        aim.held.iter().map(|(address, _)| *address).collect()
-    };
-    let mut list = List { options: None, file: options_file(aim).to_owned(), steps: Vec::new(), risk: BTreeMap::new() };
+/// Writes what is needed so that the next boot reads the list.
+fn list(aim: &Aim<'_>, draft: &mut Draft, lasting: &Lasting) -> List {
+    let pciback = aim.host.modules.pciback();
+    let usual = family::row(aim.host, aim.tree).map_or(OPTIONS, |family| family.options);
+    let mut list = List { options: None, file: usual.to_owned(), risk: risk(aim, lasting) };
     let in_file = |place: &Written| {
         place.location.as_ref().filter(|_| place.source == Source::Modprobe).map(|at| at.path.clone())
     };
-    match lasting::of(scene, wanted.iter()) {
-        Lasting::Holds(place) => {
-            list.file = in_file(place).unwrap_or(list.file);
-            list.risk = lasting::at_risk_of(scene, &String::from_utf8_lossy(&place.text));
-        }
-        Lasting::Nowhere(None) => list.steps.push(line("# write the list down where it outlives a reboot")),
+    match lasting {
+        Lasting::Holds(place) => list.file = in_file(place).unwrap_or(list.file),
+        Lasting::Nowhere(None) => draft.by_hand("# write the list down where it outlives a reboot"),
         Lasting::Nowhere(Some(text)) => {
-            list.steps = left_out(scene);
-            list.risk = lasting::at_risk_of(scene, &text);
+            left_out(aim.scene, draft);
             list.options = Some(format!("options {pciback} hide={text}"));
         }
         Lasting::Elsewhere { place, merged } => {
             list.file = in_file(place).unwrap_or(list.file);
-            list.risk = merged.as_deref().map(|merged| lasting::at_risk_of(scene, merged)).unwrap_or_default();
-            list.steps = mended(aim.tree, place, merged.as_deref());
+            mend(aim, draft, place, merged.as_deref());
         }
     }
     list
 }
 
 /// Devices that are not on the list that is to be written, and why.
-fn left_out(scene: &Scene<'_>) -> Vec<Measure> {
+fn left_out(scene: &Scene<'_>, draft: &mut Draft) {
     let risk = lasting::at_risk(scene, scene.demand.wanted.keys().copied());
-    let used = risk.into_iter().filter(|(_, hindrance)| matches!(hindrance, Hindrance::Used(_)));
-    let why = |(address, hindrance): (Address, Hindrance)| {
-        Measure::Line(format!("# left out of the list: {address} ({})", hindrance.why().unwrap_or_default()))
-    };
-    used.map(why).collect()
+    for (address, hindrance) in risk.iter().filter(|(_, hindrance)| matches!(hindrance, Hindrance::Used(_))) {
+        draft.line(&format!("# left out of the list: {address} ({})", hindrance.why().unwrap_or_default()));
+    }
 }
 
-/// The file of `modprobe.d` with the list made whole, or in words where that stands.
-fn mended(tree: &Tree, place: &Written, merged: Option<&str>) -> Vec<Measure> {
+/// Corrects the list where it stands, and wherever else it stands and the next boot reads it.
+fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>) {
     let at = place.location.as_ref().map_or(String::new(), |location| format!(" ({location})"));
     let text = merged.map_or(String::new(), |list| format!(": {list}"));
-    let words = line(&format!("# the list in {}{at} must be mended{text}", place.source.in_words()));
-    let file = || {
-        let (location, merged) = (place.location.as_ref()?, merged?);
-        let old = std::str::from_utf8(&place.text).ok().filter(|_| place.source == Source::Modprobe)?;
-        let number = location.line?.checked_sub(1)?;
-        let content = tree.read(location.path.trim_start_matches('/'));
-        let content = std::str::from_utf8(content.is()?).ok().filter(|content| is_plain(content))?;
-        let is_there = content.lines().nth(number)?.contains(old);
-        let mend = |(index, line): (usize, &str)| {
-            if index == number { line.replacen(old, merged, 1) } else { line.to_owned() }
-        };
-        let lines: Vec<String> = content.lines().enumerate().map(mend).collect();
-        is_there.then(|| Measure::File(File { path: location.path.clone(), content: lines.join("\n") + "\n" }))
+    let words = format!("# the list in {}{at} must be mended{text}", place.source.in_words());
+    let Some(merged) = merged else { return draft.by_hand(&words) };
+    let is_mended = match place.source {
+        Source::Modprobe | Source::Modules => replace(draft, place, merged),
+        Source::CommandLine | Source::Log | Source::BootLoader => kernel_line::put(aim, draft, &[(&place.key, merged)]),
+        Source::Argument
+        | Source::Policy
+        | Source::Module
+        | Source::Qubes
+        | Source::Sysconfig
+        | Source::Xapi
+        | Source::NixOs
+        | Source::Override
+        | Source::Slots => false,
     };
-    [Some(words), file()].into_iter().flatten().collect()
-}
-
-fn is_plain(text: &str) -> bool {
-    text.chars().all(|letter| letter == '\n' || letter == '\t' || !letter.is_control())
-}
-
-fn options_file(aim: &Aim<'_>) -> &'static str {
-    family::row(aim.host.distribution, aim.tree).map_or(OPTIONS, |family| family.options)
-}
-
-fn by_modules(aim: &Aim<'_>, list: &List, held: &[&(Address, &Device)]) -> Vec<Measure> {
-    let (modules, unknown) = modules(held);
-    match family::row(aim.host.distribution, aim.tree) {
-        Some(family) => in_commands(aim, family, list, &modules, &unknown),
-        None => words::steps(aim, list, &modules),
+    if !is_mended {
+        draft.by_hand(&words);
     }
-}
-
-/// The modules of the drivers that have these devices, and the drivers whose module cannot be told.
-fn modules(held: &[&(Address, &Device)]) -> (BTreeSet<String>, BTreeSet<String>) {
-    let is_plain =
-        |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let (mut modules, mut unknown) = (BTreeSet::new(), BTreeSet::new());
-    for (_, device) in held {
-        match device.linkage.is() {
-            Some(Linkage::Module(name)) => modules.extend(Some(name).filter(is_plain).cloned()),
-            Some(Linkage::BuiltIn) | None => unknown.extend(device.driver.is().filter(is_plain).cloned()),
+    let key = format!("{}.hide", aim.host.modules.pciback());
+    if unmade::argument(&draft.after, &key).is_some_and(|other| other != merged) {
+        kernel_line::put(aim, draft, &[(&key, merged)]);
+    }
+    for said in [modprobe::written(&draft.after), modules::written(&draft.after)] {
+        for other in said.written.iter().filter(|other| other.effective && other.text != merged.as_bytes()) {
+            replace(draft, other, merged);
         }
     }
-    (modules, unknown)
 }
 
-fn in_commands(
-    aim: &Aim<'_>,
-    family: &Family,
-    list: &List,
-    modules: &BTreeSet<String>,
-    unknown: &BTreeSet<String>,
-) -> Vec<Measure> {
-    let pciback = aim.host.modules.pciback();
-    let both =
-        if list.file.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {}", list.file) };
-    let fill = |text: &str| text.replace("{module}", pciback).replace("{options}", &list.file).replace("{both}", &both);
-    let mut steps = list.steps.clone();
-    let softdeps = modules.iter().filter(|_| family.softdep).map(|module| format!("softdep {module} pre: {pciback}"));
-    let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
-    steps.extend(options(aim.tree, family, &lines));
-    if family.softdep {
-        let name = |driver: &String| {
-            line(&format!(
-                "# the module of {driver} cannot be told here; if that is its name: softdep {driver} pre: {pciback}"
-            ))
+/// The file with this list in place of the one that stands there.
+fn replace(draft: &mut Draft, place: &Written, list: &str) -> bool {
+    let changed = || {
+        let location = place.location.as_ref()?;
+        let old = std::str::from_utf8(&place.text).ok().filter(|old| !old.is_empty())?;
+        let number = location.line?.checked_sub(1)?;
+        let content = draft.text(&location.path)?;
+        let is_there = content.lines().nth(number)?.contains(old);
+        let mend = |(index, line): (usize, &str)| {
+            if index == number { line.replacen(old, list, 1) } else { line.to_owned() }
         };
-        steps.extend(unknown.iter().map(name));
+        let lines: Vec<String> = content.lines().enumerate().map(mend).collect();
+        is_there.then(|| (location.path.clone(), lines.join("\n") + "\n"))
+    };
+    let changed = changed();
+    if let Some((path, content)) = &changed {
+        draft.file(path, content);
     }
-    if family.always || modules.is_empty() || !unknown.is_empty() || aim.load {
-        steps.extend(family.commands.iter().map(|command| line(&fill(command))));
-        let file =
-            |(path, content): &(&str, &str)| Measure::File(File { path: (*path).to_owned(), content: fill(content) });
-        steps.extend(family.files.iter().map(file));
+    changed.is_some()
+}
+
+fn by_modules(aim: &Aim<'_>, draft: &mut Draft, list: &List, held: &[&(Address, &Device)]) {
+    let drivers = Drivers::of(held);
+    match family::row(aim.host, aim.tree) {
+        Some(family) => in_commands(aim, draft, family, list, &drivers),
+        None => words::steps(aim, draft, list, &drivers.modules),
     }
-    steps.extend(family.doubt.map(|doubt| line(&fill(doubt))));
-    steps.extend([line(family.rebuild), line(&format!("{}  # module and list", fill(family.look)))]);
-    steps
+}
+
+/// The drivers that have the devices.
+struct Drivers {
+    /// Their modules.
+    modules: BTreeSet<String>,
+    /// Those whose module cannot be told.
+    unknown: BTreeSet<String>,
+}
+
+impl Drivers {
+    fn of(held: &[&(Address, &Device)]) -> Self {
+        let is_plain =
+            |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let (mut modules, mut unknown) = (BTreeSet::new(), BTreeSet::new());
+        for (_, device) in held {
+            match device.linkage.is() {
+                Some(Linkage::Module(name)) => modules.extend(Some(name).filter(is_plain).cloned()),
+                Some(Linkage::BuiltIn) | None => unknown.extend(device.driver.is().filter(is_plain).cloned()),
+            }
+        }
+        Self { modules, unknown }
+    }
+}
+
+/// Fills the texts of a row.
+fn fill(aim: &Aim<'_>, options: &str) -> impl Fn(&str) -> String {
+    let (module, options) = (aim.host.modules.pciback(), options.to_owned());
+    let both = if options.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {options}") };
+    move |text| text.replace("{module}", module).replace("{options}", &options).replace("{both}", &both)
+}
+
+fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, drivers: &Drivers) {
+    let pciback = aim.host.modules.pciback();
+    let fill = fill(aim, &list.file);
+    let softdeps =
+        drivers.modules.iter().filter(|_| family.softdep).map(|module| format!("softdep {module} pre: {pciback}"));
+    let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
+    options(draft, family, &lines);
+    let is_first = !drivers.unknown.is_empty() || has_some(aim);
+    if !family.softdep || drivers.modules.is_empty() || is_first {
+        family::take(family, draft, &fill, &list.file, is_first);
+    }
+    if family.by_line && !by_line(aim, draft) {
+        draft.by_hand(&format!(
+            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in modules= on the line of dom0's kernel"
+        ));
+    }
+    if let Some(note) = family.note {
+        draft.line(&fill(note));
+    }
+    draft.line(family.rebuild);
+    if family.rebuild.contains("--preload") {
+        draft.write(PRELOADED, pciback);
+    }
+    draft.line(&format!("{}  # module and list", fill(family.look)));
+}
+
+/// Whether pciback has some of the requested devices where no other driver has any: nothing says which drivers it must precede.
+fn has_some(aim: &Aim<'_>) -> bool {
+    let devices = aim.host.devices.is();
+    let mut wanted = aim.scene.demand.wanted.keys().filter_map(|address| devices?.get(address));
+    aim.held.is_empty() && wanted.any(|device| device.driver.is().is_some_and(|driver| driver == PCIBACK))
+}
+
+/// Names pciback first in `modules=`.
+fn by_line(aim: &Aim<'_>, draft: &mut Draft) -> bool {
+    let pciback = aim.host.modules.pciback();
+    let running = draft.after.read_text("proc/cmdline").is().and_then(|line| {
+        line.split_whitespace().rev().find_map(|word| word.strip_prefix("modules=")).map(str::to_owned)
+    });
+    let old = unmade::argument(&draft.after, "modules").or(running).unwrap_or_default();
+    if old.split(',').next() == Some(pciback) {
+        return true;
+    }
+    let others = old.split(',').filter(|name| !name.is_empty() && *name != pciback);
+    let all: Vec<&str> = std::iter::once(pciback).chain(others).collect();
+    kernel_line::put(aim, draft, &[("modules", &all.join(","))])
 }
 
 /// The file of options with these lines: what is in it already stays, but for older lists of pciback where a new one comes.
-fn options(tree: &Tree, family: &Family, lines: &[String]) -> Vec<Measure> {
+fn options(draft: &mut Draft, family: &Family, lines: &[String]) {
     if lines.is_empty() {
-        return Vec::new();
+        return;
     }
-    let append = |text: &String| line(&format!("echo '{text}' >> {}", family.options));
-    let old = match tree.read(family.options.trim_start_matches('/')) {
-        Known::Absent if !family.shared => "",
-        Known::Is(bytes) if !family.shared => match std::str::from_utf8(bytes) {
-            Ok(text) if is_plain(text) && !text.contains("\\\n") => text,
-            Ok(_) | Err(_) => return lines.iter().map(append).collect(),
-        },
-        Known::Absent | Known::Is(_) | Known::Unreadable(_) => return lines.iter().map(append).collect(),
+    let path = family.options;
+    let is_there = !matches!(draft.after.read(path.trim_start_matches('/')), Known::Absent);
+    let old = match draft.text(path) {
+        Some(text) if !text.contains("\\\n") => text.to_owned(),
+        None if !is_there && !family.shared => String::new(),
+        Some(_) | None => {
+            for line in lines {
+                draft.append(path, line);
+            }
+            return;
+        }
     };
     let replaces = lines.iter().any(|line| line.starts_with("options "));
     let is_list = |line: &str| line.starts_with("options") && line.contains("pciback") && line.contains("hide=");
     let is_replaced = |line: &str| (replaces && is_list(line)) || lines.iter().any(|new| new == line);
     let kept = old.lines().filter(|line| !is_replaced(line));
     let all: Vec<&str> = kept.chain(lines.iter().map(String::as_str)).collect();
-    let file = File { path: family.options.to_owned(), content: all.join("\n") + "\n" };
-    let note = (!old.is_empty()).then(|| line(&format!("# {} is there already: the rest of it is kept", file.path)));
-    note.into_iter().chain([Measure::File(file)]).collect()
+    if !old.is_empty() {
+        draft.line(&format!("# {path} is there already: the rest of it is kept"));
+    }
+    draft.file(path, &(all.join("\n") + "\n"));
 }
 
 /// For devices of drivers that are built in: they have their devices before any module is there.
-fn each_boot(aim: &Aim<'_>, late: &[Address]) -> Vec<Measure> {
+fn each_boot(aim: &Aim<'_>, draft: &mut Draft, late: &[Address]) {
     let of_late = aim.held.iter().filter(|(address, _)| late.contains(address));
     let drivers: BTreeSet<&str> = of_late.filter_map(|(_, device)| device.driver.is().map(String::as_str)).collect();
     let drivers: Vec<&str> = drivers.into_iter().collect();
     let are = if drivers.len() == 1 { "is" } else { "are" };
-    let mut steps = vec![
-        line(&format!(
-            "# {} {are} built in, and there before any module, also one of the initramfs:",
-            drivers.join(", ")
-        )),
-        line("# a kernel with pciback built in, or the same at each boot, before the guests start"),
-    ];
-    if words::has_systemd(aim) {
-        steps.push(Measure::File(unit(aim.host.modules.pciback(), late)));
-        steps.push(line("systemctl enable pciback-late.service"));
+    draft.line(&format!(
+        "# {} {are} built in, and there before any module, also one of the initramfs:",
+        drivers.join(", ")
+    ));
+    let advice = "# a kernel with pciback built in, or the same at each boot, before the guests start";
+    if !words::has_systemd(aim) {
+        return draft.by_hand(advice);
     }
-    steps
+    draft.line(advice);
+    let File { path, content } = unit(aim.host.modules.pciback(), late);
+    draft.file(&path, &content);
+    draft.line("systemctl enable pciback-late.service");
+    draft.after.insert(late_service::ENABLED, Node::Link(path.into_bytes()));
 }
 
 /// A unit that does at each boot what `now` does (systemd.service(5); `xendomains.service` is that of Xen's own tools).
@@ -258,9 +344,5 @@ fn unit(pciback: &str, late: &[Address]) -> File {
          [Install]\nWantedBy=multi-user.target\n",
         add.join("\n")
     );
-    File { path: "/etc/systemd/system/pciback-late.service".to_owned(), content }
-}
-
-pub(super) fn line(text: &str) -> Measure {
-    Measure::Line(text.to_owned())
+    File { path: format!("/{}", late_service::UNIT), content }
 }

@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Scene;
+use super::super::forecast::next_list;
 use super::safe::{Hindrance, hindrance};
 use crate::host::PCIBACK;
 use crate::pci::{Address, Pattern};
 use crate::request::hide::{self, LONGEST};
-use crate::request::{Source, Written};
+use crate::request::{Source, Written, unmade};
+use crate::tree::Tree;
 
-/// What the next boot gives pciback.
-pub(super) enum Lasting<'a> {
+/// What pciback is given.
+pub(super) enum Lasting {
     /// A list that names the devices.
-    Holds(&'a Written),
+    Holds(Written),
     /// A list that does not name them all.
     Elsewhere {
         /// That list.
-        place: &'a Written,
+        place: Written,
         /// The same with the missing devices, where the kernel takes so long a list.
         merged: Option<String>,
     },
@@ -24,27 +26,65 @@ pub(super) enum Lasting<'a> {
     Nowhere(Option<String>),
 }
 
-/// What the next boot gives pciback, as far as these devices go.
-pub(super) fn of<'a, 'b>(scene: &'a Scene<'_>, devices: impl Iterator<Item = &'b Address> + Clone) -> Lasting<'a> {
-    // The order of strength of kmod: the kernel's command line, which the log may tell as well, then modprobe.d.
-    let places = [Source::CommandLine, Source::Log, Source::Modprobe];
-    let Some(place) = places.iter().find_map(|source| scene.demand.effective(*source)) else {
-        return Lasting::Nowhere(harmless(scene));
+/// What modprobe gives pciback now, as far as these devices go.
+pub(super) fn now<'b>(scene: &Scene<'_>, devices: impl Iterator<Item = &'b Address>) -> Lasting {
+    of(scene, in_force(scene), devices)
+}
+
+/// What the next boot of a machine with these files gives pciback, as far as these devices go. A list that a program has yet to
+/// make the boot loader's file of is one of them.
+pub(super) fn next<'b>(scene: &Scene<'_>, tree: &Tree, devices: impl Iterator<Item = &'b Address>) -> Lasting {
+    let place = match next_list(tree) {
+        Ok(place) => place.or_else(|| unmade_list(scene, tree)),
+        Err(_unknown) => in_force(scene),
     };
+    of(scene, place, devices)
+}
+
+/// The order of strength of kmod: the kernel's command line, which the log may tell as well, then modprobe.d.
+fn in_force(scene: &Scene<'_>) -> Option<Written> {
+    let places = [Source::CommandLine, Source::Log, Source::Modprobe];
+    places.iter().find_map(|source| scene.demand.effective(*source)).cloned()
+}
+
+fn unmade_list(scene: &Scene<'_>, tree: &Tree) -> Option<Written> {
+    let key = format!("{}.hide", super::module(scene));
+    let text = unmade::argument(tree, &key).filter(|text| !text.is_empty())?.into_bytes();
+    Some(Written { text, source: Source::BootLoader, location: None, key, effective: true })
+}
+
+fn of<'b>(scene: &Scene<'_>, place: Option<Written>, devices: impl Iterator<Item = &'b Address>) -> Lasting {
+    let Some(place) = place else { return Lasting::Nowhere(harmless(scene)) };
     let list = place.read(scene.demand.grammar);
-    if !list.accepted() {
-        return Lasting::Elsewhere { place, merged: hide::nearest(&place.text, scene.demand.grammar) };
+    let nearest = if list.accepted() { None } else { hide::nearest(&place.text, scene.demand.grammar) };
+    if !list.accepted() && nearest.is_none() {
+        return Lasting::Elsewhere { place, merged: None };
     }
+    let list = nearest.as_ref().map_or(list, |text| hide::read(text.as_bytes(), scene.demand.grammar));
     let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
     let names = |address: &Address| patterns.iter().any(|pattern| pattern.matches(*address));
     let bridge = |address: &Address| scene.demand.wanted.get(address).and_then(|want| want.behind);
     let is_named = |address: &&Address| names(address) || bridge(address).is_some_and(|bridge| names(&bridge));
     let missing: Vec<Pattern> = devices.filter(|address| !is_named(address)).map(|a| Pattern::from(*a)).collect();
-    if missing.is_empty() {
-        return Lasting::Holds(place);
+    match nearest {
+        None if missing.is_empty() => Lasting::Holds(place),
+        Some(_) if missing.is_empty() => Lasting::Elsewhere { place, merged: nearest },
+        None | Some(_) => {
+            let merged = hide::shortest(&[patterns, missing].concat(), scene.demand.grammar.era);
+            Lasting::Elsewhere { place, merged: short_enough(merged) }
+        }
     }
-    let merged = hide::shortest(&[patterns, missing].concat(), scene.demand.grammar.era);
-    Lasting::Elsewhere { place, merged: short_enough(merged) }
+}
+
+/// The devices of this machine that a list in force means which the kernel refuses.
+pub(super) fn corrected(scene: &Scene<'_>) -> Vec<Address> {
+    let refused = scene.demand.list.as_ref().filter(|(_, list)| list.fault.is_some());
+    let nearest = refused.and_then(|(place, _)| hide::nearest(&place.text, scene.demand.grammar)).unwrap_or_default();
+    let list = hide::read(nearest.as_bytes(), scene.demand.grammar);
+    let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
+    let there = scene.host.as_ref().and_then(|host| host.devices.is());
+    let is_meant = |address: &&Address| patterns.iter().any(|pattern| pattern.matches(**address));
+    there.into_iter().flat_map(|devices| devices.keys()).filter(is_meant).copied().collect()
 }
 
 /// The list that is asked for, without the devices that dom0 uses: written down, it would take them at the next boot.
@@ -113,8 +153,8 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
     short_enough(hide::shortest(&patterns, scene.demand.grammar.era))
 }
 
-/// A list that is longer is written as short as it can be.
-const LINE: usize = 120;
+/// A list that is longer is written as short as it can be: behind `options xen-pciback hide=` it fills a line of 80 columns.
+const LINE: usize = 55;
 
 fn short_enough(list: String) -> Option<String> {
     Some(list).filter(|list| !list.is_empty() && list.len() <= LONGEST)

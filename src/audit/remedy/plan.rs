@@ -6,10 +6,11 @@ use super::super::statuses::Judged;
 use super::super::{Asked, Scene};
 use super::for_good::{self, Aim};
 use super::safe::{Hindrance, hindrance};
-use super::{FIRST, lasting, to_one_line};
-use crate::host::Device;
+use super::{FIRST, lasting, proof, to_one_line};
+use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
+use crate::tree::Tree;
 
 /// The plan for these findings.
 pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Repair {
@@ -19,7 +20,9 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
         counted.retain(|finding| is_vain(finding));
     }
     let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
-    let mut plan = Repair { first, now, for_good: lasting_steps(scene, devices, &counted), check: Vec::new() };
+    let (for_good, after) = lasting_steps(scene, devices, &counted);
+    let promise = after.and_then(|after| proof::promise(scene, devices, &after));
+    let mut plan = Repair { first, now, for_good, promise, check: Vec::new() };
     for step in &mut plan.for_good {
         if let Measure::Line(line) = step {
             to_one_line(line);
@@ -119,11 +122,11 @@ fn advice(line: &str, names: &[String]) -> String {
 }
 
 /// What outlives a reboot, for findings that say what the next boot would do again. None where another card is at an address
-/// than is expected, and none without the host's own files.
-fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> Vec<Measure> {
-    let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return Vec::new() };
+/// than is expected, and none without the host's own files. With them, the files of the machine once they are taken.
+fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> (Vec<Measure>, Option<Tree>) {
+    let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return (Vec::new(), None) };
     if findings.iter().any(|finding| matches!(finding.code, Code::IdentityChanged | Code::NotDom0)) {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     let load = findings
         .iter()
@@ -137,15 +140,22 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
         let is_held = matches!(judged.status, Status::Held) && judged.want.is_some();
         if is_held { there?.get(&judged.address).map(|device| (judged.address, device)) } else { None }
     };
-    let all: Vec<(Address, &Device)> = devices.iter().filter_map(held).collect();
+    let mut all: BTreeMap<Address, &Device> = devices.iter().filter_map(held).collect();
+    // A list that the kernel refuses may name more than can be read of it.
+    for address in lasting::corrected(scene) {
+        let device = there.and_then(|there| there.get(&address));
+        let is_held = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
+        all.extend(device.filter(is_held).map(|device| (address, device)));
+    }
     let free =
         |(address, device): &(Address, &Device)| !matches!(hindrance(scene, *address, device), Hindrance::Used(_));
-    let takeable: Vec<(Address, &Device)> = all.iter().copied().filter(free).collect();
+    let takeable: Vec<(Address, &Device)> =
+        all.iter().map(|(address, device)| (*address, *device)).filter(free).collect();
     let some = if all.is_empty() { load || list } else { !takeable.is_empty() };
     if !some {
-        return Vec::new();
+        return (Vec::new(), None);
     }
-    for_good::steps(&Aim { scene, host, tree, held: &takeable, load: load || list })
+    for_good::steps(&Aim { scene, host, tree, held: &takeable })
 }
 
 #[cfg(test)]

@@ -2,40 +2,35 @@
 
 use std::collections::BTreeSet;
 
-use super::for_good::{Aim, List, line};
+use super::draft::Draft;
+use super::for_good::{Aim, List};
 use crate::host::Distribution;
-use crate::report::Measure;
 
 /// For a family whose commands are not known, and for NixOS, which has one configuration for everything.
-pub(super) fn steps(aim: &Aim<'_>, list: &List, modules: &BTreeSet<String>) -> Vec<Measure> {
+pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTreeSet<String>) {
     let pciback = aim.host.modules.pciback();
     let order = modules.iter().map(|module| format!("softdep {module} pre: {pciback}"));
     let options: Vec<String> = list.options.iter().cloned().chain(order).collect();
-    let mut steps = if aim.host.distribution == Distribution::NixOs {
-        let mut steps = vec![
-            line("# in the configuration of the system, then nixos-rebuild boot:"),
-            line(&format!("# boot.initrd.kernelModules = [ \"{pciback}\" ];")),
-        ];
-        steps.extend(options.iter().map(|text| line(&format!("# a line of boot.extraModprobeConfig: {text}"))));
-        steps
-    } else {
-        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-        let before = if modules.is_empty() { "the driver that has it".to_owned() } else { modules.join(", ") };
-        let mut steps = vec![line(&format!("# load {pciback} before {before}, in a boot image made anew"))];
-        let form = if identity(aim).any(|word| word == "gentoo") {
-            Some("# (dracut: force_drivers and install_items; genkernel: an own initramfs; or pciback built in)")
-        } else {
-            None
-        };
-        steps.extend(form.map(line));
-        if !options.is_empty() {
-            steps.push(line("# in a file of modprobe.d, which goes into that image as well:"));
-            steps.extend(options.iter().map(|text| line(&format!("#   {text}"))));
+    if aim.host.distribution == Distribution::NixOs {
+        draft.by_hand("# in the configuration of the system, then nixos-rebuild boot:");
+        draft.line(&format!("# boot.initrd.kernelModules = [ \"{pciback}\" ];"));
+        for text in &options {
+            draft.line(&format!("# a line of boot.extraModprobeConfig: {text}"));
         }
-        steps
-    };
-    steps.extend(list.steps.iter().cloned());
-    steps
+        return;
+    }
+    let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+    let before = if modules.is_empty() { "the driver that has it".to_owned() } else { modules.join(", ") };
+    draft.by_hand(&format!("# load {pciback} before {before}, in a boot image made anew"));
+    if identity(aim).any(|word| word == "gentoo") {
+        draft.line("# (dracut: force_drivers and install_items; genkernel: an own initramfs; or pciback built in)");
+    }
+    if !options.is_empty() {
+        draft.line("# in a file of modprobe.d, which goes into that image as well:");
+        for text in &options {
+            draft.line(&format!("#   {text}"));
+        }
+    }
 }
 
 /// Whether this distribution starts services by systemd, as far as its family tells.

@@ -58,6 +58,8 @@ pub(super) const ALLOWED: &[Row] = &[
     ("etc", RELEASES, Contents(SMALL)),
     // Whether modprobe is kmod's; the files themselves are not opened.
     ("", &["bin/kmod", "sbin/kmod", "usr/bin/kmod", "usr/sbin/kmod"], Link),
+    // The program that makes boot images.
+    ("", &["usr/sbin/mkinitramfs", "usr/bin/dracut", "usr/sbin/dracut"], Link),
     // Whether init is systemd.
     ("", &["sbin/init", "usr/sbin/init"], Link),
     ("lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
