@@ -219,6 +219,19 @@ fn with_what_is_said_of_its_devices() {
 }
 
 #[test]
+fn with_the_devices_that_nobody_asked_for() {
+    grows_as_its_log("devices that pciback has unasked", 15_000, |devices| {
+        let mut text = banner("a");
+        for n in 0..devices {
+            let address = format!("{:04x}:{:02x}:{:02x}.{}", n >> 16, n >> 8 & 255, n >> 3 & 31, n & 7);
+            let header = format!("Nov 22 06:00:05 a kernel: [    5.{n:06}]");
+            let _ = writeln!(text, "{header} pciback {address}: xen_pciback: seizing device");
+        }
+        text + "Nov 22 06:00:06 a kernel: [    6.200000] xen_pciback: backend is vpci\n"
+    });
+}
+
+#[test]
 fn with_its_refused_lists() {
     grows_as_its_log("refused lists", 10_000, |lists| {
         let words = "word ".repeat(200);
