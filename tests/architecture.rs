@@ -120,6 +120,21 @@ fn every_dependency_says_who_may_name_it() {
 }
 
 #[test]
+fn every_dependency_is_named_where_it_may_be() {
+    let files = sources();
+    for (name, modules) in FOREIGN {
+        for allowed in *modules {
+            let path = format!("{name}::");
+            let used = files.iter().any(|(file, text)| module(file) == *allowed && text.contains(&path));
+            assert!(
+                used,
+                "{allowed} does not use {name}: take it out of the list, or the dependency out of Cargo.toml"
+            );
+        }
+    }
+}
+
+#[test]
 fn long_files_are_listed_only_while_they_are_long() {
     for (path, _) in LONG {
         let text = fs::read_to_string(root().join("src").join(path)).unwrap();
