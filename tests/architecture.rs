@@ -66,7 +66,7 @@ const UNSAFE: &str = "scan/sieve/avx2.rs";
 const FOREIGN: &[(&str, &[&str])] = &[
     ("bzip2", &["source"]),
     ("chrono", &["record", "xen", "timeline", "report", "audit", "source", "render", "scan", "cli"]),
-    ("clap", &["cli", "main"]),
+    ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["render"]),
