@@ -163,7 +163,7 @@ impl<R: io::BufRead> Read for Xz<R> {
 /// is not its only filter.
 #[cfg(feature = "archives")]
 fn dictionary(file: &[u8]) -> Option<u64> {
-    // The header of the stream has 12 bytes; the block's begins with its size and its flags.
+    // The header of the stream has 12 bytes; the block's begins with its size and its flags, whose lowest two bits are 0 for one filter.
     let (flags, mut rest) = file.get(13..)?.split_first()?;
     for size in [0x40, 0x80] {
         if flags & size != 0 {
@@ -172,7 +172,9 @@ fn dictionary(file: &[u8]) -> Option<u64> {
         }
     }
     match rest {
-        [0x21, 1, bits @ 0..=39, ..] if flags & 3 == 0 => Some((2 | u64::from(bits & 1)) << (bits / 2 + 11)),
+        [0x21, 1, bits @ 0..=39, ..] if flags.trailing_zeros() >= 2 => {
+            Some((2 | u64::from(bits & 1)) << (bits / 2 + 11))
+        }
         _ => None,
     }
 }
