@@ -274,6 +274,21 @@ fn with_the_length_of_a_line() {
 }
 
 #[test]
+fn with_the_logs_of_one_boot() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = Folder::new();
+    folder.file("log", (banner("a") + &load("a", 5)).as_bytes());
+    let times = |logs: usize| {
+        taken(|| {
+            let mut read = Logs::default();
+            (0..logs).for_each(|_| drop(read.file(&folder.at("log"))));
+            drop(conclude(&Case { logs: read.into_inner(), ..Case::default() }));
+        })
+    };
+    holds("logs of one boot", times(200), times(800), 64 * MIB);
+}
+
+#[test]
 fn with_records_of_users() {
     grows_as_its_log("forged records", 10_000, |records| {
         let mut text = String::from("5,0,0,-;Linux version 6.1.0\n6,1,0,-;Command line: placeholder\n");
