@@ -163,7 +163,7 @@ impl<R: io::BufRead> Read for Xz<R> {
 /// is not its only filter.
 #[cfg(feature = "archives")]
 fn dictionary(file: &[u8]) -> Option<u64> {
-    // The header of the stream has 12 bytes; the block's begins with its size and its flags, whose lowest two bits are 0 for one filter.
+    // The header of the stream has 12 bytes; the block's begins with its size and its flags. Two bits 0 of these mean one filter.
     let (flags, mut rest) = file.get(13..)?.split_first()?;
     for size in [0x40, 0x80] {
         if flags & size != 0 {
