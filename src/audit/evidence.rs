@@ -92,7 +92,7 @@ pub(super) fn unreadable(log: &Log, severity: Severity) -> Option<Finding> {
         Some(why) if log.records > 0 => format!("{} was read only in part: {why}", log.name),
         Some(why) => format!("{} cannot be read: {why}", log.name),
         None if log.kernel_records > 0 => return None,
-        None if log.records == 0 && log.unparsed.1 == 0 => format!("{} is empty", log.name),
+        None if log.records == 0 && log.unparsed.1 == 0 => format!("{} is empty, or holds no record", log.name),
         None if log.records == 0 => format!("{} is no log: it holds nothing that could be read as one", log.name),
         None if !log.has_known_form => format!("{} has no form of log that is known", log.name),
         None => format!("{} holds no record of a kernel", log.name),

@@ -7,6 +7,7 @@ use super::{Asked, Scene};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::boot_loader::{self, Entry, Line};
+use crate::request::loading::Loading;
 use crate::request::{Source, Written};
 use crate::tree::Known;
 
@@ -17,7 +18,7 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
     if !running || !matches!(scene.case.asked, Asked::Found { .. }) {
         return None;
     }
-    by_boot_loader(scene).or_else(|| by_modprobe(scene))
+    by_boot_loader(scene).or_else(|| by_modprobe(scene)).or_else(|| without_list(scene))
 }
 
 /// The boot loader's file says what the next kernel gets, and `/proc/cmdline` what this one got.
@@ -98,6 +99,44 @@ fn by_modprobe(scene: &Scene<'_>) -> Option<Finding> {
     let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
     found.evidence.extend([now, next].map(written));
     found.remedy = vec!["# pciback-audit plan shows what the next boot gives pciback".to_owned()];
+    Some(found)
+}
+
+/// Something loads the module at the next boot, and no file gives it a list any more. What loads it by hand with a list then comes
+/// too late: modprobe does nothing where the module is there.
+fn without_list(scene: &Scene<'_>) -> Option<Finding> {
+    let host = scene.host.as_ref().filter(|host| !host.modules.has_pciback_built_in())?;
+    let tree = scene.case.tree.as_ref()?;
+    let now = scene.demand.effective(Source::Module)?;
+    let others = [Source::CommandLine, Source::Modprobe, Source::Modules];
+    let holds_none = |source: &Source| {
+        let said = scene.demand.places.iter().find(|said| said.source == *source);
+        said.is_some_and(|said| said.written.is_empty() && said.obstacles.is_empty() && said.unseen.is_empty())
+    };
+    let next_line = match boot_loader::next(tree) {
+        Known::Is(entry) => entry.xen && entry.kernel.iter().flat_map(Line::lists).next().is_none(),
+        Known::Absent => true,
+        Known::Unreadable(_) => false,
+    };
+    let module = host.modules.pciback();
+    if !next_line || !others.iter().all(holds_none) || names(scene, now)?.is_empty() {
+        return None;
+    }
+    let loading = Loading::read(tree);
+    let first = loading.before.values().next();
+    let by = [&loading.first, &loading.in_image, &loading.by_system].into_iter().flatten().chain(first).next()?;
+    let message = format!(
+        "the next boot loads {module} ({by}), and no file gives it a list: it takes nothing then, unless an older boot \
+         image still holds one"
+    );
+    let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
+    found.evidence.push(written(now));
+    let file = by.path.trim_start_matches('/');
+    let text = tree.read(file).is().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+    let line = by.line.and_then(|number| text.lines().nth(number.checked_sub(1)?));
+    found.evidence.push(super::facts::file(file, line));
+    found.remedy =
+        vec!["# write the list down where it outlives a reboot; pciback-audit plan shows the next one".to_owned()];
     Some(found)
 }
 

@@ -21,7 +21,11 @@ pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
 fn not_read(scene: &Scene<'_>) -> Vec<Finding> {
     let asked = !matches!(scene.case.asked, Asked::Found { .. }) || scene.demand.list.is_some();
     let severity = if asked { Severity::Info } else { Severity::Warning };
-    let on_host = scene.case.tree.as_ref().map(unread::find).unwrap_or_default();
+    let mut on_host = scene.case.tree.as_ref().map(unread::find).unwrap_or_default();
+    if super::next_list::find(scene).is_some() {
+        // Said of the next boot, with the difference.
+        on_host.retain(|list| list.why != Why::NotBooted);
+    }
     let from_files = on_host.iter().map(|Unread { written: list, why }| {
         let mut found = finding(Code::ListNotEffective, severity, message(list, *why));
         found.evidence.push(written(list));
@@ -53,6 +57,12 @@ fn message(list: &Written, why: Why) -> String {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!("the list {text} is in {file}, and in no entry of the boot loader with Xen that was made of it")
         }
+        Why::NotBooted => {
+            let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
+            format!(
+                "the list {text} is in {file}, and this kernel was started without it: it was written later, or another entry or file was started"
+            )
+        }
         Why::NotKmods => {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!(
@@ -71,6 +81,9 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
         Why::NamesOnly => format!("# put it in a file of /etc/modprobe.d: options {module} hide=..."),
         Why::Unmade => {
             "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned()
+        }
+        Why::NotBooted => {
+            "# see which file and entry are started, have the boot loader's file made anew (update-grub, or grub2-mkconfig -o and its path), and reboot".to_owned()
         }
         Why::NotKmods => "# put it in a file of /etc/modprobe.d whose name ends with .conf".to_owned(),
     }

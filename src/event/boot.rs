@@ -72,5 +72,44 @@ pub(super) const MESSAGES: &[Message] = &[
 ];
 
 fn command_line(found: &Found<'_>) -> Option<Event> {
-    Some(Event::CommandLine { text: found.part(0)?.to_vec() })
+    Some(Event::CommandLine { text: out_of_mail(found.part(0)?) })
+}
+
+/// The line as it was before a mail program wrote it as quoted-printable (RFC 2045, section 6.7): each `=` as `=3D`, and a lone one
+/// where it broke the line. The kernel's own mark of a line that goes on stands for that break.
+fn out_of_mail(line: &[u8]) -> Vec<u8> {
+    let body = line.strip_suffix(b"=").unwrap_or(line);
+    let parts: Vec<&[u8]> = body.split(|byte| *byte == b'=').collect();
+    let Some((first, others)) = parts.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return line.to_vec();
+    };
+    let mut plain = first.to_vec();
+    for part in others {
+        let Some(rest) = part.strip_prefix(b"3D") else { return line.to_vec() };
+        plain.push(b'=');
+        plain.extend_from_slice(rest);
+    }
+    if body.len() < line.len() {
+        plain.extend_from_slice(b" \\");
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_read_out_of_a_mail_and_others_stay() {
+        for (line, expected) in [
+            ("root=3D/dev/sda1 xen-pciback.hide=3D(c3:00.4)", "root=/dev/sda1 xen-pciback.hide=(c3:00.4)"),
+            ("root=3D/dev/sda1 hide=3D(c3:00=", "root=/dev/sda1 hide=(c3:00 \\"),
+            ("root=/dev/sda1 a=3D", "root=/dev/sda1 a=3D"),
+            ("root=/dev/sda1 a=", "root=/dev/sda1 a="),
+            ("quiet a=", "quiet a="),
+            ("quiet", "quiet"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&out_of_mail(line.as_bytes())), expected, "{line}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::dmesg_json::Array;
 use super::journal::NoRecord;
 use super::peel::{chomp, run, split};
 use super::stream::Stream;
+use super::wide::Wide;
 use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
 use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, netconsole, object};
 
@@ -29,6 +30,8 @@ use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, lin
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
+    /// What makes UTF-8 of a log in UTF-16; places count the bytes behind it.
+    wide: Wide,
     /// Bytes of a record whose end has not come yet.
     carry: Vec<u8>,
     /// Where the next byte stands.
@@ -80,7 +83,7 @@ impl Decoder {
     /// A decoder for log number `log` of the case.
     pub fn new(log: usize) -> Self {
         let place = Place { log, line: 1, offset: 0, sequence: None };
-        Self { carry: Vec::new(), place, open: None, stream: Stream::default() }
+        Self { wide: Wide::default(), carry: Vec::new(), place, open: None, stream: Stream::default() }
     }
 
     /// A decoder for the text that syslog(2) gave, in which `<6>` is the kernel's own word. In a saved log it proves nothing: `dmesg
@@ -88,6 +91,7 @@ impl Decoder {
     pub fn for_syslog_call(log: usize) -> Self {
         let mut decoder = Self::new(log);
         decoder.stream.container = Container::Call;
+        decoder.wide = Wide::narrow();
         decoder
     }
 
@@ -100,6 +104,7 @@ impl Decoder {
     pub fn behind(offset: u64) -> Self {
         let mut decoder = Self::new(0);
         decoder.place.offset = offset;
+        decoder.wide = Wide::narrow();
         decoder
     }
 
@@ -118,6 +123,11 @@ impl Decoder {
 
     /// Takes the next bytes, and hands every record that is whole to `sink`.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
+        let text = self.wide.take(bytes);
+        self.read(&text, sink);
+    }
+
+    fn read(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         if self.carry.is_empty() {
             let used = self.run(bytes, false, sink);
             self.carry.extend_from_slice(split(bytes, used).1);
@@ -132,6 +142,8 @@ impl Decoder {
 
     /// Ends the log: hands the last record to `sink`, or what is left of it as cut short.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
+        let rest = self.wide.rest();
+        self.read(&rest, sink);
         let buffer = std::mem::take(&mut self.carry);
         let used = self.run(&buffer, true, sink);
         let (_, left) = split(&buffer, used);

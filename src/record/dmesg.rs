@@ -207,6 +207,8 @@ fn bracketed(inside: &[u8]) -> Option<(Kind, Stamp, &[u8])> {
         },
         [b'+' | b'-', rest @ ..] => (Kind::Relative, Stamp::default(), time::uptime(rest)?.1),
         [b'<', ..] => (Kind::Difference, Stamp::default(), inside),
+        // A day of the week in another language than English.
+        [b'a'..=b'z' | 0x80.., ..] => wall(Kind::Date, time::ctime(inside)?),
         _ => return None,
     };
     let rest = match blanks(rest) {
@@ -300,6 +302,9 @@ mod tests {
             ),
             ("2026-11-22T06:20:30,000000+00:00 [  +0.000012] [T1] text", "|2026-11-22 06:20:30+00:00|Unstated||text"),
             ("[   24.700000] [   24.700000] text", "24700000||Unstated||[   24.700000] text"),
+            ("[dim. nov. 22 06:46:32 2026] text", "|2026-11-22 06:46:32|Unstated||text"),
+            ("[Sa Mär  7 09:15:30 2026 <    0.100000>] text", "|2026-03-07 09:15:30|Unstated||text"),
+            ("[六 3月  7 09:15:30 2026] text", "|2026-03-07 09:15:30|Unstated||text"),
         ] {
             assert_eq!(shown(line), expected, "{line}");
         }
@@ -325,7 +330,6 @@ mod tests {
             "[    5.721955]text",
             "[    5.72195] text",
             "[99999999999999999999.000000] text",
-            "[dim. nov. 22 06:46:32 2026] text",
             "<6 text",
             "<99999999999999999999>text",
             "kern:info: text",

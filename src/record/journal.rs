@@ -54,6 +54,8 @@ impl<'a> Field<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
     message: Field<'a>,
+    /// The message under the name that Vector's journald source gives it, beside the journal's own names of other fields.
+    renamed_message: Field<'a>,
     priority: Field<'a>,
     facility: Field<'a>,
     identifier: Field<'a>,
@@ -86,6 +88,7 @@ impl<'a> Fields<'a> {
     pub(super) fn add(&mut self, name: &[u8], value: Option<Cow<'a, [u8]>>) {
         let field = match name {
             b"MESSAGE" => &mut self.message,
+            b"message" => return self.renamed_message.add(value),
             b"PRIORITY" => &mut self.priority,
             b"SYSLOG_FACILITY" => &mut self.facility,
             b"SYSLOG_IDENTIFIER" => &mut self.identifier,
@@ -128,7 +131,8 @@ impl<'a> Fields<'a> {
             identifier: self.identifier.first(),
             ..Record::bare(place, &[])
         };
-        match self.message {
+        let message = if self.message == Field::Absent { self.renamed_message } else { self.message };
+        match message {
             Field::Once(message) | Field::Several(message) => Ok(Record { message, ..record }),
             Field::Absent => Err(NoRecord::Silent),
             Field::Withheld => Err(NoRecord::Withheld(author)),
@@ -188,6 +192,20 @@ mod tests {
         ] {
             assert_eq!(author(fields), expected, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_message_under_another_name_is_one_only_beside_fields_of_the_journal() {
+        let read = |names: &[&str]| {
+            let mut fields = Fields::default();
+            for name in names {
+                fields.add(name.as_bytes(), Some(Cow::Owned(name.as_bytes().to_vec())));
+            }
+            fields.record(Place::default()).map(|record| String::from_utf8_lossy(&record.message).into_owned())
+        };
+        assert_eq!(read(&["message", "_TRANSPORT"]).as_deref(), Ok("message"));
+        assert_eq!(read(&["message", "MESSAGE"]).as_deref(), Ok("MESSAGE"));
+        assert_eq!(read(&["message", "host"]), Err(NoRecord::Foreign));
     }
 
     #[test]

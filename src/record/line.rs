@@ -66,7 +66,7 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
             *record = dmesg::decode(text, place, call)?;
             return Some(Form::Priority);
         }
-        b'0'..=b'9' | b'A'..=b'Z' if syslog::read(record, text, None, before).is_some() => {}
+        b'0'..=b'9' | b'A'..=b'Z' | 0x80.. if syslog::read(record, text, None, before).is_some() => {}
         b'0'..=b'9' => match dmesg::decode(text, place, call) {
             Some(read) => {
                 *record = read;
@@ -75,10 +75,14 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
             None => *record = journal_short::decode(text, place)?,
         },
         b'A'..=b'Z' => *record = journal_short::decode(text, place)?,
-        b'a'..=b'z' => {
-            *record = dmesg::decode(text, place, call)?;
-            return Some(Form::Names);
-        }
+        b'a'..=b'z' => match dmesg::decode(text, place, call) {
+            Some(read) => {
+                *record = read;
+                return Some(Form::Names);
+            }
+            // A month in another language than English.
+            None => syslog::read(record, text, None, before)?,
+        },
         _ => return None,
     }
     header

@@ -44,6 +44,21 @@ pub(super) fn lost(record: &Record<'_>) -> Option<Loss> {
     }
 }
 
+/// Whether a person put this line in the place of records that a copy leaves out: `...`, `[...]`, `<snip>`, `-- cut --`, `---8<---`.
+/// The kernel's `------------[ cut here ]------------` is none.
+pub(super) fn elided(line: &[u8]) -> bool {
+    const WORDS: [&[u8]; 6] = [b"snip", b"snipped", b"cut", b"omitted", b"truncated", "\u{2026}".as_bytes()];
+    let is_frame = |byte: &u8| byte.is_ascii_whitespace() || b"[](){}<>*-=_~.".contains(byte);
+    let Some(first) = line.iter().position(|byte| !is_frame(byte)) else {
+        let dots = memchr::memchr_iter(b'.', line).count();
+        return (2..=6).contains(&dots);
+    };
+    let last = line.iter().rposition(|byte| !is_frame(byte)).unwrap_or(first);
+    let inner = line.get(first..=last).unwrap_or(line);
+    inner == b"8" && (memmem::find(line, b"8<").is_some() || memmem::find(line, b">8").is_some())
+        || WORDS.iter().any(|word| word.eq_ignore_ascii_case(inner))
+}
+
 /// `xen_pcibk_config_write: 12 callbacks suppressed`: lib/ratelimit.c, `___ratelimit`, for pciback's own functions.
 fn suppressed(message: &[u8]) -> Option<u64> {
     let text = message.strip_suffix(b" callbacks suppressed")?;
@@ -132,6 +147,30 @@ mod tests {
     fn noted(program: &'static str, message: &'static str) -> Option<Option<u64>> {
         let identifier = Some(program.as_bytes().into());
         lost(&Record { identifier, ..Record::bare(Place::default(), message.as_bytes()) }).map(Loss::count)
+    }
+
+    #[test]
+    fn a_mark_of_left_out_lines_is_told_from_text() {
+        for line in [
+            "...",
+            "[...]",
+            "(....)",
+            "<snip>",
+            "[ Snip ]",
+            "-- cut --",
+            "*snipped*",
+            "---8<---",
+            ">8--",
+            "\u{2026}",
+            "[\u{2026}]",
+        ] {
+            assert!(elided(line.as_bytes()), "{line}");
+        }
+        for line in
+            ["", ".", "---", "------------[ cut here ]------------", "........", "a...", "... done", "[8]", "snip it"]
+        {
+            assert!(!elided(line.as_bytes()), "{line}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod journal_short;
 mod journal_verbose;
 mod json;
 mod kmsg;
+mod lead;
 mod line;
 mod losses;
 mod merged;
@@ -29,6 +30,7 @@ mod syslog;
 mod terminal;
 mod text;
 mod time;
+mod wide;
 
 pub use decoder::Decoder;
 pub use numbered::Numbered;

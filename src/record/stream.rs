@@ -5,6 +5,7 @@ use super::container::{Container, Heading};
 use super::dmesg_json::Array;
 use super::journal_short::Names;
 use super::kmsg::{Fragment, Kmsg};
+use super::lead::Lead;
 use super::netconsole::Parts;
 use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed, losses};
 
@@ -18,6 +19,8 @@ pub(super) struct Stream {
     pub(super) heading: Heading,
     /// Whether a record of any known form was seen.
     pub(super) known: bool,
+    /// What stands before every line, by the first one of a known form.
+    pub(super) lead: Option<Lead>,
     /// Whether the last thing was a `/dev/kmsg` record.
     pub(super) kmsg: bool,
     /// Where the log is in the output of `dmesg -J`.

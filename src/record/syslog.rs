@@ -39,12 +39,13 @@ pub(super) fn read<'a>(
 /// The time at the front of a line.
 pub(super) fn time(line: &[u8]) -> Option<(Wall, &[u8])> {
     match line {
-        [b'A'..=b'Z', ..] => time::rfc3164(line),
-        [b'0'..=b'9', ..] => match time::rfc3339(line)? {
-            (_, Fraction::Comma, _) => None,
-            (wall, _, rest) => Some((wall, rest)),
+        [b'0'..=b'9', ..] => match time::rfc3339(line) {
+            Some((_, Fraction::Comma, _)) => None,
+            Some((wall, _, rest)) => Some((wall, rest)),
+            // Chinese has numbers for names of months.
+            None => time::rfc3164(line),
         },
-        _ => None,
+        _ => time::rfc3164(line),
     }
 }
 
@@ -123,6 +124,9 @@ pub(super) fn origin(text: &[u8]) -> (Origin<'_>, &[u8]) {
     }
     let tagged =
         |hostname, (identifier, process, rest)| (Origin { hostname, identifier: Some(identifier), process }, rest);
+    if let Some((identifier, rest)) = metalog(text) {
+        return tagged(None, (identifier, false, rest));
+    }
     let (first, rest) = word(text);
     if let Some(tag) = tag(text, first, rest) {
         return tagged(None, tag);
@@ -147,6 +151,14 @@ fn has_no_origin(text: &[u8]) -> bool {
         [b'[', b' ' | b'0'..=b'9', ..] => dmesg::stamp(text).is_some(),
         _ => false,
     }
+}
+
+/// `[kernel] ` and `[sshd] `: metalog writes the name in brackets, and no host (metalog src/metalog.c, `processLogLine`).
+fn metalog(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (identifier, rest) = split(text.strip_prefix(b"[")?, memchr(b']', text)?.checked_sub(1)?);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'(' | b')');
+    let begins = identifier.first().is_some_and(u8::is_ascii_alphabetic);
+    Some((identifier, rest.strip_prefix(b"] ")?)).filter(|_| begins && identifier.iter().all(is_name))
 }
 
 /// Past `kern.info `, which busybox syslogd puts before the tag. It says no more than a priority below 8 does.
@@ -318,6 +330,12 @@ mod tests {
             ("Jul  2 00:36:54 gaia kernel: [1.648270 pciback text", "gaia|kernel|1648270|Unstated|pciback text"),
             ("Jul  2 00:36:54 gaia kernel: #033[0;1;31mtext#033[0m", "gaia|kernel||Unstated|text"),
             ("Jul  2 00:36:54 kernel: [    1.648270] text", "-|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 [kernel] [    1.648270] text", "-|kernel|1648270|Unstated|text"),
+            ("Jul  2 00:36:54 [kernel] [drm] text", "-|kernel||Unstated|[drm] text"),
+            ("Jul  2 00:36:54 [sshd] [    1.648270] text", "-|sshd||User|[    1.648270] text"),
+            ("Jul  2 00:36:54 [ INFO: possible ] text", "[|INFO||User|possible ] text"),
+            ("juil. 02 00:36:54 gaia kernel: text", "gaia|kernel||Unstated|text"),
+            ("7月 02 00:36:54 gaia kernel: text", "gaia|kernel||Unstated|text"),
         ] {
             assert_eq!(shown(line), expected, "{line}");
         }

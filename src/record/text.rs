@@ -6,9 +6,10 @@ use memchr::memchr;
 
 use super::container::{Container, Form};
 use super::journal_short::{self, Separator};
+use super::lead::Lead;
 use super::peel::{blanks, chomp, split};
 use super::stream::Stream;
-use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, merged, terminal};
+use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, losses, merged, terminal};
 
 impl Stream {
     /// Takes a line with its end.
@@ -24,12 +25,19 @@ impl Stream {
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
-        let form = line::recognised(&mut record, &plain, &mut self.before, call).unwrap_or(Form::Bare);
+        let form = match self.lead {
+            None => line::recognised(&mut record, &plain, &mut self.before, call),
+            Some(_) => None,
+        };
+        let (form, plain) = match form {
+            Some(form) => (form, &*plain),
+            None => self.behind_lead(&mut record, &plain),
+        };
         if form == Form::Bare {
-            if let Some(separator) = journal_short::separator(&plain) {
+            if let Some(separator) = journal_short::separator(plain) {
                 return self.separator(separator, place, sink);
             }
-            if doubtful && merged::dropped(&plain).is_none() {
+            if doubtful && merged::dropped(plain).is_none() {
                 return self.unparsed(unparsed(Flaw::Binary), sink);
             }
         }
@@ -37,7 +45,7 @@ impl Stream {
         if !is_header && self.is_note_of_loss(&record, form, sink) {
             return;
         }
-        self.attribute(&mut record, form, &plain);
+        self.attribute(&mut record, form, plain);
         let stated = self.container.is_trusted();
         if !stated && record.author != Author::User && record.stamp.uptime.is_none() && dmesg::is_torn(&record.message)
         {
@@ -50,6 +58,39 @@ impl Stream {
         }
     }
 
+    /// Reads a line that has no form by itself, or stands in a log where something is before every line; returns its form and what of
+    /// it is the log's own.
+    fn behind_lead<'a>(&mut self, record: &mut Record<'a>, line: &'a [u8]) -> (Form, &'a [u8]) {
+        let place = record.place;
+        let mut read = |text: &'a [u8]| {
+            *record = Record::bare(place, text);
+            line::recognised(record, text, &mut self.before, false)
+        };
+        if let Some(lead) = self.lead {
+            let behind = lead.behind(line);
+            if let Some(text) = behind {
+                let form = read(text);
+                // Without a form it may be the message of a line that has no lead.
+                if form.is_some() || lead == Lead::Quotation {
+                    return (form.unwrap_or(Form::Bare), text);
+                }
+            }
+            return (read(line).unwrap_or(Form::Bare), line);
+        }
+        if !self.known && matches!(self.container, Container::Undecided | Container::Text) {
+            for (lead, text) in Lead::possible(line) {
+                if let Some(form) = read(text) {
+                    self.lead = Some(lead);
+                    // Whoever put something before the lines has made a text of them.
+                    self.container = Container::Text;
+                    return (form, text);
+                }
+            }
+            read(line);
+        }
+        (Form::Bare, line)
+    }
+
     /// A line between records.
     fn separator(&mut self, separator: Separator, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         self.section();
@@ -60,13 +101,17 @@ impl Stream {
         }
     }
 
-    /// Whether a line is nothing but the kernel's note of records that a console was too slow for, which stands in any line of
-    /// a log whose framing proves nothing.
+    /// Whether a line is nothing but the kernel's note of records that a console was too slow for, or a person's mark of records that
+    /// a copy leaves out. Both stand in any line of a log whose framing proves nothing.
     fn is_note_of_loss(&mut self, record: &Record<'_>, form: Form, sink: &mut dyn FnMut(Input<'_>)) -> bool {
         let stated = self.container.is_trusted() && (self.container != Container::Undecided || form == Form::Names);
         match merged::dropped(&record.message) {
             Some((count, [])) if !stated => {
                 self.gap(record.place, Some(count), sink);
+                true
+            }
+            None if form == Form::Bare && !stated && losses::elided(&record.message) => {
+                self.gap(record.place, None, sink);
                 true
             }
             _ => false,

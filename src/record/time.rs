@@ -3,9 +3,26 @@
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime};
 
 use super::Wall;
-use super::peel::{blanks, digits, fixed, number, run};
+use super::peel::{blanks, digits, fixed, number, run, split, word};
 
 const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+
+/// The short names of months in other languages than English: German, French, Spanish, Italian, Portuguese, Dutch, Danish, Swedish,
+/// Norwegian, Russian and Chinese (glibc's locales, `abmon`). `journalctl` and `dmesg -T` write those of the user's locale.
+const MONTHS: [&[&str]; 12] = [
+    &["jan", "jän", "janv", "ene", "gen", "янв", "1月"],
+    &["feb", "févr", "fev", "фев", "2月"],
+    &["mar", "mär", "mars", "mrt", "мар", "3月"],
+    &["apr", "avril", "abr", "апр", "4月"],
+    &["mai", "may", "mag", "mei", "maj", "мая", "май", "5月"],
+    &["jun", "juin", "giu", "июн", "6月"],
+    &["jul", "juil", "lug", "июл", "7月"],
+    &["aug", "août", "ago", "авг", "8月"],
+    &["sep", "sept", "set", "сен", "9月"],
+    &["oct", "okt", "ott", "out", "окт", "10月"],
+    &["nov", "ноя", "11月"],
+    &["dec", "dez", "déc", "dic", "des", "дек", "12月"],
+];
 
 /// Year, month, day.
 type Date = (i32, u32, u32);
@@ -59,9 +76,14 @@ pub(super) fn rfc3339(text: &[u8]) -> Option<(Wall, Fraction, &[u8])> {
     Some((Wall { local, offset }, fraction, rest))
 }
 
-/// `Sun Nov 22 06:46:32 2026`: ctime(3), which `dmesg -T` writes in the language of its locale; only English is read.
+/// `Sun Nov 22 06:46:32 2026`: ctime(3), which `dmesg -T` writes in the language of its locale.
 pub(super) fn ctime(text: &[u8]) -> Option<(Wall, &[u8])> {
-    let (month, rest) = month(weekday(text)?)?;
+    let (weekday, rest) = word(text);
+    let is_name = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'.' || !byte.is_ascii();
+    if weekday.is_empty() || weekday.len() > LONGEST_NAME || !weekday.iter().all(is_name) {
+        return None;
+    }
+    let (month, rest) = month(rest)?;
     let (day, rest) = day(rest.strip_prefix(b" ")?)?;
     let (clock, rest) = clock(rest.strip_prefix(b" ")?)?;
     let (year, rest) = fixed::<4>(rest.strip_prefix(b" ")?)?;
@@ -104,7 +126,26 @@ fn weekday(text: &[u8]) -> Option<&[u8]> {
     WEEKDAYS.contains(&name).then_some(rest)?.strip_prefix(b" ")
 }
 
+/// Longest short name of a day or month, in bytes.
+const LONGEST_NAME: usize = 12;
+
+/// A month of another language than English, with the full stop that some have.
+fn foreign_month(text: &[u8]) -> Option<(u32, &[u8])> {
+    let end = text.iter().take(LONGEST_NAME).position(|byte| *byte == b' ')?;
+    let (name, rest) = split(text, end);
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let is_one = |names: &&[&str]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    let at = MONTHS.iter().position(is_one)?;
+    Some((u32::try_from(at + 1).ok()?, rest))
+}
+
 fn month(text: &[u8]) -> Option<(u32, &[u8])> {
+    english_month(text)
+        .filter(|(_, rest)| !matches!(rest, [b'a'..=b'z' | b'.' | 0x80.., ..]))
+        .or_else(|| foreign_month(text))
+}
+
+fn english_month(text: &[u8]) -> Option<(u32, &[u8])> {
     let (name, rest) = text.split_first_chunk()?;
     let number = match name {
         b"Jan" => 1,
@@ -204,6 +245,13 @@ mod tests {
             ("Feb 30 00:00:00 x", "none"),
             ("Jul 2 00:36:54 x", "none"),
             ("Jul  2 25:36:54 x", "none"),
+            ("Mär  7 09:15:30 dom0", "1972-03-07 09:15:30| dom0"),
+            ("mars 07 09:15:30 dom0", "1972-03-07 09:15:30| dom0"),
+            ("Mars 07 09:15:30.5 dom0", "1972-03-07 09:15:30.500| dom0"),
+            ("déc. 07 09:15:30 dom0", "1972-12-07 09:15:30| dom0"),
+            ("мая 07 09:15:30 dom0", "1972-05-07 09:15:30| dom0"),
+            ("12月 07 09:15:30 dom0", "1972-12-07 09:15:30| dom0"),
+            ("Möre 07 09:15:30 dom0", "none"),
         ] {
             assert_eq!(shown(rfc3164(text.as_bytes())), expected, "{text}");
         }

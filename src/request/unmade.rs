@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use super::arguments::arguments;
 use super::boot_loader::{Line, Menu};
 use super::cmdline::in_line;
 use super::register::expand;
 use super::{Location, Source, Written};
-use crate::tree::Tree;
+use crate::tree::{Known, Tree};
+
+/// Qubes' own key for devices that pciback shall have.
+const QUBES: &str = "rd.qubes.hide_pci";
 
 const DEFAULTS: [&str; 2] = ["etc/default/grub", "etc/default/grub.d/*.cfg"];
 
@@ -31,17 +35,51 @@ pub(super) fn find(tree: &Tree, menus: &[Menu]) -> Vec<Written> {
         .filter_map(|entry| entry.kernel.as_ref())
         .flat_map(Line::lists)
         .collect();
-    let has_menu =
-        menus.iter().any(|menu| menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen));
     let in_force =
         tree.read("proc/cmdline").is().map(|line| in_line(line, Source::CommandLine, None)).unwrap_or_default();
     let made: BTreeSet<&[u8]> = lines.iter().chain(&in_force).map(|made| made.text.as_slice()).collect();
-    in_defaults(tree, &KERNEL).into_iter().filter(|list| has_menu && !made.contains(list.text.as_slice())).collect()
+    let lists = in_defaults(tree, &KERNEL, in_line);
+    lists.into_iter().filter(|list| has_menu(menus) && !made.contains(list.text.as_slice())).collect()
+}
+
+/// Whether GRUB's own file was read, with an entry that starts Xen.
+fn has_menu(menus: &[Menu]) -> bool {
+    menus.iter().any(|menu| menu.path.ends_with("grub.cfg") && menu.entries.iter().any(|entry| entry.xen))
+}
+
+/// The lists that dom0's kernel gets by the boot loader's files, or by those that they are made of, where the running kernel was
+/// started without any list under the same kind of key.
+pub(super) fn not_booted(tree: &Tree, menus: &[Menu]) -> Vec<Written> {
+    let Known::Is(line) = tree.read("proc/cmdline") else { return Vec::new() };
+    if line.is_empty() {
+        return Vec::new();
+    }
+    let booted: BTreeSet<bool> =
+        with_qubes(line, Source::CommandLine, None).iter().map(|list| list.key == QUBES).collect();
+    let mut found = if has_menu(menus) { Vec::new() } else { in_defaults(tree, &KERNEL, with_qubes) };
+    let lines =
+        menus.iter().flat_map(|menu| &menu.entries).filter(|entry| entry.xen).filter_map(|entry| entry.kernel.as_ref());
+    found.extend(lines.flat_map(|line| with_qubes(line.text.as_bytes(), Source::BootLoader, Some(&line.location))));
+    // Every entry of a menu repeats what one file says.
+    let mut texts: BTreeSet<Vec<u8>> = BTreeSet::new();
+    found.retain(|list| !booted.contains(&(list.key == QUBES)) && texts.insert(list.text.clone()));
+    found
+}
+
+/// The lists on a line of dom0's kernel, those of Qubes included.
+fn with_qubes(line: &[u8], source: Source, location: Option<&Location>) -> Vec<Written> {
+    let mut found = in_line(line, source, location);
+    let of_qubes = arguments(line).into_iter().filter(|argument| argument.key == QUBES.as_bytes());
+    found.extend(of_qubes.filter_map(|argument| {
+        let key = QUBES.to_owned();
+        Some(Written { text: argument.value?, source, location: location.cloned(), key, effective: true })
+    }));
+    found
 }
 
 /// The lists that go on the hypervisor's line.
 pub(super) fn hypervisor(tree: &Tree) -> Vec<Written> {
-    in_defaults(tree, &HYPERVISOR)
+    in_defaults(tree, &HYPERVISOR, in_line)
 }
 
 /// The lists in the configuration of NixOS, as far as its text shows them.
@@ -65,7 +103,12 @@ pub fn in_nix(tree: &Tree) -> Vec<Written> {
     found
 }
 
-fn in_defaults(tree: &Tree, names: &[&str]) -> Vec<Written> {
+/// The lists in the values of the variables of these names, by a reader of lines.
+fn in_defaults(
+    tree: &Tree,
+    names: &[&str],
+    lists: fn(&[u8], Source, Option<&Location>) -> Vec<Written>,
+) -> Vec<Written> {
     let mut found = Vec::new();
     for path in DEFAULTS.iter().flat_map(|pattern| expand(tree, pattern)) {
         let text = tree.read(&path).is().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
@@ -80,7 +123,7 @@ fn in_defaults(tree: &Tree, names: &[&str]) -> Vec<Written> {
             let unquoted = unquoted(value.trim());
             let column = line.find(unquoted).map_or(1, |at| at + 1);
             let location = Location::at(&path, number, column);
-            found.extend(in_line(unquoted.as_bytes(), Source::BootLoader, Some(&location)));
+            found.extend(lists(unquoted.as_bytes(), Source::BootLoader, Some(&location)));
         }
     }
     found
@@ -114,6 +157,25 @@ mod tests {
         assert_eq!(of(defaults), Vec::<String>::new());
         assert_eq!(of(&format!("{defaults}{}", menu(""))), ["/etc/default/grub:1:27 (00:1d.0)"]);
         assert_eq!(of(&format!("{defaults}{}", menu(" xen-pciback.hide=(00:1d.0)"))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_list_that_the_kernel_was_started_without_is_named() {
+        let grub = "etc/default/grub = GRUB_CMDLINE_LINUX=\"quiet KEY\"\\n\n";
+        let menu = "boot/grub/grub.cfg = menuentry 'x' {\\nmultiboot2 /xen.gz\\nmodule2 /vmlinuz root=x KEY\\n}\\n\n";
+        let found = |files: &str, key: &str, line: &str| {
+            let tree = Tree::from_manifest(&format!("{}proc/cmdline = {line}\n", files.replace("KEY", key))).unwrap();
+            let lists = not_booted(&tree, &menus(&tree));
+            lists.into_iter().map(|list| String::from_utf8_lossy(&list.text).into_owned()).collect::<Vec<_>>()
+        };
+        for key in ["xen-pciback.hide=(00:1d.0)", "rd.qubes.hide_pci=00:1d.0"] {
+            let (_, list) = key.split_once('=').unwrap();
+            for files in [grub, menu, &format!("{grub}{menu}")] {
+                assert_eq!(found(files, key, "root=x\\n"), [list], "{key} {files}");
+                assert!(found(files, key, &format!("root=x {key}\\n")).is_empty(), "{key} {files}");
+            }
+            assert!(found(grub, key, "").is_empty(), "{key}");
+        }
     }
 
     #[test]

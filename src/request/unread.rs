@@ -17,6 +17,8 @@ pub enum Why {
     NamesOnly,
     /// A program makes the boot loader's file of it, and has not done so.
     Unmade,
+    /// The boot loader has it, or a file of which the boot loader's is made; the kernel was started without it.
+    NotBooted,
 }
 
 /// A list that nothing reads.
@@ -43,6 +45,7 @@ pub fn find(tree: &Tree) -> Vec<Unread> {
     on_hypervisor.retain(|list| texts.insert(list.text.clone()));
     found.extend(on_hypervisor.into_iter().map(unread(Why::Hypervisor)));
     found.extend(unmade::find(tree, &menus).into_iter().map(unread(Why::Unmade)));
+    found.extend(unmade::not_booted(tree, &menus).into_iter().map(unread(Why::NotBooted)));
     found
 }
 

@@ -23,9 +23,10 @@ class HostError(Exception):
     pass
 
 
-def install_what_lacks():
-    """Installs missing packages when root, says which they are when not."""
-    lacking = sorted({package for program, package in NEEDED.items() if not shutil.which(program)})
+def install_what_lacks(more=None):
+    """Installs missing packages when root, says which they are when not. `more`: as NEEDED."""
+    needed = {**NEEDED, **(more or {})}
+    lacking = sorted({package for program, package in needed.items() if not shutil.which(program)})
     if not any(Path(place).exists() for place in STATIC_LIBC[1]):
         lacking.append(STATIC_LIBC[0])
     if not lacking:
