@@ -568,6 +568,51 @@ fn a_report_larger_than_a_file_may_be_leaves_the_old_one_whole() {
     assert_eq!(std::fs::read(folder.at("report")).unwrap(), b"old");
 }
 
+/// A dom0 may have little memory. What a log makes of that is no signal, whatever thread it hits.
+#[test]
+fn a_lack_of_memory_is_3() {
+    let folder = Folder::new();
+    let line = |n| format!("[    5.{n:06}] pciback 0000:{:02x}:00.0: xen_pciback: seizing device {n}\n", n % 256);
+    folder.file("log", (0..100_000).map(line).collect::<String>().as_bytes());
+    (0..40).for_each(|n| folder.file(&format!("logs/{n}"), b"[    0.000000] Linux version 6.1.0 (b@b) #1 SMP\n"));
+    let audit = |kib: usize, command: &str, name: &str| {
+        let script = format!("ulimit -v {kib}; exec \"$0\" {command} --device 00:1d.0 \"$1\"");
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_pciback-audit")]).arg(folder.at(name));
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{command} within {kib} KiB: {said}");
+        assert!(!said.contains("defect"), "{command} within {kib} KiB: {said}");
+    };
+    for kib in [32_000, 48_000] {
+        audit(kib, "check", "log");
+        audit(kib, "scan --threads 40", "logs");
+    }
+}
+
+#[test]
+fn devices_that_nobody_asked_for_are_counted_past_a_bound() {
+    let line = |n: usize| {
+        format!(
+            "6,{},{},-;pciback 0000:{:02x}:{:02x}.{}: xen_pciback: seizing device\n",
+            n + 2,
+            5_000_000 + n,
+            n >> 8,
+            n >> 3 & 31,
+            n & 7
+        )
+    };
+    let mut log = "6,0,0,-;Linux version 6.1.0\n6,1,0,-;Command line: placeholder\n".to_owned();
+    log.extend((0..5_000).map(line));
+    log.push_str("6,5002,9000000,-;xen_pciback: backend is vpci\n");
+    let ran = audit("check - -J --hide (0000:00:00.0)").input(log).run().ends_with(1);
+    let report = ran.json();
+    assert_eq!(report["devices"].as_array().unwrap().len(), 1 + 4096);
+    let further = report["findings"].as_array().unwrap().iter().find(|found| found["address"].is_null()).unwrap();
+    assert_eq!((&further["code"], &further["severity"]), (&"unrequested".into(), &"warning".into()));
+    assert!(further["message"].as_str().unwrap().contains(" 903 further devices"), "{further}");
+}
+
 #[test]
 fn an_older_report_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt as _;

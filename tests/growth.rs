@@ -219,6 +219,19 @@ fn with_what_is_said_of_its_devices() {
 }
 
 #[test]
+fn with_the_devices_that_nobody_asked_for() {
+    grows_as_its_log("devices that pciback has unasked", 15_000, |devices| {
+        let mut text = banner("a");
+        for n in 0..devices {
+            let address = format!("{:04x}:{:02x}:{:02x}.{}", n >> 16, n >> 8 & 255, n >> 3 & 31, n & 7);
+            let header = format!("Nov 22 06:00:05 a kernel: [    5.{n:06}]");
+            let _ = writeln!(text, "{header} pciback {address}: xen_pciback: seizing device");
+        }
+        text + "Nov 22 06:00:06 a kernel: [    6.200000] xen_pciback: backend is vpci\n"
+    });
+}
+
+#[test]
 fn with_its_refused_lists() {
     grows_as_its_log("refused lists", 10_000, |lists| {
         let words = "word ".repeat(200);
@@ -258,6 +271,21 @@ fn with_the_length_of_a_line() {
     grows_as_its_log("messages in a line", 2_000, |messages| {
         "pciback 0000:00:1d.0: seizing device ".repeat(messages) + "\n"
     });
+}
+
+#[test]
+fn with_the_logs_of_one_boot() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = Folder::new();
+    folder.file("log", (banner("a") + &load("a", 5)).as_bytes());
+    let times = |logs: usize| {
+        taken(|| {
+            let mut read = Logs::default();
+            (0..logs).for_each(|_| drop(read.file(&folder.at("log"))));
+            drop(conclude(&Case { logs: read.into_inner(), ..Case::default() }));
+        })
+    };
+    holds("logs of one boot", times(200), times(800), 64 * MIB);
 }
 
 #[test]

@@ -237,8 +237,8 @@ fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
 /// Judges a case.
 pub fn conclude(case: &Case) -> Report {
     let scene = scene(case, Wanted::Dom0);
-    let devices = statuses::judge(&scene);
     let mut findings = Vec::new();
+    let devices = statuses::judge(&scene, &mut findings);
     list::find(&scene, &devices, &mut findings);
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);

@@ -2,13 +2,17 @@
 
 use super::Scene;
 use super::demand::Want;
+use super::facts::finding;
 use crate::history::{Driver, Trail, is_settled};
 use crate::host::{Device as HostDevice, Host, PCIBACK};
 use crate::pci::Address;
 use crate::record::Author;
-use crate::report::{Basis, Proof, Status};
+use crate::report::{Basis, Code, Finding, Proof, Severity, Status};
 use crate::request::Source;
 use crate::tree::Known;
+
+/// How many devices that nobody asked for are told one by one. No host has so many: whoever can write to a log invents them.
+const MOST_UNREQUESTED: usize = 1 << 12;
 
 /// One device, judged.
 pub(super) struct Judged<'a> {
@@ -20,12 +24,21 @@ pub(super) struct Judged<'a> {
     pub on_unstated: bool,
 }
 
-/// Every requested device, and every other that pciback holds, by address.
-pub(super) fn judge<'a>(scene: &'a Scene<'_>) -> Vec<Judged<'a>> {
+/// Every requested device, and every other that pciback holds, by address. The number of those that are too many is a finding.
+pub(super) fn judge<'a>(scene: &'a Scene<'_>, findings: &mut Vec<Finding>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'_>> =
         scene.demand.wanted.iter().map(|(address, want)| requested(scene, *address, want)).collect();
     if !matches!(scene.case.asked, super::Asked::Devices(_)) {
-        judged.extend(unrequested(scene));
+        let mut others = unrequested(scene);
+        // The failed ones first: they are worse.
+        others.sort_by_key(|device| device.status != Status::Failed);
+        let beyond = others.len().saturating_sub(MOST_UNREQUESTED);
+        if beyond > 0 {
+            let message =
+                format!("the records of pciback name {beyond} further devices that no list names: too many to show");
+            findings.push(finding(Code::Unrequested, Severity::Warning, message));
+        }
+        judged.extend(others.into_iter().take(MOST_UNREQUESTED));
     }
     judged.sort_by_key(|device| device.address);
     judged

@@ -40,6 +40,7 @@ const CANNOT_SAY: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     watchdog::name_defects();
     signals::survive_file_size_limit();
+    signals::survive_lack_of_memory(CANNOT_SAY);
     signals::note_ignored();
     let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(mistyped::refuse).and_then(Plan::of) {
         Ok(plan) => work(plan),

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// Signals that came. Their handlers note them and wake whoever polls [`Signals::source`].
@@ -93,6 +93,14 @@ impl Signals {
 pub(super) fn survive_file_size_limit() {
     // Where it cannot be caught the signal still does no harm to an older report.
     flag::register(SIGXFSZ, Arc::<AtomicBool>::default()).map(drop).unwrap_or_default();
+}
+
+/// Has a process that cannot go on for lack of memory end with `status` instead of by SIGABRT: the allocator has said why by then
+/// (library/std/src/alloc.rs of Rust, `default_alloc_error_hook`). Nothing can be written any more, neither a report.
+pub(super) fn survive_lack_of_memory(status: u8) {
+    let always = Arc::new(AtomicBool::new(true));
+    // Where it cannot be caught the signal still tells.
+    flag::register_conditional_shutdown(SIGABRT, status.into(), always).map(drop).unwrap_or_default();
 }
 
 /// Ends the process as `signal` would have.

@@ -37,6 +37,16 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["saa7133[0]: found at 0000:02:01.0, rev: 209, irq: 17, latency: 64, mmio: 0xfebff800"],
     },
     Message {
+        texts: &["[drm] Initialized {w} {*} for {a} on minor {n}"],
+        read: |found| held(found, std::str::from_utf8(found.part(0)?).ok()?),
+        levels: &[],
+        source: "drivers/gpu/drm/drm_drv.c drm_dev_register, 4.9 to 7.1 (info); without a date from 6.14 on",
+        examples: &[
+            "[drm] Initialized i915 1.6.0 20200917 for 0000:00:02.0 on minor 0",
+            "[drm] Initialized amdgpu 3.61.0 for 0000:03:00.0 on minor 1",
+        ],
+    },
+    Message {
         texts: &["Yenta: CardBus bridge found at {a} {*}"],
         read: |found| held(found, "yenta_cardbus"),
         levels: &[],

@@ -251,7 +251,7 @@ fn begins(text: &[u8]) -> bool {
     match start {
         b"pcib" | b"pci " | b"xen-" | b"xen_" | b"Linu" | b"Kern" | b"Comm" | b"hide" | b"****" | b"ACPI" | b"pcif"
         | b"Xen " | b"PCI:" | b"sett" | b"Boot" | b"Hype" | b"rebo" | b"Rest" | b"Powe" | b"Syst" | b"mach"
-        | b"kexe" | b"Star" | b"nvme" | b"e100" | b"bttv" | b"Yent" | b"erro" | b"XENB" | b"xenb" => true,
+        | b"kexe" | b"Star" | b"[drm" | b"nvme" | b"e100" | b"bttv" | b"Yent" | b"erro" | b"XENB" | b"xenb" => true,
         [b's', b'a', b'a', digit] => digit.is_ascii_digit(),
         _ => false,
     }

@@ -297,7 +297,7 @@ impl Decoder {
         let line = Start::Record(Framer::Line(line::Framer::default()));
         match bytes {
             [b'\n', ..] if !self.stream.is_binary(self.place) => Start::Skip(1),
-            [0, ..] if self.stream.kmsg => Start::Skip(1),
+            [0, ..] if self.stream.kmsg => Start::Skip(run(bytes, |byte| byte == 0).0.len()),
             [0, ..] => Start::Record(Framer::Zeros),
             [b'\r', ..] if !self.stream.is_binary(self.place) => match run(bytes, |byte| byte == b'\r') {
                 (blank, [b'\n', ..]) => Start::Skip(blank.len() + 1),

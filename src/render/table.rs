@@ -105,6 +105,7 @@ fn outcome(report: &Report) -> String {
     let known = if doubt { "known to be " } else { "" };
     match (seized, wanted) {
         (_, 0) if bridges > 0 => "only bridges are requested, and nothing is behind them".to_owned(),
+        (_, 0) if report.logs.is_empty() => "the audit did not come to its end".to_owned(),
         (_, 0) => "no device is requested".to_owned(),
         (1, 1) => "the requested device is pciback's".to_owned(),
         (0, 1) => format!("the requested device is not {known}pciback's"),

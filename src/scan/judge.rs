@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Builder;
 
 use chrono::{DateTime, Utc};
 
@@ -59,10 +60,13 @@ pub(super) fn logs_of(sets: Vec<HostLog>) -> Vec<Log> {
 
 /// Judges the hosts, in so many threads as the scan has. Returns what was not reported.
 pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
-    let mut silent = Silent::default();
-    if scan.threads > 1 && hosts.len() >= FEW {
-        return in_threads(scan, logs, hosts, sink);
+    if scan.threads > 1
+        && hosts.len() >= FEW
+        && let Some(silent) = in_threads(scan, logs, hosts, sink)
+    {
+        return silent;
     }
+    let mut silent = Silent::default();
     let mut judge = Judge::new(scan, logs);
     let mut wanted = true;
     for host in hosts {
@@ -77,12 +81,13 @@ pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Si
     silent
 }
 
-/// Of n threads, each judges every n-th host: so the next one is known, and the threads that are ahead wait.
-fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
+/// Of n threads, each judges every n-th host: so the next one is known, and the threads that are ahead wait. None, and nothing is
+/// told, where so many threads cannot be had.
+fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Option<Silent> {
     std::thread::scope(|scope| {
         let start = |number: usize| {
             let (sender, receiver) = sync_channel(WAITING);
-            scope.spawn(move || {
+            let work = move || {
                 let mut judge = Judge::new(scan, logs);
                 let mut tell = |report, run| sender.send(Judged::Report(Box::new((report, run)))).is_ok();
                 for host in hosts.iter().skip(number).step_by(scan.threads) {
@@ -91,17 +96,17 @@ fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>
                         return;
                     }
                 }
-            });
-            receiver
+            };
+            Builder::new().spawn_scoped(scope, work).ok().map(|_started| receiver)
         };
         // They end when nobody receives any more: the receivers go before the threads are waited for.
-        let threads: Vec<Receiver<Judged>> = (0..scan.threads).map(start).collect();
+        let threads: Vec<Receiver<Judged>> = (0..scan.threads).map(start).collect::<Option<_>>()?;
         let mut silent = Silent::default();
         for thread in threads.iter().cycle().take(hosts.len()) {
             for judged in thread {
                 match judged {
                     Judged::Report(report) if sink(&report.0, &report.1) => {}
-                    Judged::Report(_) => return silent,
+                    Judged::Report(_) => return Some(silent),
                     Judged::End(more) => {
                         silent.add(more);
                         break;
@@ -109,7 +114,7 @@ fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>
                 }
             }
         }
-        silent
+        Some(silent)
     })
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOp
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Builder;
 
 use rustix::fs::OFlags;
 
@@ -168,7 +169,10 @@ impl Reading<'_> {
         };
         std::thread::scope(|scope| {
             for _ in 1..self.threads.min(jobs.len()) {
-                scope.spawn(work);
+                // Where no further thread can be had, those that are there do it all.
+                if Builder::new().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
             }
             work();
         });

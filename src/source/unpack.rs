@@ -8,8 +8,8 @@ use super::inside::words;
 
 const CHUNK: usize = 64 << 10;
 
-/// As long as the longest of the first bytes by which a packing is known.
-const MAGIC: usize = 8;
+/// Bytes by which a packing is known, and by which an xz file says how large its dictionary is.
+const HEAD: usize = 64;
 
 /// Packings that this program knows and does not undo, with the command that does.
 const FOREIGN: &[(&[u8], &str, &str)] = &[
@@ -27,9 +27,18 @@ const XZ: &[u8] = b"\xfd7zXZ\0";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 const BZIP2: &[u8] = b"BZh";
 
-/// Most memory that an xz file may ask for: four times what `xz -9` does.
+/// The largest dictionary of a packed log of any length, as a power of two: what `xz -8` makes. A check is to take 64 MiB at most.
 #[cfg(feature = "archives")]
-const MOST_MEMORY: u64 = 256 << 20;
+const LARGE: u32 = 25;
+
+/// Most memory that an xz file may ask for: what `xz -9` does, and a little for the decoder itself. Of a dictionary beyond
+/// [`LARGE`] only as much is used as is unpacked.
+#[cfg(feature = "archives")]
+const MOST_MEMORY: u64 = 66 << 20;
+
+/// So many bytes are unpacked of a log with such a dictionary.
+#[cfg(feature = "archives")]
+const MOST_OF_LARGE: u64 = 24 << 20;
 
 type Whole<R> = BufReader<io::Chain<Cursor<Vec<u8>>, R>>;
 
@@ -38,7 +47,7 @@ pub(crate) enum Unpacked<R: Read> {
     Plain(Whole<R>),
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
     #[cfg(feature = "archives")]
-    Xz(Box<liblzma::bufread::XzDecoder<Whole<R>>>),
+    Xz(Box<Xz<Whole<R>>>),
     #[cfg(feature = "archives")]
     Zstd(Box<zstd::Decoder<'static, Whole<R>>>),
     #[cfg(feature = "archives")]
@@ -49,8 +58,8 @@ impl<R: Read> Unpacked<R> {
     /// Tells by its first bytes what `reader` yields. A packing that this program does not undo is an error that names the
     /// command which does.
     pub(crate) fn new(mut reader: R) -> Result<Self, String> {
-        let mut first = Vec::with_capacity(MAGIC);
-        reader.by_ref().take(MAGIC as u64).read_to_end(&mut first).map_err(|error| words(&error))?;
+        let mut first = Vec::with_capacity(HEAD);
+        reader.by_ref().take(HEAD as u64).read_to_end(&mut first).map_err(|error| words(&error))?;
         if let Some((_, what, command)) = FOREIGN.iter().find(|(magic, ..)| first.starts_with(magic)) {
             return Err(format!(
                 "is {what}, which this program does not unpack: {command} FILE | pciback-audit check -"
@@ -58,19 +67,19 @@ impl<R: Read> Unpacked<R> {
         }
         let is = |magic| first.starts_with(magic);
         let packing = [GZIP, XZ, ZSTD, BZIP2].into_iter().find(|magic| is(magic)).unwrap_or_default();
+        #[cfg(feature = "archives")]
+        let is_small = dictionary(&first).is_some_and(|size| size <= 1 << LARGE);
         let whole = BufReader::with_capacity(CHUNK, Cursor::new(first).chain(reader));
         Ok(match packing {
             GZIP => Self::Gzip(Box::new(MultiGzDecoder::new(whole))),
             #[cfg(feature = "archives")]
-            XZ => {
-                let stream = liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, liblzma::stream::CONCATENATED);
-                let stream = stream.map_err(|error| format!("xz data cannot be unpacked: {error}"))?;
-                Self::Xz(Box::new(liblzma::bufread::XzDecoder::new_stream(whole, stream)))
-            }
+            XZ => Self::Xz(Box::new(Xz::new(whole, is_small)?)),
             #[cfg(feature = "archives")]
             ZSTD => {
-                let decoder = zstd::Decoder::with_buffer(whole);
-                Self::Zstd(Box::new(decoder.map_err(|error| format!("zstd data cannot be unpacked: {error}"))?))
+                let cannot = |error| format!("zstd data cannot be unpacked: {error}");
+                let mut decoder = zstd::Decoder::with_buffer(whole).map_err(cannot)?;
+                decoder.window_log_max(LARGE).map_err(cannot)?;
+                Self::Zstd(Box::new(decoder))
             }
             #[cfg(feature = "archives")]
             BZIP2 => Self::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(whole))),
@@ -113,11 +122,60 @@ impl<R: Read> Read for Unpacked<R> {
             Self::Bzip2(reader) => reader.read(buffer),
         };
         read.map_err(|error| match self.name() {
-            Some(name) if error.kind() != io::ErrorKind::Interrupted => {
+            Some(name) if !matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory) => {
                 io::Error::new(error.kind(), format!("damaged or cut {name} data: {}", words(&error)))
             }
             _ => error,
         })
+    }
+}
+
+/// Unpacks xz, of what needs much memory a part only.
+#[cfg(feature = "archives")]
+pub(crate) struct Xz<R> {
+    decoder: liblzma::bufread::XzDecoder<R>,
+    left: u64,
+}
+
+#[cfg(feature = "archives")]
+impl<R: io::BufRead> Xz<R> {
+    fn new(packed: R, is_small: bool) -> Result<Self, String> {
+        let (memory, left) = if is_small { ((1 << LARGE) + (2 << 20), u64::MAX) } else { (MOST_MEMORY, MOST_OF_LARGE) };
+        let stream = liblzma::stream::Stream::new_stream_decoder(memory, liblzma::stream::CONCATENATED);
+        let stream = stream.map_err(|error| format!("xz data cannot be unpacked: {error}"))?;
+        Ok(Self { decoder: liblzma::bufread::XzDecoder::new_stream(packed, stream), left })
+    }
+}
+
+#[cfg(feature = "archives")]
+impl<R: io::BufRead> Read for Xz<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let why = "takes too much memory to be unpacked here: xz -dc FILE | pciback-audit check -";
+            io::Error::new(io::ErrorKind::OutOfMemory, why)
+        })?;
+        Ok(read)
+    }
+}
+
+/// The size of the dictionary of the first block of an xz file (The .xz File Format 1.2.1, sections 3.1 and 5.3.1). None where LZMA2
+/// is not its only filter.
+#[cfg(feature = "archives")]
+fn dictionary(file: &[u8]) -> Option<u64> {
+    // The header of the stream has 12 bytes; the block's begins with its size and its flags. Two bits 0 of these mean one filter.
+    let (flags, mut rest) = file.get(13..)?.split_first()?;
+    for size in [0x40, 0x80] {
+        if flags & size != 0 {
+            let length = rest.iter().position(|byte| byte & 0x80 == 0)?;
+            rest = rest.get(length + 1..)?;
+        }
+    }
+    match rest {
+        [0x21, 1, bits @ 0..=39, ..] if flags.trailing_zeros() >= 2 => {
+            Some((2 | u64::from(bits & 1)) << (bits / 2 + 11))
+        }
+        _ => None,
     }
 }
 
@@ -192,7 +250,7 @@ mod tests {
     fn a_packed_log_that_was_cut_anywhere_or_damaged_is_an_error_that_says_so() {
         for (name, pack) in packings() {
             let packed = pack(&text());
-            for length in (MAGIC..packed.len()).step_by(97).chain([packed.len() - 1]) {
+            for length in (8..packed.len()).step_by(97).chain([packed.len() - 1]) {
                 let why = unpacked(&packed[..length]).unwrap_err();
                 assert!(why.contains(&format!("damaged or cut {name} data")), "{name} cut at {length}: {why}");
             }
@@ -201,6 +259,26 @@ mod tests {
             damaged[middle] ^= 0xff;
             assert!(unpacked(&damaged).is_err() || name == "zstd", "{name}: a changed byte");
         }
+    }
+
+    #[cfg(feature = "archives")]
+    #[test]
+    fn what_takes_much_memory_to_unpack_is_read_as_far_as_it_takes_little() {
+        use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
+        let packed = |dictionary: u32, length: usize| {
+            let mut options = LzmaOptions::new_preset(0).unwrap();
+            options.dict_size(dictionary);
+            let stream = Stream::new_stream_encoder(Filters::new().lzma2(&options), Check::Crc32).unwrap();
+            let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+            encoder.write_all(&vec![b'a'; length]).unwrap();
+            encoder.finish().unwrap()
+        };
+        let (small, large) = (packed(1 << 20, 26 << 20), packed(64 << 20, 26 << 20));
+        assert_eq!((dictionary(&small), dictionary(&large)), (Some(1 << 20), Some(64 << 20)));
+        assert_eq!(unpacked(&small).unwrap().len(), 26 << 20);
+        assert!(unpacked(&large).unwrap_err().starts_with("takes too much memory"));
+        assert_eq!(unpacked(&packed(64 << 20, 1 << 20)).unwrap().len(), 1 << 20);
+        assert!(unpacked(&packed(256 << 20, 10)).unwrap_err().contains("memory limit"));
     }
 
     #[test]

@@ -15,6 +15,14 @@ const NEAR: i64 = 60_000_000;
 /// Starts that fall by more than this, in microseconds, are of two years.
 const HALF_YEAR: i64 = 150 * 86_400 * 1_000_000;
 
+/// With how many parts of a boot a further one is compared: of thousands of logs of one boot, the first and the last ones stand for all.
+const MOST_PARTS: usize = 64;
+
+fn some<'p, 'a>(parts: &'p [(usize, &'a Boot)]) -> impl Iterator<Item = &'p (usize, &'a Boot)> {
+    let (first, rest) = parts.split_at(parts.len().min(MOST_PARTS / 2));
+    first.iter().chain(rest.iter().skip(rest.len().saturating_sub(MOST_PARTS / 2)))
+}
+
 /// The boots of a host that are known so far, and by what a further part of one is found.
 #[derive(Default)]
 pub(super) struct Known<'a> {
@@ -123,10 +131,10 @@ impl<'a> Known<'a> {
             if parts.iter().any(is_other) {
                 return false;
             }
-            if parts.iter().any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
+            if some(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
                 return true;
             }
-            let answers = || parts.iter().map(|(_, known)| known.identity.compare(&boot.identity));
+            let answers = || some(parts).map(|(_, known)| known.identity.compare(&boot.identity));
             answers().any(|answer| answer == Sameness::Same) && answers().all(|answer| answer != Sameness::Different)
         })
     }

@@ -3,6 +3,8 @@
 //! Names and messages come out of logs. A field that a spreadsheet would take for a formula begins with `'`, and what a
 //! terminal would act on is spelt out.
 
+use std::collections::BTreeMap;
+
 use super::super::text::escape;
 use super::super::time;
 use crate::pci::Address;
@@ -18,16 +20,23 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// The lines of a report: one for each chosen device, or one without a device where none was chosen by name and there is none.
 pub fn csv(report: &Report, run: &Run, choice: &Choice) -> String {
     let devices: Vec<&Device> = report.devices.iter().filter(|device| choice.names(device.address)).collect();
-    let boot = boot(report, run);
+    let mut found: Found<'_> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Info) {
+        found.entry(finding.address).or_default().push(finding);
+    }
+    let boot = boot(report, run, &found);
     let line = |device: Option<&Device>| {
         let mut fields = boot.clone();
-        fields.extend(of_device(report, device));
+        fields.extend(of_device(device, &found));
         fields.join(",") + "\n"
     };
     if devices.is_empty() { line(None) } else { devices.into_iter().map(|device| line(Some(device))).collect() }
 }
 
-fn boot(report: &Report, run: &Run) -> Vec<String> {
+/// The findings that count, by the device that they are about.
+type Found<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
+
+fn boot(report: &Report, run: &Run, found: &Found<'_>) -> Vec<String> {
     let of_boot = !report.logs.is_empty();
     let known = |value: Option<String>| value.filter(|_| of_boot).unwrap_or_default();
     let date = |stamp: Option<crate::record::Stamp>| stamp.as_ref().and_then(time::instant).map(time::date);
@@ -41,12 +50,13 @@ fn boot(report: &Report, run: &Run) -> Vec<String> {
         known(report.boot_id.map(|id| id.to_string())),
         field(report.kernel.as_deref().unwrap_or_default()),
         report.verdict.name().to_owned(),
-        field(&codes(report, None)),
+        field(&codes(of(found, None))),
     ]
 }
 
-fn of_device(report: &Report, device: Option<&Device>) -> Vec<String> {
+fn of_device(device: Option<&Device>, found: &Found<'_>) -> Vec<String> {
     let address = device.map(|device| device.address);
+    let found = of(found, address);
     let text = |value: Option<&String>| field(value.map_or("", String::as_str));
     vec![
         address.map(|address| address.to_string()).unwrap_or_default(),
@@ -55,18 +65,17 @@ fn of_device(report: &Report, device: Option<&Device>) -> Vec<String> {
         text(device.and_then(|device| device.driver.as_ref())),
         text(device.and_then(|device| device.label.as_ref())),
         device.and_then(|device| device.seized_at).map(time::date).unwrap_or_default(),
-        if address.is_some() { field(&codes(report, address)) } else { String::new() },
-        field(&of(report, address).map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")),
+        if address.is_some() { field(&codes(found)) } else { String::new() },
+        field(&found.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")),
     ]
 }
 
-/// The findings that count, about a device or about none.
-fn of(report: &Report, address: Option<Address>) -> impl Iterator<Item = &Finding> {
-    report.findings.iter().filter(move |finding| finding.address == address && finding.severity != Severity::Info)
+fn of<'a, 'b>(found: &'b Found<'a>, address: Option<Address>) -> &'b [&'a Finding] {
+    found.get(&address).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn codes(report: &Report, address: Option<Address>) -> String {
-    let mut codes: Vec<&str> = of(report, address).map(|finding| finding.code.name()).collect();
+fn codes(found: &[&Finding]) -> String {
+    let mut codes: Vec<&str> = found.iter().map(|finding| finding.code.name()).collect();
     codes.dedup();
     codes.join(" ")
 }
