@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{finding, some_of, written};
-use super::{Asked, Scene};
+use super::{Asked, Scene, forecast};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::boot_loader::{self, Entry, Line};
@@ -122,7 +122,7 @@ fn without_list(scene: &Scene<'_>) -> Option<Finding> {
     if !next_line || !others.iter().all(holds_none) || names(scene, now)?.is_empty() {
         return None;
     }
-    let loading = Loading::read(tree);
+    let loading = Loading::read(tree, forecast::maker(host));
     let first = loading.before.values().next();
     let by = [&loading.first, &loading.in_image, &loading.by_system].into_iter().flatten().chain(first).next()?;
     let message = format!(
