@@ -326,7 +326,7 @@ impl Log {
         let Some(boot) = self.boots.get_mut(at) else { return };
         boot.notable += u64::from(!heard.is_empty());
         boot.note(record, own);
-        if let Some(gap) = self.waiting.take() {
+        if let Some(gap) = self.waiting.take().filter(|_| !boot.tells_of_gap_before(record)) {
             boot.keep_gap(gap, record.stamp);
         }
         if let Some(lane) = self.lanes.get_mut(name)
