@@ -343,6 +343,26 @@ fn years_that_are_left_out_are_those_of_the_last_writing() {
 }
 
 #[test]
+fn two_boots_at_the_same_time_of_two_years_are_two() {
+    let year = std::time::Duration::from_secs(365 * 86_400);
+    let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_780_000_000);
+    let folder = Folder::new();
+    for (name, seized, shift, at) in [("kern.log", false, 317, written - year), ("syslog", true, 99_123, written)] {
+        folder.file(&format!("one/{name}"), boot_of("Mar  1", seized, shift).as_bytes());
+        let file = std::fs::File::options().append(true).open(folder.at(&format!("one/{name}"))).unwrap();
+        file.set_modified(at).unwrap();
+    }
+    let paths = [folder.at("one/kern.log"), folder.at("one/syslog")];
+    let reports = by_host(&scanned(folder.at("one")));
+    assert_eq!(reports["gaia"].len(), 2, "{reports:?}");
+    for back in [0, 1] {
+        let check = checked(&paths, back);
+        assert!(check.contains(if back == 0 { "seized" } else { "missing" }), "{back}: {check}");
+        assert_eq!(reports["gaia"][back], check, "{back} (scan, check)");
+    }
+}
+
+#[test]
 fn a_scan_of_histories_says_what_a_check_says() {
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());

@@ -98,9 +98,9 @@ const SET_BACK: i64 = 60_000_000;
 
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
-    pub(super) fn of(id: Option<BootId>, hostname: Option<String>, past: Option<Chronicle>) -> Self {
+    pub(super) fn of(id: Option<BootId>, past: Option<Chronicle>) -> Self {
         let identity = Identity::of(id);
-        Self { identity, id, hostname, past: past.map(Box::new), ..Self::default() }
+        Self { identity, id, past: past.map(Box::new), ..Self::default() }
     }
 
     /// Whether records are missing somewhere.

@@ -82,7 +82,9 @@ fn short_name(name: &str) -> &str {
 /// Whether both names can be those of one host: one is the other with its domain.
 pub fn is_same_name(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
     let (one, other) = (one.as_ref(), other.as_ref());
-    one == other || (short(one) == short(other) && (short(one) == one || short(other) == other))
+    let is_short = |name: &[u8]| short(name).len() == name.len();
+    one.eq_ignore_ascii_case(other)
+        || (short(one).eq_ignore_ascii_case(short(other)) && (is_short(one) || is_short(other)))
 }
 
 /// Stretches of a host that goes on under its full or its short name: the earlier and the later one.
@@ -163,10 +165,15 @@ fn group<'a>(logs: &'a [Log], together: bool) -> Hosts<'a> {
     let mut named: BTreeMap<&'a str, Vec<Stretch<'a>>> = BTreeMap::new();
     let mut unnamed: BTreeMap<usize, Vec<Stretch<'a>>> = BTreeMap::new();
     let stretches = ordered.iter().flat_map(|log| log.boots.iter().map(|boot| (log.index, boot)));
+    // By its name in small letters, a host's name as it is first written.
+    let mut written: BTreeMap<String, &'a str> = BTreeMap::new();
     for (number, (log, boot)) in stretches.enumerate() {
         let stretch = Stretch { number, log, boot };
         match &boot.hostname {
-            Some(name) => named.entry(name).or_default().push(stretch),
+            Some(name) => {
+                let name: &str = written.entry(name.to_ascii_lowercase()).or_insert(name);
+                named.entry(name).or_default().push(stretch);
+            }
             None => unnamed.entry(if together { 0 } else { log }).or_default().push(stretch),
         }
     }

@@ -114,12 +114,11 @@ impl Log {
 
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
         let at = self.boots.len();
-        let hostname = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
         // Doubling would leave half of it empty, for as many boots as a log names.
         if at == self.boots.capacity() {
             self.boots.reserve_exact(16 + at / 8);
         }
-        self.boots.push(Boot::of(id, hostname, self.keeps.past()));
+        self.boots.push(Boot::of(id, self.keeps.past()));
         let before = self.lanes.get(name).and_then(|lane| lane.boots.back().copied());
         if let Some(boot) = before.and_then(|before| self.boots.get_mut(before)) {
             boot.end();
@@ -263,6 +262,15 @@ mod tests {
         let (first, second) = (FIRST.map(full), SECOND.map(full));
         let lines = [FIRST[0], early, &first[1], &first[2], &first[3], late, &second[1], &second[2], &second[3]];
         assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn the_case_of_a_name_tells_no_hosts_apart() {
+        let logs = [
+            log(0, &[FIRST[0], &FIRST[1].replace("gaia", "GAIA")]),
+            log(1, &[&FIRST[2].replace("gaia", "Gaia"), FIRST[3]]),
+        ];
+        assert_eq!(boots(&logs), ["whole 0000:00:01.0 0"]);
     }
 
     #[test]

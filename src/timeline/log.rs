@@ -306,7 +306,15 @@ impl Log {
     /// Takes a record of which is known already what it says.
     pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
         let from_kernel = self.count(record, heard);
+        // A host's name is the same in either case (RFC 4343).
         let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
+        let small: Vec<u8>;
+        let name = if name.iter().any(u8::is_ascii_uppercase) {
+            small = name.to_ascii_lowercase();
+            small.as_slice()
+        } else {
+            name
+        };
         if !self.has_room_for(name, from_kernel && record.author != Author::User) {
             return;
         }
