@@ -1,11 +1,12 @@
 //! Cuts what a log says of each of its hosts into boots.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Bound;
 
 use super::JITTER;
 use super::boot::Boot;
-use super::hosts::{MOST_NEAR, is_same_name, short};
+use super::hosts::{MOST_NEAR, is_nameless, is_same_name, short};
 use super::identity::Sameness;
 use super::log::Log;
 use crate::event::{Event, Said};
@@ -150,6 +151,12 @@ impl Log {
             }
         }
     }
+}
+
+/// The name of a record's host, empty where it has none. It is the same in either case (RFC 4343).
+pub(super) fn lane_name<'a>(record: &'a Record<'_>) -> Cow<'a, [u8]> {
+    let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
+    if name.iter().any(u8::is_ascii_uppercase) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
 /// Whether a record goes on with a boot of its host, by its clock; the form has no boot ids.

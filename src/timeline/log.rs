@@ -8,8 +8,7 @@ use chrono::{DateTime, Utc};
 use super::boot::Boot;
 use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
-use super::hosts::is_nameless;
-use super::lanes::{Lane, is_same_moment};
+use super::lanes::{Lane, is_same_moment, lane_name};
 use super::moment::{Moment, Text};
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said};
@@ -306,15 +305,7 @@ impl Log {
     /// Takes a record of which is known already what it says.
     pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
         let from_kernel = self.count(record, heard);
-        // A host's name is the same in either case (RFC 4343).
-        let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
-        let small: Vec<u8>;
-        let name = if name.iter().any(u8::is_ascii_uppercase) {
-            small = name.to_ascii_lowercase();
-            small.as_slice()
-        } else {
-            name
-        };
+        let name = &*lane_name(record);
         if !self.has_room_for(name, from_kernel && record.author != Author::User) {
             return;
         }
