@@ -186,7 +186,9 @@ pub(crate) fn world(dice: &mut Dice, folder: &Folder) -> Vec<(History, Vec<PathB
         let files = rotated(dice, "syslog", &all);
         let paths: Vec<PathBuf> =
             files.iter().map(|(name, lines)| write(folder, &format!("logs/{name}"), lines)).collect();
-        world.iter_mut().for_each(|(_, place)| place.clone_from(&paths));
+        for (_, place) in &mut world {
+            place.clone_from(&paths);
+        }
     }
     world
 }
