@@ -346,7 +346,7 @@ fn boots_that_differ_in_what_identifies_them_are_never_one() {
 fn a_line_cut_short_settles_nothing() {
     let mut dice = Dice::new(11);
     for round in 0..400 {
-        let form = dice.pick(&[Form::Kmsg, Form::DmesgX, Form::Syslog, Form::Dmesg]);
+        let form = dice.pick(&FORMS);
         let mut told = boot(KERNEL, "", outcomes(&mut dice));
         if dice.one_in(2) {
             told.records.drain(..2 + dice.below(9));

@@ -17,7 +17,7 @@ use crate::timeline::{Boot, BootChoice, Host, Log, Moment};
 /// How many reports of a thread may wait for those of the hosts before.
 const WAITING: usize = 16;
 
-/// Fewer hosts than this are judged before threads would be there.
+/// For fewer hosts than this no further thread is worth its start.
 const FEW: usize = 16;
 
 /// Takes a report, and which boot of its host it is about. Says whether more are wanted.
@@ -58,11 +58,12 @@ pub(super) fn logs_of(sets: Vec<HostLog>) -> Vec<Log> {
     ended.filter(|log| log.kernel_records > 0).collect()
 }
 
-/// Judges the hosts, in so many threads as the scan has. Returns what was not reported.
+/// Judges the hosts, in so many threads as the scan has. Of n threads, each judges every n-th host: so the next one is known, and the
+/// threads that are ahead wait. Returns what was not reported.
 pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Silent {
-    if scan.threads > 1
-        && hosts.len() >= FEW
-        && let Some(silent) = in_threads(scan, logs, hosts, sink)
+    let threads = scan.threads.min(hosts.len().div_ceil(FEW));
+    if threads > 1
+        && let Some(silent) = in_threads(threads, scan, logs, hosts, sink)
     {
         return silent;
     }
@@ -83,14 +84,14 @@ pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Si
 
 /// Of n threads, each judges every n-th host: so the next one is known, and the threads that are ahead wait. None, and nothing is
 /// told, where so many threads cannot be had.
-fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Option<Silent> {
+fn in_threads(threads: usize, scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Option<Silent> {
     std::thread::scope(|scope| {
         let start = |number: usize| {
             let (sender, receiver) = sync_channel(WAITING);
             let work = move || {
                 let mut judge = Judge::new(scan, logs);
                 let mut tell = |report, run| sender.send(Judged::Report(Box::new((report, run)))).is_ok();
-                for host in hosts.iter().skip(number).step_by(scan.threads) {
+                for host in hosts.iter().skip(number).step_by(threads) {
                     let silent = judge.host(host, &mut tell);
                     if sender.send(Judged::End(silent)).is_err() {
                         return;
@@ -100,7 +101,7 @@ fn in_threads(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>
             Builder::new().spawn_scoped(scope, work).ok().map(|_started| receiver)
         };
         // They end when nobody receives any more: the receivers go before the threads are waited for.
-        let threads: Vec<Receiver<Judged>> = (0..scan.threads).map(start).collect::<Option<_>>()?;
+        let threads: Vec<Receiver<Judged>> = (0..threads).map(start).collect::<Option<_>>()?;
         let mut silent = Silent::default();
         for thread in threads.iter().cycle().take(hosts.len()) {
             for judged in thread {

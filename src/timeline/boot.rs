@@ -90,14 +90,17 @@ const MOST_BYTES: usize = 12 << 20;
 /// The command line is among the first facts of a boot.
 const FIRST: usize = 16;
 
+/// Among so many facts a gap is looked for that is told again.
+const LAST: usize = 64;
+
 /// A wall clock that is set back by more than this, in microseconds, was set; less is a record that came late.
 const SET_BACK: i64 = 60_000_000;
 
 impl Boot {
     /// A boot of which nothing is known yet but what its first record says of itself.
-    pub(super) fn of(id: Option<BootId>, hostname: Option<String>, past: Option<Chronicle>) -> Self {
+    pub(super) fn of(id: Option<BootId>, past: Option<Chronicle>) -> Self {
         let identity = Identity::of(id);
-        Self { identity, id, hostname, past: past.map(Box::new), ..Self::default() }
+        Self { identity, id, past: past.map(Box::new), ..Self::default() }
     }
 
     /// Whether records are missing somewhere.
@@ -126,7 +129,7 @@ impl Boot {
                     self.disordered |= self.id.is_none() && self.falls.0 > 8 && self.falls.0 * 4 > self.falls.1;
                 }
                 Some(before) => {
-                    self.unsorted |= now < before;
+                    self.unsorted |= now <= before;
                     self.falls.1 += u64::from(now > before);
                 }
                 None => {}
@@ -256,6 +259,12 @@ impl Boot {
         known
     }
 
+    /// Whether a gap before this record is known: then it is told again.
+    pub(super) fn tells_of_gap_before(&self, record: &Record<'_>) -> bool {
+        let is_same = |moment: &Moment| matches!(moment, Moment::Gap { stamp, .. } if *stamp == record.stamp);
+        record.stamp.uptime.is_some() && self.moments.iter().rev().take(LAST).any(is_same)
+    }
+
     pub(super) fn keep_gap(&mut self, gap: Gap, stamp: Stamp) {
         // Behind a gap, what was said before is worth saying again.
         self.speakers.clear();
@@ -293,7 +302,21 @@ impl Boot {
         if self.unsorted && self.moments.iter().all(|moment| moment.stamp().uptime.is_some()) {
             self.moments.sort_by_key(|moment| moment.stamp().uptime);
         }
+        if self.unsorted {
+            self.drop_retold();
+        }
         self.unsorted = false;
+    }
+
+    /// Drops the facts of records that were told before: files of a set may overlap.
+    fn drop_retold(&mut self) {
+        let mut told: BTreeMap<(u64, Arc<[u8]>), Place> = BTreeMap::new();
+        self.moments.retain(|moment| {
+            let Moment::Fact(fact) = moment else { return true };
+            let Some(uptime) = fact.stamp.uptime else { return true };
+            // A record may make several facts.
+            *told.entry((uptime, Arc::clone(&fact.text))).or_insert(fact.place) == fact.place
+        });
     }
 
     /// Takes in what the same log says of the same boot further on, under the host's name.

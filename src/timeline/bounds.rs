@@ -52,7 +52,8 @@ impl Log {
 
     /// Drops so many boots that half of the room is free: then the time it takes is in proportion to the log.
     fn drop_oldest(&mut self) {
-        let current: BTreeSet<usize> = self.lanes.values().map(|lane| lane.boot).collect();
+        let last = self.lanes.values().filter_map(|lane| lane.boots.back());
+        let current: BTreeSet<usize> = self.lanes.values().map(|lane| lane.boot).chain(last.copied()).collect();
         let mut left = self.bounds.boots / 2;
         let mut keeps: Vec<bool> = (0..self.boots.len()).map(|at| current.contains(&at)).collect();
         for (keep, boot) in keeps.iter_mut().zip(&self.boots).rev().filter(|(keep, _)| !**keep) {
@@ -77,7 +78,10 @@ impl Log {
         }
         self.boots = kept;
         let place = |at: usize| places.get(at).copied().flatten();
-        self.lanes.values_mut().for_each(|lane| lane.boot = place(lane.boot).unwrap_or(lane.boot));
+        for lane in self.lanes.values_mut() {
+            lane.boot = place(lane.boot).unwrap_or(lane.boot);
+            lane.boots = lane.boots.iter().filter_map(|at| place(*at)).collect();
+        }
         self.ids.retain(|_, at| {
             place(*at).is_some_and(|new| {
                 *at = new;

@@ -53,10 +53,8 @@ pub(super) fn attribute(boots: &mut Vec<Boot>) {
         return;
     }
     let mut joins = renamed(boots);
-    let names: BTreeSet<&str> = boots.iter().filter_map(|boot| boot.hostname.as_deref()).collect();
-    let only = names.first().filter(|_| names.len() == 1).map(|name| (*name).to_owned());
-    if !names.is_empty() {
-        joins.extend(nameless(boots, only.is_some()));
+    if boots.iter().any(|boot| boot.hostname.is_some()) {
+        joins.extend(nameless(boots));
     }
     let mut taken: Vec<Option<Boot>> = boots.drain(..).map(Some).collect();
     // From the end, so that what goes on twice is joined to the first.
@@ -70,20 +68,23 @@ pub(super) fn attribute(boots: &mut Vec<Boot>) {
         }
     }
     boots.extend(taken.into_iter().flatten());
-    // A log in which one host has a name is that host's, as far as nothing else is known.
-    if let Some(only) = only {
-        boots.iter_mut().filter(|boot| boot.hostname.is_none()).for_each(|boot| boot.hostname = Some(only.clone()));
-    }
 }
 
 /// The part of a name before its domain.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == b'.').next().unwrap_or(name)
+}
+
+fn short_name(name: &str) -> &str {
     name.split_once('.').map_or(name, |(short, _)| short)
 }
 
 /// Whether both names can be those of one host: one is the other with its domain.
-pub fn is_same_name(one: &str, other: &str) -> bool {
-    one == other || (short(one) == short(other) && (short(one) == one || short(other) == other))
+pub fn is_same_name(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
+    let (one, other) = (one.as_ref(), other.as_ref());
+    let is_short = |name: &[u8]| short(name).len() == name.len();
+    one.eq_ignore_ascii_case(other)
+        || (short(one).eq_ignore_ascii_case(short(other)) && (is_short(one) || is_short(other)))
 }
 
 /// Stretches of a host that goes on under its full or its short name: the earlier and the later one.
@@ -92,10 +93,10 @@ fn renamed(boots: &[Boot]) -> Vec<(usize, usize)> {
     let mut joins = Vec::new();
     for (at, boot) in boots.iter().enumerate() {
         let Some(name) = boot.hostname.as_deref() else { continue };
-        if let Some(before) = last.insert(short(name), at)
+        if let Some(before) = last.insert(short_name(name), at)
             && let Some(known) = boots.get(before)
             && known.hostname.as_deref().is_some_and(|known| known != name && is_same_name(known, name))
-            && goes_on(known, boot, false)
+            && goes_on(known, boot)
         {
             joins.push((before, at));
         }
@@ -104,7 +105,7 @@ fn renamed(boots: &[Boot]) -> Vec<(usize, usize)> {
 }
 
 /// Stretches without a name, and the stretch of the one host that goes on with the same boot.
-fn nameless(boots: &[Boot], only: bool) -> Vec<(usize, usize)> {
+fn nameless(boots: &[Boot]) -> Vec<(usize, usize)> {
     let mut joins = Vec::new();
     for (at, boot) in boots.iter().enumerate().filter(|(_, boot)| boot.hostname.is_none() && boot.id.is_none()) {
         let mut asked: BTreeSet<&str> = BTreeSet::new();
@@ -116,7 +117,7 @@ fn nameless(boots: &[Boot], only: bool) -> Vec<(usize, usize)> {
                 several = true;
                 break;
             }
-            if asked.insert(name) && goes_on(boot, later, only) {
+            if asked.insert(name) && goes_on(boot, later) {
                 several |= found.is_some();
                 found = found.or(Some(next));
             }
@@ -126,16 +127,18 @@ fn nameless(boots: &[Boot], only: bool) -> Vec<(usize, usize)> {
     joins
 }
 
-/// Whether `later` can be what follows in the same boot. Where no other host could be meant, the kernel's clock says enough.
-fn goes_on(earlier: &Boot, later: &Boot, only: bool) -> bool {
+/// Whether `later` can be what follows in the same boot.
+fn goes_on(earlier: &Boot, later: &Boot) -> bool {
+    clock_goes_on(earlier, later) && earlier.identity.compare(&later.identity) != Sameness::Different
+}
+
+/// Whether `later` can be what follows in the same boot by the kernel's clock. Where no other host could be meant, that says enough.
+pub(super) fn clock_goes_on(earlier: &Boot, later: &Boot) -> bool {
     let clock = match (earlier.span.1.uptime, later.span.0.uptime) {
         (Some(end), Some(start)) => start.saturating_add(JITTER) >= end,
         _ => true,
     };
-    !later.banner
-        && later.id.is_none()
-        && clock
-        && (only || earlier.identity.compare(&later.identity) != Sameness::Different)
+    !later.banner && later.id.is_none() && clock
 }
 
 /// Every host that `logs` tell of, with its boots. Logs that name no host are each of a host of their own, unless one of
@@ -157,32 +160,41 @@ struct Stretch<'a> {
     boot: &'a Boot,
 }
 
-fn group(logs: &[Log], together: bool) -> Hosts<'_> {
+fn group<'a>(logs: &'a [Log], together: bool) -> Hosts<'a> {
     let ordered = in_time(logs);
-    let mut named: BTreeMap<&str, Vec<Stretch<'_>>> = BTreeMap::new();
-    let mut unnamed: BTreeMap<usize, Vec<Stretch<'_>>> = BTreeMap::new();
+    let mut named: BTreeMap<&'a str, Vec<Stretch<'a>>> = BTreeMap::new();
+    let mut unnamed: BTreeMap<usize, Vec<Stretch<'a>>> = BTreeMap::new();
     let stretches = ordered.iter().flat_map(|log| log.boots.iter().map(|boot| (log.index, boot)));
+    // By its name in small letters, a host's name as it is first written.
+    let mut written: BTreeMap<String, &'a str> = BTreeMap::new();
     for (number, (log, boot)) in stretches.enumerate() {
         let stretch = Stretch { number, log, boot };
         match &boot.hostname {
-            Some(name) => named.entry(name).or_default().push(stretch),
+            Some(name) => {
+                let name: &str = written.entry(name.to_ascii_lowercase()).or_insert(name);
+                named.entry(name).or_default().push(stretch);
+            }
             None => unnamed.entry(if together { 0 } else { log }).or_default().push(stretch),
         }
     }
     let mut unattributed = 0;
-    let names: BTreeSet<&str> = named.keys().copied().collect();
-    let several: BTreeSet<usize> = ordered.iter().filter(|log| names_several(log)).map(|log| log.index).collect();
+    // A log in which one host has a name is that host's, as far as nothing else is known; of logs that are all one host's, only
+    // where none of them names another.
+    let all: Names<'a> = Names::of(named.keys().copied());
+    let of_log = |log: &&'a Log| {
+        let names = log.boots.iter().filter_map(|boot| boot.hostname.as_deref());
+        (log.index, if together { all } else { Names::of(names) })
+    };
+    let names: BTreeMap<usize, Names<'a>> = ordered.iter().map(of_log).collect();
     let mut hosts = Vec::new();
     for (_, boots) in unnamed {
         let mut own = Vec::new();
         for stretch in boots {
-            let owner = match names.first() {
-                Some(only) if together && names.len() == 1 => Some(*only),
-                _ => owner(&named, stretch.boot),
-            };
+            let names = names.get(&stretch.log).copied().unwrap_or(Names::None);
+            let owner = if let Names::One(only) = names { Some(only) } else { owner(&named, stretch.boot) };
             match owner.and_then(|name| named.get_mut(name)) {
                 Some(known) => known.push(stretch),
-                None if several.contains(&stretch.log) => unattributed += stretch.boot.notable,
+                None if names == Names::Several => unattributed += stretch.boot.notable,
                 None => own.push(stretch),
             }
         }
@@ -194,10 +206,19 @@ fn group(logs: &[Log], together: bool) -> Hosts<'_> {
     Hosts { hosts, unattributed }
 }
 
-/// Whether a log names more than one host.
-fn names_several(log: &Log) -> bool {
-    let mut names = log.boots.iter().filter_map(|boot| boot.hostname.as_deref());
-    names.next().is_some_and(|first| names.any(|name| name != first))
+/// The hosts that are named somewhere; a short name and its full one are one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names<'a> {
+    None,
+    One(&'a str),
+    Several,
+}
+
+impl<'a> Names<'a> {
+    fn of(mut names: impl Iterator<Item = &'a str>) -> Self {
+        let Some(first) = names.next() else { return Self::None };
+        if names.all(|name| is_same_name(first, name)) { Self::One(first) } else { Self::Several }
+    }
 }
 
 /// The host of which this boot of a log without names is.
@@ -215,7 +236,7 @@ fn full_names<'a>(named: BTreeMap<&'a str, Vec<Stretch<'a>>>) -> BTreeMap<String
     let mut full: BTreeMap<String, Vec<Stretch<'_>>> = BTreeMap::new();
     // A short name comes before its full ones.
     for (name, boots) in named {
-        let shorter = full.get(short(name)).filter(|_| short(name) != name).is_some_and(|known| {
+        let shorter = full.get(short_name(name)).filter(|_| short_name(name) != name).is_some_and(|known| {
             let last = |boots: &[Stretch<'a>]| boots.iter().rev().take(MOST_NEAR).map(|stretch| stretch.boot).collect();
             if known.iter().chain(&boots).any(|stretch| stretch.boot.renamed) {
                 return true;
@@ -225,7 +246,7 @@ fn full_names<'a>(named: BTreeMap<&'a str, Vec<Stretch<'a>>>) -> BTreeMap<String
                 |boot: &&Boot| known.iter().any(|known| known.identity.compare(&boot.identity) == Sameness::Same);
             boots.iter().any(same)
         });
-        let mut all = if shorter { full.remove(short(name)).unwrap_or_default() } else { Vec::new() };
+        let mut all = if shorter { full.remove(short_name(name)).unwrap_or_default() } else { Vec::new() };
         all.extend(boots);
         full.insert(name.to_owned(), all);
     }

@@ -35,6 +35,8 @@ pub struct Identity {
     /// Wall clock at the banner.
     began: Option<Wall>,
     instants: Option<Instants>,
+    /// When it began, in microseconds since 1970, once its year is known. Times without one may be of any year.
+    pub(super) dated: Option<i64>,
     /// Records of this boot that another log may hold as well.
     prints: VecDeque<Print>,
 }
@@ -82,6 +84,9 @@ const CLOSE: i64 = 5_000_000;
 const FAR: i64 = 60_000_000;
 
 const DAY: i64 = 86_400_000_000;
+
+/// Starts that are further apart than this are of two years.
+pub(super) const HALF_YEAR: u64 = 150 * 86_400 * 1_000_000;
 
 impl Identity {
     /// Of a boot with this id.
@@ -163,6 +168,7 @@ impl Identity {
         let years = one.has_year && other.has_year;
         let wall = |(uptime, instant): (u64, i64)| instant.saturating_add_unsigned(uptime);
         later.banner.is_none()
+            && !self.is_of_another_year(later)
             && self.compare_names(later) != Sameness::Different
             && one.last.0 <= other.first.0
             && apart(wall(one.last), wall(other.first), years) >= 0
@@ -191,7 +197,14 @@ impl Identity {
             (Some(one), Some(other)) => one.compare(other),
             _ => self.compare_starts(other),
         };
+        let is_chance = by_start == Sameness::Same && self.is_of_another_year(other);
+        let by_start = if is_chance { Sameness::CannotTell } else { by_start };
         if by_start == Sameness::CannotTell && self.shares_records(other) { Sameness::Same } else { by_start }
+    }
+
+    /// Whether both began in different years, by the dates of their files: that they began at the same time of the year is chance.
+    fn is_of_another_year(&self, other: &Self) -> bool {
+        self.dated.zip(other.dated).is_some_and(|(one, other)| one.abs_diff(other) > HALF_YEAR)
     }
 
     /// The same by id, banner and command line alone.
@@ -230,7 +243,8 @@ impl Identity {
     pub(super) fn shares_records(&self, other: &Self) -> bool {
         let (few, many) = if self.prints.len() < other.prints.len() { (self, other) } else { (other, self) };
         let few: BTreeSet<Print> = few.prints.iter().copied().collect();
-        let shared = many.prints.iter().filter(|print| few.contains(print));
+        let of_another_year = self.is_of_another_year(other);
+        let shared = many.prints.iter().filter(|print| few.contains(print) && !(print.by_wall && of_another_year));
         let (mut late, mut early, mut before) = (0, 0, i64::MIN);
         for print in shared {
             // In the same order: otherwise it is chance.

@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike as _};
+use chrono::Datelike as _;
 
 use super::boot::Boot;
-use super::hosts::{MOST_NEAR, Parts, wall};
-use super::identity::{Print, Sameness};
+use super::hosts::{MOST_NEAR, Parts, clock_goes_on, wall};
+use super::identity::{HALF_YEAR, Print, Sameness};
 use crate::record::{BootId, Stamp, Wall, between};
 
 /// How far the starts of two boots are apart that are compared, in microseconds.
 const NEAR: i64 = 60_000_000;
-
-/// Starts that fall by more than this, in microseconds, are of two years.
-const HALF_YEAR: i64 = 150 * 86_400 * 1_000_000;
 
 /// With how many parts of a boot a further one is compared: of thousands of logs of one boot, the first and the last ones stand for all.
 const MOST_PARTS: usize = 64;
@@ -34,15 +31,6 @@ pub(super) struct Known<'a> {
     last: BTreeMap<usize, usize>,
     /// Which boots each log tells of, in its order.
     told: BTreeMap<usize, Vec<usize>>,
-}
-
-/// When a boot began, in microseconds since 1970, where the year is known: its start, in the year that is nearest to its first
-/// record.
-fn dated_start(boot: &Boot) -> Option<i64> {
-    let start = DateTime::from_timestamp_micros(boot.identity.start()?)?.naive_utc();
-    let first = boot.span.0.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?.local;
-    let years = (first.year() - 1..=first.year()).filter_map(|year| start.with_year(year));
-    years.min_by_key(|start| (*start - first).abs()).map(|start| start.and_utc().timestamp_micros())
 }
 
 impl<'a> Known<'a> {
@@ -68,7 +56,7 @@ impl<'a> Known<'a> {
 
     /// Puts the boots into the order of their starts, unless a log says that the year turns between them.
     fn sort(&mut self) {
-        let dated = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| dated_start(boot)).min();
+        let dated = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.dated).min();
         let folded = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
         let has_years = self.boots.iter().all(|parts| dated(parts).is_some());
         let start = |parts: &Parts<'_>| if has_years { dated(parts) } else { folded(parts) };
@@ -89,7 +77,7 @@ impl<'a> Known<'a> {
         // A log that goes on from December into January, without years.
         let turns = |told: &Vec<usize>| {
             let starts = told.iter().filter_map(|at| starts.get(*at));
-            starts.clone().zip(starts.skip(1)).any(|(one, next)| next.saturating_sub(*one) < -HALF_YEAR)
+            starts.clone().zip(starts.skip(1)).any(|(one, next)| next < one && one.abs_diff(*next) > HALF_YEAR)
         };
         if self.told.values().any(turns) {
             return;
@@ -120,23 +108,33 @@ impl<'a> Known<'a> {
             range.clone().into_iter().flatten().flat_map(|(_, found)| boots(found)).take(MOST_NEAR).collect()
         };
         let near = near(true).into_iter().chain(near(false));
-        shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(self.boots.len().checked_sub(1)).find(|at| {
-            let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
-            // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same.
-            let is_other = |(known, part): &(usize, &Boot)| {
-                let clocks = part.identity.has_instant() && boot.identity.has_instant();
-                let begins = part.banner && boot.banner && clocks && !part.identity.shares_records(&boot.identity);
-                *known == log && (Some(*at) != before || begins)
-            };
-            if parts.iter().any(is_other) {
-                return false;
-            }
-            if some(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
-                return true;
-            }
-            let answers = || some(parts).map(|(_, known)| known.identity.compare(&boot.identity));
-            answers().any(|answer| answer == Sameness::Same) && answers().all(|answer| answer != Sameness::Different)
-        })
+        shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(before).chain(self.boots.len().checked_sub(1)).find(
+            |at| {
+                let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
+                // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same.
+                let is_other = |(known, part): &(usize, &Boot)| {
+                    let clocks = part.identity.has_instant() && boot.identity.has_instant();
+                    let begins = part.banner && boot.banner && clocks && !part.identity.shares_records(&boot.identity);
+                    *known == log && (Some(*at) != before || begins)
+                };
+                if parts.iter().any(is_other) {
+                    return false;
+                }
+                if some(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
+                    return true;
+                }
+                // The clock may have been set when the host got its name.
+                let last = parts.iter().rfind(|(known, _)| *known == log).filter(|_| Some(*at) == before);
+                if last.is_some_and(|(_, known)| {
+                    known.hostname.is_none() && boot.hostname.is_some() && clock_goes_on(known, boot)
+                }) {
+                    return true;
+                }
+                let answers = || some(parts).map(|(_, known)| known.identity.compare(&boot.identity));
+                answers().any(|answer| answer == Sameness::Same)
+                    && answers().all(|answer| answer != Sameness::Different)
+            },
+        )
     }
 
     /// Whether a stretch that stands before the last boot in its log can be what followed in the same boot: it has no beginning,

@@ -1,7 +1,13 @@
 //! Cuts what a log says of each of its hosts into boots.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Bound;
+
 use super::JITTER;
 use super::boot::Boot;
+use super::hosts::{MOST_NEAR, is_nameless, is_same_name, short};
+use super::identity::Sameness;
 use super::log::Log;
 use crate::event::{Event, Said};
 use crate::record::{Author, BootId, Record};
@@ -9,11 +15,16 @@ use crate::record::{Author, BootId, Record};
 /// How far behind a numbered record may come and still be of the same boot.
 const LATE: u64 = 64;
 
+/// How many boots of a host may be told again, where a file of a set begins before the one before it ends.
+const MOST_RETOLD: usize = 64;
+
 /// What is read of one host.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
-    /// Its boot.
+    /// The boot that its last record was of.
     pub(super) boot: usize,
+    /// Its last boots, the newest last.
+    pub(super) boots: VecDeque<usize>,
     /// Whether its lines of the kernel carry the kernel's clock: those that name the program, and bare ones.
     pub(super) clocked: (bool, bool),
     pub(super) reboots: u64,
@@ -47,6 +58,14 @@ impl Log {
         }
         let lane = self.lanes.get(name).filter(|lane| lane.reboots == self.reboots);
         let known = lane.and_then(|lane| Some((lane.boot, self.boots.get(lane.boot)?)));
+        if let Some(at) = self.retold(name, record, own) {
+            // What is missing before it is missing from what was told last.
+            if let Some(gap) = self.waiting.take() {
+                self.take_gap(gap);
+            }
+            self.enter(name, at);
+            return at;
+        }
         match known {
             // Lines without a name may be of several hosts, and of several boots of one that has its name most of the time.
             Some((_, boot))
@@ -54,7 +73,10 @@ impl Log {
             {
                 self.begin(name, None)
             }
-            Some((at, boot)) if goes_on(boot, record, heard, banner, own) => {
+            Some((at, boot))
+                if goes_on(boot, record, heard, banner, own)
+                    && !(own && self.is_behind_other_name(name, boot, record)) =>
+            {
                 self.current = Some(at);
                 at
             }
@@ -62,19 +84,53 @@ impl Log {
         }
     }
 
+    /// The boot that a record is of which stands behind records of a later one: by both its clocks it is of one that was told before.
+    fn retold(&self, name: &[u8], record: &Record<'_>, own: bool) -> Option<usize> {
+        let lane = self.lanes.get(name).filter(|lane| own && lane.boots.len() > 1 && lane.reboots == self.reboots)?;
+        let holds = |at: &usize| {
+            let boot = self.boots.get(*at).filter(|boot| boot.id.is_none());
+            boot.is_some_and(|boot| boot.identity.holds_instant(&record.stamp))
+        };
+        if holds(&lane.boot) || (name.is_empty() && self.lanes.len() > 1) {
+            return None;
+        }
+        lane.boots.iter().rev().copied().find(holds)
+    }
+
+    /// Whether the boot went on under the full or the short name of its host, to a later time of the kernel's clock, before this
+    /// record of another boot instant.
+    fn is_behind_other_name(&self, name: &[u8], boot: &Boot, record: &Record<'_>) -> bool {
+        if name.is_empty() || !boot.identity.contradicts_instant(&record.stamp) {
+            return false;
+        }
+        let short = short(name);
+        let from = (Bound::Included(short), Bound::Unbounded);
+        let named = self.lanes.range::<[u8], _>(from).take_while(|(other, _)| other.starts_with(short)).take(MOST_NEAR);
+        let others = named.filter(|(other, _)| ***other != *name && is_same_name(other, name));
+        others.filter_map(|(_, lane)| self.boots.get(lane.boot)).any(|other| {
+            let same = boot.identity.compare(&other.identity) != Sameness::Different;
+            same && other.last_uptime.zip(record.stamp.uptime).is_some_and(|(before, now)| now < before)
+        })
+    }
+
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
         let at = self.boots.len();
-        let hostname = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
         // Doubling would leave half of it empty, for as many boots as a log names.
         if at == self.boots.capacity() {
             self.boots.reserve_exact(16 + at / 8);
         }
-        self.boots.push(Boot::of(id, hostname, self.keeps.past()));
-        let before = self.lanes.get(name).map(|lane| lane.boot);
+        self.boots.push(Boot::of(id, self.keeps.past()));
+        let before = self.lanes.get(name).and_then(|lane| lane.boots.back().copied());
         if let Some(boot) = before.and_then(|before| self.boots.get_mut(before)) {
             boot.end();
         }
         self.enter(name, at);
+        if let Some(lane) = self.lanes.get_mut(name) {
+            if lane.boots.len() == MOST_RETOLD {
+                lane.boots.pop_front();
+            }
+            lane.boots.push_back(at);
+        }
         if let Some(before) = before {
             self.weigh(before);
         }
@@ -88,10 +144,19 @@ impl Log {
         match self.lanes.get_mut(name) {
             Some(lane) => (lane.boot, lane.reboots) = (at, reboots),
             None => {
-                self.lanes.insert(name.into(), Lane { boot: at, clocked: (false, false), reboots, pieces });
+                self.lanes.insert(
+                    name.into(),
+                    Lane { boot: at, boots: VecDeque::new(), clocked: (false, false), reboots, pieces },
+                );
             }
         }
     }
+}
+
+/// The name of a record's host, empty where it has none. It is the same in either case (RFC 4343).
+pub(super) fn lane_name<'a>(record: &'a Record<'_>) -> Cow<'a, [u8]> {
+    let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
+    if name.iter().any(u8::is_ascii_uppercase) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
 /// Whether a record goes on with a boot of its host, by its clock; the form has no boot ids.
@@ -104,7 +169,10 @@ fn goes_on(boot: &Boot, record: &Record<'_>, heard: &[Said], banner: bool, own: 
         return fresh || (boot.repeats.holds(record, heard) && is_same_moment(boot, record));
     }
     let fell = match (boot.last_uptime, record.stamp.uptime) {
-        (Some(before), Some(now)) => own && now.saturating_add(JITTER) < before,
+        (Some(before), Some(now)) => {
+            let jumps = now < before && boot.identity.contradicts_instant(&record.stamp);
+            own && (jumps || now.saturating_add(JITTER) < before)
+        }
         (_, None) => own && boot.ended,
         (None, Some(_)) => false,
     };
@@ -121,5 +189,102 @@ pub(super) fn is_same_moment(boot: &Boot, record: &Record<'_>) -> bool {
         (Some(_), Some(_)) => boot.identity.holds_instant(&record.stamp),
         (Some(now), None) => boot.span.1.uptime.is_none_or(|before| now.saturating_add(JITTER) >= before),
         (None, _) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::Decoder;
+    use crate::timeline::{BootChoice, Log, LogKind, Running, Story};
+
+    fn log(index: usize, lines: &[&str]) -> Log {
+        let mut log = Log::new(index, "log".to_owned(), LogKind::File);
+        let mut decoder = Decoder::new(0);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        decoder.feed(text.as_bytes(), &mut |input| log.take(input));
+        decoder.finish(&mut |input| log.take(input));
+        log.end();
+        log
+    }
+
+    /// What is known of each boot, the last one first: its first device, whether it has its banner, its gaps.
+    fn boots(logs: &[Log]) -> Vec<String> {
+        let running = Running { chosen: Some("gaia"), ..Running::default() };
+        let tell = |back| {
+            let story = Story::tell(logs, BootChoice::FromLast(back), &running);
+            let devices: Vec<String> = story.history().trails.keys().map(ToString::to_string).collect();
+            let gaps = story.parts.iter().filter(|(_, boot)| boot.has_gap()).count();
+            let whole = if story.has_banner() { "whole" } else { "late" };
+            (!story.parts.is_empty()).then(|| format!("{whole} {} {gaps}", devices.join(" ")))
+        };
+        (0..8).map_while(tell).collect()
+    }
+
+    const FIRST: [&str; 4] = [
+        "Jan  2 08:00:00 gaia kernel: [    0.000000] Linux version 6.1.0",
+        "Jan  2 08:00:25 gaia kernel: [   25.000001] pciback 0000:00:01.0: xen_pciback: seizing device",
+        "Jan  2 08:00:25 gaia kernel: [   25.000002] xen_pciback: backend is vpci",
+        "Jan  2 08:03:25 gaia kernel: [  205.000001] usb 1-1: new device",
+    ];
+    const SECOND: [&str; 4] = [
+        "Jan  3 09:00:00 gaia kernel: [    0.000000] Linux version 6.1.0",
+        "Jan  3 09:00:25 gaia kernel: [   25.000101] pciback 0000:00:02.0: xen_pciback: seizing device",
+        "Jan  3 09:00:25 gaia kernel: [   25.000102] xen_pciback: backend is vpci",
+        "Jan  3 09:03:25 gaia kernel: [  205.000101] usb 1-1: new device",
+    ];
+
+    #[test]
+    fn a_boot_that_is_told_again_behind_the_next_one_is_not_part_of_that() {
+        let expected = ["whole 0000:00:02.0 0", "whole 0000:00:01.0 0"];
+        for (end, again) in [(1, 3), (1, 1), (2, 0), (4, 2)] {
+            let lines = [&FIRST[..], &SECOND[..end], &FIRST[again..], &SECOND].concat();
+            assert_eq!(
+                boots(&[log(0, &lines)]),
+                expected,
+                "{end} lines of the second boot, then the first one from {again}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_note_of_loss_before_a_boot_that_is_told_again_is_of_the_one_told_last() {
+        let note = "Jan  3 09:00:25 gaia kernel: [   25.000090] ** 4 printk messages dropped **";
+        let lines = [&FIRST[..], &SECOND[..1], &[note], &FIRST[3..], &SECOND[..1], &[note], &SECOND[1..]].concat();
+        assert_eq!(boots(&[log(0, &lines)]), ["whole 0000:00:02.0 1", "whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn a_boot_without_its_banner_begins_where_both_clocks_jump() {
+        let early = "Jan  2 08:00:01 gaia kernel: [    1.500001] usb 1-1: new device";
+        let late = "Jan  3 09:00:01 gaia kernel: [    1.490001] usb 1-1: new device";
+        let lines = [FIRST[0], early, late, SECOND[1], SECOND[2], SECOND[3]];
+        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole  0"]);
+    }
+
+    #[test]
+    fn a_boot_under_the_short_name_is_behind_the_one_that_went_on_under_the_full_name() {
+        let full = |line: &str| line.replace(" gaia ", " gaia.example.com ");
+        let early = "Jan  2 08:00:01 gaia kernel: [    1.500001] usb 1-1: new device";
+        let late = "Jan  3 09:00:02 gaia kernel: [    1.700001] usb 1-1: new device";
+        let (first, second) = (FIRST.map(full), SECOND.map(full));
+        let lines = [FIRST[0], early, &first[1], &first[2], &first[3], late, &second[1], &second[2], &second[3]];
+        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn the_case_of_a_name_tells_no_hosts_apart() {
+        let logs = [
+            log(0, &[FIRST[0], &FIRST[1].replace("gaia", "GAIA")]),
+            log(1, &[&FIRST[2].replace("gaia", "Gaia"), FIRST[3]]),
+        ];
+        assert_eq!(boots(&logs), ["whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn a_stretch_without_a_name_is_not_the_only_host_of_its_file_where_others_are_named() {
+        let nameless = "Jan  4 10:00:00 localhost kernel: [    0.000000] Linux version 6.1.0";
+        let other = "Jan  4 10:03:00 rhea kernel: [  180.000201] usb 1-1: new device";
+        let logs = [log(0, &[&FIRST[..], &[nameless]].concat()), log(1, &[other])];
+        assert_eq!(boots(&logs), ["whole 0000:00:01.0 0"]);
     }
 }

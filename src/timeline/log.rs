@@ -8,8 +8,7 @@ use chrono::{DateTime, Utc};
 use super::boot::Boot;
 use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
-use super::hosts::is_nameless;
-use super::lanes::{Lane, is_same_moment};
+use super::lanes::{Lane, is_same_moment, lane_name};
 use super::moment::{Moment, Text};
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said};
@@ -306,7 +305,7 @@ impl Log {
     /// Takes a record of which is known already what it says.
     pub fn hear(&mut self, record: &Record<'_>, heard: &[Said]) {
         let from_kernel = self.count(record, heard);
-        let name = record.hostname.as_deref().filter(|name| !is_nameless(name)).unwrap_or_default();
+        let name = &*lane_name(record);
         if !self.has_room_for(name, from_kernel && record.author != Author::User) {
             return;
         }
@@ -326,7 +325,7 @@ impl Log {
         let Some(boot) = self.boots.get_mut(at) else { return };
         boot.notable += u64::from(!heard.is_empty());
         boot.note(record, own);
-        if let Some(gap) = self.waiting.take() {
+        if let Some(gap) = self.waiting.take().filter(|_| !boot.tells_of_gap_before(record)) {
             boot.keep_gap(gap, record.stamp);
         }
         if let Some(lane) = self.lanes.get_mut(name)

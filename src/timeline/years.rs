@@ -150,7 +150,18 @@ impl Log {
         if !self.direction.ran_backwards() && dates.files.iter().any(|(_, resolved)| resolved.is_some()) {
             self.boots.iter_mut().for_each(|boot| date_boot(boot, &dates));
         }
+        self.boots.iter_mut().for_each(|boot| boot.identity.dated = dated_start(boot));
     }
+}
+
+/// When a boot began, in microseconds since 1970, where the year is known: its start, in the year that is nearest to its first
+/// record.
+fn dated_start(boot: &Boot) -> Option<i64> {
+    let first = boot.span.0.wall.filter(|wall| wall.local.year() != Wall::NO_YEAR)?.local;
+    let Some(start) = boot.identity.start() else { return Some(first.and_utc().timestamp_micros()) };
+    let start = DateTime::from_timestamp_micros(start)?.naive_utc();
+    let years = (first.year() - 1..=first.year()).filter_map(|year| start.with_year(year));
+    years.min_by_key(|start| (*start - first).abs()).map(|start| start.and_utc().timestamp_micros())
 }
 
 /// Whether a record says anything that is known.
