@@ -152,3 +152,26 @@ fn the_guest_s_own_files_decide() {
     let folder = with(&[&device[..], &[bound]].concat());
     audit("guest --ignore log-unreadable --root").with(folder.path()).run().ends_with(0).says("pcifront works");
 }
+
+#[test]
+fn a_configuration_names_the_devices_by_their_addresses_in_dom0() {
+    let folder = Folder::new();
+    let config = folder.path().join("web.cfg");
+    let run = |pci: &str, flags: &str| {
+        std::fs::write(&config, format!("name = 'web'\npci = [ {pci} ]\n")).unwrap();
+        audit(&format!("guest --trust-log {flags} --config")).with(&config).with(real().join("guest.log")).run()
+    };
+    let ran = run("'00:1d.0'", "").ends_with(0).says("0000:00:00.0  0000:00:1d.0  bound  uhci_hcd");
+    ran.says("slots in the order of pci=");
+    let ran = run("'0000:00:1d.0', '05:00.1@7'", "-J").ends_with(3);
+    let devices = &ran.json()["guest"]["devices"];
+    assert_eq!((devices[1]["address"].as_str(), devices[1]["state"].as_str()), (Some("0000:00:01.1"), Some("unknown")));
+    assert_eq!(devices[1]["host_address"], "0000:05:00.1");
+    run("", "").ends_with(3).complains("names no PCI device");
+    run("'00:1d.0'", "--device 00:00.0").ends_with(3);
+    let hvm = "[    0.000000] Linux version 6.1.0 (x)\n[    0.000000] Booting paravirtualized kernel on Xen HVM\n\
+               [    3.000000] igb 0000:00:07.0: added PHC on eth1\n[  130.000000] x: y\n";
+    std::fs::write(&config, "pci = [ '05:00.1@7', '06:00.0' ]\n").unwrap();
+    let ran = audit("guest --trust-log --config").with(&config).with("-").input(hvm).run().ends_with(3);
+    ran.says("0000:00:07.0  0000:05:00.1").says("QEMU chooses the slot");
+}

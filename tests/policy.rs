@@ -66,7 +66,7 @@ fn another_card_is_critical_though_pciback_has_it() {
     let (run, _folder) = check("check -J", "all-seized", &policy);
     let ran = run.run().ends_with(2);
     assert_eq!(ran.device("0000:00:1d.0")["status"], "seized");
-    assert_eq!(ran.device("0000:00:1d.0")["findings"], serde_json::json!(["identity-changed"]));
+    assert_eq!(ran.device("0000:00:1d.0")["findings"], serde_json::json!(["identity-changed", "reset-missing"]));
     let (run, _folder) = check("check -v", "all-seized", &policy);
     let ran = run.run().ends_with(2).says("critical identity-changed: 0000:00:1d.0").says("vendor is 0x8086");
     ran.says("says \"8086:1521\"").says("explain identity-changed");

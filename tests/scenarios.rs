@@ -4,8 +4,6 @@
 
 mod support;
 
-use pciback_audit::audit::conclude;
-use pciback_audit::report::Code;
 use support::scenario::parse;
 use support::summary::summary;
 use support::testdata;
@@ -21,7 +19,7 @@ fn every_scenario_gives_its_report() {
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let scenario = parse(&std::fs::read_to_string(&file).unwrap());
-        let found = summary(&conclude(&scenario.case));
+        let found = summary(&scenario.report());
         if found == scenario.expected {
             continue;
         }
@@ -46,45 +44,5 @@ fn every_trouble_of_the_table_is_told_by_its_scenario() {
         assert!(expected.lines().any(|told| told.starts_with(line)), "{row}");
         rows += 1;
     }
-    assert!(rows > 20, "rows of the table are missing");
-}
-
-/// Codes that other tests hold.
-const ELSEWHERE: &[Code] = &[
-    Code::ListTooLong,
-    Code::SourcesDisagree,
-    Code::DuplicateEntry,
-    Code::PolicyUnreadable,
-    Code::Refused,
-    Code::VisibleByDesign,
-    Code::XenRefused,
-    Code::SeveralHosts,
-    Code::OrderUnknown,
-    Code::UeventsUnheard,
-    Code::UserQuoted,
-    Code::NotGuest,
-    Code::IommuOff,
-    Code::NoFrontend,
-    Code::FrontendFailed,
-];
-
-#[test]
-fn every_code_is_made_by_a_scenario_and_not_by_another() {
-    let files = std::fs::read_dir(testdata("scenarios")).unwrap().filter_map(Result::ok);
-    let reports: Vec<String> = files
-        .map(|file| std::fs::read_to_string(file.path()).unwrap().split_once("== expect\n").unwrap().1.to_owned())
-        .collect();
-    for code in Code::ALL.iter().filter(|code| !ELSEWHERE.contains(code)) {
-        let counts = |report: &&String| {
-            let told = |line: &str| {
-                let mut words = line.split(' ');
-                let severe = matches!(words.next(), Some("critical" | "unknown" | "warning" | "info"));
-                severe && words.next().is_some_and(|word| word.trim_end_matches(':') == code.name())
-            };
-            report.lines().any(told)
-        };
-        let making = reports.iter().filter(counts).count();
-        assert!(making > 0, "no scenario makes {code}");
-        assert!(making < reports.len(), "every scenario makes {code}");
-    }
+    assert!(rows >= 60, "rows of the table are missing");
 }

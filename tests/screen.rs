@@ -143,3 +143,33 @@ fn what_stands_on_the_screen_stands_in_the_whole_report() {
         }
     }
 }
+
+/// What goes wrong most often, each as a scenario: what a newcomer reads of it is kept below `testdata/screens`.
+const TROUBLES: [&str; 10] = [
+    "silently-ignored",
+    "list-refused",
+    "modprobe-d",
+    "absent-devices",
+    "lost-to-another-driver",
+    "bound-but-unusable",
+    "wrong-boot-entry",
+    "guests",
+    "boot-critical",
+    "sibling-left-behind",
+];
+
+#[test]
+fn the_usual_troubles_are_told_so_that_a_newcomer_can_mend_them() {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    for name in TROUBLES {
+        let text = std::fs::read_to_string(testdata(&format!("scenarios/{name}.txt"))).unwrap();
+        let found = table(&support::scenario::parse(&text).report(), &style(false));
+        let kept = testdata(&format!("screens/{name}.txt"));
+        if update {
+            std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+            std::fs::write(&kept, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&kept).unwrap_or_default();
+        assert_eq!(found, expected, "{name}: UPDATE_EXPECT=1 accepts what was found");
+    }
+}

@@ -6,7 +6,7 @@ mod support;
 
 use std::fmt::Write as _;
 
-use pciback_audit::audit::{Asked, Case, Listening, Options, conclude};
+use pciback_audit::audit::{Asked, Case, Listening, conclude};
 use pciback_audit::record::{Decoder, Stamp};
 use pciback_audit::report::{Change, Kind, Outlook, Report, Snapshot, changes, state};
 use pciback_audit::timeline::{Keeps, Log, LogKind};
@@ -104,10 +104,8 @@ impl Dom0 {
             asked: Asked::List(self.list.as_bytes().to_vec()),
             tree: Some(tree(self.tree().as_bytes())),
             logs: vec![log],
-            options: Options::default(),
-            now: None,
-            xen_logs: Vec::new(),
             listening: Some(Listening { since, deaf: self.deaf.then(|| "not permitted".to_owned()) }),
+            ..Case::default()
         })
     }
 

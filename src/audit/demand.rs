@@ -11,7 +11,7 @@ use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
-use crate::request::{Location, Said, Source, Written, argument, find, logged, slots};
+use crate::request::{Location, Said, Source, Written, argument, find, guests, logged, slots};
 use crate::timeline::LONGEST_LINE;
 use crate::tree::{Known, Obstacle, Tree};
 
@@ -76,6 +76,7 @@ impl Demand {
                 demand.devices(policy.devices.iter().map(at))
             }
             Asked::List(list) => demand.take(argument::written(list)),
+            Asked::Found { from: Some(Source::Guests) } => demand.of_guests(case.tree.as_ref(), host),
             Asked::Found { from } => {
                 let kernel = host.and_then(Host::kernel).or(case.options.kernel);
                 if let Some(written) = demand.choose(*from, kernel) {
@@ -134,6 +135,24 @@ impl Demand {
             let (text, addresses) = (address.to_string(), vec![address]);
             entries.push((text.clone(), Pattern::from(address)));
             self.request.entries.push(EntryReport { text, source, location, addresses });
+        }
+        entries
+    }
+
+    /// Takes what the configurations of guests name.
+    fn of_guests(&mut self, tree: Option<&Tree>, host: Option<&Host>) -> Vec<(String, Pattern)> {
+        let devices = host.and_then(|host| host.devices.is());
+        let exists = |address| devices.is_some_and(|devices| devices.contains_key(&address));
+        let (mut said, locations) = guests::wanted(tree.unwrap_or(&Tree::default()), &exists);
+        let written = said.written.pop();
+        self.places.push(said);
+        let Some(written) = written else {
+            self.count_unseen(Some(Source::Guests));
+            return Vec::new();
+        };
+        let entries = self.take(written);
+        for (entry, location) in self.request.entries.iter_mut().zip(locations) {
+            entry.location = Some(location);
         }
         entries
     }

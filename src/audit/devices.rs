@@ -134,6 +134,10 @@ impl Subject<'_> {
         let mut found = about(self.address, Code::Absent, Severity::Critical, message);
         found.evidence.push(file(format!("sys/bus/pci/devices/{}", self.address), None));
         found.evidence.extend(self.record(self.trail.seizing.as_deref()));
+        found.remedy = vec![format!(
+            "# look where it is now, lspci -D lists what there is, and correct the list; or take {} off it",
+            self.address
+        )];
         found
     }
 

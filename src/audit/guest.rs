@@ -5,13 +5,14 @@
 
 mod causes;
 mod devices;
+mod expected;
 mod kernel;
 mod story;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{file, finding, unread};
-use super::{Asked, Case, Scene, evidence, remedy, scene, verdict};
+use super::{Case, Scene, evidence, remedy, scene, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
 use crate::pci::Address;
 use crate::record::Author;
@@ -30,11 +31,14 @@ struct End<'a> {
     /// The virtual bus, by the guest's files. `None` where there are none.
     bus: Option<Known<Bus>>,
     kind: Option<GuestKind>,
-    /// Where the guest is to have its devices.
-    expected: BTreeSet<Address>,
+    /// Where the guest is to have its devices, and where dom0 has them.
+    expected: BTreeMap<Address, Option<Address>>,
+    /// Devices of dom0 that it is to have, nobody knows where.
+    unplaced: Vec<Address>,
 }
 
-/// Judges a case as one of a guest. The devices that are asked for are those that it is to have, by their addresses in it.
+/// Judges a case as one of a guest. The devices that are asked for are those that it is to have, by their addresses in it; a
+/// configuration names them by their addresses in dom0.
 pub fn conclude_guest(case: &Case) -> Report {
     let scene = scene(case, Wanted::Guest);
     let end = End::of(&scene);
@@ -61,11 +65,10 @@ impl<'a> End<'a> {
             || proof.is_some_and(|fact| fact.text.starts_with(b"ACPI in unprivileged domain"));
         let by_log = logged.kind.or(platform.then_some(GuestKind::Hvm)).or(pv.then_some(GuestKind::Pv));
         let kind = tree.and_then(kernel::kind).or(by_log);
-        let expected = match &scene.case.asked {
-            Asked::Devices(addresses) => addresses.iter().copied().collect(),
-            Asked::Found { .. } | Asked::List(_) | Asked::Policy(_) => BTreeSet::new(),
-        };
-        Self { scene, logged, bus: tree.map(kernel::bus), kind, expected }
+        let mut seen: BTreeSet<Address> = logged.devices.keys().copied().collect();
+        seen.extend(scene.host.iter().filter_map(|host| host.devices.is()).flat_map(|devices| devices.keys()));
+        let (expected, unplaced) = expected::of(scene.case, kind, &seen);
+        Self { scene, logged, bus: tree.map(kernel::bus), kind, expected, unplaced }
     }
 
     /// What shows that this is no guest of Xen.
@@ -109,7 +112,8 @@ impl<'a> End<'a> {
     }
 
     fn hvm(&self, findings: &mut Vec<Finding>) -> Frontend {
-        if self.expected.is_empty() {
+        findings.extend(self.unplaced.iter().map(|address| expected::unplaced(*address)));
+        if self.expected.is_empty() && self.unplaced.is_empty() {
             let message = "an HVM guest has no pcifront: it sees its devices as ordinary PCI devices, beside those that QEMU makes; --device ADDRESS names those to look for";
             findings.push(finding(Code::NothingRequested, Severity::Unknown, message));
         }

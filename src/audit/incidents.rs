@@ -83,9 +83,7 @@ fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) 
             Code::MsiFailed,
             Severity::Warning,
             "its message-signalled interrupts (MSI, MSI-X) could not be set up",
-            note(
-                "for -28 or many queues: raise extra_guest_irqs on Xen's line of the boot loader; for -19: the device is still another domain's (xl pci-assignable-remove and add it again, or reboot); for -22: a newer kernel",
-            ),
+            note(for_interrupts(&String::from_utf8_lossy(&incidents.last.text))),
         ),
         Incident::OwnershipStolen => (
             Code::OwnershipStolen,
@@ -119,6 +117,21 @@ fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) 
         ),
     };
     Some(Kind { code, severity, message: message.to_owned(), remedy })
+}
+
+/// What to do about an interrupt that could not be set up, by the error number that its record names (`conf_space_capability.c`,
+/// arch/x86/pci/xen.c).
+fn for_interrupts(record: &str) -> &'static str {
+    let names = |number: &str| record.split(|c: char| !c.is_ascii_digit() && c != '-').any(|word| word == number);
+    if names("-28") {
+        "the device has more vectors than Xen keeps for a guest: raise extra_guest_irqs on Xen's line of the boot loader, then reboot"
+    } else if names("-19") {
+        "Xen still counts the device as another domain's: xl pci-assignable-remove and add it again, or reboot"
+    } else if names("-22") {
+        "older kernels have faults here: take a newer one"
+    } else {
+        "for many queues: raise extra_guest_irqs on Xen's line of the boot loader; else a newer kernel may help"
+    }
 }
 
 /// `Couldn't locate PCI device`: the guest's set-up ends there, and it gets none of its devices.

@@ -171,7 +171,7 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
     {
         let quoted = String::from_utf8_lossy(rest);
         let message = format!(
-            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized"
+            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized; mend it where it stands, and load the module again"
         );
         let mut found = finding(Code::ListMalformed, Severity::Critical, message);
         found.evidence.push(scene.shown(fact));
@@ -224,6 +224,14 @@ fn wildcard_empty(scene: &Scene<'_>, entry: &str) -> Finding {
 /// place that the user left out does not count.
 fn unread_place(scene: &Scene<'_>) -> Option<Finding> {
     let source = scene.demand.source()?;
+    if source == Source::Guests {
+        let own = scene.demand.places.iter().find(|said| said.source == source)?;
+        let message =
+            format!("guests may want more devices: a configuration cannot be read ({})", own.obstacles.first()?);
+        let mut found = finding(Code::HostUnreadable, Severity::Unknown, message);
+        found.evidence.extend(own.obstacles.iter().map(unread));
+        return Some(found);
+    }
     if scene.case.asked != (Asked::Found { from: None }) {
         return None;
     }

@@ -13,6 +13,7 @@ mod expected;
 mod facts;
 mod forecast;
 mod guest;
+mod handover;
 mod in_force;
 mod incidents;
 mod list;
@@ -21,9 +22,11 @@ mod outlook;
 mod overlaps;
 mod places;
 mod remedy;
+mod siblings;
 mod statuses;
 mod story;
 mod verdict;
+mod vital;
 mod xen_log;
 
 pub use guest::{CONFIG, conclude_guest};
@@ -40,7 +43,7 @@ use crate::history::History;
 use crate::host::Host;
 use crate::pci::{Address, Era, KernelVersion};
 use crate::record::Stamp;
-use crate::report::{Code, Finding, Log as LogReport, Report};
+use crate::report::{Code, Finding, Log as LogReport, Moment, Report};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::request::{self, Source, Written};
@@ -62,6 +65,8 @@ pub struct Case {
     pub logs: Vec<Log>,
     /// The hypervisor's logs.
     pub xen_logs: Vec<xen::Log>,
+    /// The configuration of the guest, where one is audited.
+    pub guest: Option<request::guests::Guest>,
     /// How to judge.
     pub options: Options,
     /// When.
@@ -133,6 +138,8 @@ pub struct Options {
     pub verbose: bool,
     /// How long events count.
     pub event_window: Duration,
+    /// Of which moment the files are a forecast; `None` where they are what is.
+    pub foretold: Option<Moment>,
 }
 
 impl Default for Options {
@@ -147,6 +154,7 @@ impl Default for Options {
             fail_on: FailOn::Warning,
             verbose: false,
             event_window: Duration::from_secs(24 * 60 * 60),
+            foretold: None,
         }
     }
 }
@@ -243,6 +251,9 @@ pub fn conclude(case: &Case) -> Report {
     driver::find(&scene, &mut findings);
     devices::find(&scene, &devices, &mut findings);
     expected::find(&scene, &devices, &mut findings);
+    vital::find(&scene, &devices, &mut findings);
+    siblings::find(&scene, &devices, &mut findings);
+    handover::find(&scene, &devices, &mut findings);
     let configured = case.tree.as_ref().map(request::guests::read).unwrap_or_default();
     let claims = Claims::of(&configured, &scene);
     claims::find(&scene, &claims, &devices, &mut findings);

@@ -140,6 +140,15 @@ fn without_list(scene: &Scene<'_>) -> Option<Finding> {
     Some(found)
 }
 
+/// What the lists name that the next boot may read.
+pub(super) fn named_then(scene: &Scene<'_>) -> BTreeSet<Address> {
+    let entry = scene.case.tree.as_ref().map(boot_loader::next);
+    let line = entry.as_ref().and_then(|entry| entry.is()?.kernel.as_ref());
+    let lists: Vec<Written> = line.into_iter().flat_map(Line::lists).collect();
+    let modprobe = scene.demand.effective(Source::Modprobe);
+    lists.iter().chain(modprobe).filter_map(|list| names(scene, list)).flatten().collect()
+}
+
 /// The addresses of a list; `None` where the kernel refuses it.
 fn names(scene: &Scene<'_>, list: &Written) -> Option<BTreeSet<Address>> {
     let read = list.read(scene.demand.grammar);

@@ -133,6 +133,7 @@ pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String
         | Source::Xapi
         | Source::BootLoader
         | Source::NixOs
+        | Source::Guests
         | Source::Override => Vec::new(),
     }
 }

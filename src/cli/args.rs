@@ -146,6 +146,8 @@ pub(super) enum Place {
     Slots,
     /// The "Command line:" record of the log
     Log,
+    /// What the configurations of guests name
+    Guests,
 }
 
 #[derive(Debug, Flags)]
@@ -228,8 +230,11 @@ pub(super) struct Guest {
     #[arg(value_name = "LOG")]
     pub(super) logs: Vec<PathBuf>,
     /// A device that the guest is to have, by its address in the guest (repeatable)
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
     pub(super) device: Vec<Address>,
+    /// The guest's configuration in dom0 (xl's, xm's or libvirt's): the devices that it is to have
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// A saved log, `-` for standard input, or `journal` (repeatable). Implies --no-host, except for `journal`
     #[arg(long = "log", value_name = "PATH|-|journal")]
     pub(super) named_logs: Vec<PathBuf>,

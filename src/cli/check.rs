@@ -81,6 +81,7 @@ pub(super) fn gather(check: &Check, asked: &Asked, ways: &[Keep; 2], stage: &Sta
         tree,
         logs: logs.into_inner(),
         xen_logs,
+        guest: None,
         options: check.options.clone(),
         now: Some(now()),
         listening: None,

@@ -65,23 +65,25 @@ fn plan(forecast: &Forecast, stage: &Stage, complaints: &mut Vec<String>) -> Pla
     let (written, grammar) = list_in_force(&case);
     let list = written.map(|written| written.text);
     let asked = list.clone().map_or_else(Asked::default, Asked::List);
-    let expect = |made: audit::Forecast| {
-        let mut report = conclude(&self::case(forecast, asked.clone(), made.tree));
+    let expect = |moment: Moment, made: audit::Forecast| {
+        let mut case = self::case(forecast, asked.clone(), made.tree);
+        case.options.foretold = Some(moment);
+        let mut report = conclude(&case);
         // What has not happened is in no log.
         report.findings.retain(|finding| finding.code != Code::LogUnreadable);
         Expectation { report, notes: made.notes }
     };
     let tree = case.tree.unwrap_or_default();
-    let as_written = || expect(audit::next_boot(&tree, None, grammar));
+    let as_written = || expect(Moment::Boot, audit::next_boot(&tree, None, grammar));
     let text = list.as_deref().unwrap_or_default();
     let boot = match &forecast.list {
-        Some(given) => expect(audit::next_boot(&tree, Some(given), grammar)),
+        Some(given) => expect(Moment::Boot, audit::next_boot(&tree, Some(given), grammar)),
         None => as_written(),
     };
     let mut plan = Plan {
         moment: forecast.moment.unwrap_or_else(|| moment(&tree)),
         list: String::from_utf8_lossy(text).into_owned(),
-        now: expect(audit::after_load(&tree, text, grammar)),
+        now: expect(Moment::Now, audit::after_load(&tree, text, grammar)),
         boot,
         as_written: forecast.list.as_ref().map(|_| as_written()),
     };

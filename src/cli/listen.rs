@@ -45,6 +45,7 @@ impl<'a> Listener<'a> {
             tree,
             logs: vec![self.live.log()],
             xen_logs: Vec::new(),
+            guest: None,
             options: self.check.options.clone(),
             now: Some(check::now()),
             listening: Some(self.live.listening()),

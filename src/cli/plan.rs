@@ -56,6 +56,8 @@ pub(super) struct Check {
     pub(super) xen_logs: Vec<PathBuf>,
     /// The text of `lspci` on the audited machine.
     pub(super) lspci: Option<PathBuf>,
+    /// The configuration of the audited guest.
+    pub(super) guest_config: Option<PathBuf>,
     pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
     /// For how long to wait until all is settled.
@@ -163,17 +165,31 @@ fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
             args::FailOn::Critical => FailOn::Critical,
         },
         event_window: judgement.event_window,
+        foretold: None,
     };
     let timeout = judgement.timeout.map(Duration::from_secs);
     let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
     let request = self::request(request);
-    Ok((Check { request, logs, host, xen_logs, lspci, options, timeout, wait }, page))
+    let guest_config = None;
+    Ok((Check { request, logs, host, xen_logs, lspci, guest_config, options, timeout, wait }, page))
 }
 
 /// A guest is read as a host is: most of the evidence is the same.
 fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
-    let args::Guest { logs, device, named_logs, root, no_host, host, boot, log_host, trust_log, judgement, page } =
-        guest;
+    let args::Guest {
+        logs,
+        device,
+        config,
+        named_logs,
+        root,
+        no_host,
+        host,
+        boot,
+        log_host,
+        trust_log,
+        judgement,
+        page,
+    } = guest;
     let evidence = args::Evidence {
         named_logs,
         xen_log: Vec::new(),
@@ -188,7 +204,8 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
         kernel: None,
     };
     let request = args::Request { hide: None, device, policy: None, hide_from: None };
-    let (check, page) = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    let (mut check, page) = check_plan(args::Check { logs, request, evidence, judgement, page })?;
+    check.guest_config = config;
     if matches!(page.form, Form::Prometheus | Form::Tree) {
         return Err(conflict("guest has --format table, json and nagios only"));
     }
@@ -252,6 +269,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         host: Host::Here,
         xen_logs: Vec::new(),
         lspci: None,
+        guest_config: None,
         options: Options { ignore, event_window, ..Options::default() },
         timeout: timeout.map(Duration::from_secs),
         wait: None,
@@ -295,6 +313,7 @@ fn request(request: args::Request) -> Request {
         args::Place::Xapi => Source::Xapi,
         args::Place::Slots => Source::Slots,
         args::Place::Log => Source::Log,
+        args::Place::Guests => Source::Guests,
     });
     Request::Typed(Asked::Found { from })
 }

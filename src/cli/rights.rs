@@ -74,7 +74,7 @@ fn evidence(check: &Check, rights: &mut Rights) {
         Host::Below(root) => rights.reads([root]),
         Host::Nowhere => rights,
     };
-    rights.reads(&check.lspci).reads(&check.xen_logs);
+    rights.reads(&check.lspci).reads(&check.guest_config).reads(&check.xen_logs);
 }
 
 fn policy(request: &Request, rights: &mut Rights) {

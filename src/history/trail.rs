@@ -23,6 +23,8 @@ pub struct Trail {
     pub earlier: Option<Arc<Fact>>,
     /// The first record of the driver that spoke about it last.
     pub held: Option<Arc<Fact>>,
+    /// The same of the driver that had it before this load seized it.
+    pub before: Option<Arc<Fact>>,
     /// The last record that names pciback as its driver, other than the seizing line.
     pub bound: Option<Arc<Fact>>,
     /// The hypervisor did not register it.
@@ -93,7 +95,7 @@ impl Trail {
     pub(super) fn weight(&self) -> usize {
         let guest = self.guest.as_ref().map(|(_, fact)| fact);
         let facts = [&self.seizing, &self.exported, &self.trouble, &self.taken, &self.earlier, &self.held];
-        let others = [&self.bound, &self.xen_refused, &self.damaged];
+        let others = [&self.bound, &self.xen_refused, &self.damaged, &self.before];
         facts.into_iter().chain(others).flatten().chain(guest).map(|fact| fact.weight()).sum()
     }
 
@@ -103,7 +105,7 @@ impl Trail {
             self.earlier = self.seizing.take();
         }
         self.seizing = Some(heard.fact());
-        self.held = None;
+        self.before = self.held.take();
         self.clear();
         self.gaps = gaps;
         self.order = order;

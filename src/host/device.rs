@@ -29,6 +29,23 @@ pub struct Device {
     pub nests: bool,
     /// What dom0 uses it for now, as far as that can be told.
     pub uses: Known<Vec<Use>>,
+    /// The ids of its board's maker, which tell cards with the same chip apart.
+    pub board: Known<Ids>,
+    /// How the kernel can reset it; [`Known::Absent`]: nothing shows it, of no device.
+    pub reset: Known<Reset>,
+    /// The physical function whose virtual function it is.
+    pub physical: Known<Address>,
+}
+
+/// How the kernel can reset a device (drivers/pci/pci-sysfs.c and pci.c).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// Not at all: it has no `reset`, or all methods were taken away.
+    None,
+    /// By these methods, the first that works: `reset_method`, 5.15 and later.
+    By(Vec<String>),
+    /// Somehow: before 5.15 only that `reset` is there tells.
+    Somehow,
 }
 
 impl Device {
@@ -37,13 +54,18 @@ impl Device {
     pub fn is_bridge(&self) -> bool {
         self.class.is().map_or(self.nests, |class| class >> 8 == 0x0604)
     }
+
+    /// Whether it is a virtual function.
+    pub const fn is_virtual(&self) -> bool {
+        matches!(self.physical, Known::Is(_))
+    }
 }
 
 const DEVICES: &str = "sys/bus/pci/devices";
 const DRIVERS: &str = "sys/bus/pci/drivers";
 
 /// Every device of `tree`. A directory that is there but empty says nothing: it is taken as unreadable.
-pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
+pub(super) fn read(tree: &Tree, modules: &Modules, using: &uses::Machine) -> Known<Devices> {
     let listed = match tree.list(DEVICES) {
         Known::Is(names) => names,
         Known::Absent => return Known::Absent,
@@ -54,13 +76,14 @@ pub(super) fn read(tree: &Tree, modules: &Modules) -> Known<Devices> {
         let why = "lists no device at all, which no dom0 does".to_owned();
         return Known::Unreadable(Obstacle { path: DEVICES.to_owned(), why });
     }
-    let sysfs = Sysfs { tree, modules, bound: bound(tree), using: uses::Machine::read(tree) };
+    let sysfs = Sysfs { tree, modules, bound: bound(tree), using };
     let mut devices: Devices = addresses.into_iter().map(|address| (address, sysfs.device(address))).collect();
     let above: BTreeSet<Address> = devices.values().flat_map(|device| &device.bridges).copied().collect();
     for (address, device) in &mut devices {
         device.nests = above.contains(address);
     }
     unlinked(&mut devices, tree.list(DRIVERS).is().is_some());
+    unreset(&mut devices);
     Known::Is(devices)
 }
 
@@ -76,12 +99,21 @@ fn unlinked(devices: &mut Devices, drivers_seen: bool) {
     }
 }
 
+/// A device without `reset` cannot be reset where that file is shown of others: else it was not copied, or is not to be seen.
+fn unreset(devices: &mut Devices) {
+    if devices.values().any(|device| device.reset.is().is_some()) {
+        for device in devices.values_mut().filter(|device| device.reset == Known::Absent) {
+            device.reset = Known::Is(Reset::None);
+        }
+    }
+}
+
 /// The files of a machine that are looked at for each device.
 struct Sysfs<'a> {
     tree: &'a Tree,
     modules: &'a Modules,
     bound: BTreeMap<Address, String>,
-    using: uses::Machine,
+    using: &'a uses::Machine,
 }
 
 impl Sysfs<'_> {
@@ -90,7 +122,9 @@ impl Sysfs<'_> {
         let listed = format!("{DEVICES}/{address}");
         let path = tree.resolve(&listed).is().cloned().unwrap_or_default();
         let hex = |file: &str| tree.read_text(&format!("{path}/{file}")).and_then(|text| hexadecimal(&text));
-        let ids = hex("vendor").and_then(|vendor| hex("device").map(|device| (vendor, device)));
+        let pair = |vendor: &str, device: &str| {
+            hex(vendor).and_then(|vendor| hex(device).and_then(|device| ids(vendor, device)))
+        };
         let class = hex("class");
         let driver = match self.hidden(&listed, &path, class.is()) {
             Some(why) if !self.bound.contains_key(&address) || path == listed => {
@@ -102,9 +136,12 @@ impl Sysfs<'_> {
             linkage: driver.as_ref().and_then(|driver| self.modules.of_driver(tree, driver)),
             driver,
             driver_override: driver_override(tree, &path),
-            ids: ids.and_then(|(vendor, device)| match (u16::try_from(vendor), u16::try_from(device)) {
-                (Ok(vendor), Ok(device)) => Known::Is(Ids { vendor, device }),
-                _ => Known::Absent,
+            ids: pair("vendor", "device"),
+            board: pair("subsystem_vendor", "subsystem_device"),
+            reset: reset(tree, &path),
+            physical: tree.link(&format!("{path}/physfn")).and_then(|target| {
+                let name = target.rsplit('/').next().unwrap_or_default();
+                Address::from_kernel(name.as_bytes()).map_or(Known::Absent, Known::Is)
             }),
             class,
             bridges: path.rsplit('/').skip(1).map_while(|name| Address::from_kernel(name.as_bytes())).collect(),
@@ -166,6 +203,29 @@ fn driver_override(tree: &Tree, path: &str) -> Known<String> {
     })
 }
 
+/// `reset` is written to, never read: that it is there says that the kernel found a way. `reset_method` is empty where somebody
+/// took all ways away (Documentation/ABI/testing/sysfs-bus-pci).
+fn reset(tree: &Tree, path: &str) -> Known<Reset> {
+    let methods = tree.read_text(&format!("{path}/reset_method")).map(|text| {
+        let methods: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        if methods.is_empty() { Reset::None } else { Reset::By(methods) }
+    });
+    match methods {
+        Known::Is(reset) => Known::Is(reset),
+        Known::Absent | Known::Unreadable(_) => match tree.read(&format!("{path}/reset")) {
+            Known::Absent => Known::Absent,
+            Known::Is(_) | Known::Unreadable(_) => Known::Is(Reset::Somehow),
+        },
+    }
+}
+
+fn ids(vendor: u32, device: u32) -> Known<Ids> {
+    match (u16::try_from(vendor), u16::try_from(device)) {
+        (Ok(vendor), Ok(device)) => Known::Is(Ids { vendor, device }),
+        _ => Known::Absent,
+    }
+}
+
 fn hexadecimal(text: &str) -> Known<u32> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u32::from_str_radix(digits, 16).map_or(Known::Absent, Known::Is)
@@ -185,7 +245,7 @@ mod tests {
         sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/driver -> ../../../../bus/pci/drivers/e1000\n";
 
     fn read(tree: &Tree) -> Known<Devices> {
-        super::read(tree, &Modules::read(tree, None))
+        super::read(tree, &Modules::read(tree, None), &uses::Machine::read(tree))
     }
 
     #[test]
@@ -198,6 +258,29 @@ mod tests {
         assert_eq!(card.driver, Known::Is("e1000".to_owned()));
         assert_eq!(card.ids.is().unwrap().to_string(), "8086:100e");
         assert_eq!(card.bridges, ["00:1e.0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_reset_is_missing_only_where_others_have_one() {
+        let of = |text: &str, address: &str| {
+            read(&Tree::from_manifest(text).unwrap()).is().unwrap()[&address.parse().unwrap()].reset.clone()
+        };
+        assert_eq!(of(TREE, "02:01.0"), Known::Absent);
+        let card = "sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/";
+        let old = format!("{TREE}{card}reset ! is not a link\n");
+        assert_eq!(of(&old, "02:01.0"), Known::Is(Reset::Somehow));
+        assert_eq!(of(&old, "00:1e.0"), Known::Is(Reset::None));
+        let new = format!("{old}{card}reset_method = flr bus\\n\n");
+        assert_eq!(of(&new, "02:01.0"), Known::Is(Reset::By(vec!["flr".to_owned(), "bus".to_owned()])));
+        let taken = format!("{old}{card}reset_method = \\n\n");
+        assert_eq!(of(&taken, "02:01.0"), Known::Is(Reset::None));
+    }
+
+    #[test]
+    fn a_virtual_function_knows_its_physical_one() {
+        let text = format!("{TREE}sys/devices/pci0000:00/0000:00:1e.0/0000:02:01.0/physfn -> ../0000:02:00.0\n");
+        let devices = read(&Tree::from_manifest(&text).unwrap());
+        assert_eq!(devices.is().unwrap()[&"02:01.0".parse().unwrap()].physical, Known::Is("02:00.0".parse().unwrap()));
     }
 
     #[test]

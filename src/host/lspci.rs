@@ -158,6 +158,9 @@ impl Told {
             bridges: buses.above(address),
             nests: false,
             uses: Known::Unreadable(unread("lspci does not show what a device is used for")),
+            board: Known::Absent,
+            reset: Known::Absent,
+            physical: Known::Unreadable(unread("lspci does not show whether it is a virtual function")),
         }
     }
 }

@@ -12,7 +12,7 @@ mod page;
 mod platform;
 mod uses;
 
-pub use device::{Device, Devices};
+pub use device::{Device, Devices, Reset};
 pub use distribution::Distribution;
 pub use modules::{Linkage, Modules};
 pub use names::PciIds;
@@ -57,6 +57,10 @@ pub struct Host {
     pub distribution: Distribution,
     /// Which modules are built into its kernel, and which are loaded.
     pub modules: Modules,
+    /// Its network interfaces of hardware that are up.
+    pub links: Known<Vec<String>>,
+    /// Its kernel's consoles.
+    pub consoles: Known<Vec<String>>,
 }
 
 /// What pciback's driver directory says.
@@ -73,7 +77,8 @@ impl Host {
     pub fn read(tree: &Tree) -> Self {
         let release = release(tree);
         let modules = Modules::read(tree, release.is().map(String::as_str));
-        let (devices, lspci) = match device::read(tree, &modules) {
+        let using = uses::Machine::read(tree);
+        let (devices, lspci) = match device::read(tree, &modules, &using) {
             Known::Absent => {
                 let told = lspci::read(tree);
                 let path = told.is().map(|(_, path)| path.clone());
@@ -95,6 +100,8 @@ impl Host {
             pciback,
             distribution: Distribution::read(tree),
             modules,
+            links: using.links(),
+            consoles: using.consoles(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Asked before a remedy may suggest taking the device away. What cannot be read is not "nothing".
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::tree::{Known, Obstacle, Tree};
@@ -11,7 +11,12 @@ use crate::tree::{Known, Obstacle, Tree};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Use {
     /// A block device that is mounted, or carries something that is.
-    Mounted(String),
+    Mounted {
+        /// The block device.
+        name: String,
+        /// Where, as the mount table writes it.
+        at: Vec<String>,
+    },
     /// A block device that is swapped to.
     Swap(String),
     /// A network interface that is up.
@@ -23,7 +28,7 @@ pub enum Use {
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mounted(name) => write!(f, "{name} on it is mounted"),
+            Self::Mounted { name, .. } => write!(f, "{name} on it is mounted"),
             Self::Swap(name) => write!(f, "{name} on it is swap space"),
             Self::Interface(name) => write!(f, "network interface {name} is up"),
             Self::Console(name) => write!(f, "it carries the console ({name})"),
@@ -61,9 +66,27 @@ struct Interface {
 
 #[derive(Default)]
 struct Mounts {
-    numbers: BTreeSet<String>,
-    sources: BTreeSet<String>,
+    /// Where a block device is mounted, by its number.
+    numbers: BTreeMap<String, Vec<String>>,
+    /// The same by its name.
+    sources: BTreeMap<String, Vec<String>>,
     pool: Option<String>,
+}
+
+impl Mounts {
+    fn of(&self, block: &Block) -> Option<&Vec<String>> {
+        let by_number = block.number.as_ref().and_then(|number| self.numbers.get(number));
+        by_number.or_else(|| self.sources.get(&block.name))
+    }
+
+    fn note(&mut self, kind: &str, source: &str, at: &str) {
+        if let Some(name) = device_name(source) {
+            self.sources.entry(name).or_default().push(at.to_owned());
+        }
+        if POOLS.contains(&kind) {
+            self.pool = Some(kind.to_owned());
+        }
+    }
 }
 
 impl Machine {
@@ -109,6 +132,29 @@ impl Machine {
         Self { blocks, interfaces, mounted: mounts(tree), swaps: swaps(tree), consoles }
     }
 
+    /// The network interfaces of hardware that are up: not those that the kernel makes up, nor those of guests
+    /// (drivers/net/xen-netback, whose devices are `sys/devices/vif-DOMAIN-NUMBER`).
+    pub(super) fn links(&self) -> Known<Vec<String>> {
+        let is_hardware =
+            |path: &str| !path.starts_with("sys/devices/virtual/") && !path.starts_with("sys/devices/vif-");
+        self.interfaces.as_ref().and_then(|interfaces| {
+            let mut up = Vec::new();
+            for interface in interfaces.iter().filter(|interface| is_hardware(&interface.path)) {
+                match known(&interface.up, &format!("{}/flags", interface.path)) {
+                    Ok(true) => up.push(interface.name.clone()),
+                    Ok(false) => {}
+                    Err(obstacle) => return Known::Unreadable(obstacle),
+                }
+            }
+            Known::Is(up)
+        })
+    }
+
+    /// The kernel's consoles.
+    pub(super) fn consoles(&self) -> Known<Vec<String>> {
+        self.consoles.as_ref().map(|consoles| consoles.iter().map(|(name, _)| name.clone()).collect())
+    }
+
     /// What dom0 uses the device at `path`, or anything below it, for.
     pub(super) fn of(&self, tree: &Tree, path: &str) -> Known<Vec<Use>> {
         let mut uses = Vec::new();
@@ -132,12 +178,9 @@ impl Machine {
         let mut doubt = None;
         for block in blocks.iter().filter(|block| below(&block.path, path)) {
             let carriers = carriers(blocks, block);
-            let is_mounted = |b: &&Block| {
-                b.number.as_ref().is_some_and(|number| mounted.numbers.contains(number))
-                    || mounted.sources.contains(&b.name)
-            };
-            if carriers.iter().any(is_mounted) {
-                uses.push(Use::Mounted(block.name.clone()));
+            let at: Vec<String> = carriers.iter().filter_map(|b| mounted.of(b)).flatten().cloned().collect();
+            if !at.is_empty() {
+                uses.push(Use::Mounted { name: block.name.clone(), at });
             } else if carriers.iter().any(|b| swaps.contains(&b.name)) {
                 uses.push(Use::Swap(block.name.clone()));
             } else if let Some(pool) = &mounted.pool {
@@ -214,20 +257,16 @@ fn device_name(source: &str) -> Option<String> {
 
 /// `proc/self/mountinfo` (Documentation/filesystems/proc.rst, 3.5), else `proc/mounts`.
 fn mounts(tree: &Tree) -> Known<Mounts> {
-    let note = |mounts: &mut Mounts, kind: &str, source: &str| {
-        mounts.sources.extend(device_name(source));
-        if POOLS.contains(&kind) {
-            mounts.pool = Some(kind.to_owned());
-        }
-    };
     match tree.read_text("proc/self/mountinfo") {
         Known::Is(text) => {
             let mut mounts = Mounts::default();
             for line in text.lines() {
                 let Some((front, back)) = line.split_once(" - ") else { continue };
-                mounts.numbers.extend(front.split(' ').nth(2).map(str::to_owned));
+                let mut front = front.split(' ').skip(2);
+                let (number, at) = (front.next().unwrap_or_default(), front.nth(1).unwrap_or_default());
+                mounts.numbers.entry(number.to_owned()).or_default().push(at.to_owned());
                 let mut back = back.split(' ');
-                note(&mut mounts, back.next().unwrap_or_default(), back.next().unwrap_or_default());
+                mounts.note(back.next().unwrap_or_default(), back.next().unwrap_or_default(), at);
             }
             Known::Is(mounts)
         }
@@ -235,8 +274,8 @@ fn mounts(tree: &Tree) -> Known<Mounts> {
             let mut mounts = Mounts::default();
             for line in text.lines() {
                 let mut words = line.split(' ');
-                let source = words.next().unwrap_or_default();
-                note(&mut mounts, words.nth(1).unwrap_or_default(), source);
+                let (source, at) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                mounts.note(words.next().unwrap_or_default(), source, at);
             }
             mounts
         }),
@@ -276,7 +315,10 @@ mod tests {
 
     #[test]
     fn storage_is_followed_through_its_layers() {
-        assert_eq!(of(MACHINE, "0000:00:1f.2"), Known::Is(vec![Use::Mounted("sda1".to_owned())]));
+        assert_eq!(
+            of(MACHINE, "0000:00:1f.2"),
+            Known::Is(vec![Use::Mounted { name: "sda1".to_owned(), at: vec!["/".to_owned()] }])
+        );
     }
 
     #[test]
@@ -284,6 +326,17 @@ mod tests {
         assert_eq!(of(MACHINE, "0000:00:03.0"), Known::Is(vec![Use::Interface("eth0".to_owned())]));
         assert_eq!(of(MACHINE, "0000:00:04.0"), Known::Is(vec![]));
         assert_eq!(of(MACHINE, "0000:00:02.0"), Known::Is(vec![Use::Console("tty0".to_owned())]));
+    }
+
+    #[test]
+    fn the_interfaces_of_hardware_are_told_from_the_kernels_own() {
+        let more = "sys/class/net/lo -> ../../devices/virtual/net/lo\nsys/devices/virtual/net/lo/flags = 0x9\\n\n\
+                    sys/class/net/vif1.0 -> ../../devices/vif-1-0/net/vif1.0\nsys/devices/vif-1-0/net/vif1.0/flags = 0x3\\n\n";
+        let machine = Machine::read(&Tree::from_manifest(&format!("{MACHINE}{more}")).unwrap());
+        assert_eq!(machine.links(), Known::Is(vec!["eth0".to_owned()]));
+        assert_eq!(machine.consoles(), Known::Is(vec!["tty0".to_owned()]));
+        let without = MACHINE.replace("net/eth1/flags = 0x1002\\n", "net/eth1/other = x");
+        assert!(Machine::read(&Tree::from_manifest(&without).unwrap()).links().obstacle().is_some());
     }
 
     #[test]

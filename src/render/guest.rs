@@ -1,6 +1,6 @@
 //! What a report says of a guest's end.
 
-use super::layout::{Column, columns};
+use super::layout::{Column, columns, paragraph};
 use super::table::{Style, paint, plural};
 use super::text::escape;
 use crate::report::{Frontend, Guest, GuestState, Report, Severity, Verdict};
@@ -35,18 +35,34 @@ pub(super) fn outcome(report: &Report, guest: &Guest) -> String {
 
 /// A row for each device.
 pub(super) fn devices(guest: &Guest, style: &Style) -> Vec<String> {
-    let heading = ["ADDRESS", "STATE", "DRIVER", "DEVICE"];
-    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let shows_real = guest.devices.iter().any(|device| device.real.is_some());
+    let mut heading = vec!["ADDRESS", "STATE", "DRIVER", "DEVICE"];
+    let mut kinds = vec![Column::Whole, Column::Whole, Column::Upto(16), Column::Rest];
+    if shows_real {
+        heading.insert(1, "IN DOM0");
+        kinds.insert(1, Column::Whole);
+    }
+    let mut rows = vec![heading.into_iter().map(str::to_owned).collect()];
     for device in &guest.devices {
         let driver = device.driver.as_deref().map_or_else(|| "-".to_owned(), escape);
         let id = device.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-        rows.push(vec![device.address.to_string(), device.state.name().to_owned(), driver, id]);
+        let mut row = vec![device.address.to_string(), device.state.name().to_owned(), driver, id];
+        if shows_real {
+            row.insert(1, device.real.map_or_else(|| "-".to_owned(), |real| real.to_string()));
+        }
+        rows.push(row);
     }
-    let kinds = [Column::Whole, Column::Whole, Column::Upto(16), Column::Rest];
     let mut lines = columns(&kinds, rows, style.width, if style.ascii { "~" } else { "…" });
     for (line, device) in lines.iter_mut().skip(1).zip(&guest.devices) {
         let state = device.state.name();
         *line = line.replacen(state, &paint(state, verdict(device.state), style), 1);
+    }
+    if guest.devices.iter().any(|device| device.real.is_some_and(|real| real != device.address)) {
+        let how = match guest.kind {
+            Some("HVM") => "a guest has its own addresses: bus 0, and the slot behind `@` in pci=",
+            _ => "a guest has its own addresses: slots in the order of pci=, functions as in dom0",
+        };
+        lines.extend(paragraph("", how, style.width));
     }
     lines
 }

@@ -45,6 +45,7 @@ struct Guest<'a> {
 #[derive(Serialize)]
 struct GuestDevice<'a> {
     address: String,
+    host_address: Option<String>,
     expected: bool,
     state: &'static str,
     driver: Option<&'a str>,
@@ -332,6 +333,7 @@ fn device(device: &report::Device) -> Device<'_> {
 fn guest(guest: &report::Guest) -> Guest<'_> {
     let devices = guest.devices.iter().map(|device| GuestDevice {
         address: device.address.to_string(),
+        host_address: device.real.map(|real| real.to_string()),
         expected: device.expected,
         state: device.state.name(),
         driver: device.driver.as_deref(),

@@ -193,9 +193,9 @@ fn cause(group: &[&Finding], drivers: &BTreeMap<Address, &str>, names: &Names, s
     let title = format!("{severity} {}", first.code);
     // Escape codes take no columns.
     let spare = severity.len() - first.severity.name().len();
-    let of =
-        if group.len() > 1 && first.address.is_some() { format!(": {} devices", group.len()) } else { String::new() };
     let is_named = !first.code.states_a_device() || messages.len() > 1;
+    let is_counted = group.len() > 1 && first.address.is_some() && !is_named;
+    let of = if is_counted { format!(": {} devices", group.len()) } else { String::new() };
     let mut lines = Vec::new();
     for (message, addresses) in messages.iter().take(MESSAGES) {
         let whose = if is_named { names.list(addresses).join(" ") } else { String::new() };

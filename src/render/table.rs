@@ -59,7 +59,8 @@ pub(super) fn tail(report: &Report, style: &Style) -> Vec<String> {
 
 /// Where to read on.
 fn more(report: &Report, shown: &[&Finding], style: &Style) -> Vec<String> {
-    let notes = report.findings.iter().filter(|finding| finding.severity == Severity::Info).count();
+    let is_note = |finding: &&Finding| finding.severity == Severity::Info && !finding.code.is_remark();
+    let notes = report.findings.iter().filter(is_note).count();
     let mut parts = Vec::new();
     if let Some(finding) = shown.first() {
         parts.push(format!("more: pciback-audit explain {}", finding.code));
@@ -96,9 +97,7 @@ fn outcome(report: &Report) -> String {
         if is_vain(finding.code) {
             return escape(&finding.message);
         }
-        let summary = finding.code.summary();
-        let mut letters = summary.trim_end_matches('.').chars();
-        return letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();
+        return summary(finding.code);
     }
     // What could not be settled must not read like a loss.
     let doubt = report.devices.iter().any(|device| device.requested && device.status == Status::Unconfirmed);
@@ -107,12 +106,27 @@ fn outcome(report: &Report) -> String {
         (_, 0) if bridges > 0 => "only bridges are requested, and nothing is behind them".to_owned(),
         (_, 0) if report.logs.is_empty() => "the audit did not come to its end".to_owned(),
         (_, 0) => "no device is requested".to_owned(),
-        (1, 1) => "the requested device is pciback's".to_owned(),
+        (1, 1) => format!("the requested device is pciback's{}", all_the_same(report)),
         (0, 1) => format!("the requested device is not {known}pciback's"),
-        (seized, wanted) if seized == wanted => format!("all {wanted} requested devices are pciback's"),
+        (seized, wanted) if seized == wanted => {
+            format!("all {wanted} requested devices are pciback's{}", all_the_same(report))
+        }
         (1, wanted) => format!("1 of {wanted} requested devices is {known}pciback's"),
         (seized, wanted) => format!("{seized} of {wanted} requested devices are {known}pciback's"),
     }
+}
+
+/// What is wrong though pciback has every device.
+fn all_the_same(report: &Report) -> String {
+    let worst = report.findings.iter().find(|finding| finding.severity.verdict() == report.verdict);
+    let worst = worst.filter(|_| report.verdict != Verdict::Ok);
+    worst.map_or_else(String::new, |finding| format!(", but: {}", summary(finding.code)))
+}
+
+/// What a finding means, inside a sentence.
+fn summary(code: Code) -> String {
+    let mut letters = code.summary().trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Whether nothing of the report is about a dom0's pciback where there is such a finding.
@@ -171,6 +185,11 @@ fn devices(report: &Report, style: &Style) -> Vec<String> {
         heading.insert(3, "REQUESTED BY");
         kinds.insert(3, Column::Upto(22));
     }
+    let shows_guests = devices.iter().any(|device| guest(device).is_some());
+    if shows_guests {
+        heading.insert(heading.len() - 1, "GUEST");
+        kinds.insert(kinds.len() - 1, Column::Upto(16));
+    }
     let mut rows = vec![heading.into_iter().map(str::to_owned).collect()];
     for device in devices {
         let known = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), escape);
@@ -180,6 +199,9 @@ fn devices(report: &Report, style: &Style) -> Vec<String> {
             vec![device.address.to_string(), device.status.name().to_owned(), known(device.driver.as_deref())];
         if shows_entries {
             row.push(known(device.covered_by.as_deref()));
+        }
+        if shows_guests {
+            row.push(known(guest(device).as_deref()));
         }
         row.push(known(name));
         rows.push(row);
@@ -193,6 +215,12 @@ fn devices(report: &Report, style: &Style) -> Vec<String> {
         *line = line.replacen(status, &paint(status, verdict, style), 1);
     }
     lines
+}
+
+/// The guests that are to have a device, by name; where none names it, the number of the one that was given it.
+pub(super) fn guest(device: &Device) -> Option<String> {
+    let number = || device.last_guest.as_ref().map(|last| format!("domain {}", last.domid));
+    if device.guests.is_empty() { number() } else { Some(device.guests.join(", ")) }
 }
 
 /// Whether the entry that names a device has another address than its own in it: a wildcard, or a bridge above it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::fit;
-use super::table::{Style, heading, paint, tail};
+use super::table::{Style, guest, heading, paint, tail};
 use super::text::escape;
 use crate::pci::Address;
 use crate::report::{Device, Node, Report, Stated};
@@ -108,7 +108,8 @@ impl<'a> Drawing<'a> {
         let name = label.or_else(|| node?.name.clone()).or(id).unwrap_or_default();
         let driver = driver.map_or_else(|| "-".to_owned(), escape);
         let place = format!("{:02x}.{:x}", address.slot(), address.function());
-        let text = [driver.as_str(), status, &escape(&name)]
+        let guest = judged.and_then(|device| guest(device)).map(|guest| format!("for {}", escape(&guest)));
+        let text = [driver.as_str(), status, guest.as_deref().unwrap_or_default(), &escape(&name)]
             .iter()
             .filter(|part| !part.is_empty())
             .copied()

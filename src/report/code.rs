@@ -35,7 +35,7 @@ codes! {
     ListTooLong = "list-too-long": "The list is longer than the kernel takes.",
     ListNotEffective = "list-not-effective": "A list stands where nothing reads it.",
     NextBootDrift = "next-boot-drift": "The next boot reads another list.",
-    SourcesDisagree = "sources-disagree": "Two places that are both read hold different lists.",
+    SourcesDisagree = "sources-disagree": "Two places that are read hold different lists.",
     DuplicateEntry = "duplicate-entry": "An entry names a device that another one names already.",
     OverlappingEntry = "overlapping-entry": "A wildcard or a bridge of the list covers an entry already.",
     XapiStyle = "xapi-style": "XAPI's tools cannot read an entry of the list.",
@@ -54,10 +54,16 @@ codes! {
     IdentityChanged = "identity-changed": "Another card is at the address than the policy expects.",
     SeizeFailed = "seize-failed": "pciback tried to take the device and failed.",
     Refused = "refused": "pciback refuses devices of this kind.",
+    BootCritical = "boot-critical": "dom0 itself cannot do without the device.",
     ReleasedByHand = "released-by-hand": "The device was taken off pciback's own list.",
     LostAfterSeize = "lost-after-seize": "pciback had the device, and has lost it.",
     TakenFromGuest = "taken-from-guest": "pciback was unbound from the device while a guest had it.",
     Unrequested = "unrequested": "pciback has a device that the list does not name.",
+    SiblingLeftBehind = "sibling-left-behind": "dom0's drivers have another function of the device's slot.",
+    UsbCompanion = "usb-companion": "A driver that comes for another USB function of the slot may crash the kernel.",
+    LateSeize = "late-seize": "The device was taken from a driver that had it long since.",
+    ResetMissing = "reset-missing": "The kernel has no way to reset the device.",
+    Twin = "twin": "Another card of the same make is not on the list.",
     VisibleByDesign = "visible-by-design": "Seized devices stay visible in dom0's lspci.",
     XenRefused = "xen-refused": "The hypervisor did not register the device: no guest can have it.",
     ResetStalled = "reset-stalled": "The device did not come back from a reset.",
@@ -79,8 +85,8 @@ codes! {
     NotGuest = "not-guest": "This is not a Xen guest, or not its log.",
     NoFrontend = "no-frontend": "The guest was given PCI devices, and no driver took their bus.",
     FrontendFailed = "frontend-failed": "The guest's pcifront failed.",
-    SeveralHosts = "several-hosts": "Several hosts speak in the log, and none was chosen.",
-    OrderUnknown = "order-unknown": "Which records, or which boot, came last cannot be told.",
+    SeveralHosts = "several-hosts": "Several hosts speak in the log; none was chosen.",
+    OrderUnknown = "order-unknown": "Which records came last cannot be told.",
     RecordsLost = "records-lost": "Log records are missing.",
     LogBeginsLate = "log-begins-late": "The log does not reach back to the start of the boot.",
     LogUnreadable = "log-unreadable": "A log could not be read, or has nothing of a kernel in it.",
@@ -114,6 +120,19 @@ impl Code {
 }
 
 impl Code {
+    /// Whether such a note is true of a machine on which all is as it should be, so that it is no reason to look closer.
+    pub const fn is_remark(self) -> bool {
+        matches!(
+            self,
+            Self::SiblingLeftBehind
+                | Self::UsbCompanion
+                | Self::LateSeize
+                | Self::ResetMissing
+                | Self::Twin
+                | Self::VisibleByDesign
+        )
+    }
+
     /// Whether such a finding says why its device has its status.
     pub const fn states_a_device(self) -> bool {
         matches!(

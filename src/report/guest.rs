@@ -53,6 +53,8 @@ impl Frontend {
 pub struct GuestDevice {
     /// Where the guest sees it.
     pub address: Address,
+    /// Where dom0 has it, by the guest's configuration.
+    pub real: Option<Address>,
     /// Whether it was asked for.
     pub expected: bool,
     /// What became of it.

@@ -55,6 +55,8 @@ pub enum Source {
     BootLoader,
     /// The configuration of NixOS.
     NixOs,
+    /// The configurations of guests.
+    Guests,
     /// A driver that driverctl or a udev rule forces on a device.
     Override,
     /// `/sys/bus/pci/drivers/pciback/slots`: pciback's own list of what it wants.
@@ -78,6 +80,7 @@ impl Source {
             Self::Xapi => "xapi",
             Self::BootLoader => "bootloader",
             Self::NixOs => "nixos",
+            Self::Guests => "guests",
             Self::Override => "override",
             Self::Slots => "slots",
             Self::Log => "log",
@@ -103,6 +106,7 @@ impl Source {
             Self::Xapi => "the line that xen-cmdline writes",
             Self::BootLoader => "the boot loader's file",
             Self::NixOs => "the configuration of NixOS",
+            Self::Guests => "the configurations of guests",
             Self::Override => "the overrides of drivers",
             Self::Slots => "pciback's slots",
             Self::Log => "the log's \"Command line:\" record",
@@ -161,11 +165,11 @@ pub struct Written {
 impl Written {
     /// What a kernel of some era or version makes of it.
     ///
-    /// pciback's `slots` are no parameter: they may be longer than one.
+    /// pciback's `slots` and what guests want are no parameters: they may be longer than one.
     pub fn read(&self, grammar: impl Into<Grammar>) -> HideList {
         let grammar = grammar.into();
         match self.source {
-            Source::Slots => hide::read_of_any_length(&self.text, grammar),
+            Source::Slots | Source::Guests => hide::read_of_any_length(&self.text, grammar),
             Source::Argument
             | Source::Policy
             | Source::Module

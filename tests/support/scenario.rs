@@ -1,10 +1,11 @@
 //! A scenario: request, log, host and expected report in one text file.
 //!
-//! Sections begin with `== `: `arguments` (one a line), `policy NAME` (its text), `xen-log NAME` (the hypervisor's lines), `log NAME` (its lines, or `< FILE` below
+//! Sections begin with `== `: `arguments` (one a line; `guest` has it judged as `guest` does), `policy NAME` (its text), `xen-log NAME` (the hypervisor's lines), `log NAME` (its lines, or `< FILE` below
 //! testdata), `host` (a manifest, or `< FILE` and lines that change it), `expect`.
 
-use pciback_audit::audit::{Asked, Case, FailOn, Options};
+use pciback_audit::audit::{Asked, Case, FailOn, Listening, Options, conclude, conclude_guest};
 use pciback_audit::record::{Place, Record};
+use pciback_audit::report::Report;
 use pciback_audit::request::policy;
 use pciback_audit::tree::Tree;
 use pciback_audit::xen;
@@ -13,20 +14,33 @@ use super::{log, read, tree};
 
 pub struct Scenario {
     pub case: Case,
+    /// Whether it is a guest's.
+    guest: bool,
     /// The file up to and without what is expected.
     pub question: String,
     pub expected: String,
+}
+
+impl Scenario {
+    /// What the judge says of it.
+    pub fn report(&self) -> Report {
+        if self.guest { conclude_guest(&self.case) } else { conclude(&self.case) }
+    }
 }
 
 #[track_caller]
 pub fn parse(text: &str) -> Scenario {
     let (question, expected) = text.split_once("== expect\n").expect("a section `== expect`");
     let mut case = Case::default();
+    let mut guest = false;
     for section in question.split("\n== ").skip(1) {
         let (title, body) = section.split_once('\n').unwrap_or((section, ""));
         match title.split_once(' ').unwrap_or((title, "")) {
             ("arguments", "") => {
-                body.lines().filter(|line| !line.is_empty()).for_each(|line| argument(&mut case, line));
+                let (own, others): (Vec<&str>, Vec<&str>) =
+                    body.lines().filter(|line| !line.is_empty()).partition(|line| *line == "guest");
+                guest = !own.is_empty();
+                others.into_iter().for_each(|line| argument(&mut case, line));
             }
             ("policy", name) => case.asked = Asked::Policy(policy::read(name, body.as_bytes()).unwrap()),
             ("log", name) => {
@@ -41,7 +55,7 @@ pub fn parse(text: &str) -> Scenario {
             other => panic!("unknown section {other:?}"),
         }
     }
-    Scenario { case, question: question.to_owned(), expected: expected.to_owned() }
+    Scenario { case, guest, question: question.to_owned(), expected: expected.to_owned() }
 }
 
 /// The hypervisor's log, line by line.
@@ -68,6 +82,7 @@ fn argument(case: &mut Case, line: &str) {
         ("--kernel", version) => options.kernel = Some(version.parse().unwrap()),
         ("--boot", boot) => options.boot = boot.parse().unwrap(),
         ("-v", "") => options.verbose = true,
+        ("--deaf", why) => case.listening = Some(Listening { deaf: Some(why.to_owned()), ..Listening::default() }),
         _ => panic!("unknown argument {line}"),
     }
 }

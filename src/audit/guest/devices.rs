@@ -12,7 +12,7 @@ use crate::tree::Known;
 
 /// Every device that the guest has or is to have.
 pub(super) fn judge(end: &End<'_>, frontend: Frontend, findings: &mut Vec<Finding>) -> Vec<GuestDevice> {
-    let mut all: BTreeSet<Address> = end.expected.clone();
+    let mut all: BTreeSet<Address> = end.expected.keys().copied().collect();
     // An HVM guest has other PCI devices, which nobody gave it.
     if end.kind != Some(GuestKind::Hvm) {
         all.extend(end.logged.devices.keys());
@@ -22,10 +22,14 @@ pub(super) fn judge(end: &End<'_>, frontend: Frontend, findings: &mut Vec<Findin
 }
 
 fn device(end: &End<'_>, frontend: Frontend, address: Address, findings: &mut Vec<Finding>) -> GuestDevice {
-    let expected = end.expected.contains(&address);
+    let expected = end.expected.contains_key(&address);
+    let real = end.expected.get(&address).copied().flatten();
     let (state, driver) = state(end, frontend, address);
     let id = by_host(end, address).and_then(|device| device.ids.is().copied());
-    findings.extend(finding(end, address, state, expected));
+    findings.extend(finding(end, address, state, expected).map(|mut found| {
+        found.message.extend(real.map(|real| format!(" (in dom0 it is {real})")));
+        found
+    }));
     let logged = end.logged.devices.get(&address);
     if let Some(fact) = logged.and_then(|device| device.no_interrupts.as_ref()) {
         let message = "its interrupts (MSI) could not be set up: its driver works without them, or not at all";
@@ -37,7 +41,7 @@ fn device(end: &End<'_>, frontend: Frontend, address: Address, findings: &mut Ve
         ];
         findings.push(found);
     }
-    GuestDevice { address, expected, state, driver, id }
+    GuestDevice { address, real, expected, state, driver, id }
 }
 
 fn by_host<'a>(end: &'a End<'_>, address: Address) -> Option<&'a HostDevice> {

@@ -162,7 +162,8 @@ fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>)
         | Source::Xapi
         | Source::NixOs
         | Source::Override
-        | Source::Slots => false,
+        | Source::Slots
+        | Source::Guests => false,
     };
     if !is_mended {
         draft.by_hand(&words);

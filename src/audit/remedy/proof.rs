@@ -22,7 +22,7 @@ pub(super) fn promise(scene: &Scene<'_>, devices: &[Judged<'_>], after: &Tree) -
     let case = Case { asked, tree: Some(tree), options: scene.case.options.clone(), ..Case::default() };
     let then = super::super::scene(&case, Wanted::Dom0);
     let mut promise = Promise::default();
-    for judged in statuses::judge(&then) {
+    for judged in statuses::judge(&then, &mut Vec::new()) {
         if matches!(judged.status, Status::Bridge) {
             continue;
         }

@@ -9,10 +9,10 @@ mod qubes;
 mod spec;
 mod xl;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Location;
-use crate::pci::Pattern;
+use super::{Location, Said, Source, Written};
+use crate::pci::{Address, Pattern};
 use crate::tree::{Known, Obstacle, Tree};
 
 /// One guest as a file describes it.
@@ -39,6 +39,8 @@ pub struct Wanted {
     pub location: Location,
     /// Whether the toolstack itself takes the device from dom0's driver when the guest is started.
     pub seized_at_start: bool,
+    /// The slot where an HVM guest is to see it.
+    pub slot: Option<u8>,
 }
 
 /// All that the files of a machine say of its guests.
@@ -66,6 +68,49 @@ pub fn read(tree: &Tree) -> Guests {
     guests.found.truncate(MOST);
     guests
 }
+
+/// The guest of a file that the user named: xl's, xm's or libvirt's.
+pub fn of_file(text: &str, path: &str) -> Option<Guest> {
+    let is_xml = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
+    let mut guest = if is_xml { libvirt::read(text, path) } else { xl::read(text, path) }.pop()?;
+    for wanted in &mut guest.devices {
+        path.clone_into(&mut wanted.location.path);
+    }
+    Some(guest)
+}
+
+/// What guests want of pciback, as a list, and where each entry of it is named. `exists` says which functions of a slot there are.
+///
+/// A device that the toolstack takes from dom0's driver itself, when it starts the guest, is not wanted of pciback before.
+pub fn wanted(tree: &Tree, exists: &dyn Fn(Address) -> bool) -> (Said, Vec<Location>) {
+    let guests = read(tree);
+    let mut said = Said::nothing(Source::Guests);
+    let mut named: BTreeMap<Address, &Location> = BTreeMap::new();
+    for guest in &guests.found {
+        for wanted in guest.devices.iter().filter(|wanted| guest.domid.is_some() || !wanted.seized_at_start) {
+            let all = || wanted.pattern.addresses();
+            let there = all().filter(|address| !wanted.pattern.is_wildcard() || exists(*address));
+            let first = all().next().filter(|_| !all().any(exists));
+            for address in there.chain(first) {
+                named.entry(address).or_insert(&wanted.location);
+            }
+        }
+    }
+    let text = named.keys().map(|address| format!("({address})")).collect::<Vec<_>>().concat();
+    let locations: Vec<Location> = named.into_values().cloned().collect();
+    if let Some(location) = locations.first().cloned() {
+        let (source, location) = (Source::Guests, Some(location));
+        let key = "pci".to_owned();
+        said.written.push(Written { text: text.into_bytes(), source, location, key, effective: true });
+    } else if !FOLDERS.iter().any(|folder| tree.list(folder).is().is_some()) {
+        said.not_seen("etc/xen", "is not there, and no other toolstack's configurations are");
+    }
+    said.obstacles = guests.obstacles;
+    (said, locations)
+}
+
+/// Where toolstacks keep the configurations of guests.
+const FOLDERS: [&str; 3] = ["etc/xen", "etc/libvirt/libxl", "var/lib/qubes"];
 
 /// Reads the guests of one file: its text, its path from the root, and its name.
 type Reader = dyn Fn(&str, &str) -> Vec<Guest>;

@@ -36,6 +36,7 @@ pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
                     pattern: Pattern::from(address),
                     location: Location { path: format!("/{path}"), line: Some(tag.line), column: None },
                     seized_at_start: true,
+                    slot: None,
                 }));
             }
             _ => {}

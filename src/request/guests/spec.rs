@@ -9,6 +9,8 @@ pub(super) struct Spec {
     pub(super) patterns: Vec<Pattern>,
     /// `seize=1`: xl takes the device from dom0's driver.
     pub(super) seize: Option<bool>,
+    /// `@VSLOT`: the slot in an HVM guest, always in hexadecimal.
+    pub(super) slot: Option<u8>,
 }
 
 /// Reads `[bdf=]BDF[@VSLOT][,key=value]...` (docs/man/xl-pci-configuration.5.pod, 4.2 and later), and xend's form of it with
@@ -31,7 +33,9 @@ pub(super) fn read(text: &str) -> Spec {
         }
     }
     let Some(slot) = slot else { return spec };
-    spec.patterns = patterns(slot, functions.split('@').next().unwrap_or_default());
+    let (functions, at) = functions.split_once('@').unwrap_or((&functions, ""));
+    spec.slot = u8::from_str_radix(at.trim().trim_start_matches("0x"), 16).ok().filter(|slot| *slot < 32);
+    spec.patterns = patterns(slot, functions);
     spec
 }
 

@@ -19,8 +19,9 @@ pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
     let devices = pci.iter().flat_map(|(text, line)| {
         let spec = spec::read(text);
         let location = Location { path: format!("/{path}"), line: Some(*line), column: None };
-        let seized_at_start = spec.seize.unwrap_or(seize);
-        spec.patterns.into_iter().map(move |pattern| Wanted { pattern, location: location.clone(), seized_at_start })
+        let (seized_at_start, slot) = (spec.seize.unwrap_or(seize), spec.slot);
+        let wanted = move |pattern| Wanted { pattern, location: location.clone(), seized_at_start, slot };
+        spec.patterns.into_iter().map(wanted)
     });
     let devices = devices.collect();
     vec![Guest {

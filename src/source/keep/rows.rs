@@ -42,7 +42,8 @@ pub(super) const ALLOWED: &[Row] = &[
     ("sys/module/pciback/parameters", &["hide", "permissive", "passthrough"], Contents(SMALL)),
     ("sys/bus/pci", &["drivers_autoprobe"], Contents(SMALL)),
     ("sys/bus/pci/devices", &["{address}"], Link),
-    ("sys/bus/pci/devices/{address}", &[".", "driver"], Link),
+    // That `reset` is there says enough: it is never opened.
+    ("sys/bus/pci/devices/{address}", &[".", "driver", "physfn", "reset"], Link),
     ("sys/bus/pci/devices/{address}", DEVICE, Contents(SMALL)),
     ("sys/bus/pci/drivers", &["*", "*/module", "*/{address}"], Link),
     ("sys/bus/pci/drivers/pciback", &["slots", "irq_handlers", "permissive"], Contents(SMALL)),
@@ -102,5 +103,13 @@ pub(super) const GUEST: &[Row] = &[
     ("proc", &["config.gz"], Contents(LONG)),
 ];
 
-const DEVICE: &[&str] =
-    &["vendor", "device", "subsystem_vendor", "subsystem_device", "class", "driver_override", "boot_vga"];
+const DEVICE: &[&str] = &[
+    "vendor",
+    "device",
+    "subsystem_vendor",
+    "subsystem_device",
+    "class",
+    "driver_override",
+    "boot_vga",
+    "reset_method",
+];
