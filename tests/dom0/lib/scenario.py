@@ -21,6 +21,7 @@ from pathlib import Path
 
 KEYS = {
     "kernels": "6.1",   # names out of kernels.py
+    "further": "",      # kernels that only `run --further` boots: what is shown does not depend on them as far as is known
     "machine": "xen",   # or `bare` (no hypervisor); more flags: iommu, broken-bar, vga, guest (Xen's tools inside)
     "cmdline": "",      # more of dom0's kernel command line
     "seconds": "150",   # the whole boot's limit
@@ -70,6 +71,10 @@ class Scenario:
     @property
     def kernels(self):
         return self.settings["kernels"].split()
+
+    @property
+    def further(self):
+        return self.settings["further"].split()
 
     @property
     def machine(self):
