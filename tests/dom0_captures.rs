@@ -29,7 +29,17 @@ fn scenario(name: &str) -> String {
 
 #[test]
 fn no_capture_is_older_than_the_scenario_that_made_it() {
-    let is_older = |name: &String| read(&format!("dom0/{name}/made-by.scenario")) != scenario(name).as_bytes();
+    // On which kernels a scenario runs changes no capture.
+    let says = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| !line.starts_with("kernels: ") && !line.starts_with("further: "))
+            .map(str::to_owned)
+            .collect()
+    };
+    let is_older = |name: &String| {
+        let made_by = String::from_utf8(read(&format!("dom0/{name}/made-by.scenario"))).unwrap();
+        says(&made_by) != says(&scenario(name))
+    };
     let older: Vec<String> = captures().into_iter().filter(is_older).collect();
     assert!(older.is_empty(), "older than their scenarios: tests/dom0/run --save {} --kernel 6.1", older.join(" "));
 }

@@ -297,8 +297,8 @@ pub(super) fn name_defects() {
 mod tests {
     use super::*;
 
-    const AT_ONCE: Limits =
-        Limits { timeout: Some(Duration::from_millis(20)), at_signal: AtSignal::Die, spent: Duration::ZERO };
+    const SOON: Limits =
+        Limits { timeout: Some(Duration::from_millis(500)), at_signal: AtSignal::Die, spent: Duration::ZERO };
 
     fn said(limits: &Limits, work: impl FnOnce(&Stage) -> u8 + Send + 'static) -> (u8, String) {
         let why = Arc::new(Mutex::new(String::new()));
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_command_that_does_not_end_is_unknown() {
-        let (status, why) = said(&AT_ONCE, |stage| {
+        let (status, why) = said(&SOON, |stage| {
             stage.enter("sleeping");
             thread::sleep(Duration::from_secs(20));
             0
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn nobody_else_writes_while_a_report_is_written() {
-        let (status, why) = said(&AT_ONCE, |stage| {
+        let (status, why) = said(&SOON, |stage| {
             assert!(stage.write());
             thread::sleep(Duration::from_secs(20));
             0
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn a_command_that_can_stop_is_asked_to_and_its_own_words_count() {
         let stop = Arc::new(AtomicBool::new(false));
-        let limits = Limits { at_signal: AtSignal::Stop(Arc::clone(&stop)), ..AT_ONCE };
+        let limits = Limits { at_signal: AtSignal::Stop(Arc::clone(&stop)), ..SOON };
         let stopped = move |_: &Stage| {
             while !stop.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(1));
@@ -363,9 +363,9 @@ mod tests {
     fn a_watch_that_is_ready_has_no_time_limit() {
         let ready = |stage: &Stage| {
             assert!(stage.ready());
-            thread::sleep(Duration::from_millis(60));
+            thread::sleep(Duration::from_millis(700));
             1
         };
-        assert_eq!(said(&AT_ONCE, ready), (1, String::new()));
+        assert_eq!(said(&SOON, ready), (1, String::new()));
     }
 }
