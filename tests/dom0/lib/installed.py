@@ -2,7 +2,7 @@
 
 For each maker of boot images there are two boots, each of a fresh disk. `NAME-now`: drivers have the devices, and the block
 `now` is pasted. Its report's block `for good` is then pasted into a fresh copy of the files, in a chroot, because a boot image takes
-minutes inside an emulated dom0. `NAME-reboot` starts from that disk and that boot image.
+minutes inside an emulated dom0. `NAME-reboot` starts from that disk and that boot image, and has the log of the first boot.
 """
 
 import json
@@ -135,6 +135,7 @@ class Installed:
             plan = json.loads(found["held.json"])["plan"]
             self.paste(plan["for_good"], fresh, folder)
             shutil.copy(self.boot_file(root, "initrd.img"), fresh.path / "root/initrd-before")
+            fresh.write("root/earlier.log", found["dmesg"])
             more, found = self.boot(maker, "reboot", fresh)
             wrong += more + list(promised(plan, found))
             shutil.rmtree(fresh.path)
