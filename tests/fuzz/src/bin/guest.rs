@@ -1,5 +1,5 @@
-//! Any bytes as the log of a guest, and of the hypervisor: nothing panics, a guest's ok needs a record of pcifront, and a page holds
-//! no control character.
+//! Any bytes as the log of a guest, and of the hypervisor: nothing panics, the latter alone is never ok, and a page holds no
+//! control character.
 
 #![no_main]
 
@@ -12,15 +12,12 @@ use pciback_audit::source::Logs;
 use pciback_audit::timeline::LogKind;
 use pciback_audit::xen;
 
-fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
 fuzz_target!(|bytes: &[u8]| {
     let mut logs = Logs::default();
     let _ = logs.bytes("log", LogKind::File, bytes);
     let guest = conclude_guest(&Case { logs: logs.into_inner(), ..Case::default() });
-    assert!(guest.verdict != Verdict::Ok || holds(bytes, "pcifront"), "ok without a record: {guest:?}");
+    let style = Style { width: 80, colour: false, verbose: true, ascii: true };
+    assert!(table(&guest, &style).chars().all(|letter| letter == '\n' || !letter.is_control()));
 
     let mut hypervisor = xen::Hypervisor::default();
     let mut decoder = Decoder::new(0);
@@ -35,6 +32,5 @@ fuzz_target!(|bytes: &[u8]| {
     let asked = Asked::List(b"(0000:00:1d.0)(0000:03:00.0)".to_vec());
     let report = conclude(&Case { asked, xen_logs: vec![log], ..Case::default() });
     assert_ne!(report.verdict, Verdict::Ok, "ok by the hypervisor's log alone");
-    let style = Style { width: 80, colour: false, verbose: true, ascii: true };
     assert!(table(&report, &style).chars().all(|letter| letter == '\n' || !letter.is_control()));
 });
