@@ -60,7 +60,7 @@ codes! {
     TakenFromGuest = "taken-from-guest": "pciback was unbound from the device while a guest had it.",
     Unrequested = "unrequested": "pciback has a device that the list does not name.",
     SiblingLeftBehind = "sibling-left-behind": "dom0's drivers have another function of the device's slot.",
-    UsbCompanion = "usb-companion": "A driver that comes for another USB function of the slot may crash the kernel.",
+    UsbCompanion = "usb-companion": "A driver that comes for another USB function may crash the kernel.",
     LateSeize = "late-seize": "The device was taken from a driver that had it long since.",
     ResetMissing = "reset-missing": "The kernel has no way to reset the device.",
     Twin = "twin": "Another card of the same make is not on the list.",

@@ -204,13 +204,15 @@ fn first(draft: &mut Draft, path: &str, begins: &str, word: &str) {
         return;
     }
     let name = begins.trim_end_matches(['=', '"']);
-    draft.line(&format!("grep -q '^{name}=.*[\" ]{word}[\" ]' {path} || sed -i 's/^{begins}/&{word} /' {path}"));
+    let command = format!("grep -q '^{name}=.*[\" ]{word}[\" ]' {path} || sed -i 's/^{begins}/&{word} /' {path}");
+    if !old.lines().any(|line| line.starts_with(begins)) {
+        // What the file holds is not known, so neither is what comes of it.
+        return draft.by_hand(&command);
+    }
+    draft.line(&command);
     let changed =
         |line: &str| line.replacen(begins, &format!("{begins}{word} "), usize::from(line.starts_with(begins)));
-    let mut lines: Vec<String> = old.lines().map(changed).collect();
-    if !lines.iter().any(|line| line.starts_with(begins)) {
-        lines.push(format!("{begins}{word}\""));
-    }
+    let lines: Vec<String> = old.lines().map(changed).collect();
     draft.write(path, &(lines.join("\n") + "\n"));
 }
 

@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     fs::write(root.path().join("proc/sys/kernel/osrelease"), "6.1.0-56-amd64\n").expect("a file can be written");
     fs::write(root.path().join("boot/initrd.img-6.1.0-56-amd64"), bytes).expect("a file can be written");
-    let mut tree = keep(root.path());
+    let mut tree = keep(root.path()).expect("the root can be opened");
     keep_boot_image(root.path(), &mut tree);
     let Some(version) = KernelVersion::of_release("6.1") else { return };
     let forecast = next_boot(&tree, Some(b"(0000:00:1d.0)"), Grammar::from(version));
