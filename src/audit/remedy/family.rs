@@ -206,8 +206,8 @@ fn first(draft: &mut Draft, path: &str, begins: &str, word: &str) {
     let name = begins.trim_end_matches(['=', '"']);
     let command = format!("grep -q '^{name}=.*[\" ]{word}[\" ]' {path} || sed -i 's/^{begins}/&{word} /' {path}");
     if !old.lines().any(|line| line.starts_with(begins)) {
-        // What the file holds is not known, so neither is what comes of it.
-        return draft.by_hand(&command);
+        draft.line(&command);
+        return draft.by_hand(&format!("# {path} was not seen: {word} must be the first word of {name} there"));
     }
     draft.line(&command);
     let changed =
