@@ -35,7 +35,9 @@ fn every_code_is_made_by_a_scenario_and_nearly_made_by_another() {
     let mut makers: BTreeMap<Code, Vec<&str>> = BTreeMap::new();
     let mut near: BTreeMap<Code, Vec<&str>> = BTreeMap::new();
     for (name, made, nearly) in &scenarios {
-        made.iter().for_each(|code| makers.entry(*code).or_default().push(name));
+        for code in made {
+            makers.entry(*code).or_default().push(name);
+        }
         for code in nearly {
             assert!(!made.contains(code), "{name} is no near miss of {code}: it makes it");
             near.entry(*code).or_default().push(name);

@@ -200,7 +200,7 @@ mod tests {
     fn log(index: usize, lines: &[&str]) -> Log {
         let mut log = Log::new(index, "log".to_owned(), LogKind::File);
         let mut decoder = Decoder::new(0);
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = lines.join("\n") + "\n";
         decoder.feed(text.as_bytes(), &mut |input| log.take(input));
         decoder.finish(&mut |input| log.take(input));
         log.end();

@@ -40,7 +40,9 @@ pub fn parse(text: &str) -> Scenario {
                 let (own, others): (Vec<&str>, Vec<&str>) =
                     body.lines().filter(|line| !line.is_empty()).partition(|line| *line == "guest");
                 guest = !own.is_empty();
-                others.into_iter().for_each(|line| argument(&mut case, line));
+                for line in others {
+                    argument(&mut case, line);
+                }
             }
             ("policy", name) => case.asked = Asked::Policy(policy::read(name, body.as_bytes()).unwrap()),
             ("log", name) => {

@@ -25,7 +25,8 @@ reads() {
     pciback-audit "$@" >"/out/$name.txt" 2>&1 || true
 }
 
-# `foretells NAME STATUS`: what the plan says of the next boot as things are.
+# `foretells NAME STATUS`: what the plan says of the next boot as things are. Of QEMU's USB controllers, which the kernel cannot reset,
+# it is never better than a warning.
 foretells() {
     rc=0
     pciback-audit plan --for boot >"/out/$1.txt" 2>&1 || rc=$?
