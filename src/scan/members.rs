@@ -79,7 +79,7 @@ impl Reading<'_> {
                     selection.member = Some(Arc::clone(member));
                     sink(selection)
                 };
-                self.log(0, Bounded::new(reader, MOST_OF_ONE), false, &mut take)
+                self.log(Bounded::new(reader, MOST_OF_ONE), false, &mut take)
             }
             Contents::Archive(_) if left.1 == 0 => Err((0, "is an archive in archives, which is not read".to_owned())),
             Contents::Archive(inner) => {
@@ -114,8 +114,8 @@ impl Collector<'_> {
         // The archive itself, without those around it.
         let own = || host(Path::new(member.archive.rsplit(':').next().unwrap_or_default()));
         let archive = Some(Archive { top: member.archive.clone().into(), hostname: None });
-        let set = Set { name, host: by_path.or_else(own), files: vec![file], archive };
-        let log = HostLog::new(index, &set, self.until);
+        let set = Set { name, host: by_path.or_else(own), files: Vec::new(), archive };
+        let log = HostLog::new(index, index, &set, &file, self.until);
         self.logs.push(log);
         self.current = Some((Arc::clone(member), index));
         index
@@ -126,7 +126,7 @@ impl Collector<'_> {
         if let Some((_, index)) = self.current.take()
             && let Some(log) = self.logs.get_mut(index)
         {
-            log.end_file(0);
+            log.end_file();
         }
     }
 }

@@ -344,7 +344,8 @@ impl Boot {
                 self.span.0 = later.span.0;
             }
             self.timed = true;
-            self.span.1 = later.span.1;
+            let (end, own) = (&mut self.span.1, later.span.1);
+            *end = Stamp { uptime: own.uptime.or(end.uptime), wall: own.wall.or(end.wall) };
             self.places.1 = later.places.1;
         }
         self.ended = later.ended;

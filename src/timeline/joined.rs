@@ -7,6 +7,7 @@ use chrono::Datelike as _;
 use super::boot::Boot;
 use super::hosts::{MOST_NEAR, Parts, clock_goes_on, wall};
 use super::identity::{HALF_YEAR, Print, Sameness};
+use super::log::{Log, LogKind};
 use crate::record::{BootId, Stamp, Wall, between};
 
 /// How far the starts of two boots are apart that are compared, in microseconds.
@@ -15,7 +16,7 @@ const NEAR: i64 = 60_000_000;
 /// With how many parts of a boot a further one is compared: of thousands of logs of one boot, the first and the last ones stand for all.
 const MOST_PARTS: usize = 64;
 
-fn some<'p, 'a>(parts: &'p [(usize, &'a Boot)]) -> impl Iterator<Item = &'p (usize, &'a Boot)> {
+fn first_and_last<'p, 'a>(parts: &'p [(usize, &'a Boot)]) -> impl Iterator<Item = &'p (usize, &'a Boot)> {
     let (first, rest) = parts.split_at(parts.len().min(MOST_PARTS / 2));
     first.iter().chain(rest.iter().skip(rest.len().saturating_sub(MOST_PARTS / 2)))
 }
@@ -29,12 +30,15 @@ pub(super) struct Known<'a> {
     starts: BTreeMap<i64, Vec<usize>>,
     /// The last boot of each log.
     last: BTreeMap<usize, usize>,
+    /// The logs that are ring buffers.
+    rings: BTreeSet<usize>,
     /// Which boots each log tells of, in its order.
     told: BTreeMap<usize, Vec<usize>>,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn take(&mut self, log: usize, boot: &'a Boot) {
+    pub(super) fn take(&mut self, log: &'a Log, boot: &'a Boot) {
+        let (ring, log) = (log.kind == LogKind::Ring, log.index);
         let at = self.find(log, boot).unwrap_or_else(|| {
             self.boots.push(Vec::new());
             self.boots.len() - 1
@@ -50,7 +54,12 @@ impl<'a> Known<'a> {
                 near.push(at);
             }
         }
+        // What daemons alone wrote is of no boot.
+        if boot.kernel_records == 0 {
+            return;
+        }
         self.last.insert(log, at);
+        self.rings.extend(ring.then_some(log));
         self.told.entry(log).or_default().push(at);
     }
 
@@ -120,7 +129,7 @@ impl<'a> Known<'a> {
                 if parts.iter().any(is_other) {
                     return false;
                 }
-                if some(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
+                if first_and_last(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
                     return true;
                 }
                 // The clock may have been set when the host got its name.
@@ -130,7 +139,7 @@ impl<'a> Known<'a> {
                 }) {
                     return true;
                 }
-                let answers = || some(parts).map(|(_, known)| known.identity.compare(&boot.identity));
+                let answers = || first_and_last(parts).map(|(_, known)| known.identity.compare(&boot.identity));
                 answers().any(|answer| answer == Sameness::Same)
                     && answers().all(|answer| answer != Sameness::Different)
             },
@@ -153,11 +162,11 @@ impl<'a> Known<'a> {
     }
 
     /// The boots, the last one behind all others, and whether it is known which that is.
-    pub(super) fn in_order(mut self, ring: &dyn Fn(usize) -> bool) -> (Vec<Parts<'a>>, bool) {
+    pub(super) fn in_order(mut self) -> (Vec<Parts<'a>>, bool) {
         self.sort();
         let lasts: BTreeSet<usize> = self.last.values().copied().collect();
         // The ring buffer is of the running boot, whatever order the logs were named in.
-        let rings = self.last.iter().filter(|(log, _)| ring(**log)).map(|(_, at)| *at).max();
+        let rings = self.rings.iter().filter_map(|log| self.last.get(log)).copied().max();
         let end = |at: usize| {
             let parts = self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
             let has_year = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.year() != Wall::NO_YEAR);
