@@ -36,7 +36,7 @@ use chrono::{DateTime, Utc};
 
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
-use crate::source::saved::{FileOf, Obstacle, Set, find};
+use crate::source::saved::{Obstacle, Set, find};
 use crate::timeline::{Beyond, Log, hosts};
 use judge::judge;
 use selection::{Member, Remark, Selection};
@@ -138,7 +138,8 @@ impl Scan {
         let reading =
             Reading { sieve: sieve::Sieve::new(), every_line: self.every_line, threads: self.threads, progress };
         let files = sets.iter().flat_map(|set| &set.files).enumerate();
-        let jobs: Vec<Job> = files.flat_map(|(log, file)| self.jobs_of(log, file)).collect();
+        let part = self.part.filter(|_| !self.every_line);
+        let jobs: Vec<Job> = files.flat_map(|(log, file)| jobs_of(log, file, part, self.every_line)).collect();
         reading.run(&jobs, &mut collector);
         let Collector { mut logs, mut scanned, mut failures, hostnames, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
@@ -166,10 +167,6 @@ impl Scan {
         }
         scanned
     }
-
-    fn jobs_of(&self, log: usize, file: &FileOf) -> Vec<Job> {
-        jobs_of(log, file, self.part.filter(|_| !self.every_line), self.every_line)
-    }
 }
 
 /// Everything that could not be read, in words: which file, where, and why.
@@ -194,13 +191,8 @@ fn unreadable(logs: &[HostLog], failures: &[(usize, u64, String)], obstacles: &[
 /// What of a log is not kept, in words.
 fn beyond(log: &Log) -> Option<String> {
     let Beyond { boots, of_hosts, .. } = &log.beyond;
-    let what = match (boots, of_hosts) {
-        (0, 0) => return None,
-        (boots, 0) => format!("its {boots} oldest boots"),
-        (0, records) => format!("{records} records of further hosts"),
-        (boots, records) => format!("its {boots} oldest boots, and {records} records of further hosts"),
-    };
-    Some(format!("{} tells of more than can be kept: {what} are left out", log.name))
+    let left_out = format!("its {boots} oldest boots and {of_hosts} records of further hosts are left out");
+    (boots + of_hosts > 0).then(|| format!("{} tells of more than can be kept: {left_out}", log.name))
 }
 
 fn in_words(obstacle: &Obstacle) -> String {
@@ -209,11 +201,17 @@ fn in_words(obstacle: &Obstacle) -> String {
 
 impl<'a> Collector<'a> {
     fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
-        let files =
-            sets.iter().enumerate().flat_map(|(number, set)| set.files.iter().map(move |file| (number, set, file)));
-        let log = |(index, (number, set, file))| HostLog::new(index, number, set, file, scan.until);
+        let mut logs = Vec::new();
+        for set in sets {
+            let archive = set.archive.as_ref().map(|archive| archive.top.clone());
+            for file in &set.files {
+                let mut log = HostLog::new(logs.len(), file, scan.until);
+                (log.host, log.archive) = (set.host.clone(), archive.clone());
+                logs.push(log);
+            }
+        }
         Self {
-            logs: files.enumerate().map(log).collect(),
+            logs,
             named: scan.paths.iter().collect(),
             scanned: Scanned::default(),
             failures: Vec::new(),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::selection::{Selected, Selection};
 use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed};
-use crate::source::saved::{FileOf, Set};
+use crate::source::saved::{FileOf, number_sets};
 use crate::timeline::{Bounds, Log, LogKind};
 
 /// How many names of hosts in a log of an archive are looked at.
@@ -21,8 +21,8 @@ const BOUNDS: Bounds = Bounds { boots: 64 << 20, hosts: 1 << 15 };
 pub(super) struct HostLog {
     pub(super) log: Log,
     /// The host by the path, for a log whose records name none.
-    host: Option<String>,
-    archive: Option<PathBuf>,
+    pub(super) host: Option<String>,
+    pub(super) archive: Option<PathBuf>,
     until: Option<DateTime<Utc>>,
     decoder: Decoder,
     /// Where the byte behind the last one stands that the decoder has.
@@ -34,14 +34,13 @@ pub(super) struct HostLog {
 }
 
 impl HostLog {
-    /// Of one of the files of the set with number `number`.
-    pub(super) fn new(index: usize, number: usize, set: &Set, file: &FileOf, until: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(index: usize, file: &FileOf, until: Option<DateTime<Utc>>) -> Self {
         let mut log = Log::new(index, file.path.to_string_lossy().into_owned(), LogKind::File);
-        (log.set, log.bounds, log.modified) = (number, BOUNDS, file.modified);
+        (log.bounds, log.modified) = (BOUNDS, file.modified);
         Self {
             log,
-            host: set.host.clone(),
-            archive: set.archive.as_ref().map(|archive| archive.top.clone()),
+            host: None,
+            archive: None,
             until,
             decoder: Decoder::new(index),
             next: 0,
@@ -115,10 +114,12 @@ impl HostLog {
 }
 
 /// The logs. Where no record of a set names a host, its path or its archive does.
-pub(super) fn named(logs: Vec<HostLog>) -> impl Iterator<Item = Log> {
-    let sets: BTreeSet<usize> = logs.iter().filter(|log| log.names().next().is_some()).map(|log| log.log.set).collect();
+pub(super) fn named(mut logs: Vec<HostLog>) -> impl Iterator<Item = Log> {
+    number_sets(logs.iter_mut().map(|log| &mut log.log));
+    let sets: BTreeSet<usize> =
+        logs.iter().filter(|log| log.names().next().is_some()).map(|log| log.log.part.0).collect();
     logs.into_iter().map(move |HostLog { mut log, host, .. }| {
-        if let Some(host) = host.filter(|_| !sets.contains(&log.set)) {
+        if let Some(host) = host.filter(|_| !sets.contains(&log.part.0)) {
             log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
         }
         log
@@ -179,8 +180,7 @@ mod tests {
             selection
         };
         let file = FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
-        let set = Set { name: "kern.log".to_owned(), host: None, files: Vec::new(), archive: None };
-        let mut log = HostLog::new(0, 0, &set, &file, None);
+        let mut log = HostLog::new(0, &file, None);
         // The first part ends at 200 and looked on as far as 400; the second one comes in two selections.
         log.take(&selection(&[0, 1, 4]), 200);
         log.take(&selection(&[2]), 600);

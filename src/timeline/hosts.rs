@@ -179,7 +179,7 @@ fn group(logs: &[Log], together: bool) -> Hosts<'_> {
     let ordered = in_time(logs);
     let mut named: Named<'_> = BTreeMap::new();
     let mut unnamed: BTreeMap<usize, Vec<Stretch<'_>>> = BTreeMap::new();
-    let set_of = |log: &Log| if together { 0 } else { log.set };
+    let set_of = |log: &Log| if together { 0 } else { log.part.0 };
     // A set in which one host has a name is that host's, as far as nothing else is known.
     let mut names: BTreeMap<usize, Names<'_>> = BTreeMap::new();
     let stretches = ordered.iter().flat_map(|log| log.boots.iter().map(|boot| (*log, boot)));
@@ -301,7 +301,8 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first.
+/// The logs, those that say when they were written in that order: a rotated set is rarely named oldest first. The names count where
+/// there are no times.
 fn in_time(logs: &[Log]) -> Vec<&Log> {
     let start = |log: &Log| log.boots.iter().find_map(|boot| boot.span.0.wall);
     let has_year = |log: &Log| start(log).is_some_and(|wall| wall.local.year() != Wall::NO_YEAR);
@@ -310,8 +311,10 @@ fn in_time(logs: &[Log]) -> Vec<&Log> {
         ordered.sort_by_cached_key(|log| start(log).map(|wall| wall.utc()));
         return ordered;
     }
+    let mut by_name: Vec<&Log> = logs.iter().collect();
+    by_name.sort_by_key(|log| log.part);
     let mut ordered: Vec<&Log> = Vec::with_capacity(logs.len());
-    for log in logs {
+    for log in by_name {
         // Times without years are in no order that a sort could rely on.
         let stamp = |log: &Log| Stamp { uptime: None, wall: start(log) };
         let later = |known: &&&Log| between(&stamp(log), &stamp(known)).is_some_and(|ahead| ahead > 0);

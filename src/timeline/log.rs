@@ -64,8 +64,8 @@ pub struct Log {
     pub index: usize,
     /// Its name in reports: `kmsg`, or the file's name as given.
     pub name: String,
-    /// Logs of the same number are the parts of one that was rotated, older ones first.
-    pub set: usize,
+    /// The log that was rotated of which it is a part, and which part of it, older ones first.
+    pub part: (usize, usize),
     /// What it is read from.
     pub kind: LogKind,
     /// Whether the user named it: then it is an error that it cannot be read, whatever the host says.
@@ -135,7 +135,7 @@ impl Log {
         Self {
             index,
             name,
-            set: index,
+            part: (index, 0),
             kind,
             named: false,
             failure: None,
@@ -178,7 +178,7 @@ impl Log {
         let unknown = |fact: &&Arc<Fact>| matches!(fact.event, Event::Unrecognised { .. });
         let lost =
             boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
-        alone.set = self.set;
+        alone.part = self.part;
         (alone.records, alone.kernel_records) = (boot.notable, boot.notable);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
         alone.unrecognised.0 = facts().filter(unknown).take(UNRECOGNISED_KEPT).cloned().collect();

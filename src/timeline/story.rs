@@ -158,9 +158,14 @@ impl<'a> Story<'a> {
     /// The host that is meant: the one that was chosen, that of the audited machine, or the only one of which the logs hold
     /// records of a kernel.
     fn choose(&mut self, hosts: &[Host<'_>], running: &Running<'_>, is_beyond: bool) -> Option<usize> {
-        let named = |wanted: &str| {
-            let is = |host: &Host<'_>| host.name.as_deref().is_some_and(|name| is_same_name(name, wanted));
-            hosts.iter().position(is)
+        let all_named = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let named = hosts.iter().enumerate().filter(|(_, host)| host.name.as_deref().is_some_and(is));
+            named.map(|(at, _)| at).collect()
+        };
+        // A short name is that of each host which has it before its domain.
+        let named = |wanted: &str| match all_named(&|name| name.eq_ignore_ascii_case(wanted)) {
+            exact if exact.is_empty() => all_named(&|name| is_same_name(name, wanted)),
+            exact => exact,
         };
         let speaking: Vec<usize> =
             (0..hosts.len()).filter(|at| hosts.get(*at).is_some_and(|host| host.kernel_records() > 0)).collect();
@@ -172,17 +177,24 @@ impl<'a> Story<'a> {
             // A log that names no host is taken for the one that is meant.
             let nameless = speaking.first().copied().filter(|_| speaking.len() == 1);
             let nameless = nameless.filter(|at| hosts.get(*at).is_some_and(|host| host.name.is_none()));
-            let found = named(chosen).or(nameless);
-            if found.is_none() {
-                self.doubt = Some(Doubt::NoSuchHost(names()));
-            }
-            return found;
+            return match named(chosen).as_slice() {
+                [only] => Some(*only),
+                [] if nameless.is_some() => nameless,
+                [] => {
+                    self.doubt = Some(Doubt::NoSuchHost(names()));
+                    None
+                }
+                several => {
+                    self.doubt = Some(Doubt::SeveralHosts(several.len(), names()));
+                    None
+                }
+            };
         }
         match speaking.as_slice() {
             [] if !is_beyond => (!hosts.is_empty()).then_some(0),
             [only] if !is_beyond => Some(*only),
             _ => {
-                let own = running.hostname.and_then(named);
+                let own = running.hostname.map(named).filter(|own| own.len() == 1).and_then(|own| own.first().copied());
                 if own.is_none() {
                     self.doubt = Some(Doubt::SeveralHosts(speaking.len() + usize::from(is_beyond), names()));
                 }
