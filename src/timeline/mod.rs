@@ -4,6 +4,7 @@
 //! boots. [`Identity`] answers whether two stretches are of one boot; [`hosts()`] lays logs over each other by it, and
 //! [`Story`] picks the boot that is asked for.
 
+mod alike;
 mod boot;
 mod bounds;
 mod direction;
