@@ -27,9 +27,12 @@ impl Boot {
         was_told && !is_repeated && self.identity.holds_instant(&record.stamp)
     }
 
-    /// What it said before this time of the kernel's clock, as another boot that said the same.
+    /// What it said before this time of the kernel's clock that every boot says at the same time, as another boot that said it.
     pub(super) fn begun_alike(&self, until: Option<u64>) -> Self {
-        let is_before = |moment: &&Moment| moment.stamp().uptime < until;
+        let is_before = |moment: &&Moment| {
+            let uptime = moment.stamp().uptime;
+            uptime < until && uptime.is_some_and(|uptime| !is_late(uptime))
+        };
         let mut alike = Self {
             hostname: self.hostname.clone(),
             release: self.release.clone(),

@@ -158,17 +158,17 @@ impl<'a> Story<'a> {
     /// The host that is meant: the one that was chosen, that of the audited machine, or the only one of which the logs hold
     /// records of a kernel.
     fn choose(&mut self, hosts: &[Host<'_>], running: &Running<'_>, is_beyond: bool) -> Option<usize> {
+        let speaking: Vec<usize> =
+            (0..hosts.len()).filter(|at| hosts.get(*at).is_some_and(|host| host.kernel_records() > 0)).collect();
         let all_named = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            let named = hosts.iter().enumerate().filter(|(_, host)| host.name.as_deref().is_some_and(is));
-            named.map(|(at, _)| at).collect()
+            let name = |at: &usize| hosts.get(*at).and_then(|host| host.name.as_deref());
+            speaking.iter().copied().filter(|at| name(at).is_some_and(is)).collect()
         };
         // A short name is that of each host which has it before its domain.
         let named = |wanted: &str| match all_named(&|name| name.eq_ignore_ascii_case(wanted)) {
             exact if exact.is_empty() => all_named(&|name| is_same_name(name, wanted)),
             exact => exact,
         };
-        let speaking: Vec<usize> =
-            (0..hosts.len()).filter(|at| hosts.get(*at).is_some_and(|host| host.kernel_records() > 0)).collect();
         let names = || {
             let name = |at: &usize| hosts.get(*at).and_then(|host| host.name.clone());
             speaking.iter().filter_map(name).take(NAMED).collect()
