@@ -100,17 +100,10 @@ impl Decoder {
         self.stream.known
     }
 
-    /// A decoder for bytes that stand behind `offset` others, as in the later files of a rotated set.
-    pub fn behind(offset: u64) -> Self {
-        let mut decoder = Self::new(0);
-        decoder.place.offset = offset;
-        decoder.wide = Wide::narrow();
-        decoder
-    }
-
     /// Goes on at `offset`, where another record begins. What was passed over is not known, so lines are counted no longer.
     pub fn skip_to(&mut self, offset: u64) {
         self.place.line = 0;
+        self.wide.begin();
         if self.is_at_rest() {
             self.place.offset = offset;
         }
