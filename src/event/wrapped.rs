@@ -117,7 +117,7 @@ fn goes_on(line: &[u8], next: &[u8], at_edge: bool) -> bool {
     }
     let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or(line);
     let opens = memchr::memrchr(b'(', word) > memchr::memrchr(b')', word);
-    opens || next.starts_with(b"(") || at_edge
+    opens || matches!(next, [b'(', digit, ..] if digit.is_ascii_hexdigit()) || at_edge
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Decoder {
 
     /// Whether any record so far had a form that is known: a time, a priority, a header, or fields. A log without any may be no log.
     pub fn has_known_form(&self) -> bool {
-        self.stream.known
+        self.stream.known || self.stream.stamped
     }
 
     /// A decoder for bytes that stand behind `offset` others, as in the later files of a rotated set.

@@ -21,6 +21,8 @@ pub(super) struct Stream {
     pub(super) heading: Heading,
     /// Whether a record of any known form was seen.
     pub(super) known: bool,
+    /// Whether the kernel's time was seen in the middle of a line.
+    pub(super) stamped: bool,
     /// What stands before every line, by the first one of a known form.
     pub(super) lead: Option<Lead>,
     /// The columns, where the log is a table of lines.

@@ -191,6 +191,7 @@ impl Stream {
         if merged::seam(&record.message).is_none() {
             return if form == Form::Bare { self.below(record, length, sink) } else { self.wrapped(record, length, sink) };
         }
+        self.stamped = true;
         let mut part = record.clone();
         let mut rest: &[u8] = &record.message;
         while let Some(seam) = merged::seam(rest) {

@@ -36,6 +36,11 @@ fn matters(message: &[u8]) -> bool {
         || [&b"Command line: "[..], b"Kernel command line: ", b"Linux version "].iter().any(|text| message.starts_with(text))
 }
 
+/// Whether the line is one of the hypervisor or of a guest in a serial capture: `(XEN) `, `(d1) ` (xen/drivers/char/console.c).
+fn is_of_another(line: &[u8]) -> bool {
+    line.starts_with(b"(XEN)") || matches!(line, [b'(', b'd', b'0'..=b'9', ..])
+}
+
 impl Stream {
     /// Passes on a record of one line, of `length` bytes, that has a form of its own.
     pub(super) fn wrapped(&mut self, mut record: Record<'_>, length: u64, sink: &mut dyn FnMut(Input<'_>)) {
@@ -51,6 +56,9 @@ impl Stream {
     /// Passes on a line without a form.
     pub(super) fn below(&mut self, record: Record<'_>, length: u64, sink: &mut dyn FnMut(Input<'_>)) {
         let offset = record.place.offset;
+        if is_of_another(&record.message) {
+            self.end_lines();
+        }
         match &mut self.held {
             Some(held) if held.end == Some(offset) && held.below.len() < MOST => {
                 held.end = Some(offset + length);
