@@ -113,7 +113,8 @@ impl<'a> End<'a> {
     /// pcifront has its bus, and no device of it is known.
     fn without_devices(&self) -> Finding {
         if self.scene.host.is_none() && !self.names_devices() {
-            let message = "pcifront has its bus, and the log does not say which devices are on it: `lspci` in the guest does";
+            let message =
+                "pcifront has its bus, and the log does not say which devices are on it: `lspci` in the guest does";
             let mut found = finding(Code::Unsettled, Severity::Unknown, message);
             found.evidence.extend(self.logged.bus.iter().map(|fact| self.scene.shown(fact)));
             return found;

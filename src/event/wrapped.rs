@@ -12,8 +12,11 @@ use crate::record::{Below, Record};
 /// Most lines that one of pciback's messages is broken into.
 const MOST: usize = 4;
 
-/// The width at which nearly every terminal breaks a line, with its end.
-const TERMINAL: u64 = 81;
+/// Lengths of a line that a terminal broke at its 80th column, with its end of one or two bytes.
+const TERMINAL: std::ops::RangeInclusive<u64> = 81..=82;
+
+/// The keys that decide about devices.
+const KEYS: [&[u8]; 3] = [b"xen-pciback.hide=", b"xen_pciback.hide=", b"rd.qubes.hide_pci="];
 
 /// No program breaks a line where the next word would not have gone past this column.
 const NARROWEST: u64 = 60;
@@ -37,9 +40,8 @@ pub fn unwrapped(record: &Record<'_>, said: &[Said]) -> Option<Unwrapped> {
         let (message, lines) = parameters(record);
         return (lines > 0).then(|| made(record, message, first.offset..u64::MAX).keep(lines, record));
     }
-    let doubtful = |said: &Said| {
-        matches!(said.event, Event::Damaged { .. } | Event::Unrecognised { .. } | Event::Bound { .. })
-    };
+    let doubtful =
+        |said: &Said| matches!(said.event, Event::Damaged { .. } | Event::Unrecognised { .. } | Event::Bound { .. });
     if !said.iter().any(doubtful) {
         return None;
     }
@@ -88,7 +90,7 @@ fn parameters(record: &Record<'_>) -> (Vec<u8>, usize) {
     for Below { offset, text } in &record.below {
         let length = offset - from;
         from = *offset;
-        let at_edge = width.is_some() || length == TERMINAL;
+        let at_edge = width.is_some() || TERMINAL.contains(&length);
         let word = text.split(|byte| *byte == b' ').next().map_or(0, |word| word.len() as u64);
         if length + word < NARROWEST {
             break;
@@ -117,7 +119,13 @@ fn goes_on(line: &[u8], next: &[u8], at_edge: bool) -> bool {
     }
     let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or(line);
     let opens = memchr::memrchr(b'(', word) > memchr::memrchr(b')', word);
-    opens || matches!(next, [b'(', digit, ..] if digit.is_ascii_hexdigit()) || at_edge
+    let splits = |key: &&[u8]| {
+        let part = key.strip_prefix(word).filter(|part| !word.is_empty() && !part.is_empty());
+        part.is_some_and(|part| next.starts_with(part))
+    };
+    let begins = KEYS.iter().any(|key| next.starts_with(key));
+    let listed = matches!(next, [b'(', digit, ..] if digit.is_ascii_hexdigit());
+    opens || listed || KEYS.iter().any(splits) || (at_edge && !begins)
 }
 
 #[cfg(test)]
@@ -197,6 +205,14 @@ mod tests {
             (
                 "[    0.000000] Command line: placeholder ro=3D1 xen-pciback.hi=\nde=3D(01:00.0)\n",
                 "Command line: placeholder ro=3D1 xen-pciback.hide=3D(01:00.0)",
+            ),
+            (
+                "[    0.000000] Command line: placeholder root=/dev/sda1 ro xen-\npciback.hide=(01:00.0) quiet\n",
+                "Command line: placeholder root=/dev/sda1 ro xen-pciback.hide=(01:00.0) quiet",
+            ),
+            (
+                "[    0.000000] Command line: placeholder root=/dev/sda1 ro quiet\npciback.hide=(01:00.0)\n",
+                "Command line: placeholder root=/dev/sda1 ro quiet pciback.hide=(01:00.0)",
             ),
             (&wide, &format!("Command line: {} xen-pciback.hide=(01:00.0) quiet", "a".repeat(42))),
         ] {

@@ -17,14 +17,18 @@ use super::{Flaw, Input, Place, Unparsed, time};
 const LINES: [&[u8]; 8] = [b"message", b"log", b"line", b"_raw", b"msg", b"full_message", b"body", b"event.original"];
 
 /// Names under which the host is kept, also behind `labels.` or `host.`.
-const HOSTS: [&[u8]; 9] = [
+const HOSTS: [&[u8]; 13] = [
     b"host",
     b"hostname",
     b"host.name",
     b"host.hostname",
     b"agent.hostname",
+    b"agent.name",
     b"source",
     b"nodename",
+    b"instance",
+    b"fromhost",
+    b"computer",
     b"_HOSTNAME",
     b"syslog_hostname",
 ];
@@ -34,6 +38,9 @@ const TIMES: [&[u8]; 5] = [b"@timestamp", b"timestamp", b"time", b"_time", b"ts"
 
 /// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels.
 const INNER: [&[u8]; 6] = [b"_source", b"result", b"labels", b"stream", b"host", b"fields"];
+
+/// Most columns of a table.
+const MOST: usize = 1024;
 
 /// What is known of a line from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +91,33 @@ pub(super) fn of_object(object: &[u8]) -> Option<Collected<'_>> {
     found.line.is_some().then_some(found)
 }
 
+/// The line behind its time and its labels, as `logcli query` prints it: `2026-11-22T06:00:00Z {host="dom0", job="kern"} line`.
+pub(super) fn of_labelled(line: &[u8]) -> Option<Collected<'_>> {
+    let end = memchr(b' ', super::peel::split(line, 40).0)?;
+    let (time, behind) = super::peel::split(line, end);
+    let mut rest = super::peel::blanks(behind).strip_prefix(b"{")?;
+    let (wall, ..) = time::rfc3339(time)?;
+    let mut found = Collected { origin: Origin { wall: Some(wall), ..Origin::default() }, ..Collected::default() };
+    loop {
+        let (name, behind) = super::peel::run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if let Some(behind) = behind.strip_prefix(b"=\"") {
+            let (value, behind) = super::peel::split(behind, memchr(b'"', behind)?);
+            if HOSTS.contains(&name) {
+                found.origin.host = Some(value.to_vec());
+            }
+            rest = behind.strip_prefix(b"\"")?;
+        }
+        rest = match rest {
+            [b'}', rest @ ..] => {
+                found.line = Some(Cow::Borrowed(rest.trim_ascii_start()));
+                return Some(found);
+            }
+            [b',' | b' ', rest @ ..] => rest,
+            _ => return None,
+        };
+    }
+}
+
 /// Columns of a table, by its first row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {
@@ -95,28 +129,48 @@ impl Table {
     /// Reads the first line of a log as the names of columns, one of them the line's.
     pub(super) fn of(first: &[u8]) -> Option<Self> {
         let separator = [b',', b';', b'\t'].into_iter().find(|byte| memchr(*byte, first).is_some())?;
-        let columns: Vec<Vec<u8>> = fields(first, separator)?.into_iter().map(Cow::into_owned).collect();
+        let columns: Vec<Vec<u8>> = fields(first, separator, MOST)?.into_iter().map(Cow::into_owned).collect();
         let is = |names: &[&[u8]], column: &Vec<u8>| names.iter().any(|name| name.eq_ignore_ascii_case(column));
-        let beside = columns.iter().any(|column| is(&HOSTS, column) || is(&TIMES, column) || column.eq_ignore_ascii_case(b"date"));
+        let beside = columns
+            .iter()
+            .any(|column| is(&HOSTS, column) || is(&TIMES, column) || column.eq_ignore_ascii_case(b"date"));
         (beside && columns.iter().any(|column| is(&LINES, column))).then_some(Self { separator, columns })
     }
 
     /// The line in a row. `None` where the row has other columns: it is damaged, or goes on in the next line.
     fn row<'a>(&self, row: &'a [u8]) -> Option<Collected<'a>> {
-        let fields = fields(row, self.separator).filter(|fields| fields.len() == self.columns.len())?;
+        let fields =
+            fields(row, self.separator, self.columns.len()).filter(|fields| fields.len() == self.columns.len())?;
         let mut found = Collected::default();
         for (name, field) in self.columns.iter().zip(fields) {
-            found.take(name, field);
+            // Grafana puts all labels of a line into one column.
+            if name.eq_ignore_ascii_case(b"labels") {
+                let labels = of_labels(&field);
+                found.origin.host = found.origin.host.or(labels);
+            } else {
+                found.take(name, field);
+            }
         }
         Some(found)
     }
 }
 
-/// The fields of a row (RFC 4180): those in quotes may hold separators, and two quotes for one.
-fn fields(row: &[u8], separator: u8) -> Option<Vec<Cow<'_, [u8]>>> {
+/// The host among the labels of a line.
+fn of_labels(labels: &[u8]) -> Option<Vec<u8>> {
+    let mut found = Collected::default();
+    members(labels, |name, value| {
+        if let Value::Text(text) = value {
+            found.take(&name, text);
+        }
+    })?;
+    found.origin.host
+}
+
+/// The fields of a row, of which there are `most` at most (RFC 4180): those in quotes may hold separators, and two quotes for one.
+fn fields(row: &[u8], separator: u8, most: usize) -> Option<Vec<Cow<'_, [u8]>>> {
     let mut fields = Vec::new();
     let mut rest = row;
-    loop {
+    while fields.len() < most {
         let end = match rest.strip_prefix(b"\"") {
             Some(inside) => {
                 let (field, behind) = quoted(inside)?;
@@ -135,6 +189,7 @@ fn fields(row: &[u8], separator: u8) -> Option<Vec<Cow<'_, [u8]>>> {
             Some(_) => return None,
         };
     }
+    None
 }
 
 /// A field behind its first quote, and what stands behind its last one.
@@ -156,6 +211,14 @@ fn quoted(inside: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
 }
 
 impl Stream {
+    /// Whether a line begins like one with a time and labels.
+    pub(super) fn is_labelled(&self, line: &[u8]) -> bool {
+        line.first().is_some_and(u8::is_ascii_digit)
+            && !matches!(self.container, Container::Stated | Container::Call)
+            && self.origin == Origin::default()
+            && memchr(b'{', super::peel::split(line, 42).0).is_some()
+    }
+
     /// Reads the lines that a collector kept.
     pub(super) fn collected(&mut self, found: Collected<'_>, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         let Some(text) = found.line else { return };
@@ -215,23 +278,39 @@ mod tests {
     fn the_line_of_every_collector_is_found() {
         for (log, host) in [
             (r#"{"log":"[    3.000000] a \"b\"\n","stream":"stdout","time":"2026-11-22T06:00:00.1Z"}"#, ""),
-            (r#"{"labels":{"host":"dom0"},"line":"[    3.000000] a \"b\"","timestamp":"2026-11-22T06:00:00.1Z"}"#, "dom0"),
-            (r#"{"@timestamp":"2026-11-22T06:00:00Z","message":"[    3.000000] a \"b\"","host":{"name":"dom0"}}"#, "dom0"),
+            (
+                r#"{"labels":{"host":"dom0"},"line":"[    3.000000] a \"b\"","timestamp":"2026-11-22T06:00:00.1Z"}"#,
+                "dom0",
+            ),
+            (
+                r#"{"@timestamp":"2026-11-22T06:00:00Z","message":"[    3.000000] a \"b\"","host":{"name":"dom0"}}"#,
+                "dom0",
+            ),
             (r#"{"_index":"x","_source":{"message":"[    3.000000] a \"b\"","host.name":"dom0"}}"#, "dom0"),
             (r#"{"preview":false,"result":{"_raw":"[    3.000000] a \"b\"","host":"dom0"}}"#, "dom0"),
             (r#"{"log":"Nov 22 06:00:00 dom0 kernel: [    3.000000] a \"b\"\n"}"#, "dom0"),
-            ("\"@timestamp\",\"host.name\",message\n\"Nov 22, 2026 @ 06:00:00.000\",dom0,\"[    3.000000] a \"\"b\"\"\"", "dom0"),
+            (
+                "\"@timestamp\",\"host.name\",message\n\"Nov 22, 2026 @ 06:00:00.000\",dom0,\"[    3.000000] a \"\"b\"\"\"",
+                "dom0",
+            ),
             ("timestamp;source;message\r\n2026-11-22T06:00:00Z;dom0;\"[    3.000000] a \"\"b\"\"\"\r", "dom0"),
+            ("2026-11-22T06:00:00Z {filename=\"/var/log/kern.log\", host=\"dom0\"} [    3.000000] a \"b\"", "dom0"),
+            ("Time,Line,labels\n1,\"[    3.000000] a \"\"b\"\"\",\"{\"\"host\"\":\"\"dom0\"\"}\"", "dom0"),
             ("_time,_raw,host\n2026-11-22T06:00:00Z,\"[    3.000000] a \"\"b\"\"\",dom0", "dom0"),
         ] {
             let expected = (host.to_owned(), Some(3), "a \"b\"".to_owned());
-            assert_eq!(records(&format!("{log}\n{}", log.lines().last().unwrap())), [expected.clone(), expected], "{log}");
+            assert_eq!(
+                records(&format!("{log}\n{}", log.lines().last().unwrap())),
+                [expected.clone(), expected],
+                "{log}"
+            );
         }
     }
 
     #[test]
     fn a_row_that_is_torn_is_damage() {
-        let found = records("time,message\n1,\"[    3.000000] a\"\n2,\"[    3.1\n3,[    4.000000] b,c\n4,[    5.000000] d\n");
+        let found =
+            records("time,message\n1,\"[    3.000000] a\"\n2,\"[    3.1\n3,[    4.000000] b,c\n4,[    5.000000] d\n");
         assert_eq!(found.iter().filter(|(_, _, message)| message.contains("Damaged")).count(), 2);
         assert_eq!(found.first().map(|(_, seconds, _)| *seconds), Some(Some(3)));
         assert_eq!(found.last().map(|(_, seconds, _)| *seconds), Some(Some(5)));
@@ -239,7 +318,9 @@ mod tests {
 
     #[test]
     fn other_text_is_no_table() {
-        for head in ["", "message", "a,b\n", "Nov 22 06:00:00 dom0 kernel: message, time\n", "[    1.000000] time,message"] {
+        for head in
+            ["", "message", "a,b\n", "Nov 22 06:00:00 dom0 kernel: message, time\n", "[    1.000000] time,message"]
+        {
             assert!(!is_table(head.as_bytes()), "{head}");
         }
         assert!(is_table(b"\xef\xbb\xbf\"time\",\"message\"\r\n"));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::collected::Origin;
+use super::collected::{self, Origin};
 use super::container::{Container, Form};
 use super::journal_short::{self, Separator};
 use super::lead::Lead;
@@ -25,6 +25,11 @@ impl Stream {
         let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
         let plain = self.shown(plain);
+        if self.is_labelled(&plain)
+            && let Some(found) = collected::of_labelled(&plain)
+        {
+            return self.collected(found, place, sink);
+        }
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
         let form = match self.lead {
@@ -189,7 +194,11 @@ impl Stream {
     /// Passes on the records that were merged into one line, each but the last marked as cut.
     fn parts(&mut self, record: Record<'_>, form: Form, length: u64, sink: &mut dyn FnMut(Input<'_>)) {
         if merged::seam(&record.message).is_none() {
-            return if form == Form::Bare { self.below(record, length, sink) } else { self.wrapped(record, length, sink) };
+            return if form == Form::Bare {
+                self.below(record, length, sink)
+            } else {
+                self.wrapped(record, length, sink)
+            };
         }
         self.stamped = true;
         let mut part = record.clone();

@@ -11,6 +11,9 @@ use super::{Input, Record};
 /// Most lines that are kept below a record: the longest command line that the kernel takes (2,048 bytes), in lines of 64.
 const MOST: usize = 32;
 
+/// The longest of them, in bytes.
+const LONGEST: usize = 1024;
+
 /// A line below a record that has no form of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Below {
@@ -32,8 +35,10 @@ pub(super) struct Held {
 
 /// Whether the end of a message like this one matters, wherever it stands.
 fn matters(message: &[u8]) -> bool {
-    memmem::find(message, b"pciback").is_some()
-        || [&b"Command line: "[..], b"Kernel command line: ", b"Linux version "].iter().any(|text| message.starts_with(text))
+    [&b"pciback"[..], b"pcifront"].iter().any(|name| memmem::find(message, name).is_some())
+        || [&b"Command line: "[..], b"Kernel command line: ", b"Linux version "]
+            .iter()
+            .any(|text| message.starts_with(text))
 }
 
 /// Whether the line is one of the hypervisor or of a guest in a serial capture: `(XEN) `, `(d1) ` (xen/drivers/char/console.c).
@@ -56,7 +61,7 @@ impl Stream {
     /// Passes on a line without a form.
     pub(super) fn below(&mut self, record: Record<'_>, length: u64, sink: &mut dyn FnMut(Input<'_>)) {
         let offset = record.place.offset;
-        if is_of_another(&record.message) {
+        if is_of_another(&record.message) || record.message.len() > LONGEST {
             self.end_lines();
         }
         match &mut self.held {
