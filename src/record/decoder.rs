@@ -365,6 +365,10 @@ impl Decoder {
             return;
         }
         match kmsg::decode(record, place) {
+            Some(kmsg) if kmsg.record.author == Author::Kernel && kmsg::holds_head(&kmsg.record.message) => {
+                let (length, why) = (record.len() as u64, Flaw::Damaged);
+                self.stream.cut(kmsg.sequence, Unparsed { place, length, why }, sink);
+            }
             Some(kmsg) => self.stream.kmsg(kmsg, sink),
             None => self.unparsed(record, place, Flaw::Damaged, sink),
         }

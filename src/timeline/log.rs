@@ -321,12 +321,12 @@ impl Log {
         // Where the kernel's lines carry its clock, a line without it is not the kernel's.
         let by_user: Vec<Said>;
         let heard = if unclocked {
-            by_user = heard.iter().map(|said| Said { author: Author::User, ..said.clone() }).collect();
+            by_user = heard.iter().cloned().map(|said| without_clock(record, said)).collect();
             by_user.as_slice()
         } else {
             heard
         };
-        let own = record.author != Author::User && !unclocked && from_kernel;
+        let own = record.author != Author::User && !unclocked && (from_kernel || self.is_behind_end(record));
         self.note_unknown(record, heard);
         let at = self.boot_of(name, record, heard, own);
         let Some(boot) = self.boots.get_mut(at) else { return };
@@ -398,4 +398,14 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
+}
+
+/// What a line says that lacks the clock of its log: the kernel has not written it. On a console its words may stand behind what
+/// another program printed, and are a doubt then.
+fn without_clock(record: &Record<'_>, said: Said) -> Said {
+    let on_console = record.identifier.is_none() && record.hostname.is_none();
+    if on_console && matches!(said.event, Event::Damaged { .. }) {
+        return said;
+    }
+    Said { author: Author::User, ..said }
 }
