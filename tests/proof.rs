@@ -123,12 +123,25 @@ const FAMILIES: &[Family] = &[
         true,
     ),
     family("Gentoo with dracut", "etc/os-release = ID=gentoo\\n\netc/dracut.conf = \n", MODPROBE, true),
+    family(
+        "Gentoo with genkernel",
+        "etc/os-release = ID=gentoo\\n\netc/genkernel.conf = INSTALL=\"yes\"\\n\netc/default/grub = GRUB_CMDLINE_LINUX=\"quiet\"\\n\n",
+        MODPROBE,
+        true,
+    ),
     family("Gentoo", "etc/os-release = ID=gentoo\\n\n", MODPROBE, false),
     family("NixOS", "etc/os-release = ID=nixos\\n\n", MODPROBE, false),
     family("unknown", "etc/issue = x\\n\n", MODPROBE, false),
 ];
 
 const OLD: &[Family] = &[
+    // modprobe of module-init-tools 3.3 knows no soft dependencies.
+    family(
+        "Debian 4",
+        "etc/debian_version = 4.0\\n\nproc/sys/kernel/osrelease = 2.6.18-6-xen-amd64\\n\netc/initramfs-tools/modules = # x\\n\n",
+        "proc/cmdline = ro\\n\netc/modprobe.d/local.conf = options pciback hide=LIST\\n\n",
+        true,
+    ),
     family(
         "EL 5",
         "etc/redhat-release = CentOS release 5.2 (Final)\\n\nproc/sys/kernel/osrelease = 2.6.18-92.el5xen\\n\n",

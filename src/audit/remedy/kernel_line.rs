@@ -204,6 +204,10 @@ fn built_in(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     let is_plain = |text: &&String| hide::read(text.as_bytes(), aim.scene.demand.grammar).accepted();
     match text.as_ref().filter(is_plain) {
         Some(text) if put(aim, draft, &[(&key, text)]) => {}
+        Some(text) if aim.host.distribution == Distribution::NixOs => {
+            draft.by_hand("# in /etc/nixos/configuration.nix, then nixos-rebuild boot:");
+            draft.line(&format!("#   boot.kernelParams = [ \"{key}={text}\" ];"));
+        }
         Some(text) => draft.by_hand(&format!("# {key}={text}")),
         None => draft.by_hand(&format!("# {key}=...")),
     }

@@ -173,7 +173,7 @@ class Installed:
         root.image(disk)
         names = {"dom0.sh": "guest/dom0.sh", "system.sh": "installed/system.sh"}
         job = {name: (self.here / path).read_bytes() for name, path in names.items()}
-        job["run"] = b". ./dom0.sh; . ./system.sh; . ./steps\n"
+        job["run"] = b"PS4='+ $SECONDS s: '; . ./dom0.sh; . ./system.sh; . ./steps\n"
         job["steps"] = plot.steps.encode()
         vmlinuz, initrd = self.boot_file(root, "vmlinuz"), self.boot_file(root, "initrd.img")
         boot = DiskBoot(folder, self.kernel.xen, vmlinuz, initrd, disk, job, plot.settings["cmdline"])
