@@ -11,7 +11,7 @@ use std::path::Path;
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::Era;
 use pciback_audit::report::{Promise, Repair, Report};
-use pciback_audit::request::{Written, modprobe, modules, unmade};
+use pciback_audit::request::{Written, modprobe, modules, sysconfig, unmade};
 use pciback_audit::source::keep_archive;
 use pciback_audit::tree::Tree;
 use support::paste::{hold, next_seized, paste};
@@ -80,6 +80,12 @@ const FAMILIES: &[Family] = &[
     family(
         "openSUSE with its own list",
         "etc/os-release = ID=\"opensuse-leap\"\\n\netc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"e1000e,0000:00:04.0\"\\n\n",
+        MODPROBE,
+        true,
+    ),
+    family(
+        "openSUSE with a malformed list of its own",
+        "etc/os-release = ID=\"opensuse-leap\"\\n\netc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"e1000e\"\\n\n",
         MODPROBE,
         true,
     ),
@@ -276,7 +282,11 @@ fn fault(family: &Family, report: &Report, machine: &Tree) -> Option<String> {
     if count.as_ref().is_some_and(|count| count != "2 of 2") {
         return count;
     }
-    let lists = lists(&paste(machine, &lines));
+    let after = paste(machine, &lines);
+    if let Some(obstacle) = sysconfig::written(&after).obstacles.first() {
+        return Some(obstacle.to_string());
+    }
+    let lists = lists(&after);
     (is_held && lists.len() > 1).then(|| format!("lists that disagree: {lists:?}"))
 }
 

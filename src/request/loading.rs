@@ -29,6 +29,8 @@ pub struct Loading {
     in_feature: Option<Location>,
     /// The boot image itself, where it was read: it counts, and not the files that it should have been made of.
     pub image: Option<Image>,
+    /// The files that are newer than the boot image, where there is one.
+    pub newer: Vec<String>,
 }
 
 /// A program that makes boot images.
@@ -59,8 +61,19 @@ const GENKERNEL: &str = "etc/genkernel.conf";
 /// Where a tree keeps what was read of the boot image.
 pub const IMAGE: &str = "boot-image";
 
+/// Where a tree keeps the paths of files that are newer than the boot image which should be made of them, a line each.
+pub const NEWER: &str = "newer-than-boot-image";
+
+/// Whether a file of configuration goes into the boot image, or says how it is made.
+pub fn is_of_image(path: &str) -> bool {
+    let makers =
+        ["initramfs-tools/", "dracut.conf", "mkinitcpio.conf", "mkinitfs/", "genkernel.conf", "sysconfig/kernel"];
+    let name = path.strip_prefix("etc/").unwrap_or_default();
+    name.starts_with("modprobe.") || makers.iter().any(|maker| name.starts_with(maker))
+}
+
 /// What the boot image of the running kernel holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The modules in it.
     pub modules: BTreeSet<String>,
@@ -149,7 +162,12 @@ impl Loading {
             }
             Maker::Unknown => {}
         }
-        if let Known::Is(image) = Image::read(tree) {
+        let image = Image::read(tree);
+        if image != Known::Absent {
+            let newer = tree.read_text(NEWER).is().cloned().unwrap_or_default();
+            loading.newer = newer.lines().map(str::to_owned).collect();
+        }
+        if let Known::Is(image) = image {
             loading.correct(image);
         }
         loading

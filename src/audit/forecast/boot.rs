@@ -197,6 +197,10 @@ impl Boot<'_> {
         if let Some(image) = self.loading.image.as_ref().filter(|_| self.loading.is_in_image()) {
             return Ok(last(&image.lists, classic));
         }
+        let by_image = self.loading.is_in_image() || !self.loading.before.is_empty();
+        if let Some(newer) = self.loading.newer.first().filter(|_| self.loading.image.is_none() && by_image) {
+            return Err(format!("the boot image cannot be read, and is older than {newer}: its list is not known"));
+        }
         of_module(modprobe::written(self.tree))
     }
 
@@ -212,6 +216,10 @@ impl Boot<'_> {
             return vec!["pciback is built in: it comes before the drivers of devices".to_owned()];
         }
         let mut notes = vec![self.about_image()];
+        if !self.loading.newer.is_empty() {
+            let newer = super::super::facts::some_of(&self.loading.newer.iter().collect::<Vec<_>>());
+            notes.push(format!("the boot image is older than {newer}: it was not made anew since"));
+        }
         if self.image_lacks_options() {
             notes.push("dracut leaves /etc/modprobe.d out of its image: pciback has no list of it there".to_owned());
         }

@@ -1,8 +1,9 @@
 """Debian dom0s on disks of their own: the plan is pasted in them, and they boot again from what it made.
 
 For each maker of boot images there are two boots, each of a fresh disk. `NAME-now`: drivers have the devices, and the block
-`now` is pasted. Its report's block `for good` is then pasted into a fresh copy of the files, in a chroot, because a boot image takes
-minutes inside an emulated dom0. `NAME-reboot` starts from that disk and that boot image, and has the log of the first boot.
+`now` is pasted. Its report's block `for good` is then pasted into the files that the disk was made of, in a chroot, because a
+boot image takes minutes inside an emulated dom0. `NAME-reboot` starts from these files and that boot image, and has the log of the
+first boot.
 """
 
 import json
@@ -25,7 +26,7 @@ from packages import Suite
 # Maker of boot images (the name of its package): a file that makes it pack quickly. All else is as Debian has it.
 MAKERS = {
     "initramfs-tools": ("etc/initramfs-tools/conf.d/quick", "COMPRESS=zstd\nCOMPRESSLEVEL=1\n"),
-    "dracut": ("etc/dracut.conf.d/quick.conf", 'compress="zstd -q -1"\n'),
+    "dracut": ("etc/dracut.conf.d/quick.conf", 'compress="zstd -q -1"\ndo_strip="no"\n'),
 }
 KERNEL = "6.1"
 UNITS = ["pciback-audit.service", "pciback-audit.timer", "pciback-audit-metrics.service", "pciback-audit-watch.service"]
@@ -131,16 +132,18 @@ class Installed:
         self.equip(root)
         wrong, found = self.boot(maker, "now", root)
         if "held.json" in found:
-            fresh = debian.copy(root, folder / "fresh", folder / "for-good.log")
+            # A boot changes its disk, and not the files that the disk was made of.
+            fresh = debian.copy(root, folder / "fresh", root.log) if self.options.reuse else root
+            fresh.log = folder / "for-good.log"
+            shutil.copy(self.boot_file(fresh, "initrd.img"), fresh.path / "root/initrd-before")
             plan = json.loads(found["held.json"])["plan"]
             self.paste(plan["for_good"], fresh, folder)
-            shutil.copy(self.boot_file(root, "initrd.img"), fresh.path / "root/initrd-before")
             fresh.write("root/earlier.log", found["dmesg"])
             more, found = self.boot(maker, "reboot", fresh)
             wrong += more + list(promised(plan, found))
             shutil.rmtree(fresh.path)
         if not self.options.reuse:
-            shutil.rmtree(root.path)
+            shutil.rmtree(root.path, ignore_errors=True)
         return wrong
 
     def scenario(self, maker, boot):
