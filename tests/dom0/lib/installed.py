@@ -78,17 +78,18 @@ class Installed:
             base = self.base()
             self.kernel = kernel.result()
         self.say(f"{time.monotonic() - self.began:5.0f} s  a Debian without a kernel is there")
+        if self.options.prepare:
+            return True
         with ThreadPoolExecutor(len(makers)) as pool:
             return all(list(pool.map(lambda maker: self.story(maker, base), makers)))
 
     def clean(self):
         self.work.mkdir(parents=True, exist_ok=True)
-        kept = [self.work / "base", *(self.work / maker / "root" for maker in MAKERS)] if self.options.reuse else []
-        for path in [*self.work.iterdir(), *(path for maker in MAKERS for path in (self.work / maker).glob("*"))]:
+        for path in self.work.iterdir():
             if path.is_file():
                 path.unlink()
-            elif not any(path in (keep, *keep.parents) for keep in kept if keep.exists()):
-                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != "base" or not self.options.reuse:
+                shutil.rmtree(path)
 
     def fetch_kernel(self):
         top = self.top / "target/dom0"
@@ -98,7 +99,9 @@ class Installed:
 
     def base(self):
         path, log = self.work / "base", self.work / "base.log"
-        return debian.Root(path, log) if path.exists() else debian.base(path, log)
+        if not path.exists():
+            debian.base(self.work / "base.part", log).path.rename(path)
+        return debian.Root(path, log)
 
     def equip(self, root):
         """What is tested, and what runs the test inside."""
@@ -125,25 +128,21 @@ class Installed:
 
     def tell(self, maker, base):
         folder = self.work / maker
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         root = debian.Root(folder / "root", folder / "install.log")
-        if not root.path.exists():
-            self.install(maker, base, root)
+        self.install(maker, base, root)
         self.equip(root)
         wrong, found = self.boot(maker, "now", root)
         if "held.json" in found:
             # A boot changes its disk, and not the files that the disk was made of.
-            fresh = debian.copy(root, folder / "fresh", root.log) if self.options.reuse else root
-            fresh.log = folder / "for-good.log"
-            shutil.copy(self.boot_file(fresh, "initrd.img"), fresh.path / "root/initrd-before")
+            root.log = folder / "for-good.log"
+            shutil.copy(self.boot_file(root, "initrd.img"), root.path / "root/initrd-before")
             plan = json.loads(found["held.json"])["plan"]
-            self.paste(plan["for_good"], fresh, folder)
-            fresh.write("root/earlier.log", found["dmesg"])
-            more, found = self.boot(maker, "reboot", fresh)
+            self.paste(plan["for_good"], root, folder)
+            root.write("root/earlier.log", found["dmesg"])
+            more, found = self.boot(maker, "reboot", root)
             wrong += more + list(promised(plan, found))
-            shutil.rmtree(fresh.path)
-        if not self.options.reuse:
-            shutil.rmtree(root.path, ignore_errors=True)
+        shutil.rmtree(root.path)
         return wrong
 
     def scenario(self, maker, boot):
