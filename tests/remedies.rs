@@ -115,7 +115,7 @@ const FAMILIES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "etc/os-release = ID=\"opensuse-leap\"\\n\netc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"e1000e\"\\n\n",
-        &["cat > /etc/sysconfig/pciback <<'EOF'\nXEN_PCI_HIDE_LIST=\"e1000e,0000:00:04.0\"\nEOF"],
+        &["echo 'XEN_PCI_HIDE_LIST=\"e1000e,0000:00:04.0\"' > /etc/sysconfig/pciback"],
         &[],
     ),
     ("etc/issue = x\\n\n", &["#   softdep e1000e pre: xen-pciback"], &["dracut", "update-initramfs", "genkernel"]),
