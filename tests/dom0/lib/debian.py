@@ -9,7 +9,7 @@ from pathlib import Path
 import packages
 
 SUITE = "bookworm"
-BASE = "systemd-sysv,udev,kmod,pciutils,zstd,ca-certificates,procps"
+BASE = "systemd-sysv,udev,kmod,zstd,ca-certificates,procps"
 XEN = ["xen-utils-4.17", "xen-utils-common", "xenstore-utils"]
 DISK = 2 << 30      # bytes; sparse
 LABEL = "dom0root"
