@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use memchr::memchr;
 
 use super::window::BLOCK;
-use crate::record::{Decoder, Input, Record};
+use crate::record::{Decoder, Input, Record, is_table};
 use crate::source::Contents;
 
 /// How a log is to be read.
@@ -130,5 +130,5 @@ fn is_line(record: &Record<'_>) -> bool {
 /// Whether the log begins like those whose records must all be read.
 fn is_numbered(head: &[u8]) -> bool {
     let start = head.trim_ascii_start();
-    matches!(start.first(), Some(b'{' | b'_' | b'-' | b'"'))
+    matches!(start.first(), Some(b'{' | b'_' | b'-' | b'"')) || is_table(head)
 }

@@ -124,6 +124,14 @@ impl Log {
         })
     }
 
+    /// Whether a line without time or name stands behind the end of a boot, in a log whose lines have neither: it may be the kernel's,
+    /// and is of the next boot then.
+    pub(super) fn is_behind_end(&self, record: &Record<'_>) -> bool {
+        let is_bare = record.stamp.uptime.is_none() && record.stamp.wall.is_none() && record.identifier.is_none();
+        let boot = self.current.filter(|_| is_bare).and_then(|at| self.boots.get(at));
+        boot.is_some_and(|boot| boot.ended && boot.last_uptime.is_none())
+    }
+
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
         let at = self.boots.len();
         // Doubling would leave half of it empty, for as many boots as a log names.

@@ -1,6 +1,7 @@
 //! One log: its records counted, its facts cut into boots.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use super::direction::Direction;
 use super::lanes::{Lane, is_same_moment, lane_name};
 use super::moment::{Moment, Text};
 use super::years::{Dates, says_something};
-use crate::event::{Event, Fact, Recogniser, Said};
+use crate::event::{Event, Fact, Recogniser, Said, unwrapped};
 use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
@@ -111,6 +112,8 @@ pub struct Log {
     pub modified: Option<DateTime<Utc>>,
     /// The years of such times.
     pub dates: Dates,
+    /// Where the lines stand that belong to a record above them.
+    pub(super) joined: Range<u64>,
     pub(super) direction: Direction,
     /// What is read of each host, by its name; of lines without one, by the empty name.
     pub(super) lanes: BTreeMap<Box<[u8]>, Lane>,
@@ -158,6 +161,7 @@ impl Log {
             boots: Vec::new(),
             modified: None,
             dates: Dates::default(),
+            joined: 0..0,
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
             lanes: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -284,9 +288,18 @@ impl Log {
             self.take_hypervisor(record);
             self.xen.take_merged(record);
         }
+        if self.joined.contains(&record.place.offset) {
+            return;
+        }
         let mut heard = Vec::new();
         Recogniser::get().hear(record, &mut |said| heard.push(said));
-        self.hear(record, &heard);
+        match unwrapped(record, &heard) {
+            Some(whole) => {
+                self.joined = whole.lines;
+                self.hear(&whole.record, &whole.said);
+            }
+            None => self.hear(record, &heard),
+        }
     }
 
     fn take_hypervisor(&mut self, record: &Record<'_>) {
@@ -308,12 +321,12 @@ impl Log {
         // Where the kernel's lines carry its clock, a line without it is not the kernel's.
         let by_user: Vec<Said>;
         let heard = if unclocked {
-            by_user = heard.iter().map(|said| Said { author: Author::User, ..said.clone() }).collect();
+            by_user = heard.iter().cloned().map(|said| without_clock(record, said)).collect();
             by_user.as_slice()
         } else {
             heard
         };
-        let own = record.author != Author::User && !unclocked && from_kernel;
+        let own = record.author != Author::User && !unclocked && (from_kernel || self.is_behind_end(record));
         self.note_unknown(record, heard);
         let at = self.boot_of(name, record, heard, own);
         let Some(boot) = self.boots.get_mut(at) else { return };
@@ -385,4 +398,14 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
+}
+
+/// What a line says that lacks the clock of its log: the kernel has not written it. On a console its words may stand behind what
+/// another program printed, and are a doubt then.
+fn without_clock(record: &Record<'_>, said: Said) -> Said {
+    let on_console = record.identifier.is_none() && record.hostname.is_none();
+    if on_console && matches!(said.event, Event::Damaged { .. }) {
+        return said;
+    }
+    Said { author: Author::User, ..said }
 }
