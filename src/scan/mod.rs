@@ -41,7 +41,7 @@ use crate::timeline::{Beyond, Log, hosts};
 use judge::judge;
 use selection::{Member, Remark, Selection};
 use set::{HostLog, name_archives, named};
-use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
+use work::{Job, NO_LOG, Reading, Stopped, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
 #[derive(Clone, Debug, Default)]
@@ -245,13 +245,13 @@ impl Taker for Collector<'_> {
         }
     }
 
-    fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {
+    fn end(&mut self, job: &Job, outcome: Result<(), Stopped>) {
         self.end_member();
-        let no_log = matches!(&outcome, Err(failure) if failure.why == NO_LOG);
+        let no_log = matches!(&outcome, Err((_, why)) if why == NO_LOG);
         let Some(log) = self.logs.get_mut(job.log) else { return };
         if no_log && !self.named.contains(&job.path) {
             self.scanned.passed_over += 1;
-        } else if let Err(Failure { offset, why }) = outcome {
+        } else if let Err((offset, why)) = outcome {
             log.miss(offset);
             self.failures.push((job.log, offset, why));
         }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::boot::Boot;
 use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
-use super::lanes::{Lane, is_same_moment, lane_name};
+use super::lanes::{Lane, is_same_moment, lane_name, without_clock};
 use super::moment::{Moment, Text};
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said, unwrapped};
@@ -356,14 +356,6 @@ impl Log {
         }
     }
 
-    /// Whether the kernel's lines of this host and form are known to carry the kernel's clock.
-    fn clocked(&mut self, name: &[u8], record: &Record<'_>, from_kernel: bool) -> bool {
-        let Some(lane) = self.lanes.get_mut(name) else { return false };
-        let form = if record.identifier.is_some() { &mut lane.clocked.0 } else { &mut lane.clocked.1 };
-        *form |= from_kernel && record.stamp.uptime.is_some() && record.author != Author::User;
-        *form
-    }
-
     /// Counts messages of pciback that are known, and keeps the first ones that are not.
     fn note_unknown(&mut self, record: &Record<'_>, heard: &[Said]) {
         let mut recognised = false;
@@ -398,14 +390,4 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
-}
-
-/// What a line says that lacks the clock of its log: the kernel has not written it. On a console its words may stand behind what
-/// another program printed, and are a doubt then.
-fn without_clock(record: &Record<'_>, said: Said) -> Said {
-    let on_console = record.identifier.is_none() && record.hostname.is_none();
-    if on_console && matches!(said.event, Event::Damaged { .. }) {
-        return said;
-    }
-    Said { author: Author::User, ..said }
 }
