@@ -110,15 +110,6 @@ impl Stream {
         }
     }
 
-    /// Passes on an object or entry of which only the text is known.
-    pub(super) fn foreign(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        if self.container == Container::Undecided {
-            self.container = Container::Text;
-        }
-        self.bare = self.bare.saturating_add(1);
-        self.record(record, sink);
-    }
-
     /// Passes on a record of `/dev/kmsg`: its parts put together, the missing ones noticed.
     pub(super) fn kmsg(&mut self, kmsg: Kmsg<'_>, sink: &mut dyn FnMut(Input<'_>)) {
         self.framed();
