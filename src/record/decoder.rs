@@ -100,17 +100,10 @@ impl Decoder {
         self.stream.known || self.stream.stamped
     }
 
-    /// A decoder for bytes that stand behind `offset` others, as in the later files of a rotated set.
-    pub fn behind(offset: u64) -> Self {
-        let mut decoder = Self::new(0);
-        decoder.place.offset = offset;
-        decoder.wide = Wide::narrow();
-        decoder
-    }
-
     /// Goes on at `offset`, where another record begins. What was passed over is not known, so lines are counted no longer.
     pub fn skip_to(&mut self, offset: u64) {
         self.place.line = 0;
+        self.wide.begin();
         if self.is_at_rest() {
             self.place.offset = offset;
         }
@@ -349,6 +342,10 @@ impl Decoder {
             return;
         }
         match kmsg::decode(record, place) {
+            Some(kmsg) if kmsg.record.author == Author::Kernel && kmsg::holds_head(&kmsg.record.message) => {
+                let (length, why) = (record.len() as u64, Flaw::Damaged);
+                self.stream.cut(kmsg.sequence, Unparsed { place, length, why }, sink);
+            }
             Some(kmsg) => self.stream.kmsg(kmsg, sink),
             None => self.unparsed(record, place, Flaw::Damaged, sink),
         }

@@ -204,12 +204,16 @@ impl Stream {
         let mut part = record.clone();
         let mut rest: &[u8] = &record.message;
         while let Some(seam) = merged::seam(rest) {
-            let (before, _) = split(rest, seam.end);
+            let (before, note) = split(rest, seam.end);
             if !before.trim_ascii().is_empty() {
                 self.record(Record { message: before.into(), cut: true, ..part.clone() }, sink);
             }
             if seam.dropped.is_some() {
                 self.gap(record.place, seam.dropped, sink);
+                // A note with the kernel's clock is a record as well: it says when that was.
+                if part.stamp.uptime.is_some() && seam.start == rest.len() {
+                    self.record(Record { message: note.into(), ..part.clone() }, sink);
+                }
             }
             rest = stamped(&mut part, split(rest, seam.start).1);
         }

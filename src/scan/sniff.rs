@@ -69,6 +69,10 @@ impl Looked {
 
 /// Tells the shape of a log by its first bytes.
 pub(super) fn sniff(head: &[u8]) -> Shape {
+    // UTF-16, with the mark of its byte order.
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return Shape::Records;
+    }
     // A crash leaves a run of zeros in a log, and colours are control characters. Of other files they are a good part.
     let mut last = 0;
     let is_odd = |byte: &&u8| {

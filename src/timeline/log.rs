@@ -65,8 +65,8 @@ pub struct Log {
     pub index: usize,
     /// Its name in reports: `kmsg`, or the file's name as given.
     pub name: String,
-    /// The files of a rotated set that is one log: where each begins among its bytes, and its name. Empty for a single file.
-    pub files: Arc<[(u64, String)]>,
+    /// The log that was rotated of which it is a part, and which part of it, older ones first.
+    pub part: (usize, usize),
     /// What it is read from.
     pub kind: LogKind,
     /// Whether the user named it: then it is an error that it cannot be read, whatever the host says.
@@ -138,7 +138,7 @@ impl Log {
         Self {
             index,
             name,
-            files: Arc::default(),
+            part: (index, 0),
             kind,
             named: false,
             failure: None,
@@ -182,7 +182,7 @@ impl Log {
         let unknown = |fact: &&Arc<Fact>| matches!(fact.event, Event::Unrecognised { .. });
         let lost =
             boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
-        alone.files = Arc::clone(&self.files);
+        alone.part = self.part;
         (alone.records, alone.kernel_records) = (boot.notable, boot.notable);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
         alone.unrecognised.0 = facts().filter(unknown).take(UNRECOGNISED_KEPT).cloned().collect();
@@ -190,12 +190,6 @@ impl Log {
         alone.lost = lost.fold(0, u64::saturating_add);
         alone.boots.push(boot.clone());
         alone
-    }
-
-    /// The file of the set that holds the byte at `offset`, and where in it that is.
-    pub fn file_at(&self, offset: u64) -> (&str, u64) {
-        let file = self.files.iter().take_while(|(from, _)| *from <= offset).last();
-        file.map_or((self.name.as_str(), offset), |(from, name)| (name.as_str(), offset - from))
     }
 
     /// Notes that the log could not be read, or not to its end.
@@ -327,12 +321,12 @@ impl Log {
         // Where the kernel's lines carry its clock, a line without it is not the kernel's.
         let by_user: Vec<Said>;
         let heard = if unclocked {
-            by_user = heard.iter().map(|said| Said { author: Author::User, ..said.clone() }).collect();
+            by_user = heard.iter().cloned().map(|said| without_clock(record, said)).collect();
             by_user.as_slice()
         } else {
             heard
         };
-        let own = record.author != Author::User && !unclocked && from_kernel;
+        let own = record.author != Author::User && !unclocked && (from_kernel || self.is_behind_end(record));
         self.note_unknown(record, heard);
         let at = self.boot_of(name, record, heard, own);
         let Some(boot) = self.boots.get_mut(at) else { return };
@@ -404,4 +398,14 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
+}
+
+/// What a line says that lacks the clock of its log: the kernel has not written it. On a console its words may stand behind what
+/// another program printed, and are a doubt then.
+fn without_clock(record: &Record<'_>, said: Said) -> Said {
+    let on_console = record.identifier.is_none() && record.hostname.is_none();
+    if on_console && matches!(said.event, Event::Damaged { .. }) {
+        return said;
+    }
+    Said { author: Author::User, ..said }
 }
