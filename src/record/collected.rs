@@ -17,7 +17,7 @@ use super::{Flaw, Input, Place, Record, Unparsed, time};
 /// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry.
 const LINES: [&[u8]; 8] = [b"message", b"log", b"line", b"_raw", b"msg", b"full_message", b"body", b"event.original"];
 
-/// Names under which the host is kept, also behind `labels.` or `host.`.
+/// Names under which the host is kept.
 const HOSTS: [&[u8]; 13] = [
     b"host",
     b"hostname",
@@ -38,7 +38,7 @@ const HOSTS: [&[u8]; 13] = [
 const TIMES: [&[u8]; 5] = [b"@timestamp", b"timestamp", b"time", b"_time", b"ts"];
 
 /// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels.
-const INNER: [&[u8]; 6] = [b"_source", b"result", b"labels", b"stream", b"host", b"fields"];
+const INNER: [&[u8]; 7] = [b"_source", b"result", b"labels", b"stream", b"host", b"beat", b"fields"];
 
 /// Most columns of a table.
 const MOST: usize = 1024;
@@ -62,7 +62,8 @@ impl<'a> Collected<'a> {
     fn take(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
         if LINES.iter().any(|line| line.eq_ignore_ascii_case(name)) {
             self.line.get_or_insert(value);
-        } else if HOSTS.iter().any(|host| host.eq_ignore_ascii_case(name)) {
+        } else if HOSTS.iter().any(|host| host.eq_ignore_ascii_case(name)) && memchr(b'/', &value).is_none() {
+            // With a slash it is the file that the line comes from.
             self.origin.host.get_or_insert_with(|| value.into_owned()).truncate(255);
         } else if TIMES.iter().any(|time| time.eq_ignore_ascii_case(name)) {
             self.origin.wall = time::rfc3339(&value).map(|(wall, ..)| wall);
@@ -87,7 +88,7 @@ fn of_object(object: &[u8]) -> Option<Collected<'_>> {
             }
         }
         Value::Text(text) => found.take(&name, text),
-        _ => {}
+        Value::Number(_) | Value::Bytes(_) | Value::Null | Value::Object(_) | Value::Other => {}
     })?;
     found.line.is_some().then_some(found)
 }
@@ -320,6 +321,7 @@ mod tests {
                 r#"{"@timestamp":"2026-11-22T06:00:00Z","message":"[    3.000000] a \"b\"","host":{"name":"dom0"}}"#,
                 "dom0",
             ),
+            (r#"{"source":"/var/log/kern.log","message":"[    3.000000] a \"b\"","beat":{"hostname":"dom0"}}"#, "dom0"),
             (r#"{"_index":"x","_source":{"message":"[    3.000000] a \"b\"","host.name":"dom0"}}"#, "dom0"),
             (r#"{"preview":false,"result":{"_raw":"[    3.000000] a \"b\"","host":"dom0"}}"#, "dom0"),
             (r#"{"log":"Nov 22 06:00:00 dom0 kernel: [    3.000000] a \"b\"\n"}"#, "dom0"),

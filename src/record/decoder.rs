@@ -97,7 +97,7 @@ impl Decoder {
 
     /// Whether any record so far had a form that is known: a time, a priority, a header, or fields. A log without any may be no log.
     pub fn has_known_form(&self) -> bool {
-        self.stream.known || self.stream.stamped
+        self.stream.known || self.stream.stamped > 0
     }
 
     /// Goes on at `offset`, where another record begins. What was passed over is not known, so lines are counted no longer.

@@ -21,8 +21,8 @@ pub(super) struct Stream {
     pub(super) heading: Heading,
     /// Whether a record of any known form was seen.
     pub(super) known: bool,
-    /// Whether the kernel's time was seen in the middle of a line.
-    pub(super) stamped: bool,
+    /// Lines with the kernel's time in their middle.
+    pub(super) stamped: u64,
     /// What stands before every line, by the first one of a known form.
     pub(super) lead: Option<Lead>,
     /// The columns, where the log is a table of lines.
