@@ -173,17 +173,14 @@ fn fields(row: &[u8], separator: u8, most: usize) -> Option<Vec<Cow<'_, [u8]>>> 
     let mut fields = Vec::new();
     let mut rest = row;
     while fields.len() < most {
-        let end = match rest.strip_prefix(b"\"") {
-            Some(inside) => {
-                let (field, behind) = quoted(inside)?;
-                fields.push(field);
-                behind
-            }
-            None => {
-                let (field, behind) = run(rest, |byte| byte != separator);
-                fields.push(Cow::Borrowed(field));
-                behind
-            }
+        let end = if let Some(inside) = rest.strip_prefix(b"\"") {
+            let (field, behind) = quoted(inside)?;
+            fields.push(field);
+            behind
+        } else {
+            let (field, behind) = run(rest, |byte| byte != separator);
+            fields.push(Cow::Borrowed(field));
+            behind
         };
         rest = match end.split_first() {
             None => return Some(fields),
