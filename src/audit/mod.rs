@@ -47,7 +47,7 @@ use crate::report::{Code, Finding, Log as LogReport, Moment, Report};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::request::{self, Source, Written};
-use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
+use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted, Window};
 use crate::tree::{Known, Tree};
 use crate::xen;
 use claims::Claims;
@@ -121,6 +121,8 @@ impl Default for Asked {
 pub struct Options {
     /// Which boot.
     pub boot: BootChoice,
+    /// The time that is asked about.
+    pub window: Window,
     /// The name of the host that is judged, where a log holds records of several hosts (RFC 3164 and RFC 5424, HOSTNAME).
     /// Without it such a log is never judged for one of them.
     pub log_host: Option<String>,
@@ -146,6 +148,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             boot: BootChoice::default(),
+            window: Window::default(),
             log_host: None,
             trust_log: false,
             kernel: None,
@@ -231,6 +234,7 @@ fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
         hostname: machine.and_then(|host| host.hostname.is().map(String::as_str)),
         chosen: case.options.log_host.as_deref(),
         wanted,
+        window: case.options.window,
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
     let history = story.history();

@@ -142,6 +142,7 @@ fn context(report: &Report, style: &Style) -> String {
     if !machine.is_empty() {
         parts.push(machine.join(", "));
     }
+    parts.extend(window(report));
     if let Some(entry) = report.request.entries.first() {
         let is_known = !style.verbose && matches!(entry.source, Source::Module | Source::CommandLine);
         let place = match entry.location.as_ref().filter(|_| !is_known) {
@@ -153,6 +154,14 @@ fn context(report: &Report, style: &Style) -> String {
     let is_whole = |log: &&Log| log.records > 0 && log.lost == 0 && log.complete;
     parts.extend(report.logs.iter().filter(|log| style.verbose || !is_whole(log)).map(log));
     parts.join("; ")
+}
+
+/// The time that was asked about.
+fn window(report: &Report) -> Option<String> {
+    let from = report.window.since.map(|since| format!("boots that went on after {}", time::to_the_second(since)));
+    let to = report.window.until.map(|until| format!("records until {}", time::to_the_second(until)));
+    let parts: Vec<String> = from.into_iter().chain(to).collect();
+    (!parts.is_empty()).then(|| format!("only {}", parts.join(" and ")))
 }
 
 /// When the machine was as the report says: by the end of a saved log, else when it was looked at.

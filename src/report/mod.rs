@@ -31,6 +31,7 @@ use chrono::{DateTime, Utc};
 use crate::pci::{Address, Ids};
 use crate::record::{BootId, Stamp};
 use crate::request::{Location, Source};
+use crate::timeline::Window;
 
 /// The conclusion of one audit. Arrays are in a fixed order: devices by address, findings by severity, address, code.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Report {
     pub time: Option<DateTime<Utc>>,
     /// When things were as it says.
     pub seen: Seen,
+    /// The time that was asked about.
+    pub window: Window,
     /// What was asked for.
     pub request: Request,
     /// What was read of each log.
@@ -259,6 +262,7 @@ impl Report {
             boot_id: None,
             time,
             seen: Seen::Now,
+            window: Window::default(),
             request: Request::default(),
             logs: Vec::new(),
             devices: Vec::new(),

@@ -115,7 +115,7 @@ impl Collector<'_> {
         let own = || host(Path::new(member.archive.rsplit(':').next().unwrap_or_default()));
         let archive = Some(Archive { top: member.archive.clone().into(), hostname: None });
         let set = Set { name, host: by_path.or_else(own), files: vec![file], archive };
-        let log = HostLog::new(index, &set, self.until);
+        let log = HostLog::new(index, &set, self.window);
         self.logs.push(log);
         self.current = Some((Arc::clone(member), index));
         index

@@ -23,7 +23,7 @@ mod sniff;
 mod window;
 mod work;
 
-pub use judge::{Silent, Sink};
+pub use judge::{Silent, Sink, every_boot};
 pub use work::Progress;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
-use crate::timeline::{Beyond, Log, hosts};
+use crate::timeline::{Beyond, Log, Window, hosts};
 use judge::{judge, logs_of};
 use selection::{Member, Remark, Selection};
 use set::{HostLog, file_of, name_archives};
@@ -54,10 +54,6 @@ pub struct Scan {
     pub options: Options,
     /// When.
     pub now: Option<DateTime<Utc>>,
-    /// Leave out boots of which no record is as late as this.
-    pub since: Option<DateTime<Utc>>,
-    /// Judge as of this time: leave out later records.
-    pub until: Option<DateTime<Utc>>,
     /// How many files, or parts of one, are read at a time, and then how many hosts are judged.
     pub threads: usize,
     /// How large the parts are in which files of lines are read, in bytes, at least 128 KiB; none for the usual size. The
@@ -115,7 +111,7 @@ struct Collector<'a> {
     hostnames: BTreeMap<PathBuf, String>,
     /// The file in an archive that is being read, and the number of its log.
     current: Option<(Arc<Member>, usize)>,
-    until: Option<DateTime<Utc>>,
+    window: Window,
 }
 
 impl Scan {
@@ -219,7 +215,7 @@ impl<'a> Collector<'a> {
     fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
         Self {
             sets,
-            logs: sets.iter().enumerate().map(|(index, set)| HostLog::new(index, set, scan.until)).collect(),
+            logs: sets.iter().enumerate().map(|(index, set)| HostLog::new(index, set, scan.options.window)).collect(),
             named: scan.paths.iter().collect(),
             scanned: Scanned::default(),
             failures: Vec::new(),
@@ -229,7 +225,7 @@ impl<'a> Collector<'a> {
                 .filter_map(|archive| Some((archive.top.clone(), archive.hostname.clone()?)))
                 .collect(),
             current: None,
-            until: scan.until,
+            window: scan.options.window,
         }
     }
 }

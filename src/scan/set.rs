@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 use super::selection::{Selected, Selection};
-use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed};
+use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
 use crate::source::saved::Set;
-use crate::timeline::{Bounds, Log, LogKind};
+use crate::timeline::{Bounds, Log, LogKind, Window};
 
 /// Files of a set are this far apart in the places of its records, so that a place tells the file.
 pub(super) const FILE_SHIFT: u32 = 40;
@@ -33,7 +33,6 @@ pub(super) struct HostLog {
     archive: Option<PathBuf>,
     ended: bool,
     modified: Vec<Option<DateTime<Utc>>>,
-    until: Option<DateTime<Utc>>,
     decoder: Decoder,
     /// Where the byte behind the last one stands that the decoder has.
     next: u64,
@@ -50,20 +49,20 @@ pub(super) struct Reading {
 }
 
 impl HostLog {
-    pub(super) fn new(index: usize, set: &Set, until: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(index: usize, set: &Set, window: Window) -> Self {
         let mut log = Log::new(index, set.name.clone(), LogKind::File);
         let name = |(number, file): (usize, &crate::source::saved::FileOf)| {
             ((number as u64) << FILE_SHIFT, file.path.to_string_lossy().into_owned())
         };
         log.files = set.files.iter().enumerate().map(name).collect();
         log.bounds = BOUNDS;
+        log.window = window;
         Self {
             log,
             host: set.host.clone(),
             archive: set.archive.as_ref().map(|archive| archive.top.clone()),
             ended: false,
             modified: set.files.iter().map(|file| file.modified).collect(),
-            until,
             decoder: Decoder::behind(0),
             next: 0,
             late: Selection::default(),
@@ -92,9 +91,9 @@ impl HostLog {
         if offset < self.next {
             return;
         }
-        let Self { log, decoder, reading, next, until, modified, .. } = self;
-        let modified = modified.get(file_of(offset)).copied().flatten();
-        let mut sink = |input: Input<'_>| reading.take(input, log, *until, modified);
+        let Self { log, decoder, reading, next, modified, .. } = self;
+        log.modified = modified.get(file_of(offset)).copied().flatten();
+        let mut sink = |input: Input<'_>| reading.take(input, log);
         if offset != *next {
             // The rest of a record that goes on behind its line was passed over.
             if !decoder.is_at_rest() {
@@ -124,10 +123,10 @@ impl HostLog {
     pub(super) fn end_file(&mut self, number: usize) {
         let late = std::mem::take(&mut self.late);
         late.pieces().for_each(|piece| self.piece(piece));
-        let Self { log, decoder, reading, until, .. } = self;
-        let modified = self.modified.get(number).copied().flatten();
-        decoder.finish(&mut |input| reading.take(input, log, *until, modified));
-        log.dates.end_file(modified);
+        let Self { log, decoder, reading, .. } = self;
+        log.modified = self.modified.get(number).copied().flatten();
+        decoder.finish(&mut |input| reading.take(input, log));
+        log.dates.end_file(log.modified);
         self.next = (number as u64 + 1) << FILE_SHIFT;
         self.decoder = Decoder::behind(self.next);
     }
@@ -176,20 +175,9 @@ pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, 
 }
 
 impl Reading {
-    fn take(
-        &mut self,
-        mut input: Input<'_>,
-        log: &mut Log,
-        until: Option<DateTime<Utc>>,
-        modified: Option<DateTime<Utc>>,
-    ) {
+    fn take(&mut self, mut input: Input<'_>, log: &mut Log) {
         match &mut input {
-            Input::Record(record) => {
-                record.place.log = log.index;
-                if is_late(record, log, until, modified) {
-                    return;
-                }
-            }
+            Input::Record(record) => record.place.log = log.index,
             Input::Unparsed(unparsed) => {
                 unparsed.place.log = log.index;
                 self.flaw(unparsed.place.offset, unparsed.why.words());
@@ -203,13 +191,6 @@ impl Reading {
     fn flaw(&mut self, offset: u64, why: &str) {
         self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
     }
-}
-
-/// Whether a record is later than all that is asked for. It tells the year all the same.
-fn is_late(record: &Record<'_>, log: &mut Log, until: Option<DateTime<Utc>>, modified: Option<DateTime<Utc>>) -> bool {
-    let (Some(wall), Some(until)) = (record.stamp.wall, until) else { return false };
-    log.dates.note(record);
-    log.dates.so_far(wall, modified).utc() > until.naive_utc()
 }
 
 #[cfg(test)]
@@ -229,7 +210,7 @@ mod tests {
         };
         let file = crate::source::saved::FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
         let set = Set { name: "kern.log".to_owned(), host: None, files: vec![file], archive: None };
-        let mut log = HostLog::new(0, &set, None);
+        let mut log = HostLog::new(0, &set, Window::default());
         // The first part ends at 200 and looked on as far as 400; the second one comes in two selections.
         log.take(&selection(&[0, 1, 4]), 200);
         log.take(&selection(&[2]), 600);

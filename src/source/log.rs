@@ -17,7 +17,7 @@ use super::tar::Tar;
 use super::unpack::Unpacked;
 use super::{journal, klogctl, kmsg};
 use crate::record::Decoder;
-use crate::timeline::{Log, LogKind};
+use crate::timeline::{Log, LogKind, Window};
 
 const CHUNK: usize = 64 << 10;
 
@@ -32,9 +32,15 @@ type Way<'a> = dyn FnMut(&mut Log) -> Result<(), String> + 'a;
 #[derive(Debug, Default)]
 pub struct Logs {
     logs: Vec<Log>,
+    window: Window,
 }
 
 impl Logs {
+    /// No log yet. Of those that are read, the records within a window of time count.
+    pub fn of(window: Window) -> Self {
+        Self { logs: Vec::new(), window }
+    }
+
     /// Every log read so far, failed ones included.
     pub fn into_inner(self) -> Vec<Log> {
         self.logs
@@ -228,7 +234,9 @@ impl Logs {
     }
 
     fn begin(&self, name: &str, kind: LogKind) -> Log {
-        Log::new(self.logs.len(), name.to_owned(), kind)
+        let mut log = Log::new(self.logs.len(), name.to_owned(), kind);
+        log.window = self.window;
+        log
     }
 
     fn end(&mut self, mut log: Log, read: Result<(), String>) -> Option<String> {

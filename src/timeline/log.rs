@@ -10,6 +10,7 @@ use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
 use super::lanes::{Lane, is_same_moment, lane_name};
 use super::moment::{Moment, Text};
+use super::window::Window;
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said};
 use crate::history::Chronicle;
@@ -107,6 +108,10 @@ pub struct Log {
     pub xen: Hypervisor,
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
+    /// Which of its records count by their time.
+    pub window: Window,
+    /// Whether there were later ones.
+    pub(super) is_cut: bool,
     /// When it was last written, where it is a file: that tells the years of times without one.
     pub modified: Option<DateTime<Utc>>,
     /// The years of such times.
@@ -156,6 +161,8 @@ impl Log {
             hypervisor: None,
             xen: Hypervisor::default(),
             boots: Vec::new(),
+            window: Window::default(),
+            is_cut: false,
             modified: None,
             dates: Dates::default(),
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
@@ -202,8 +209,17 @@ impl Log {
     }
 
     /// Takes what the decoder found next.
-    pub fn take(&mut self, input: Input<'_>) {
+    pub fn take(&mut self, mut input: Input<'_>) {
+        if let Input::Record(record) = &mut input {
+            self.window.complete(&mut record.stamp);
+        }
         self.note_time(&input);
+        if let Input::Record(record) = &input
+            && self.is_late(record)
+        {
+            self.is_cut = true;
+            return;
+        }
         if self.direction.is_forwards() || self.keeps != Keeps::Facts {
             self.take_next(input);
             return;
@@ -216,6 +232,11 @@ impl Log {
     /// Ends the log: a gap behind its last record counts as well, and lines without a host go to theirs.
     pub fn end(&mut self) {
         self.release(true);
+        if self.is_cut {
+            for lane in self.lanes.values() {
+                self.boots.get_mut(lane.boot).into_iter().for_each(|boot| boot.is_cut = true);
+            }
+        }
         // Without numbers nobody can see whether records are missing.
         if self.unnumbered.is_some() && self.records > 0 {
             self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });
@@ -247,6 +268,12 @@ impl Log {
             self.ids.clear();
             self.current = None;
         }
+    }
+
+    /// Whether a record is later than all that is asked about. It tells the year of the others all the same.
+    fn is_late(&self, record: &Record<'_>) -> bool {
+        let Some(wall) = record.stamp.wall.filter(|_| self.window.until.is_some()) else { return false };
+        self.window.is_over_at(&self.dates.so_far(wall, self.modified))
     }
 
     fn release(&mut self, at_end: bool) {
