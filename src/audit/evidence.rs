@@ -51,13 +51,13 @@ pub(super) fn doubt(scene: &Scene<'_>) -> Option<Finding> {
             "the kernel's clock jumps back and forth in the log: its records are out of order".to_owned(),
         ),
         Doubt::OutsideWindow => (
-            Code::LogBeginsLate,
-            "no boot in the logs is of the time that is asked about: all of them ended before --since".to_owned(),
+            Code::OutsideWindow,
+            "no boot in the logs is of the time that is asked about: all of them ended before it".to_owned(),
         ),
         Doubt::Undated => (
-            Code::OrderUnknown,
-            "the records have no dates (`dmesg -T`, `journalctl -o short-iso` and syslog files have them): nobody can say what is \
-             of the time that --since and --until ask about"
+            Code::OutsideWindow,
+            "the records have no dates, so that nothing says whether they are of the time that is asked about; syslog files, `dmesg -T` \
+             and the journal have dates"
                 .to_owned(),
         ),
         Doubt::NotDom0(fact) => (

@@ -56,6 +56,11 @@ pub(super) fn report(
     findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
     accept(scene.case, &mut findings);
     put_in_order(&mut findings);
+    // Where nothing of the logs could be used, no list is missed.
+    if scene.story.doubt.is_some() && scene.host.is_none() {
+        let missed = findings.iter_mut().filter(|finding| finding.code == Code::NothingRequested);
+        missed.for_each(|finding| finding.remedy.clear());
+    }
     let verdict = worst(&devices, &findings);
     let silent = options.if_requested && nothing_is_requested(scene, &findings);
     let plan = super::remedy::plan(scene, &devices, &findings);

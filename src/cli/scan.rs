@@ -79,7 +79,7 @@ pub(super) fn every_boot(check: Check, scan: Scan, page: Page) -> u8 {
         reporter.unread = complaints;
         stage.enter("judging");
         let silent = scan::every_boot(&case, &mut |report, run| reporter.take(report, run));
-        reporter.end(&Scanned { files: case.logs.len(), silent, ..Scanned::default() })
+        reporter.end(&Scanned { silent, ..Scanned::default() })
     };
     watchdog::run(&limits, work, move |why| {
         Reporter::new(&shared.1, &shared.2, None).refuse(Code::LogUnreadable, why)

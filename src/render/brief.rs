@@ -48,9 +48,10 @@ pub(super) fn joined(mut line: String, parts: Vec<String>, always: usize, room: 
     line
 }
 
-/// The finding that explains what became of every device.
+/// The finding that explains what became of every device. Where another one does as well, a list is not missed.
 pub(super) fn cause(report: &Report) -> Option<&Finding> {
-    report.findings.iter().filter(|finding| counts(finding)).find(|finding| finding.code.explains_devices())
+    let explaining = report.findings.iter().filter(|finding| counts(finding) && finding.code.explains_devices());
+    explaining.min_by_key(|finding| finding.code == Code::NothingRequested)
 }
 
 /// The worst of what could not be read, beside what explains every device.

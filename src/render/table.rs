@@ -62,7 +62,7 @@ fn more(report: &Report, shown: &[&Finding], style: &Style) -> Vec<String> {
     let is_note = |finding: &&Finding| finding.severity == Severity::Info && !finding.code.is_remark();
     let notes = report.findings.iter().filter(is_note).count();
     let mut parts = Vec::new();
-    if let Some(finding) = shown.first() {
+    if let Some(finding) = cause(report).or(shown.first().copied()) {
         parts.push(format!("more: pciback-audit explain {}", finding.code));
     }
     if !style.verbose && (notes > 0 || !shown.is_empty()) {
@@ -131,7 +131,7 @@ fn summary(code: Code) -> String {
 
 /// Whether nothing of the report is about a dom0's pciback where there is such a finding.
 pub(super) const fn is_vain(code: Code) -> bool {
-    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown)
+    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown | Code::OutsideWindow)
 }
 
 /// Which machine, when, by which list and which logs: without `-v` only logs with which something is wrong.

@@ -89,6 +89,7 @@ codes! {
     OrderUnknown = "order-unknown": "Which records came last cannot be told.",
     RecordsLost = "records-lost": "Log records are missing.",
     LogBeginsLate = "log-begins-late": "The log does not reach back to the start of the boot.",
+    OutsideWindow = "outside-window": "No boot in the logs is known to be of the time that was asked about.",
     LogUnreadable = "log-unreadable": "A log could not be read, or has nothing of a kernel in it.",
     Unsettled = "unsettled": "The log shows the device seized, and does not settle that it still is.",
     HostUnreadable = "host-unreadable": "A file of the host that would decide could not be read.",
@@ -114,6 +115,7 @@ impl Code {
                 | Self::NotDom0
                 | Self::SeveralHosts
                 | Self::OrderUnknown
+                | Self::OutsideWindow
                 | Self::DriverAbsent
         )
     }

@@ -37,7 +37,7 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
-use crate::timeline::{Beyond, Log, Window, hosts};
+use crate::timeline::{Beyond, Log, Window, hosts, is_same_name};
 use judge::{judge, logs_of};
 use selection::{Member, Remark, Selection};
 use set::{HostLog, file_of, name_archives};
@@ -153,7 +153,11 @@ impl Scan {
         }
         name_archives(&mut logs, &hostnames);
         let logs = logs_of(logs);
-        let told = hosts(&logs);
+        let mut told = hosts(&logs);
+        if let Some(chosen) = &self.options.log_host {
+            // A log that names no host is taken for the one that is meant.
+            told.hosts.retain(|host| host.name.as_ref().is_none_or(|name| is_same_name(name, chosen)));
+        }
         scanned.unattributed = told.unattributed;
         if wanted {
             scanned.silent = judge(self, &logs, &told.hosts, sink);
