@@ -342,7 +342,7 @@ fn times_without_a_zone_are_of_the_zone_that_is_named() {
 
 #[test]
 fn every_boot_can_be_asked_for() {
-    let folder = Folder::of("all-seized");
+    let folder = Folder::new();
     folder.file("kern.log", TWO_BOOTS.as_bytes());
     let check = |args: &str| audit(&format!("check --boot all {args}")).with(folder.at("kern.log")).run();
     check("").ends_with(2).says("2026-11-20 05:00Z").says("2026-11-21 05:00Z").says("00:1d.1 missing");
@@ -352,7 +352,8 @@ fn every_boot_can_be_asked_for() {
     let numbers: Vec<_> = reports.iter().map(|report| report["boot"]["number"].as_i64()).collect();
     assert_eq!(numbers, [Some(-1), Some(0)]);
     // The host's files are of its last boot.
-    audit("check --boot all --hide").with(FOUR).with("--root").with(folder.path()).run().ends_with(0);
+    let root = Folder::of("all-seized");
+    audit("check --boot all --hide").with(FOUR).with("--root").with(root.path()).run().ends_with(0);
     audit("check --boot all").with(folder.at("nothing")).run().ends_with(3).complains("no such file");
     check("--format nagios").ends_with(3).says("PCIBACK UNKNOWN");
 }
@@ -388,7 +389,7 @@ fn a_mistyped_command_is_no_log() {
     for (word, meant) in [("chekc", "`check`"), ("wach", "`watch`"), ("expl", "`explain`"), ("Demo", "`demo`")] {
         audit(word).run().ends_with(3).complains(&format!("did you mean {meant}?"));
     }
-    audit("collect").run().ends_with(3).complains("no command yet");
+    audit("collect").run().ends_with(3).complains("is reserved for");
     audit("chekc --format nagios").run().ends_with(3).says("PCIBACK UNKNOWN - `chekc` is no command and no file");
     // What is a file is a log, whatever its name.
     let folder = Folder::new();

@@ -171,12 +171,15 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
     {
         let quoted = String::from_utf8_lossy(rest);
         let message = format!(
-            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized; mend it where it stands, and load the module again"
+            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized"
         );
         let mut found = finding(Code::ListMalformed, Severity::Critical, message);
         found.evidence.push(scene.shown(fact));
         if let Some(spelling) = hide::nearest(rest, scene.demand.grammar) {
             found.message = format!("{}; the nearest valid list from there on is {spelling}", found.message);
+            found.remedy = vec![format!(
+                "# find the list (in the command that loaded the module, or by `grep -rs pciback /etc/modprobe.d /etc/default`), write {spelling} in place of {quoted}, and load the module again"
+            )];
         }
         return Some(found);
     }

@@ -175,7 +175,7 @@ impl Neighbours<'_> {
         let Some(release) = self.scene.host.as_ref().and_then(|host| host.release.is()) else { return false };
         ["lib", "usr/lib"].iter().any(|above| {
             let files = tree.list(&format!("{above}/modules/{release}/kernel/drivers/usb/host"));
-            let is_of = |file: &String| {
+            let is_of = |file: &&str| {
                 let module = file.split(".ko").next().unwrap_or_default().replace('-', "_");
                 drivers.iter().any(|driver| driver.replace('-', "_") == module)
             };

@@ -11,8 +11,8 @@ use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::{Author, between};
 use crate::report::{
-    Basis, Code, Device, Evidence, Finding, LastGuest, Log, Node, Repair, Report, Request, Seen, Severity, Stated, Status,
-    Verdict, Waiting,
+    Basis, Code, Device, Evidence, Finding, LastGuest, Log, Node, Repair, Report, Request, Seen, Severity, Stated,
+    Status, Verdict, Waiting,
 };
 use crate::request::Source;
 use crate::request::policy::Accept;

@@ -26,6 +26,10 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Args, clap::Error> {
     if let Some((name, instead)) = RESERVED_COMMANDS.iter().find(|(name, _)| first.is_some_and(|word| word == name)) {
         return Err(error(ErrorKind::InvalidSubcommand, reserved("a command", name, instead)));
     }
+    if first.is_some_and(|word| word == "help") {
+        let named = arguments.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, word)| word.clone());
+        return Args::try_parse_from(named.chain([OsString::from("--help")]));
+    }
     Args::try_parse_from(arguments).map_err(name_reserved).and_then(refuse)
 }
 
@@ -127,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn help_is_understood_as_a_word_as_well() {
+        for line in ["help", "help scan"] {
+            let words: Vec<OsString> =
+                std::iter::once("pciback-audit").chain(line.split(' ')).map(OsString::from).collect();
+            assert_eq!(read(&words).map(|_| ()).unwrap_err().kind(), ErrorKind::DisplayHelp, "{line}");
+        }
+    }
+
+    #[test]
     fn names_that_are_kept_say_so() {
         for line in [
             "collect",
@@ -139,7 +152,8 @@ mod tests {
             "scan --format=html x",
             "watch --format html",
         ] {
-            let words: Vec<OsString> = std::iter::once("pciback-audit").chain(line.split(' ')).map(OsString::from).collect();
+            let words: Vec<OsString> =
+                std::iter::once("pciback-audit").chain(line.split(' ')).map(OsString::from).collect();
             let said = read(&words).map(|_| ()).unwrap_err().to_string();
             assert!(said.contains("is reserved for"), "{line}: {said}");
         }

@@ -16,8 +16,8 @@ use pciback_audit::timeline::{BootChoice, Window};
 
 use super::args::{self, Args, BootNumber, Command, Times};
 use super::request::Request;
-use super::{check, when};
 use super::write::{Form, Page};
+use super::{check, when};
 
 mod scan;
 
@@ -265,8 +265,9 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
         (Some(args::PlanFormat::Table) | None, false) => Form::Table,
     };
     let page = paper(flags.paper, form);
+    let devices: String = flags.device.iter().map(|device| format!("({device})")).collect();
     let forecast = Forecast {
-        list: flags.hide.map(std::ffi::OsString::into_vec),
+        list: flags.hide.map(std::ffi::OsString::into_vec).or((!devices.is_empty()).then(|| devices.into_bytes())),
         moment: flags.moment.map(|moment| match moment {
             args::PlanMoment::Now => Moment::Now,
             args::PlanMoment::Boot => Moment::Boot,

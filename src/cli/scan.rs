@@ -81,9 +81,7 @@ pub(super) fn every_boot(check: Check, scan: Scan, page: Page) -> u8 {
         let silent = scan::every_boot(&case, &mut |report, run| reporter.take(report, run));
         reporter.end(&Scanned { silent, ..Scanned::default() })
     };
-    watchdog::run(&limits, work, move |why| {
-        Reporter::new(&shared.1, &shared.2, None).refuse(Code::LogUnreadable, why)
-    })
+    watchdog::run(&limits, work, move |why| Reporter::new(&shared.1, &shared.2, None).refuse(Code::LogUnreadable, why))
 }
 
 /// Scans, prints, and says how the process is to end.

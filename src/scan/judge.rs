@@ -83,18 +83,11 @@ pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Si
 /// Judges every boot in the logs of a case, the last one with all that the case holds. Where the logs tell of several hosts and none
 /// is chosen, or of no boot, the report is that of the whole case, which says so.
 pub fn every_boot(case: &Case, sink: &mut Sink<'_>) -> Silent {
-    let scan = Scan {
-        asked: case.asked.clone(),
-        options: case.options.clone(),
-        now: case.now,
-        ..Scan::default()
-    };
+    let scan = Scan { asked: case.asked.clone(), options: case.options.clone(), now: case.now, ..Scan::default() };
     let hosts = hosts_of_case(&case.logs).hosts;
     let mut speaking = hosts.iter().filter(|host| host.kernel_records() > 0);
     let host = match &case.options.log_host {
-        Some(chosen) => {
-            hosts.iter().find(|host| host.name.as_ref().is_some_and(|name| is_same_name(name, chosen)))
-        }
+        Some(chosen) => hosts.iter().find(|host| host.name.as_ref().is_some_and(|name| is_same_name(name, chosen))),
         None => speaking.next().filter(|_| speaking.next().is_none()),
     };
     let mut told = false;
@@ -193,7 +186,7 @@ impl<'a> Judge<'a> {
             self.case.logs = self.alone(parts);
             let mut report = conclude(self.of_last.filter(|_| back == 0).unwrap_or(&self.case));
             // An alarm is one in whichever boot. A boot that may not be the last one is not ok in its place.
-            if back == 0 && !host.last_is_known && report.verdict < Verdict::Unknown {
+            if back == 0 && self.of_last.is_none() && !host.last_is_known && report.verdict < Verdict::Unknown {
                 self.case.logs = self.lasts(&boots);
                 report = conclude(&self.case);
             }

@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn a_zone_is_an_offset() {
-        for (text, seconds) in [("UTC", 0), ("z", 0), ("+01:00", 3600), ("+0530", 19_800), ("-03", -10_800), ("+2", 7200)] {
+        for (text, seconds) in
+            [("UTC", 0), ("z", 0), ("+01:00", 3600), ("+0530", 19_800), ("-03", -10_800), ("+2", 7200)]
+        {
             assert_eq!(zone(text).map(|zone| zone.local_minus_utc()), Ok(seconds), "{text}");
         }
         for wrong in ["", "+", "01:00", "CET", "Europe/Berlin", "+25:00", "+01:60", "+1:2:3", "+é", "+00100", "+15"] {

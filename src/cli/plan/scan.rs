@@ -6,9 +6,9 @@ use std::time::Duration;
 use pciback_audit::audit::{FailOn, Options};
 use pciback_audit::report::{Choice, Verdict};
 
+use super::super::check;
 use super::super::request::Request;
 use super::super::write::{Form, Page};
-use super::super::check;
 use super::{Check, Plan, Work, args, conflict, paper};
 
 /// A scan of saved logs.

@@ -92,8 +92,9 @@ impl<'a> Page<'a> {
                 return Err(self.fault(key.span().start, unknown_table(name)));
             }
             let single = || {
-                let what =
-                    format!("`{name}` must be a list of tables: write [[{name}]], in double brackets, above each {name}");
+                let what = format!(
+                    "`{name}` must be a list of tables: write [[{name}]], in double brackets, above each {name}"
+                );
                 self.fault(key.span().start, what)
             };
             for table in value.get_ref().as_array().ok_or_else(single)? {
@@ -118,7 +119,11 @@ impl<'a> Page<'a> {
                 "address" => address = Some(self.address(name, value)?),
                 "until" => until = Some(self.end(value)?),
                 "reason" => reason = Some(self.name_in(name, value)?),
-                _ => return Err(self.fault(key.span().start, unknown_key(name, "accept", "code, address, until and reason"))),
+                _ => {
+                    return Err(
+                        self.fault(key.span().start, unknown_key(name, "accept", "code, address, until and reason"))
+                    );
+                }
             }
         }
         let missing = |name: &str, such: &str| {
@@ -136,7 +141,8 @@ impl<'a> Page<'a> {
         let day = || text.parse::<NaiveDate>().ok()?.succ_opt().map(|next| next.and_time(NaiveTime::MIN).and_utc());
         let local = || text.replacen(' ', "T", 1).parse::<NaiveDateTime>().ok().map(|local| local.and_utc());
         let instant = || DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc());
-        let wrong = || self.fault(value.span().start, "`until` must be a date such as 2027-03-31, or a time with its zone");
+        let wrong =
+            || self.fault(value.span().start, "`until` must be a date such as 2027-03-31, or a time with its zone");
         day().or_else(instant).or_else(local).ok_or_else(wrong)
     }
 

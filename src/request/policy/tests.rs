@@ -105,7 +105,10 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
         ("[[accept]]\nlabel = 'x'", "site.toml:2:1: this version does not know `label`: an accept has code, address"),
         ("[accept]\ncode = 'x'", "site.toml:1:2: `accept` must be a list of tables: write [[accept]]"),
         ("ü = 1\n[[rule]]", "site.toml:1:1: this is no TOML: "),
-        ("'ü' = 1\n[[rule]]", "site.toml:1:1: this version does not know `ü`: a policy has [[device]] and [[accept]] tables"),
+        (
+            "'ü' = 1\n[[rule]]",
+            "site.toml:1:1: this version does not know `ü`: a policy has [[device]] and [[accept]] tables",
+        ),
         ("label = 'ü' x", "site.toml:1:13: this is no TOML: "),
         ("[[device]]\naddress = '00:1d.0", "site.toml:2:19: this is no TOML: "),
         ("[[device]]\naddress = '00:1d.0'\naddress = '00:1d.1'", "site.toml:3:1: this is no TOML: duplicate key"),
