@@ -177,9 +177,13 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
         found.evidence.push(scene.shown(fact));
         if let Some(spelling) = hide::nearest(rest, scene.demand.grammar) {
             found.message = format!("{}; the nearest valid list from there on is {spelling}", found.message);
-            found.remedy = vec![format!(
-                "# find the list (in the command that loaded the module, or by `grep -rs pciback /etc/modprobe.d /etc/default`), write {spelling} in place of {quoted}, and load the module again"
-            )];
+            found.remedy = vec![
+                format!(
+                    "# write {spelling} in place of {quoted}, in the command that loaded the module or where this finds it:"
+                ),
+                "#   grep -rs pciback /etc/modprobe.d /etc/default".to_owned(),
+                "# then load the module again".to_owned(),
+            ];
         }
         return Some(found);
     }
@@ -207,7 +211,7 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
     } else {
         format!("looked at {}", looked.join(", "))
     };
-    let message = format!("no list of devices for pciback was found: {looked}");
+    let message = format!("no list of devices for pciback is in force: {looked}");
     let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
     let obstacles = scene.demand.places.iter().flat_map(|said| &said.obstacles);
     found.evidence.extend(obstacles.map(unread));

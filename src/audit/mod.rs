@@ -34,6 +34,7 @@ pub use remedy::families;
 pub use story::explain_device;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,9 +42,9 @@ use chrono::{DateTime, Utc};
 
 use crate::history::History;
 use crate::host::Host;
-use crate::pci::{Address, Era, KernelVersion};
+use crate::pci::{Address, AddressError, Era, KernelVersion};
 use crate::record::Stamp;
-use crate::report::{Code, Finding, Log as LogReport, Moment, Report};
+use crate::report::{Code, Finding, Log as LogReport, Moment, Report, UnknownCode};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::request::{self, Source, Written};
@@ -178,17 +179,41 @@ impl Ignore {
 }
 
 impl FromStr for Ignore {
-    type Err = String;
+    type Err = IgnoreError;
 
     /// Reads `CODE` or `CODE@ADDRESS`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, IgnoreError> {
         let (code, address) = match text.split_once('@') {
-            Some((code, address)) => (code, Some(address.parse().map_err(|error| format!("`{address}`: {error}"))?)),
+            Some((code, address)) => {
+                let wrong = |error| IgnoreError::Address(address.to_owned(), error);
+                (code, Some(address.parse().map_err(wrong)?))
+            }
             None => (text, None),
         };
-        Ok(Self { code: code.parse()?, address })
+        Ok(Self { code: code.parse().map_err(IgnoreError::Code)?, address })
     }
 }
+
+/// What is wrong with the text of an [`Ignore`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IgnoreError {
+    /// It names no finding.
+    Code(UnknownCode),
+    /// Behind the `@` stands no address of a device: the text there, and what is wrong with it.
+    Address(String, AddressError),
+}
+
+impl fmt::Display for IgnoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(error) => error.fmt(f),
+            Self::Address(text, error) => write!(f, "`{text}`: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for IgnoreError {}
 
 /// From which verdict on the exit status is not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -141,8 +141,8 @@ fn lspci(path: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Node {
     stage.enter(&format!("reading {name}"));
     whole(path, LONGEST_LSPCI).map_or_else(
         |why| {
-            complaints.push(format!("--lspci {name}: {why}"));
-            Node::Unreadable(why)
+            complaints.push(format!("--lspci {why}"));
+            Node::Unreadable(why.to_string())
         },
         Node::File,
     )

@@ -17,7 +17,7 @@ use super::check;
 use super::plan::{Check, Scan, ScanForm};
 use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
-use super::write::{Page, complain, safe, stdout};
+use super::write::{Page, complain, stdout};
 
 /// Work that is done sooner needs no progress bar.
 const SHORT: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ fn run(scan: &Scan, page: &Page, found: Found, progress: &Arc<Progress>, stage: 
         stage.enter("reading the baseline");
         match source::baseline(file) {
             Ok(baseline) => reporter.baseline = Some(baseline),
-            Err(why) => return complain(&format!("--baseline {}: {why}", safe(file)), CANNOT_SAY),
+            Err(why) => return complain(&format!("--baseline {why}"), CANNOT_SAY),
         }
     }
     stage.enter("reading the logs");

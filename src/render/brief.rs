@@ -73,8 +73,17 @@ pub(super) fn words(finding: &Finding) -> String {
     if BLIND.contains(&finding.code) || finding.message.len() <= summary.len() {
         return finding.message.clone();
     }
+    meaning(finding.code)
+}
+
+/// What a finding means, inside a sentence: its first letter is small, unless it begins an abbreviation.
+pub(super) fn meaning(code: Code) -> String {
+    let summary = code.summary().trim_end_matches('.');
     let mut letters = summary.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    let Some(first) = letters.next().filter(|_| !summary.chars().nth(1).is_some_and(char::is_uppercase)) else {
+        return summary.to_owned();
+    };
+    first.to_lowercase().chain(letters).collect()
 }
 
 /// How many of the requested devices are seized.

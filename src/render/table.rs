@@ -1,6 +1,6 @@
 //! The report for a person: a headline, a table of the devices, and what was found, with its proof and its remedy.
 
-use super::brief::cause;
+use super::brief::{cause, meaning};
 use super::findings;
 use super::layout::{Column, columns, paragraph};
 use super::text::escape;
@@ -97,7 +97,7 @@ fn outcome(report: &Report) -> String {
         if is_vain(finding.code) {
             return escape(&finding.message);
         }
-        return summary(finding.code);
+        return meaning(finding.code);
     }
     // What could not be settled must not read like a loss.
     let doubt = report.devices.iter().any(|device| device.requested && device.status == Status::Unconfirmed);
@@ -106,10 +106,13 @@ fn outcome(report: &Report) -> String {
         (_, 0) if bridges > 0 => "only bridges are requested, and nothing is behind them".to_owned(),
         (_, 0) if report.logs.is_empty() => "the audit did not come to its end".to_owned(),
         (_, 0) => "no device is requested".to_owned(),
-        (1, 1) => format!("the requested device is pciback's{}", all_the_same(report)),
+        (1, 1) => {
+            all_the_same(report, "the requested device").unwrap_or("the requested device is pciback's".to_owned())
+        }
         (0, 1) => format!("the requested device is not {known}pciback's"),
         (seized, wanted) if seized == wanted => {
-            format!("all {wanted} requested devices are pciback's{}", all_the_same(report))
+            let all = format!("all {wanted} requested devices");
+            all_the_same(report, &all).unwrap_or(format!("{all} are pciback's"))
         }
         (1, wanted) => format!("1 of {wanted} requested devices is {known}pciback's"),
         (seized, wanted) => format!("{seized} of {wanted} requested devices are {known}pciback's"),
@@ -117,16 +120,10 @@ fn outcome(report: &Report) -> String {
 }
 
 /// What is wrong though pciback has every device.
-fn all_the_same(report: &Report) -> String {
+fn all_the_same(report: &Report, devices: &str) -> Option<String> {
     let worst = report.findings.iter().find(|finding| finding.severity.verdict() == report.verdict);
-    let worst = worst.filter(|_| report.verdict != Verdict::Ok);
-    worst.map_or_else(String::new, |finding| format!(", but: {}", summary(finding.code)))
-}
-
-/// What a finding means, inside a sentence.
-fn summary(code: Code) -> String {
-    let mut letters = code.summary().trim_end_matches('.').chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    let worst = worst.filter(|_| report.verdict != Verdict::Ok)?;
+    Some(format!("{}, though pciback has {devices}", meaning(worst.code)))
 }
 
 /// Whether nothing of the report is about a dom0's pciback where there is such a finding.

@@ -7,6 +7,7 @@ macro_rules! codes {
     ($($name:ident = $text:literal: $doc:literal),+ $(,)?) => {
         /// What a finding is. Stable: codes are added, never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
         pub enum Code {
             $(#[doc = $doc] $name),+
         }
@@ -159,10 +160,22 @@ impl fmt::Display for Code {
 }
 
 impl FromStr for Code {
-    type Err = String;
+    type Err = UnknownCode;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
         let code = Self::ALL.iter().copied().find(|code| code.name() == text);
-        code.ok_or_else(|| format!("`{text}` is no finding code; `explain` lists them"))
+        code.ok_or_else(|| UnknownCode(text.to_owned()))
     }
 }
+
+/// A text that is no code of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCode(String);
+
+impl fmt::Display for UnknownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no finding code; `explain` lists them", self.0)
+    }
+}
+
+impl std::error::Error for UnknownCode {}

@@ -15,8 +15,8 @@ mod verdict;
 
 pub use baseline::{Baseline, Changed, Changes, Found, Judged, Since, Subject};
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
-pub use choice::{Choice, Glob};
-pub use code::Code;
+pub use choice::{Choice, EmptyGlob, Glob};
+pub use code::{Code, UnknownCode};
 pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
@@ -35,6 +35,7 @@ use crate::timeline::Window;
 
 /// The conclusion of one audit. Arrays are in a fixed order: devices by address, findings by severity, address, code.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The worst that counts.
     pub verdict: Verdict,
@@ -153,6 +154,7 @@ pub struct Log {
 
 /// One device.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Device {
     /// Where it is.
     pub address: Address,
@@ -216,6 +218,7 @@ pub struct LastGuest {
 
 /// One thing that is wrong or worth knowing. Made once, on the device it is about.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Finding {
     /// What it is.
     pub code: Code,

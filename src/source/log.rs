@@ -10,6 +10,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::archive::{self, Kept, MOST_LOGS, RING, Role};
 use super::contents::{Bounded, Contents};
+use super::error::FileError;
 use super::inside::{Inside, words};
 use super::made_up::{MADE_UP, is_in_made_up};
 use super::sections::{Sections, is_sectioned};
@@ -268,11 +269,12 @@ impl Below {
 }
 
 /// Reads a file of evidence that was named, unpacked if it is packed, as long as it has at most `most` bytes.
-pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let reader = Unpacked::new(open(path)?)?;
-    Bounded::new(reader, most).read_to_end(&mut bytes).map_err(|error| words(&error))?;
-    Ok(bytes)
+    let read = open(path)
+        .and_then(Unpacked::new)
+        .and_then(|reader| Bounded::new(reader, most).read_to_end(&mut bytes).map_err(|error| words(&error)));
+    read.map(|_length| bytes).map_err(|why| FileError::of(path, why))
 }
 
 /// When a file was last written. Of a fifo that tells nothing.
