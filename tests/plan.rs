@@ -38,7 +38,11 @@ fn it_counts_what_would_be_seized_now_and_then() {
     assert_eq!(boot.status, 0, "{}", boot.out);
     let other = audit("plan --for boot --hide (00:1d.7) --root").with(folder.path()).run();
     assert_eq!(other.status, 2, "{}", other.out);
-    audit("plan --for boot --device 00:1d.7 --root").with(folder.path()).run().ends_with(2).says("plan for (0000:00:1d.7)");
+    audit("plan --for boot --device 00:1d.7 --root")
+        .with(folder.path())
+        .run()
+        .ends_with(2)
+        .says("plan for (0000:00:1d.7)");
 }
 
 #[test]

@@ -4,7 +4,6 @@ mod forecast;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgAction, Args as Flags, Parser, Subcommand, ValueEnum};
@@ -18,7 +17,7 @@ mod scan;
 mod times;
 
 pub(super) use scan::{Boots, Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
-pub(super) use times::Times;
+pub(super) use times::{BootNumber, Times};
 
 const STATUSES: &str = "\
 Exit status:
@@ -191,23 +190,6 @@ pub(super) struct Evidence {
     /// The kernel's version, when neither log nor host says it
     #[arg(long, value_name = "X.Y")]
     pub(super) kernel: Option<KernelVersion>,
-}
-
-/// Which boots are judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BootNumber {
-    /// One of them.
-    One(BootChoice),
-    /// Each by itself.
-    All,
-}
-
-impl FromStr for BootNumber {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::One) }
-    }
 }
 
 #[derive(Debug, Flags)]

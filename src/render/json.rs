@@ -25,7 +25,7 @@ pub(super) struct Object<'a> {
     boot: Option<Boot>,
     time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<Window>,
+    window: Option<time::Window>,
     request: Request<'a>,
     logs: Vec<Log<'a>>,
     devices: Vec<Device<'a>>,
@@ -83,13 +83,6 @@ struct Other<'a> {
 struct File<'a> {
     path: &'a str,
     content: &'a str,
-}
-
-/// What `--since` and `--until` asked about.
-#[derive(Serialize)]
-struct Window {
-    since: Option<String>,
-    until: Option<String>,
 }
 
 /// The boot of a host that a report of a scan is about.
@@ -236,7 +229,7 @@ pub(super) fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a
         boot_id: report.boot_id.map(|id| id.to_string()),
         boot: None,
         time: report.time.map(time::date),
-        window: window(report.window),
+        window: time::window(report.window),
         request: request(&report.request),
         logs: report.logs.iter().map(log).collect(),
         devices: report.devices.iter().map(device).collect(),
@@ -278,11 +271,6 @@ fn boot(report: &Report, run: &Run) -> Boot {
 
 fn request(request: &report::Request) -> Request<'_> {
     Request { accepted: request.accepted, entries: request.entries.iter().map(entry).collect() }
-}
-
-fn window(window: crate::timeline::Window) -> Option<Window> {
-    let asked = Window { since: window.since.map(time::date), until: window.until.map(time::date) };
-    (!window.is_open()).then_some(asked)
 }
 
 fn plan(plan: &report::Repair) -> Plan<'_> {

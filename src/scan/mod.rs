@@ -37,7 +37,7 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
-use crate::timeline::{Beyond, Log, Window, hosts, is_same_name};
+use crate::timeline::{Beyond, Host, Log, Window, hosts, is_same_name};
 use judge::{judge, logs_of};
 use selection::{Member, Remark, Selection};
 use set::{HostLog, file_of, name_archives};
@@ -155,8 +155,10 @@ impl Scan {
         let logs = logs_of(logs);
         let mut told = hosts(&logs);
         if let Some(chosen) = &self.options.log_host {
+            let is_chosen = |host: &Host<'_>| host.name.as_ref().is_some_and(|name| is_same_name(name, chosen));
             // A log that names no host is taken for the one that is meant.
-            told.hosts.retain(|host| host.name.as_ref().is_none_or(|name| is_same_name(name, chosen)));
+            let is_named = told.hosts.iter().any(is_chosen);
+            told.hosts.retain(|host| if is_named { is_chosen(host) } else { host.name.is_none() });
         }
         scanned.unattributed = told.unattributed;
         if wanted {

@@ -13,7 +13,6 @@ use super::moment::{Moment, Text};
 use super::window::Window;
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said};
-use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
 use crate::xen::Hypervisor;
@@ -34,15 +33,6 @@ pub enum Keeps {
     Facts,
     /// What the facts come to: the log has no end.
     Past,
-}
-
-impl Keeps {
-    pub(super) fn past(self) -> Option<Chronicle> {
-        match self {
-            Self::Facts => None,
-            Self::Past => Some(Chronicle::default().with_last()),
-        }
-    }
 }
 
 /// A record with a list that nothing reads.
@@ -210,14 +200,7 @@ impl Log {
 
     /// Takes what the decoder found next.
     pub fn take(&mut self, mut input: Input<'_>) {
-        if let Input::Record(record) = &mut input {
-            self.window.complete(&mut record.stamp);
-        }
-        self.note_time(&input);
-        if let Input::Record(record) = &input
-            && self.is_late(record)
-        {
-            self.is_cut = true;
+        if self.leaves_out(&mut input) {
             return;
         }
         if self.direction.is_forwards() || self.keeps != Keeps::Facts {
@@ -232,11 +215,7 @@ impl Log {
     /// Ends the log: a gap behind its last record counts as well, and lines without a host go to theirs.
     pub fn end(&mut self) {
         self.release(true);
-        if self.is_cut {
-            for lane in self.lanes.values() {
-                self.boots.get_mut(lane.boot).into_iter().for_each(|boot| boot.is_cut = true);
-            }
-        }
+        self.mark_cut();
         // Without numbers nobody can see whether records are missing.
         if self.unnumbered.is_some() && self.records > 0 {
             self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });
@@ -268,12 +247,6 @@ impl Log {
             self.ids.clear();
             self.current = None;
         }
-    }
-
-    /// Whether a record is later than all that is asked about. It tells the year of the others all the same.
-    fn is_late(&self, record: &Record<'_>) -> bool {
-        let Some(wall) = record.stamp.wall.filter(|_| self.window.until.is_some()) else { return false };
-        self.window.is_over_at(&self.dates.so_far(wall, self.modified))
     }
 
     fn release(&mut self, at_end: bool) {

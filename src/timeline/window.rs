@@ -3,7 +3,8 @@
 use chrono::{DateTime, Datelike as _, FixedOffset, Utc};
 
 use super::boot::Boot;
-use crate::record::{Stamp, Wall, between};
+use super::log::Log;
+use crate::record::{Input, Stamp, Wall, between};
 
 /// The time that is asked about, and the zone of times that name none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,14 +25,14 @@ impl Window {
     }
 
     /// Gives a time its zone where the log names none.
-    pub(super) fn complete(&self, stamp: &mut Stamp) {
+    fn complete(&self, stamp: &mut Stamp) {
         if let Some(wall) = &mut stamp.wall {
             wall.offset = wall.offset.or(self.zone);
         }
     }
 
     /// Whether a time is known to be later than all that is asked about.
-    pub(super) fn is_over_at(&self, wall: &Wall) -> bool {
+    fn is_over_at(&self, wall: &Wall) -> bool {
         self.until.is_some_and(|until| is_dated(wall) && wall.utc() > until.naive_utc())
     }
 
@@ -44,6 +45,27 @@ impl Window {
     /// Whether a time is asked about, and nothing says when this boot was.
     pub(super) fn cannot_place(&self, parts: &[(usize, &Boot)]) -> bool {
         !self.is_open() && !end_of(parts).and_then(|end| end.wall).is_some_and(|end| is_dated(&end))
+    }
+}
+
+impl Log {
+    /// Gives the next record its zone, notes its time, and says whether it is later than all that is asked about. One that is tells the
+    /// year of the others all the same.
+    pub(super) fn leaves_out(&mut self, input: &mut Input<'_>) -> bool {
+        let Input::Record(record) = input else { return false };
+        self.window.complete(&mut record.stamp);
+        self.note_time(record);
+        let Some(wall) = record.stamp.wall.filter(|_| self.window.until.is_some()) else { return false };
+        let is_late = self.window.is_over_at(&self.dates.so_far(wall, self.modified));
+        self.is_cut |= is_late;
+        is_late
+    }
+
+    /// Marks the boots that may have gone on in the records that were left out: the last one of each host.
+    pub(super) fn mark_cut(&mut self) {
+        for lane in self.lanes.values().filter(|_| self.is_cut) {
+            self.boots.get_mut(lane.boot).into_iter().for_each(|boot| boot.is_cut = true);
+        }
     }
 }
 

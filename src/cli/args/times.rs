@@ -1,7 +1,10 @@
-//! The time that is asked about.
+//! The time and the boots that are asked about.
+
+use std::str::FromStr;
 
 use chrono::FixedOffset;
 use clap::Args as Flags;
+use pciback_audit::timeline::BootChoice;
 
 /// Which records of the logs count by their time.
 #[derive(Clone, Debug, Default, Flags)]
@@ -15,6 +18,23 @@ pub(in super::super) struct Times {
     /// The zone of times that name none, as in syslog files: UTC, +01:00, -0330
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true, value_parser = zone)]
     pub(in super::super) log_zone: Option<FixedOffset>,
+}
+
+/// Which boots are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum BootNumber {
+    /// One of them.
+    One(BootChoice),
+    /// Each by itself.
+    All,
+}
+
+impl FromStr for BootNumber {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::One) }
+    }
 }
 
 /// Reads an offset from UTC. A name such as CET is several zones, and one such as Europe/Berlin another offset in summer.
