@@ -13,6 +13,7 @@ const REASONS: &[(Code, &str)] = &[
     (Code::ListTooLong, "the list is too long for the kernel"),
     (Code::NothingRequested, "no list of devices was found"),
     (Code::NotDom0, "this is no dom0 as far as can be told"),
+    (Code::OutsideWindow, "no boot is known to be of that time"),
     (Code::DriverAbsent, "no pciback driver is running"),
     (Code::RecordsLost, "log records are missing"),
     (Code::LogBeginsLate, "the log begins too late"),

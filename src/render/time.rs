@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike as _, SecondsFormat, Timelike as _, Utc};
 use serde::Serialize;
 
 use crate::record::{Stamp, Wall};
-use crate::timeline;
+use crate::report;
 
 /// RFC 3339 in UTC: seconds, and microseconds when there are any.
 pub(super) fn date(time: DateTime<Utc>) -> String {
@@ -52,7 +52,7 @@ pub(super) struct Window {
     until: Option<String>,
 }
 
-pub(super) fn window(window: timeline::Window) -> Option<Window> {
+pub(super) fn window(window: report::Window) -> Option<Window> {
     let asked = Window { since: window.since.map(date), until: window.until.map(date) };
     (!window.is_open()).then_some(asked)
 }

@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 use crate::pci::{Address, Ids};
 use crate::record::{BootId, Stamp};
 use crate::request::{Location, Source};
-use crate::timeline::Window;
+pub use crate::timeline::Window;
 
 /// The conclusion of one audit. Arrays are in a fixed order: devices by address, findings by severity, address, code.
 #[derive(Clone, Debug)]
