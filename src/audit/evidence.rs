@@ -227,7 +227,8 @@ fn contradicts(scene: &Scene<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
     let seized = matches!(judged.status, Status::Seized(_));
     let pretends_success = matches!(fact.event, Event::Seizing { .. });
     let pretends_failure = matches!(fact.event, Event::Failed { .. } | Event::Refused { .. });
-    (pretends_success && (scene.host.is_none() || !seized) && !is_copy(scene, fact)) || (pretends_failure && (scene.host.is_none() || seized))
+    (pretends_success && (scene.host.is_none() || !seized) && !is_copy(scene, fact))
+        || (pretends_failure && (scene.host.is_none() || seized))
 }
 
 /// Whether the kernel's own record says the same at the same time: imjournal writes it without the kernel's clock beside imklog,
