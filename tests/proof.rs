@@ -11,7 +11,7 @@ use std::path::Path;
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::Era;
 use pciback_audit::report::{Promise, Repair, Report};
-use pciback_audit::request::{Written, modprobe, modules, unmade};
+use pciback_audit::request::{Written, modprobe, modules, sysconfig, unmade};
 use pciback_audit::source::keep_archive;
 use pciback_audit::tree::Tree;
 use support::paste::{hold, next_seized, paste};
@@ -83,6 +83,12 @@ const FAMILIES: &[Family] = &[
         MODPROBE,
         true,
     ),
+    family(
+        "openSUSE with a malformed list of its own",
+        "etc/os-release = ID=\"opensuse-leap\"\\n\netc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"e1000e\"\\n\n",
+        MODPROBE,
+        true,
+    ),
     family("Void", "etc/os-release = ID=\"void\"\\n\n", MODPROBE, true),
     family(
         "Qubes",
@@ -123,12 +129,25 @@ const FAMILIES: &[Family] = &[
         true,
     ),
     family("Gentoo with dracut", "etc/os-release = ID=gentoo\\n\netc/dracut.conf = \n", MODPROBE, true),
+    family(
+        "Gentoo with genkernel",
+        "etc/os-release = ID=gentoo\\n\netc/genkernel.conf = INSTALL=\"yes\"\\n\netc/default/grub = GRUB_CMDLINE_LINUX=\"quiet\"\\n\n",
+        MODPROBE,
+        true,
+    ),
     family("Gentoo", "etc/os-release = ID=gentoo\\n\n", MODPROBE, false),
     family("NixOS", "etc/os-release = ID=nixos\\n\n", MODPROBE, false),
     family("unknown", "etc/issue = x\\n\n", MODPROBE, false),
 ];
 
 const OLD: &[Family] = &[
+    // modprobe of module-init-tools 3.3 knows no soft dependencies.
+    family(
+        "Debian 4",
+        "etc/debian_version = 4.0\\n\nproc/sys/kernel/osrelease = 2.6.18-6-xen-amd64\\n\netc/initramfs-tools/modules = # x\\n\n",
+        "proc/cmdline = ro\\n\netc/modprobe.d/local.conf = options pciback hide=LIST\\n\n",
+        true,
+    ),
     family(
         "EL 5",
         "etc/redhat-release = CentOS release 5.2 (Final)\\n\nproc/sys/kernel/osrelease = 2.6.18-92.el5xen\\n\n",
@@ -263,7 +282,11 @@ fn fault(family: &Family, report: &Report, machine: &Tree) -> Option<String> {
     if count.as_ref().is_some_and(|count| count != "2 of 2") {
         return count;
     }
-    let lists = lists(&paste(machine, &lines));
+    let after = paste(machine, &lines);
+    if let Some(obstacle) = sysconfig::written(&after).obstacles.first() {
+        return Some(obstacle.to_string());
+    }
+    let lists = lists(&after);
     (is_held && lists.len() > 1).then(|| format!("lists that disagree: {lists:?}"))
 }
 

@@ -85,7 +85,39 @@ const FAMILIES: &[(&str, &[&str], &[&str])] = &[
         &["genkernel", "#   options xen-pciback hide=(00:04.0)", "#   softdep e1000e pre: xen-pciback"],
         &["\ndracut", "\nupdate-initramfs"],
     ),
-    ("etc/os-release = ID=nixos\\n\n", &["boot.initrd.kernelModules", "nixos-rebuild boot"], &["\ndracut"]),
+    (
+        "etc/os-release = ID=gentoo\\n\netc/genkernel.conf = INSTALL=yes\\n\netc/default/grub = GRUB_CMDLINE_LINUX=\"quiet\"\\n\n",
+        &[
+            "echo AMODULES_PCIBACK=xen-pciback >> /etc/genkernel.conf",
+            "GRUB_CMDLINE_LINUX=\"quiet firstmods=xen-pciback gk.hw.load-all=yes\"",
+            "\ngenkernel --install initramfs\npciback-audit plan",
+        ],
+        &["dracut", "softdep"],
+    ),
+    (
+        "etc/os-release = ID=nixos\\n\n",
+        &[
+            "# in /etc/nixos/configuration.nix, then nixos-rebuild boot:\n#   boot.initrd.kernelModules = [ \"xen-pciback\" ];\n\
+             #   boot.extraModprobeConfig = ''\n#     options xen-pciback hide=(00:04.0)\n\
+             #     softdep e1000e pre: xen-pciback\n#   '';",
+        ],
+        &["\ndracut", "/etc/modprobe.d"],
+    ),
+    (
+        "etc/os-release = ID=nixos\\n\netc/modprobe.d/nixos.conf = options xen-pciback hide=(00:07.0)\\n\n\
+         etc/nixos/xen.nix = boot.extraModprobeConfig = \"options xen-pciback hide=(00:07.0)\";\\n\n",
+        &[
+            "# in /etc/nixos/xen.nix, then",
+            "hide=(00:04.0)(00:07.0)",
+            "# in place of the list that stands in /etc/nixos/xen.nix:1:",
+        ],
+        &["/etc/modprobe.d"],
+    ),
+    (
+        "etc/os-release = ID=\"opensuse-leap\"\\n\netc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"e1000e\"\\n\n",
+        &["echo 'XEN_PCI_HIDE_LIST=\"e1000e,0000:00:04.0\"' > /etc/sysconfig/pciback"],
+        &[],
+    ),
     ("etc/issue = x\\n\n", &["#   softdep e1000e pre: xen-pciback"], &["dracut", "update-initramfs", "genkernel"]),
 ];
 
@@ -189,6 +221,31 @@ fn what_a_file_holds_already_stays_in_it() {
 }
 
 #[test]
+fn modprobe_without_soft_dependencies_gets_commands() {
+    let old = "proc/sys/kernel/osrelease = 2.6.18-6-xen-amd64\\n\nproc/cmdline = ro\\n\n";
+    let unknown = lines(&plan(&format!("{old}etc/issue = x\\n\n"), &["00:04.0"]));
+    let command = "#   install e1000e /sbin/modprobe pciback; /sbin/modprobe --ignore-install e1000e";
+    assert!(unknown.contains(command) && !unknown.contains("softdep"), "{unknown}");
+    let debian = lines(&plan(&format!("{old}etc/debian_version = 4.0\\n\n"), &["00:04.0"]));
+    assert!(debian.contains("init-top/pciback") && !debian.contains("softdep"), "{debian}");
+}
+
+#[test]
+fn a_list_that_qubes_has_already_promises_nothing() {
+    let files = "etc/os-release = ID=qubes\\n\nproc/sys/kernel/osrelease = 6.6.2-1.qubes.fc37.x86_64\\n\n\
+                 etc/default/grub = GRUB_CMDLINE_LINUX=\"quiet\"\\n\n";
+    let of = |line: &str| plan(&format!("{files}proc/cmdline = quiet rd.qubes.hide_pci={line}\\n\n"), &["00:04.0"]);
+    let named = of("07:00.0,00:04.0");
+    assert!(named.promise.is_none() && lines(&named).contains("the line names them already"), "{}", lines(&named));
+    assert!(of("07:00.0").promise.is_some());
+    let far =
+        tree(format!("{DEVICES}{files}proc/cmdline = quiet\\n\n").replace("0000:00:04.0", "10000:00:04.0").as_bytes());
+    let asked = Asked::Devices(vec!["10000:00:04.0".parse().unwrap()]);
+    let plan = conclude(&Case { asked, tree: Some(far), ..Case::default() }).plan;
+    assert!(plan.promise.is_none() && !lines(&plan).contains("hide_pci="), "{}", lines(&plan));
+}
+
+#[test]
 fn nothing_comes_before_a_driver_that_is_built_in() {
     let built_in = "lib/modules/6.1.0-18-amd64/modules.builtin = kernel/drivers/net/e1000e.ko\\n\n";
     let plan = plan(&format!("{NEWER}etc/os-release = ID=debian\\n\n{built_in}"), &["00:04.0"]);
@@ -196,7 +253,13 @@ fn nothing_comes_before_a_driver_that_is_built_in() {
     assert!(text.contains("built in") && !text.contains("softdep") && !text.contains("initramfs -u"), "{text}");
     let unit = plan.files().next().unwrap();
     assert_eq!(unit.path, "/etc/systemd/system/pciback-late.service");
-    assert!(unit.content.contains("xl pci-assignable-add 0000:00:04.0"), "{}", unit.content);
+    // Without an IOMMU xl fails to quarantine a device that pciback has then.
+    for wanted in [
+        "ExecStart=-/bin/sh -c 'exec xl pci-assignable-add 0000:00:04.0'\n",
+        "ExecStartPost=/bin/sh -c 'cd /sys/bus/pci/drivers/pciback && exec ls -d 0000:00:04.0'\n",
+    ] {
+        assert!(unit.content.contains(wanted), "{}", unit.content);
+    }
 }
 
 #[test]

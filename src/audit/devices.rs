@@ -8,6 +8,7 @@ use crate::history::Trail;
 use crate::host::Device;
 use crate::pci::Address;
 use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
+use crate::request::Source;
 use crate::tree::{Known, Obstacle};
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
@@ -78,7 +79,13 @@ impl Subject<'_> {
 
     fn held(&self) -> Finding {
         let driver = self.holder().unwrap_or("another driver");
-        let message = format!("{driver} already had it, so pciback passed over it without a word");
+        let message = if self.scene.demand.source() == Some(Source::Qubes) {
+            format!(
+                "{driver} has it: the hook of Qubes' boot image, which takes devices from their drivers, did not take it"
+            )
+        } else {
+            format!("{driver} already had it, so pciback passed over it without a word")
+        };
         let mut found = about(self.address, Code::HeldByDriver, Severity::Critical, message);
         found.evidence.extend(self.driver_link());
         // When that driver first spoke: before pciback's load it was first, behind it, it took the device since.

@@ -25,6 +25,9 @@ use lasting::Lasting;
 pub(super) use plan::{at_once, plan};
 use safe::{Hindrance, hindrance};
 
+/// Where NixOS has the options of modules: files below `/etc/modprobe.d` are made of it.
+const NIXOS: &str = " of boot.extraModprobeConfig in /etc/nixos, then nixos-rebuild boot";
+
 /// How advice begins that has to be settled before anything else is done.
 const FIRST: &str = "# first, ";
 
@@ -123,7 +126,11 @@ pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String
             "# on the kernel's line of the boot loader, then reboot:".to_owned(),
             format!("# {module}.hide={list}"),
         ],
-        Source::Modprobe => vec![format!("# put this line{at}:"), format!("# options {module} hide={list}")],
+        Source::Modprobe => {
+            let is_nixos = scene.host.as_ref().is_some_and(|host| host.distribution == Distribution::NixOs);
+            let at = if is_nixos { NIXOS } else { &at };
+            vec![format!("# put this line{at}:"), format!("# options {module} hide={list}")]
+        }
         // Nobody writes these two for the kernel.
         Source::Policy
         | Source::Slots
@@ -150,13 +157,16 @@ pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
         Distribution::Qubes => {
             vec!["# or name them in rd.qubes.hide_pci=bb:dd.f,bb:dd.f on the line of dom0's kernel".to_owned()]
         }
+        Distribution::NixOs => vec![
+            format!("# or give pciback its list, by a line{NIXOS}:"),
+            format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
+        ],
         Distribution::Debian
         | Distribution::Dracut
         | Distribution::RedHat5
         | Distribution::Suse11
         | Distribution::Arch
         | Distribution::Alpine
-        | Distribution::NixOs
         | Distribution::Other => vec![
             format!("# or give pciback its list, by a line in {}:", options_file(scene)),
             format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),

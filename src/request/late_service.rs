@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn only_a_unit_that_is_enabled_takes_devices() {
-        let unit = format!("{UNIT} = [Service]\\nExecStart=/bin/sh -c 'exec xl pci-assignable-add 0000:00:1d.0'\\n\n");
+        let unit = format!("{UNIT} = [Service]\\nExecStart=-/bin/sh -c 'exec xl pci-assignable-add 0000:00:1d.0'\\n\n");
         let of = |manifest: &str| taken(&Tree::from_manifest(manifest).unwrap()).len();
         assert_eq!(of(&unit), 0);
         assert_eq!(of(&format!("{unit}{ENABLED} -> /{UNIT}\n")), 1);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::arguments;
 use super::register::expand;
-use super::{Location, Written, modprobe, modules};
+use super::{Location, Written, install_lines, modprobe, modules};
 use crate::tree::{Known, Tree};
 
 /// What the files say.
@@ -19,14 +19,18 @@ pub struct Loading {
     pub by_system: Option<Location>,
     /// The modules that have it as a soft dependency.
     pub before: BTreeMap<String, Location>,
+    /// The modules for which modprobe runs a command that loads it first.
+    pub by_command: BTreeMap<String, Location>,
     /// The program that makes the boot image.
     pub maker: Maker,
     /// Whether dracut's image has `/etc/modprobe.d`: it is one for this host only, or the file is named.
     pub has_options: bool,
-    /// The feature that puts it into mkinitfs' image, where the kernel's line says what is loaded first.
+    /// What puts it into an image of mkinitfs or genkernel, where the kernel's line says what is loaded first.
     in_feature: Option<Location>,
     /// The boot image itself, where it was read: it counts, and not the files that it should have been made of.
     pub image: Option<Image>,
+    /// The files that are newer than the boot image, where there is one.
+    pub newer: Vec<String>,
 }
 
 /// A program that makes boot images.
@@ -40,6 +44,8 @@ pub enum Maker {
     Mkinitcpio,
     /// Alpine's.
     Mkinitfs,
+    /// Gentoo's own.
+    Genkernel,
     /// That of RHEL up to 5 and of SLES up to 11: modules are loaded in the order of a list.
     Mkinitrd,
     /// Not known.
@@ -49,16 +55,32 @@ pub enum Maker {
 
 const DRACUT: [&str; 3] = ["etc/dracut.conf", "etc/dracut.conf.d/*.conf", "usr/lib/dracut/dracut.conf.d/*.conf"];
 
+/// genkernel's configuration.
+const GENKERNEL: &str = "etc/genkernel.conf";
+
 /// Where a tree keeps what was read of the boot image.
 pub const IMAGE: &str = "boot-image";
 
+/// Where a tree keeps the paths of files that are newer than the boot image which should be made of them, a line each.
+pub const NEWER: &str = "newer-than-boot-image";
+
+/// Whether a file of configuration goes into the boot image, or says how it is made.
+pub fn is_of_image(path: &str) -> bool {
+    let makers =
+        ["initramfs-tools/", "dracut.conf", "mkinitcpio.conf", "mkinitfs/", "genkernel.conf", "sysconfig/kernel"];
+    let name = path.strip_prefix("etc/").unwrap_or_default();
+    name.starts_with("modprobe.") || makers.iter().any(|maker| name.starts_with(maker))
+}
+
 /// What the boot image of the running kernel holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The modules in it.
     pub modules: BTreeSet<String>,
     /// The modules that have pciback as a soft dependency, by its own files of options.
     pub before: BTreeSet<String>,
+    /// The modules for which modprobe runs a command that loads it first, by the same files.
+    pub by_command: BTreeSet<String>,
     /// The lists in its own files of options.
     pub lists: Vec<Written>,
 }
@@ -73,6 +95,7 @@ impl Image {
             Self {
                 modules: names.iter().filter_map(|name| name.strip_suffix(".ko")).map(str::to_owned).collect(),
                 before: before.into_keys().collect(),
+                by_command: commands(&inside).into_keys().collect(),
                 lists: modprobe::written(&inside).written,
             }
         })
@@ -91,19 +114,37 @@ fn softdeps(tree: &Tree) -> BTreeMap<String, Location> {
     of_pciback.map(|(module, _, location)| (module, location)).collect()
 }
 
+/// The modules for which modprobe runs a command that loads pciback, and where that is written.
+fn commands(tree: &Tree) -> BTreeMap<String, Location> {
+    install_lines::find(tree).into_iter().map(|line| (line.module, line.location)).collect()
+}
+
 impl Loading {
     /// Reads the files of a machine. `usual`: the program that makes the boot images of its family, where the files do not show
     /// which one does.
     pub fn read(tree: &Tree, usual: Maker) -> Self {
         let (named, by_system) = modules::named(tree);
         let maker = maker(tree, usual);
-        let mut loading = Self { in_image: named, by_system, before: softdeps(tree), maker, ..Self::default() };
+        let mut loading = Self {
+            in_image: named,
+            by_system,
+            before: softdeps(tree),
+            by_command: commands(tree),
+            maker,
+            ..Self::default()
+        };
         match loading.maker {
             Maker::Dracut => dracut(tree, &mut loading),
             Maker::Mkinitcpio => mkinitcpio(tree, &mut loading),
             Maker::Mkinitfs => {
                 let features = expand(tree, "etc/mkinitfs/features.d/*.modules");
                 loading.in_feature = features.iter().find_map(|path| assignment(tree, path, ""));
+                loading.in_image = loading.in_feature.clone();
+            }
+            Maker::Genkernel => {
+                let named =
+                    assignment(tree, GENKERNEL, "AMODULES_").or_else(|| assignment(tree, GENKERNEL, "MODULES_"));
+                loading.in_feature = named;
                 loading.in_image = loading.in_feature.clone();
             }
             // The list of RHEL's image is an argument of mkinitrd (mkinitrd(8) of RHEL 5, `--preload`).
@@ -121,19 +162,35 @@ impl Loading {
             }
             Maker::Unknown => {}
         }
-        if let Known::Is(image) = Image::read(tree) {
+        let image = Image::read(tree);
+        if image != Known::Absent {
+            let newer = tree.read_text(NEWER).is().cloned().unwrap_or_default();
+            loading.newer = newer.lines().map(str::to_owned).collect();
+        }
+        if let Known::Is(image) = image {
             loading.correct(image);
         }
         loading
     }
 
-    /// mkinitfs' image loads the modules that the kernel's line names in `modules=` before it looks for devices, in that order
-    /// (mkinitfs 3, initramfs-init).
+    /// Images that load the modules which the kernel's line names before they look for devices, in that order: mkinitfs'
+    /// (`modules=`; mkinitfs 3, initramfs-init) and genkernel's (`firstmods=`; genkernel 4.3, defaults/linuxrc). The latter passes
+    /// over them where the root device is there already, unless `gk.hw.load-all` is set.
     pub fn by_line(&mut self, line: &[u8]) {
-        let named =
-            arguments(line).into_iter().rfind(|argument| argument.key == b"modules").and_then(|found| found.value);
-        let text = String::from_utf8_lossy(named.as_deref().unwrap_or_default()).into_owned();
-        if self.maker == Maker::Mkinitfs && text.split(',').next().is_some_and(is_pciback) {
+        let value = |key: &str| {
+            let found = arguments(line).into_iter().rfind(|argument| argument.key == key.as_bytes())?.value?;
+            Some(String::from_utf8_lossy(&found).into_owned())
+        };
+        let is_first = |key: &str| value(key).is_some_and(|names| names.split(',').next().is_some_and(is_pciback));
+        let named = match self.maker {
+            Maker::Mkinitfs => is_first("modules"),
+            Maker::Genkernel => {
+                is_first("firstmods")
+                    && value("gk.hw.load-all").is_some_and(|text| matches!(text.as_str(), "yes" | "1" | "true"))
+            }
+            Maker::InitramfsTools | Maker::Dracut | Maker::Mkinitcpio | Maker::Mkinitrd | Maker::Unknown => false,
+        };
+        if named {
             self.first = self.in_feature.clone();
         }
     }
@@ -144,15 +201,20 @@ impl Loading {
             self.first = None;
             self.in_image = None;
         }
-        let holds = |module: &String| image.has_pciback() && image.before.contains(module);
-        self.before.retain(|module, _| !image.modules.contains(module) || holds(module));
+        let holds = |names: &BTreeSet<String>, module: &String| {
+            !image.modules.contains(module) || (image.has_pciback() && names.contains(module))
+        };
+        self.before.retain(|module, _| holds(&image.before, module));
+        self.by_command.retain(|module, _| holds(&image.by_command, module));
         self.image = Some(image);
     }
 
     /// Whether pciback is loaded by the boot image, so that the list in there counts.
     pub fn is_in_image(&self) -> bool {
-        let by_driver =
-            |image: &Image| image.has_pciback() && image.before.iter().any(|name| image.modules.contains(name));
+        let by_driver = |image: &Image| {
+            let mut names = image.before.iter().chain(&image.by_command);
+            image.has_pciback() && names.any(|name| image.modules.contains(name))
+        };
         self.first.is_some() || self.in_image.is_some() || self.image.as_ref().is_some_and(by_driver)
     }
 
@@ -163,7 +225,8 @@ impl Loading {
 
     /// Whether something loads it at all.
     pub fn is_loaded(&self) -> bool {
-        self.first.is_some() || self.in_image.is_some() || self.by_system.is_some() || !self.before.is_empty()
+        let by_drivers = self.before.len() + self.by_command.len();
+        self.first.is_some() || self.in_image.is_some() || self.by_system.is_some() || by_drivers > 0
     }
 }
 
@@ -184,6 +247,8 @@ pub fn maker(tree: &Tree, usual: Maker) -> Maker {
         Maker::InitramfsTools
     } else if has_dracut() {
         Maker::Dracut
+    } else if there(GENKERNEL) {
+        Maker::Genkernel
     } else {
         usual
     }
@@ -303,5 +368,19 @@ mod tests {
         assert_eq!((debian.maker, debian.in_image.is_some()), (Maker::InitramfsTools, true));
         assert_eq!(debian.before.keys().collect::<Vec<_>>(), ["e1000e"]);
         assert!(!of("etc/modprobe.d/a.conf = softdep e1000e post: xen-pciback\\n\n").is_loaded());
+    }
+
+    #[test]
+    fn modprobe_of_before_soft_dependencies_has_commands() {
+        let line = "install e1000 /sbin/modprobe pciback; /sbin/modprobe --ignore-install e1000\\n";
+        let files = format!(
+            "proc/sys/kernel/osrelease = 2.6.18-6-xen-amd64\\n\n\
+             etc/modprobe.d/a = {line}softdep igb pre: pciback\\n\nboot-image/modules/e1000.ko =\n"
+        );
+        let without = of(&files);
+        assert!(without.before.is_empty() && without.by_command.is_empty());
+        let image = format!("boot-image/modules/pciback.ko =\nboot-image/etc/modprobe.d/a.conf = {line}\n");
+        let with = of(&format!("{files}{image}"));
+        assert!(with.by_command.contains_key("e1000") && with.is_in_image());
     }
 }

@@ -9,6 +9,7 @@ pub mod boot_loader;
 pub mod cmdline;
 pub mod guests;
 pub mod hide;
+pub mod install_lines;
 pub mod late_service;
 pub mod loading;
 pub mod logged;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::arguments::{arguments, same_name};
-use super::{Location, Said, Source, Written};
+use super::{Location, Said, Source, Written, install_lines};
 use crate::pci::KernelVersion;
 use crate::tree::{Known, Tree};
 
@@ -42,22 +42,46 @@ pub fn written(tree: &Tree) -> Said {
             Known::Unreadable(obstacle) => said.obstacles.push(obstacle),
         }
     }
+    // Arguments of modprobe are stronger than options.
+    said.written.extend(install_lines::find(tree).into_iter().filter_map(|line| line.list));
     said
 }
 
 /// A module, those that modprobe loads before it, and where that is written: the `softdep` lines.
 pub fn softdeps(tree: &Tree) -> Vec<(String, Vec<String>, Location)> {
+    if !has_softdeps(tree) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (location, line) in lines(tree) {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let mut words = line.split_whitespace();
+        let (Some("softdep"), Some(module)) = (words.next(), words.next()) else { continue };
+        let before = words.skip_while(|word| *word != "pre:").skip(1).take_while(|word| *word != "post:");
+        let before = before.map(|name| name.replace('-', "_")).collect();
+        found.push((module.replace('-', "_"), before, location));
+    }
+    found
+}
+
+/// Whether this machine's modprobe knows soft dependencies: module-init-tools has them since 2009, in distributions from
+/// kernel 2.6.30 on.
+pub fn has_softdeps(tree: &Tree) -> bool {
+    let release = tree.read_text("proc/sys/kernel/osrelease");
+    let patch = release.is().and_then(|release| release.strip_prefix("2.6.")).map(|rest| {
+        let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
+        digits.parse::<u32>().unwrap_or_default()
+    });
+    patch.is_none_or(|patch| patch >= 30) || is_kmod(tree)
+}
+
+/// Every logical line that modprobe reads, in its order, with its place.
+pub(super) fn lines(tree: &Tree) -> Vec<(Location, Vec<u8>)> {
     let mut found = Vec::new();
     for path in files(tree, &mut Said::nothing(Source::Modprobe)) {
         let text = tree.read(&path).is().copied().unwrap_or_default();
-        for (number, line) in logical_lines(text) {
-            let line = String::from_utf8_lossy(&line).into_owned();
-            let mut words = line.split_whitespace();
-            let (Some("softdep"), Some(module)) = (words.next(), words.next()) else { continue };
-            let before = words.skip_while(|word| *word != "pre:").skip(1).take_while(|word| *word != "post:");
-            let before = before.map(|name| name.replace('-', "_")).collect();
-            found.push((module.replace('-', "_"), before, Location::on_host(&path, Some(number))));
-        }
+        let of_file = logical_lines(text).into_iter();
+        found.extend(of_file.map(|(number, line)| (Location::on_host(&path, Some(number)), line)));
     }
     found
 }
@@ -183,7 +207,7 @@ fn options(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The first word and what is behind it; kmod separates words with blanks and tabs only.
-fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let text = text.get(text.iter().position(|byte| !is_blank(byte))?..)?;
     text.split_at_checked(text.iter().position(is_blank).unwrap_or(text.len()))

@@ -89,6 +89,13 @@ pub const PLACES: &[Place] = &[
         when: When::AtLoad,
     },
     Place {
+        source: Source::Modprobe,
+        files: &["etc/modprobe.d/*.conf", "etc/modprobe.conf"],
+        form: "`install DRIVER /sbin/modprobe pciback hide=LIST; /sbin/modprobe --ignore-install DRIVER`",
+        reader: "modprobe, in place of loading that driver",
+        when: When::AtLoad,
+    },
+    Place {
         source: Source::Modules,
         files: &["etc/modules", "etc/initramfs-tools/modules"],
         form: "`xen-pciback hide=LIST`",
@@ -121,6 +128,13 @@ pub const PLACES: &[Place] = &[
         files: &["etc/dracut.conf", "etc/dracut.conf.d/*.conf", "usr/lib/dracut/dracut.conf.d/*.conf"],
         form: "`force_drivers+=\" xen-pciback \"`",
         reader: "dracut",
+        when: When::Never,
+    },
+    Place {
+        source: Source::Modules,
+        files: &["etc/genkernel.conf"],
+        form: "`AMODULES_PCIBACK=xen-pciback`, and `firstmods=xen-pciback` on the kernel's line",
+        reader: "genkernel (Gentoo)",
         when: When::Never,
     },
     Place {

@@ -225,7 +225,8 @@ fn quoted(content: &str, one: &Assignment, line: &Line, new: &str) -> Option<Str
 
 /// Makes GRUB's menus anew, as far as lists and names of modules go: `grub-mkconfig`.
 pub fn make(tree: &mut Tree) {
-    const KEYS: [&str; 4] = ["xen-pciback.hide", "pciback.hide", "rd.qubes.hide_pci", "modules"];
+    const KEYS: [&str; 6] =
+        ["xen-pciback.hide", "pciback.hide", "rd.qubes.hide_pci", "modules", "firstmods", "gk.hw.load-all"];
     let is_made = |name: &str| KEYS.iter().any(|key| same_name(name.as_bytes(), key.as_bytes()));
     let made: Vec<String> = in_use(tree)
         .iter()

@@ -1,13 +1,15 @@
 //! The boot image of a kernel: cpio archives one behind the other, the last one packed as a rule
 //! (Documentation/driver-api/early-userspace/buffer-format.rst). Only names of modules and files of options are kept.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::inside::{Inside, Kind, Place, words};
 use super::lz4::{self, Legacy};
 use super::unpack::Unpacked;
-use crate::request::loading::IMAGE;
+use crate::request::loading::{self, IMAGE, NEWER};
 use crate::tree::{Known, Node, Tree};
 
 /// No boot image unpacks to more.
@@ -37,6 +39,9 @@ pub fn keep_boot_image(root: &Path, tree: &mut Tree) {
             }
             Place::Found(_) | Place::Absent => continue,
         };
+        if let Some(made) = entry.open().ok().and_then(|file| modified(&file)) {
+            keep_newer(&inside, made, tree);
+        }
         tree.insert(IMAGE, Node::Directory);
         let kept = entry.open().and_then(|file| archives(BufReader::new(file), tree));
         if let Err(why) = kept {
@@ -45,6 +50,27 @@ pub fn keep_boot_image(root: &Path, tree: &mut Tree) {
         }
         return;
     }
+}
+
+/// Keeps the paths of those files that say something of pciback, go into the image or say how it is made, and were written behind it.
+fn keep_newer(inside: &Inside, made: SystemTime, tree: &mut Tree) {
+    let about_pciback =
+        |node: &Node| matches!(node, Node::File(text) if text.windows(7).any(|part| part == b"pciback"));
+    let of_image = tree.nodes().filter(|(path, node)| loading::is_of_image(path) && about_pciback(node));
+    let is_newer = |path: &&str| match inside.walk(path, true, &mut |_, _| {}) {
+        Place::Found(entry) if entry.kind == Kind::File => {
+            entry.open().ok().and_then(|file| modified(&file)).is_some_and(|written| written > made)
+        }
+        Place::Found(_) | Place::Absent | Place::Closed(..) => false,
+    };
+    let newer: Vec<String> = of_image.map(|(path, _)| path).filter(is_newer).map(|path| format!("/{path}\n")).collect();
+    if !newer.is_empty() {
+        tree.insert(NEWER, Node::File(newer.concat().into_bytes()));
+    }
+}
+
+fn modified(file: &File) -> Option<SystemTime> {
+    file.metadata().and_then(|about| about.modified()).ok()
 }
 
 /// Reads archives until something packed follows, and then those in it.
@@ -249,6 +275,29 @@ mod tests {
             let tree = kept(&image);
             assert_eq!(tree.list(&format!("{IMAGE}/modules")), Known::Is(vec!["xen_pciback.ko"]));
         }
+    }
+
+    #[test]
+    fn files_about_pciback_that_are_newer_than_the_image_are_named() {
+        let root = tempfile::tempdir().unwrap();
+        let files = [
+            ("boot/initrd.img-6.1.0", 2),
+            ("etc/modprobe.d/old.conf", 1),
+            ("etc/modprobe.d/new.conf", 3),
+            ("etc/modprobe.d/other.conf", 3),
+            ("etc/default/grub", 3),
+        ];
+        let mut tree = Tree::from_manifest("proc/sys/kernel/osrelease = 6.1.0\\n\n").unwrap();
+        for (path, hour) in files {
+            let text = if path.contains("other") { "options igb x=1\n" } else { "softdep igb pre: xen-pciback\n" };
+            std::fs::create_dir_all(root.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(root.path().join(path), text).unwrap();
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(hour);
+            File::options().write(true).open(root.path().join(path)).unwrap().set_modified(time).unwrap();
+            tree.insert(path, Node::File(text.as_bytes().to_vec()));
+        }
+        keep_boot_image(root.path(), &mut tree);
+        assert_eq!(tree.read_text(NEWER), Known::Is("/etc/modprobe.d/new.conf".to_owned()));
     }
 
     #[test]

@@ -197,6 +197,10 @@ impl Boot<'_> {
         if let Some(image) = self.loading.image.as_ref().filter(|_| self.loading.is_in_image()) {
             return Ok(last(&image.lists, classic));
         }
+        let by_image = self.loading.is_in_image() || !self.loading.before.is_empty();
+        if let Some(newer) = self.loading.newer.first().filter(|_| self.loading.image.is_none() && by_image) {
+            return Err(format!("the boot image cannot be read, and is older than {newer}: its list is not known"));
+        }
         of_module(modprobe::written(self.tree))
     }
 
@@ -212,6 +216,10 @@ impl Boot<'_> {
             return vec!["pciback is built in: it comes before the drivers of devices".to_owned()];
         }
         let mut notes = vec![self.about_image()];
+        if !self.loading.newer.is_empty() {
+            let newer = super::super::facts::some_of(&self.loading.newer.iter().collect::<Vec<_>>());
+            notes.push(format!("the boot image is older than {newer}: it was not made anew since"));
+        }
         if self.image_lacks_options() {
             notes.push("dracut leaves /etc/modprobe.d out of its image: pciback has no list of it there".to_owned());
         }
@@ -220,7 +228,7 @@ impl Boot<'_> {
         notes.extend(by("the boot image loads pciback before the drivers of devices", &self.loading.first));
         notes.extend(by("the boot image has pciback", &self.loading.in_image));
         notes.extend(by("the system loads pciback once its root is mounted", &self.loading.by_system));
-        for (module, location) in &self.loading.before {
+        for (module, location) in self.loading.before.iter().chain(&self.loading.by_command) {
             notes.push(format!("modprobe loads pciback before {module} ({location})"));
         }
         if !self.loading.is_loaded() {
@@ -316,16 +324,22 @@ impl Boot<'_> {
 
     /// Whether pciback comes before a module.
     fn against(&self, driver: &str, module: &str) -> Fate {
-        let softdep = self.loading.before.contains_key(&module.replace('-', "_"));
-        if self.loading.first.is_some() {
+        let name = module.replace('-', "_");
+        let softdep = self.loading.before.contains_key(&name);
+        let by_command = self.loading.by_command.contains_key(&name);
+        // What the boot image does not hold was taken back when it was read.
+        if self.loading.first.is_some() || (by_command && self.loading.image.is_some()) {
             return Fate::Seized;
         }
         match (softdep, self.loading.maker) {
             (true, Maker::InitramfsTools) => Fate::Seized,
             // Behind the boot image modprobe itself loads the one before the other.
-            (true, _) if self.loading.is_behind_image(&module.replace('-', "_")) => Fate::Seized,
+            (true, _) if self.loading.is_behind_image(&name) => Fate::Seized,
             (true, _) => Fate::Doubt(format!(
                 "pciback is a soft dependency of {module}; whether that holds in the boot image cannot be told"
+            )),
+            (false, _) if by_command => Fate::Doubt(format!(
+                "modprobe has a command that loads pciback before {module}; whether the boot image holds both cannot be told"
             )),
             (false, _) if self.loading.in_image.is_some() => {
                 Fate::Doubt(format!("the boot image has pciback; whether it comes before {module} cannot be told"))

@@ -75,6 +75,33 @@ fn a_reboot_is_as_the_files_have_it() {
 }
 
 #[test]
+fn an_image_that_is_older_than_its_files_is_named_and_counts_only_where_it_was_read() {
+    let files = "etc/modprobe.d/x.conf = options xen-pciback hide=(00:1d.0)(00:1d.1)(00:03.0)\\nsoftdep uhci_hcd pre: xen-pciback\\n\n\
+                 etc/initramfs-tools/modules = # none\\n\nnewer-than-boot-image = /etc/modprobe.d/x.conf\\n\n";
+    for (image, found, is_named) in [
+        ("", (3, 0), false),
+        ("boot-image ! is packed by something else\n", (0, 3), true),
+        ("boot-image/modules/xen_pciback.ko =\n", (3, 0), true),
+    ] {
+        assert_eq!(boot(&format!("{files}{image}"), None), found, "{image}");
+        let tree = Tree::from_manifest(&format!("{MACHINE}{files}{image}")).unwrap();
+        let notes = next_boot(&tree, None, Era::From3_7.into()).notes;
+        let text = "the boot image is older than /etc/modprobe.d/x.conf";
+        assert_eq!(notes.iter().any(|note| note.starts_with(text)), is_named, "{notes:?}");
+    }
+}
+
+#[test]
+fn a_command_for_a_driver_counts_where_the_boot_image_holds_it() {
+    let line = "install uhci_hcd /sbin/modprobe xen-pciback hide=(00:1d.0)(00:1d.1); /sbin/modprobe --ignore-install uhci_hcd\\n";
+    let files = format!("etc/modprobe.d/x.conf = {line}\n");
+    assert_eq!(boot(&files, None), (0, 2));
+    let image = format!("boot-image/modules/uhci_hcd.ko =\nboot-image/etc/modprobe.d/x.conf = {line}\n");
+    assert_eq!(boot(&format!("{files}{image}"), None), (0, 0));
+    assert_eq!(boot(&format!("{files}{image}boot-image/modules/xen_pciback.ko =\n"), None), (2, 0));
+}
+
+#[test]
 fn the_default_entry_says_which_list_a_built_in_pciback_gets() {
     let built_in = "lib/modules/6.1.0-18-amd64/modules.builtin = kernel/drivers/xen/xen-pciback/xen-pciback.ko\\n\n";
     let menu = |list: &str| {

@@ -22,14 +22,22 @@ pub(super) struct Family {
     pub(super) softdep: bool,
     /// What puts pciback and its list into the image, and makes it the first of the modules.
     pub(super) steps: &'static [Step],
-    /// Whether the kernel's line says what the image loads first (`modules=`).
-    pub(super) by_line: bool,
+    /// What says on the kernel's line which modules the image loads first.
+    pub(super) by_line: Option<ByLine>,
     /// What makes the image anew.
     pub(super) rebuild: &'static str,
     /// What shows, before the reboot, that pciback and its list are in it.
     pub(super) look: &'static str,
     /// What is different in some versions.
     pub(super) note: Option<&'static str>,
+}
+
+/// Arguments of the kernel's line.
+pub(super) struct ByLine {
+    /// The one that names modules, with commas.
+    pub(super) key: &'static str,
+    /// What it needs besides.
+    pub(super) with: &'static [(&'static str, &'static str)],
 }
 
 /// One measure.
@@ -51,7 +59,7 @@ const PLAIN: Family = Family {
     shared: false,
     softdep: false,
     steps: &[],
-    by_line: false,
+    by_line: None,
     rebuild: "",
     look: "",
     note: None,
@@ -124,9 +132,20 @@ const MKINITFS: Family = Family {
         Step::First("/etc/mkinitfs/mkinitfs.conf", "features=\"", "xen-pciback"),
         Step::File("/etc/mkinitfs/features.d/xen-pciback.modules", "kernel/drivers/xen/xen-pciback\n"),
     ],
-    by_line: true,
+    by_line: Some(ByLine { key: "modules", with: &[] }),
     rebuild: "mkinitfs",
     look: "zcat /boot/initramfs-lts | cpio -t 2>/dev/null | grep {both}",
+    ..PLAIN
+};
+
+/// genkernel.conf: each `AMODULES_` variable is a group of modules for the image, which holds /etc/modprobe.d (gen_initramfs.sh,
+/// `append_modprobed`). Its init loads those of `firstmods=` before udev begins, and passes over them only where the root device is
+/// there already, unless `gk.hw.load-all` is set (defaults/linuxrc; initrd.scripts, `modules_scan`; genkernel 4.3).
+const GENKERNEL: Family = Family {
+    steps: &[Step::Line("/etc/genkernel.conf", "AMODULES_PCIBACK={module}")],
+    by_line: Some(ByLine { key: "firstmods", with: &[("gk.hw.load-all", "yes")] }),
+    rebuild: "genkernel --install initramfs",
+    look: "pciback-audit plan",
     ..PLAIN
 };
 
@@ -154,6 +173,7 @@ pub(super) fn row(host: &Host, tree: &Tree) -> Option<&'static Family> {
     let made = match loading::maker(tree, forecast::maker(host)) {
         Maker::InitramfsTools => Some(&INITRAMFS_TOOLS),
         Maker::Dracut => Some(&DRACUT),
+        Maker::Genkernel => Some(&GENKERNEL),
         Maker::Mkinitcpio | Maker::Mkinitfs | Maker::Mkinitrd | Maker::Unknown => None,
     };
     match host.distribution {
@@ -248,7 +268,7 @@ const OTHERS: &[[&str; 5]] = &[
         "`pciback-audit plan` behind it; not proved beforehand",
     ],
     [
-        "Gentoo with genkernel, others",
+        "others",
         "a file of `modprobe.d` that goes into the boot image",
         "pciback before the drivers of its devices, in that image",
         "its own maker",
@@ -258,12 +278,13 @@ const OTHERS: &[[&str; 5]] = &[
 
 /// The table of families, for the documentation: made of the rows that plans are made of.
 pub fn families() -> String {
-    let rows: [(&str, &Family); 7] = [
+    let rows: [(&str, &Family); 8] = [
         ("Debian, Ubuntu with initramfs-tools", &INITRAMFS_TOOLS),
         ("Fedora, RHEL from 6, SUSE from 12, Void; Debian and Gentoo with dracut", &DRACUT),
         ("Arch", &MKINITCPIO),
         ("Arch with the hook `systemd`", &MKINITCPIO_SYSTEMD),
         ("Alpine", &MKINITFS),
+        ("Gentoo with genkernel", &GENKERNEL),
         ("RHEL up to 5", &MKINITRD_RED_HAT),
         ("SLES up to 11", &MKINITRD_SUSE),
     ];
@@ -275,7 +296,10 @@ pub fn families() -> String {
         let softdep =
             row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known".to_owned());
         let first: Vec<String> = softdep.into_iter().chain(row.steps.iter().filter_map(Step::in_words)).collect();
-        let by_line = row.by_line.then(|| "`modules={module},...` on the kernel's line".to_owned());
+        let by_line = row.by_line.as_ref().map(|line| {
+            let others = line.with.iter().map(|(key, value)| format!(", `{key}={value}`")).collect::<String>();
+            format!("`{}={{module}},...`{others} on the kernel's line", line.key)
+        });
         let first: Vec<String> = first.into_iter().chain(by_line).collect();
         let first = if first.is_empty() { "the order of modules in the image".to_owned() } else { first.join("; ") };
         [(*name).to_owned(), list, first, format!("`{}`", row.rebuild), format!("`{}`", row.look)]

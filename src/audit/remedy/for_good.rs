@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::Scene;
 use super::super::facts::some_of;
 use super::draft::Draft;
-use super::family::{self, Family, OPTIONS};
+use super::family::{self, ByLine, Family, OPTIONS};
 use super::lasting::{self, Lasting};
 use super::safe::Hindrance;
 use super::{kernel_line, words};
@@ -13,7 +13,7 @@ use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::Address;
 use crate::report::{File, Measure, Repair};
 use crate::request::loading::PRELOADED;
-use crate::request::{Source, Written, late_service, modprobe, modules, unmade};
+use crate::request::{Source, Written, late_service, modprobe, modules, sysconfig, unmade};
 use crate::tree::{Known, Node, Tree};
 
 /// What the steps are made of.
@@ -129,10 +129,19 @@ fn list(aim: &Aim<'_>, draft: &mut Draft, lasting: &Lasting) -> List {
             left_out(aim.scene, draft);
             list.options = Some(format!("options {pciback} hide={text}"));
         }
+        // All its files are made of its own configuration.
+        Lasting::Elsewhere { merged: Some(text), .. } if aim.host.distribution == Distribution::NixOs => {
+            list.options = Some(format!("options {pciback} hide={text}"));
+        }
         Lasting::Elsewhere { place, merged } => {
             list.file = in_file(place).unwrap_or(list.file);
             mend(aim, draft, place, merged.as_deref());
         }
+    }
+    let drivers =
+        aim.held.iter().filter_map(|(address, device)| Some((*address, device.driver.is()?.clone()))).collect();
+    if let Some(content) = sysconfig::mended(&draft.after, &drivers, aim.scene.demand.grammar) {
+        draft.file(&format!("/{}", sysconfig::PATH), &content);
     }
     list
 }
@@ -241,17 +250,19 @@ fn fill(aim: &Aim<'_>, options: &str) -> impl Fn(&str) -> String {
 fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, drivers: &Drivers) {
     let pciback = aim.host.modules.pciback();
     let fill = fill(aim, &list.file);
-    let softdeps =
-        drivers.modules.iter().filter(|_| family.softdep).map(|module| format!("softdep {module} pre: {pciback}"));
+    let softdep = family.softdep && modprobe::has_softdeps(aim.tree);
+    let softdeps = drivers.modules.iter().filter(|_| softdep).map(|module| format!("softdep {module} pre: {pciback}"));
     let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
     options(draft, family, &lines);
-    let is_first = !drivers.unknown.is_empty() || has_some(aim);
-    if !family.softdep || drivers.modules.is_empty() || is_first {
+    let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !softdep);
+    if !softdep || drivers.modules.is_empty() || is_first {
         family::take(family, draft, &fill, &list.file, is_first);
     }
-    if family.by_line && !by_line(aim, draft) {
+    if let Some(line) = family.by_line.as_ref().filter(|line| !by_line(aim, draft, line)) {
+        let others = line.with.iter().map(|(key, value)| format!(", and give it {key}={value}")).collect::<String>();
         draft.by_hand(&format!(
-            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in modules= on the line of dom0's kernel"
+            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in {}= on the line of dom0's kernel{others}",
+            line.key
         ));
     }
     if let Some(note) = family.note {
@@ -271,19 +282,24 @@ fn has_some(aim: &Aim<'_>) -> bool {
     aim.held.is_empty() && wanted.any(|device| device.driver.is().is_some_and(|driver| driver == PCIBACK))
 }
 
-/// Names pciback first in `modules=`.
-fn by_line(aim: &Aim<'_>, draft: &mut Draft) -> bool {
+/// Names pciback first among the modules on the kernel's line.
+fn by_line(aim: &Aim<'_>, draft: &mut Draft, line: &ByLine) -> bool {
     let pciback = aim.host.modules.pciback();
-    let running = draft.after.read_text("proc/cmdline").is().and_then(|line| {
-        line.split_whitespace().rev().find_map(|word| word.strip_prefix("modules=")).map(str::to_owned)
-    });
-    let old = unmade::argument(&draft.after, "modules").or(running).unwrap_or_default();
-    if old.split(',').next() == Some(pciback) {
+    let running = |key: &str| {
+        let line = draft.after.read_text("proc/cmdline").is().cloned()?;
+        let value = line.split_whitespace().rev().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        value.map(str::to_owned)
+    };
+    let now = |key: &str| unmade::argument(&draft.after, key).or_else(|| running(key)).unwrap_or_default();
+    let old = now(line.key);
+    if old.split(',').next() == Some(pciback) && line.with.iter().all(|(key, value)| now(key) == *value) {
         return true;
     }
     let others = old.split(',').filter(|name| !name.is_empty() && *name != pciback);
-    let all: Vec<&str> = std::iter::once(pciback).chain(others).collect();
-    kernel_line::put(aim, draft, &[("modules", &all.join(","))])
+    let all = std::iter::once(pciback).chain(others).collect::<Vec<_>>().join(",");
+    let arguments: Vec<(&str, &str)> =
+        std::iter::once((line.key, all.as_str())).chain(line.with.iter().copied()).collect();
+    kernel_line::put(aim, draft, &arguments)
 }
 
 /// The file of options with these lines: what is in it already stays, but for older lists of pciback where a new one comes.
@@ -336,14 +352,21 @@ fn each_boot(aim: &Aim<'_>, draft: &mut Draft, late: &[Address]) {
 }
 
 /// A unit that does at each boot what `now` does (systemd.service(5); `xendomains.service` is that of Xen's own tools).
+///
+/// Without an IOMMU, `xl` binds the device, fails to quarantine it and ends with an error (tools/libs/light/libxl_pci.c,
+/// `libxl__device_pci_assignable_add`, from Xen 4.13 on): not its status counts, but whether pciback has the device then.
 fn unit(pciback: &str, late: &[Address]) -> File {
-    let add = |address: &Address| format!("ExecStart=/bin/sh -c 'exec xl pci-assignable-add {address}'");
+    let add = |address: &Address| format!("ExecStart=-/bin/sh -c 'exec xl pci-assignable-add {address}'");
     let add: Vec<String> = late.iter().map(add).collect();
+    let names: Vec<String> = late.iter().map(ToString::to_string).collect();
     let content = format!(
         "[Unit]\nDescription=Give PCI devices to pciback before the guests start\nAfter=xenstored.service\n\
-         Before=xendomains.service libvirtd.service\n\n[Service]\nType=oneshot\nExecStartPre=/sbin/modprobe {pciback}\n{}\n\n\
+         Before=xendomains.service libvirtd.service\n\n[Service]\nType=oneshot\nExecStartPre=/sbin/modprobe {pciback}\n{}\n\
+         # without an IOMMU xl fails, and pciback has the device all the same\n\
+         ExecStartPost=/bin/sh -c 'cd /sys/bus/pci/drivers/pciback && exec ls -d {}'\n\n\
          [Install]\nWantedBy=multi-user.target\n",
-        add.join("\n")
+        add.join("\n"),
+        names.join(" ")
     );
     File { path: format!("/{}", late_service::UNIT), content }
 }

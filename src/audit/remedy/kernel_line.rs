@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use super::super::facts::some_of;
 use super::draft::Draft;
 use super::for_good::Aim;
 use super::lasting::{self, Lasting};
 use crate::host::Distribution;
 use crate::pci::Address;
-use crate::request::{Source, boot_loader, hide, unmade};
+use crate::request::{Source, boot_loader, hide, qubes, unmade};
 use crate::tree::{Known, Node, Tree};
 
 /// Files that `grub-mkconfig` of Debian and Ubuntu reads behind `/etc/default/grub`.
@@ -123,7 +124,7 @@ fn menu(tree: &Tree, distribution: Distribution) -> String {
 pub(super) fn steps(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     match aim.host.distribution {
         Distribution::XenServer => xen_server(aim, lasting, draft),
-        Distribution::Qubes => qubes(aim, lasting, draft),
+        Distribution::Qubes => qubes_line(aim, lasting, draft),
         Distribution::Debian
         | Distribution::Dracut
         | Distribution::RedHat5
@@ -148,10 +149,17 @@ fn xen_server(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     draft.line(&format!("{tool} --get-dom0 xen-pciback.hide"));
 }
 
-/// dracut's module `90qubes-pciback` of Qubes: short addresses, with commas.
-fn qubes(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
-    let list: Vec<String> = all(aim).into_iter().map(Address::short).collect();
-    if list.is_empty() {
+/// dracut's module `90qubes-pciback` of Qubes: short addresses, with commas. Before Qubes 4.3 (April 2025) it put domain 0 before all
+/// of them, and it stops the boot at a device that is not there.
+fn qubes_line(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
+    let (near, far): (Vec<Address>, Vec<Address>) = all(aim).into_iter().partition(|address| address.domain() == 0);
+    if !far.is_empty() {
+        let why = "before Qubes 4.3 only devices of domain 0 can be hidden, and others stop the boot";
+        let text = format!("# left out of the list: {} ({why})", some_of(&far));
+        if near.is_empty() { draft.by_hand(&text) } else { draft.line(&text) }
+    }
+    let list: Vec<String> = near.into_iter().map(Address::short).collect();
+    if list.is_empty() || named_in_vain(aim, draft) {
         return;
     }
     let list = list.join(",");
@@ -170,6 +178,23 @@ fn qubes(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     draft.line("# before the reboot:");
     let menu = menu(&draft.after, aim.host.distribution);
     draft.line(&format!("grep -o 'rd.qubes.hide_pci=[^ ]*' {menu}"));
+}
+
+/// Whether this boot's line names every held device already: its hook did not take them, and the same line promises nothing. It
+/// ends at the first device that it cannot bind (qubes-core-admin-linux, dracut/modules.d/90qubes-pciback/qubes-pciback.sh).
+fn named_in_vain(aim: &Aim<'_>, draft: &mut Draft) -> bool {
+    let lists: Vec<_> =
+        qubes::written(aim.tree).written.iter().map(|list| list.read(aim.scene.demand.grammar)).collect();
+    let names =
+        |address: Address| lists.iter().flat_map(hide::HideList::in_force).any(|entry| entry.pattern.matches(address));
+    if aim.held.is_empty() || !aim.held.iter().all(|(address, _)| names(*address)) {
+        return false;
+    }
+    draft.by_hand("# the line names them already, and the hook of the boot image did not take them. What it said:");
+    draft.line("journalctl -b | grep -i -e pciback -e 'cannot unbind'");
+    draft.line("# whether it and its driver are in the image; if not: dracut --force --regenerate-all");
+    draft.line("lsinitrd | grep pciback");
+    true
 }
 
 /// Every address that a written list names and that is there, and those that are asked for; not what dom0 uses. pciback's `slots`
@@ -204,6 +229,10 @@ fn built_in(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     let is_plain = |text: &&String| hide::read(text.as_bytes(), aim.scene.demand.grammar).accepted();
     match text.as_ref().filter(is_plain) {
         Some(text) if put(aim, draft, &[(&key, text)]) => {}
+        Some(text) if aim.host.distribution == Distribution::NixOs => {
+            draft.by_hand("# in /etc/nixos/configuration.nix, then nixos-rebuild boot:");
+            draft.line(&format!("#   boot.kernelParams = [ \"{key}={text}\" ];"));
+        }
         Some(text) => draft.by_hand(&format!("# {key}={text}")),
         None => draft.by_hand(&format!("# {key}=...")),
     }

@@ -19,7 +19,12 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
     if counted.iter().any(|finding| is_vain(finding)) {
         counted.retain(|finding| is_vain(finding));
     }
-    let (first, now) = lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
+    let (first, mut now): (Vec<String>, Vec<String>) =
+        lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
+    let is_off = findings.iter().any(|finding| finding.code == Code::IommuOff);
+    if is_off && now.iter().any(|line| line.contains("xl pci-assignable-add ")) {
+        now.push("# the IOMMU is off: xl fails to quarantine each device, and pciback has it all the same".to_owned());
+    }
     let (for_good, after) = lasting_steps(scene, devices, &counted);
     let promise = after.and_then(|after| proof::promise(scene, devices, &after));
     let mut plan = Repair { first, now, for_good, promise, check: Vec::new() };

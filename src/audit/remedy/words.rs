@@ -5,25 +5,24 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::for_good::{Aim, List};
 use crate::host::Distribution;
+use crate::request::{install_lines, modprobe, unmade};
 
 /// For a family whose commands are not known, and for NixOS, which has one configuration for everything.
 pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTreeSet<String>) {
     let pciback = aim.host.modules.pciback();
-    let order = modules.iter().map(|module| format!("softdep {module} pre: {pciback}"));
+    let has_softdeps = modprobe::has_softdeps(aim.tree);
+    let order = modules.iter().map(|module| {
+        if has_softdeps { format!("softdep {module} pre: {pciback}") } else { install_lines::line_for(module, pciback) }
+    });
     let options: Vec<String> = list.options.iter().cloned().chain(order).collect();
     if aim.host.distribution == Distribution::NixOs {
-        draft.by_hand("# in the configuration of the system, then nixos-rebuild boot:");
-        draft.line(&format!("# boot.initrd.kernelModules = [ \"{pciback}\" ];"));
-        for text in &options {
-            draft.line(&format!("# a line of boot.extraModprobeConfig: {text}"));
-        }
-        return;
+        return nixos(aim, draft, &options);
     }
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let before = if modules.is_empty() { "the driver that has it".to_owned() } else { modules.join(", ") };
     draft.by_hand(&format!("# load {pciback} before {before}, in a boot image made anew"));
     if identity(aim).any(|word| word == "gentoo") {
-        draft.line("# (dracut: force_drivers and install_items; genkernel: an own initramfs; or pciback built in)");
+        draft.line("# (dracut: force_drivers and install_items; genkernel: AMODULES_PCIBACK, and firstmods= on the kernel's line)");
     }
     if !options.is_empty() {
         draft.line("# in a file of modprobe.d, which goes into that image as well:");
@@ -32,6 +31,30 @@ pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTr
         }
     }
 }
+
+/// The text for the configuration of NixOS, of which `/etc/modprobe.d` is made. The modules of `boot.initrd.kernelModules` are loaded
+/// before udev begins, with the options of `boot.extraModprobeConfig` (nixpkgs 23.11, nixos/modules/system/boot/stage-1-init.sh and
+/// stage-1.nix).
+fn nixos(aim: &Aim<'_>, draft: &mut Draft, options: &[String]) {
+    let lists = unmade::in_nix(aim.tree);
+    let file = lists.iter().find_map(|list| list.location.as_ref()).map_or(CONFIGURATION, |at| at.path.as_str());
+    draft.by_hand(&format!("# in {file}, then nixos-rebuild boot:"));
+    draft.line(&format!("#   boot.initrd.kernelModules = [ \"{}\" ];", aim.host.modules.pciback()));
+    if !options.is_empty() {
+        draft.line("#   boot.extraModprobeConfig = ''");
+        for text in options {
+            draft.line(&format!("#     {text}"));
+        }
+        draft.line("#   '';");
+    }
+    let replaced = options.iter().any(|line| line.starts_with("options "));
+    for at in lists.iter().filter(|_| replaced).filter_map(|list| list.location.as_ref()) {
+        draft.line(&format!("# in place of the list that stands in {at}"));
+    }
+}
+
+/// Where a new installation of NixOS has its configuration.
+const CONFIGURATION: &str = "/etc/nixos/configuration.nix";
 
 /// Whether this distribution starts services by systemd, as far as its family tells.
 pub(super) fn has_systemd(aim: &Aim<'_>) -> bool {

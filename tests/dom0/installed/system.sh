@@ -19,12 +19,6 @@ paste() {
     bash <"/out/$2.$1" >"/out/$2.$1.log" 2>&1 || true
 }
 
-# The text a person reads, beside the report.
-reads() {
-    name=$1; shift
-    pciback-audit "$@" >"/out/$name.txt" 2>&1 || true
-}
-
 # `foretells NAME STATUS`: what the plan says of the next boot as things are. Of QEMU's USB controllers, which the kernel cannot reset,
 # it is never better than a warning.
 foretells() {

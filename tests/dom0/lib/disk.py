@@ -27,7 +27,7 @@ class DiskBoot(machine.Boot):
 
     def words(self, kernel, flags, cmdline, memory):
         (self.folder / "job.tar").write_bytes(packed(self.job))
-        line = " ".join(f"{machine.CONSOLE['xen']} loglevel=7 panic=-1 root=LABEL={debian.LABEL} ro udev.event_timeout=3600 {cmdline}".split())
+        line = " ".join(f"{machine.CONSOLE['xen']} loglevel=7 panic=-1 root=LABEL={debian.LABEL} ro udev.event_timeout=3600 net.ifnames=0 {cmdline}".split())
         words = [machine.QEMU, "-accel", "tcg,tb-size=512", "-cpu", "Nehalem", "-m", str(memory), "-smp", "1",
                  "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{self.serial}", "-M", "q35"]
         drives = {"root": f"{self.files['root']},cache=unsafe", "job": self.folder / "job.tar", "results": self.disk,

@@ -1,8 +1,9 @@
 """Debian dom0s on disks of their own: the plan is pasted in them, and they boot again from what it made.
 
 For each maker of boot images there are two boots, each of a fresh disk. `NAME-now`: drivers have the devices, and the block
-`now` is pasted. Its report's block `for good` is then pasted into a fresh copy of the files, in a chroot, because a boot image takes
-minutes inside an emulated dom0. `NAME-reboot` starts from that disk and that boot image, and has the log of the first boot.
+`now` is pasted. Its report's block `for good` is then pasted into the files that the disk was made of, in a chroot, because a
+boot image takes minutes inside an emulated dom0. `NAME-reboot` starts from these files and that boot image, and has the log of the
+first boot.
 """
 
 import json
@@ -25,7 +26,7 @@ from packages import Suite
 # Maker of boot images (the name of its package): a file that makes it pack quickly. All else is as Debian has it.
 MAKERS = {
     "initramfs-tools": ("etc/initramfs-tools/conf.d/quick", "COMPRESS=zstd\nCOMPRESSLEVEL=1\n"),
-    "dracut": ("etc/dracut.conf.d/quick.conf", 'compress="zstd -q -1"\n'),
+    "dracut": ("etc/dracut.conf.d/quick.conf", 'compress="zstd -q -1"\ndo_strip="no"\n'),
 }
 KERNEL = "6.1"
 UNITS = ["pciback-audit.service", "pciback-audit.timer", "pciback-audit-metrics.service", "pciback-audit-watch.service"]
@@ -77,17 +78,18 @@ class Installed:
             base = self.base()
             self.kernel = kernel.result()
         self.say(f"{time.monotonic() - self.began:5.0f} s  a Debian without a kernel is there")
+        if self.options.prepare:
+            return True
         with ThreadPoolExecutor(len(makers)) as pool:
             return all(list(pool.map(lambda maker: self.story(maker, base), makers)))
 
     def clean(self):
         self.work.mkdir(parents=True, exist_ok=True)
-        kept = [self.work / "base", *(self.work / maker / "root" for maker in MAKERS)] if self.options.reuse else []
-        for path in [*self.work.iterdir(), *(path for maker in MAKERS for path in (self.work / maker).glob("*"))]:
+        for path in self.work.iterdir():
             if path.is_file():
                 path.unlink()
-            elif not any(path in (keep, *keep.parents) for keep in kept if keep.exists()):
-                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != "base" or not self.options.reuse:
+                shutil.rmtree(path)
 
     def fetch_kernel(self):
         top = self.top / "target/dom0"
@@ -97,7 +99,9 @@ class Installed:
 
     def base(self):
         path, log = self.work / "base", self.work / "base.log"
-        return debian.Root(path, log) if path.exists() else debian.base(path, log)
+        if not path.exists():
+            debian.base(self.work / "base.part", log).path.rename(path)
+        return debian.Root(path, log)
 
     def equip(self, root):
         """What is tested, and what runs the test inside."""
@@ -124,23 +128,21 @@ class Installed:
 
     def tell(self, maker, base):
         folder = self.work / maker
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         root = debian.Root(folder / "root", folder / "install.log")
-        if not root.path.exists():
-            self.install(maker, base, root)
+        self.install(maker, base, root)
         self.equip(root)
         wrong, found = self.boot(maker, "now", root)
         if "held.json" in found:
-            fresh = debian.copy(root, folder / "fresh", folder / "for-good.log")
+            # A boot changes its disk, and not the files that the disk was made of.
+            root.log = folder / "for-good.log"
+            shutil.copy(self.boot_file(root, "initrd.img"), root.path / "root/initrd-before")
             plan = json.loads(found["held.json"])["plan"]
-            self.paste(plan["for_good"], fresh, folder)
-            shutil.copy(self.boot_file(root, "initrd.img"), fresh.path / "root/initrd-before")
-            fresh.write("root/earlier.log", found["dmesg"])
-            more, found = self.boot(maker, "reboot", fresh)
+            self.paste(plan["for_good"], root, folder)
+            root.write("root/earlier.log", found["dmesg"])
+            more, found = self.boot(maker, "reboot", root)
             wrong += more + list(promised(plan, found))
-            shutil.rmtree(fresh.path)
-        if not self.options.reuse:
-            shutil.rmtree(root.path)
+        shutil.rmtree(root.path)
         return wrong
 
     def scenario(self, maker, boot):
@@ -173,7 +175,7 @@ class Installed:
         root.image(disk)
         names = {"dom0.sh": "guest/dom0.sh", "system.sh": "installed/system.sh"}
         job = {name: (self.here / path).read_bytes() for name, path in names.items()}
-        job["run"] = b". ./dom0.sh; . ./system.sh; . ./steps\n"
+        job["run"] = b"PS4='+ $SECONDS s: '; . ./dom0.sh; . ./system.sh; . ./steps\n"
         job["steps"] = plot.steps.encode()
         vmlinuz, initrd = self.boot_file(root, "vmlinuz"), self.boot_file(root, "initrd.img")
         boot = DiskBoot(folder, self.kernel.xen, vmlinuz, initrd, disk, job, plot.settings["cmdline"])
