@@ -259,10 +259,11 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
         family::take(family, draft, &fill, &list.file, is_first);
     }
     if let Some(line) = family.by_line.as_ref().filter(|line| !by_line(aim, draft, line)) {
-        let others = line.with.iter().map(|(key, value)| format!(", and give it {key}={value}")).collect::<String>();
+        let others: Vec<String> = line.with.iter().map(|(key, value)| format!(", and give it {key}={value}")).collect();
         draft.by_hand(&format!(
-            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in {}= on the line of dom0's kernel{others}",
-            line.key
+            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in {}= on the line of dom0's kernel{}",
+            line.key,
+            others.concat()
         ));
     }
     if let Some(note) = family.note {
