@@ -354,7 +354,7 @@ fn each_boot(aim: &Aim<'_>, draft: &mut Draft, late: &[Address]) {
 
 /// A unit that does at each boot what `now` does (systemd.service(5); `xendomains.service` is that of Xen's own tools).
 ///
-/// Without an IOMMU, `xl` binds the device, fails to quarantine it and ends with an error (tools/libs/light/libxl_pci.c,
+/// Without an IOMMU, `xl` binds the device, fails to quarantine it and ends with an error (`tools/libs/light/libxl_pci.c`,
 /// `libxl__device_pci_assignable_add`, from Xen 4.13 on): not its status counts, but whether pciback has the device then.
 fn unit(pciback: &str, late: &[Address]) -> File {
     let add = |address: &Address| format!("ExecStart=-/bin/sh -c 'exec xl pci-assignable-add {address}'");
