@@ -227,7 +227,17 @@ fn contradicts(scene: &Scene<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
     let seized = matches!(judged.status, Status::Seized(_));
     let pretends_success = matches!(fact.event, Event::Seizing { .. });
     let pretends_failure = matches!(fact.event, Event::Failed { .. } | Event::Refused { .. });
-    (pretends_success && (scene.host.is_none() || !seized)) || (pretends_failure && (scene.host.is_none() || seized))
+    (pretends_success && (scene.host.is_none() || !seized) && !is_copy(scene, fact)) || (pretends_failure && (scene.host.is_none() || seized))
+}
+
+/// Whether the kernel's own record says the same at the same time: imjournal writes it without the kernel's clock beside imklog,
+/// which keeps the clock (rsyslog plugins/imjournal, plugins/imklog).
+fn is_copy(scene: &Scene<'_>, fact: &Fact) -> bool {
+    let trail = fact.event.address().and_then(|address| scene.history.trails.get(&address));
+    let seizing = trail.and_then(|trail| trail.seizing.as_ref());
+    seizing.is_some_and(|own| {
+        own.text == fact.text && between(&own.stamp, &fact.stamp).is_some_and(|apart| apart.abs() <= 1_000_000)
+    })
 }
 
 /// Events count while they are newer than the device's last seizing, and than the event window.

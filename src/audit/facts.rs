@@ -25,12 +25,11 @@ impl Scene<'_> {
     pub(super) fn record(&self, place: Place, stamp: Stamp, text: &[u8]) -> Evidence {
         let log = self.case.logs.iter().find(|log| log.index == place.log);
         let ring = log.is_some_and(|log| log.kind == LogKind::Ring);
-        let (source, offset) = log.map(|log| log.file_at(place.offset)).unwrap_or_default();
         Evidence::Log {
-            source: source.to_owned(),
+            source: log.map(|log| log.name.clone()).unwrap_or_default(),
             sequence: place.sequence,
             line: (!ring && place.line > 0).then_some(place.line),
-            offset: (!ring && place.line == 0 && place.sequence.is_none()).then_some(offset),
+            offset: (!ring && place.line == 0 && place.sequence.is_none()).then_some(place.offset),
             stamp,
             text: String::from_utf8_lossy(text).into_owned(),
         }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{file, finding, unread};
 use super::{Case, Scene, evidence, remedy, scene, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
-use crate::pci::Address;
+use crate::pci::{Address, KernelVersion};
 use crate::record::Author;
 use crate::report::{Code, Finding, Frontend, Guest, Report, Severity, Verdict};
 use crate::timeline::Wanted;
@@ -105,10 +105,32 @@ impl<'a> End<'a> {
         };
         let devices = devices::judge(self, frontend, findings);
         if frontend == Frontend::Working && devices.is_empty() {
-            let message = "pcifront has its bus, and no device is on it: dom0 took them back, or gave none";
-            findings.push(finding(Code::FrontendFailed, Severity::Warning, message));
+            findings.push(self.without_devices());
         }
         (frontend, devices)
+    }
+
+    /// pcifront has its bus, and no device of it is known.
+    fn without_devices(&self) -> Finding {
+        if self.scene.host.is_none() && !self.names_devices() {
+            let message =
+                "pcifront has its bus, and the log does not say which devices are on it: `lspci` in the guest does";
+            let mut found = finding(Code::Unsettled, Severity::Unknown, message);
+            found.evidence.extend(self.logged.bus.iter().map(|fact| self.scene.shown(fact)));
+            return found;
+        }
+        let message = "pcifront has its bus, and no device is on it: dom0 took them back, or gave none";
+        finding(Code::FrontendFailed, Severity::Warning, message)
+    }
+
+    /// Whether the log would name a device that is on the bus. Kernels before 2.6.37 say nothing of one at the levels that are logged
+    /// (drivers/pci/xen-pcifront.c, "claiming resource": debug in 2.6.18, info in 2.6.37 and later), and a log that ends too soon
+    /// does not either.
+    fn names_devices(&self) -> bool {
+        const FIRST: KernelVersion = KernelVersion { major: 3, minor: 0 };
+        let story = &self.scene.story;
+        let kernel = story.release.as_deref().and_then(KernelVersion::of_release);
+        kernel.is_some_and(|kernel| kernel >= FIRST) && story.is_long()
     }
 
     fn hvm(&self, findings: &mut Vec<Finding>) -> Frontend {
@@ -197,18 +219,15 @@ impl<'a> End<'a> {
             findings.push(found);
             return Frontend::NoDriver;
         }
-        let Some(installed) = &logged.installed else {
-            findings.extend(logged.failures.iter().map(|fact| self.failure(fact, Severity::Critical)));
-            if !logged.failures.is_empty() {
-                return Frontend::Failed;
-            }
-            self.without_bus(findings, self.scene.is_complete && self.scene.story.is_long());
-            return Frontend::Unknown;
-        };
         findings.extend(logged.failures.iter().map(|fact| self.failure(fact, Severity::Critical)));
         if !logged.failures.is_empty() {
             return Frontend::Failed;
         }
+        // A log that begins late may hold the bus alone, or only what became of it.
+        let Some(installed) = logged.installed.as_ref().or(logged.bus.as_ref()).or(logged.released.as_ref()) else {
+            self.without_bus(findings, self.scene.is_complete && self.scene.story.is_long());
+            return Frontend::Unknown;
+        };
         if let Some(fact) = &logged.released {
             let message = "the devices went back to dom0: they were detached, or dom0's end closed";
             let mut found = finding(Code::FrontendFailed, Severity::Warning, message);

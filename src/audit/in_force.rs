@@ -40,6 +40,13 @@ fn severity(devices: &[Judged<'_>]) -> Severity {
 /// `pciback.hide=` and `options pciback`: the module has that name in 2.6.18-xen and its kin only.
 fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| !list.effective)?;
+    if list.source == Source::Qubes {
+        let message = format!("nothing reads `{}`: the key is rd.qubes.hide_pci", list.key);
+        let mut found = finding(Code::ListNotEffective, severity(devices), message);
+        found.evidence.push(written(list));
+        found.remedy = vec![format!("# on the kernel's line: rd.qubes.hide_pci in place of {}", list.key)];
+        return Some(found);
+    }
     let host = scene.host.as_ref();
     let logged = scene.story.release.as_deref().and_then(KernelVersion::of_release);
     let kernel = scene.case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel))?;

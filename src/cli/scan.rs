@@ -283,7 +283,8 @@ impl<'a> Teller<'a> {
     }
 
     fn status(&self, scanned: &Scanned) -> u8 {
-        let quiet = self.scan.work.options.if_requested;
+        // Where no boot was seen, nobody knows whether something is requested.
+        let quiet = self.scan.work.options.if_requested && scanned.silent.boots > 0;
         // Of the rest nobody knows anything, and what could not be given to a host may have been a failure.
         let unsure = scanned.stopped || scanned.unattributed > 0;
         let unknown = unsure.then_some((Verdict::Unknown, CANNOT_SAY));

@@ -20,7 +20,7 @@ use super::signals::{self, Signals};
 use super::{CANNOT_SAY, write};
 
 /// How long a command may go on behind a signal or its time limit, to say what it knows.
-const GRACE: Duration = Duration::from_millis(900);
+const GRACE: Duration = Duration::from_millis(600);
 
 /// What a command is doing, for whoever waits for it.
 #[derive(Clone, Debug, Default)]

@@ -95,6 +95,8 @@ pub(super) const MESSAGES: &[Message] = &[
             "pcifront pci-0: 12 Error reading number of PCI roots",
             "pcifront pci-0: pciback not responding!!!",
             "pcifront pci-0: backend going away!",
+            "pcifront pci-0: xenbus: state reset occurred, reconnecting",
+            "pcifront pci-0: 22 freeing event channel 8",
         ],
     },
     Message {
@@ -162,7 +164,12 @@ const DEVICES: [Row; 3] = [
     (b"Could not claim resource ", |address| Frontend::Unclaimed { address }),
 ];
 
-/// What fails in pcifront, whatever number stands in front of it (drivers/pci/xen-pcifront.c, `xenbus_dev_fatal`).
+/// What pcifront, or the bus below it, says when its devices are taken from it (drivers/pci/xen-pcifront.c;
+/// drivers/xen/xenbus/xenbus_probe_frontend.c, "state reset occurred" from 7.0 on).
+const RELEASES: [&[u8]; 4] =
+    [b"backend going away!", b"backend went away!", b"Disconnecting PCI Frontend", b"xenbus: state reset occurred"];
+
+/// What fails in pcifront, where no number of an error stands in front of it (drivers/pci/xen-pcifront.c).
 const FAILURES: [&[u8]; 12] = [
     b"Error ",
     b"Could not setup SWIOTLB!",
@@ -195,11 +202,10 @@ fn frontend(text: &[u8]) -> Option<Frontend> {
     Some(match text {
         _ if text.starts_with(b"Installing PCI frontend") => Frontend::Installed,
         _ if starts(&[b"Creating PCI Frontend Bus ", b"Rescanning PCI Frontend Bus "], text) => Frontend::Bus,
-        _ if starts(&[b"backend going away!", b"backend went away!", b"Disconnecting PCI Frontend"], text) => {
-            Frontend::Released
-        }
+        _ if starts(&RELEASES, text) => Frontend::Released,
         _ if behind.starts_with(b"No PCI Roots found") => Frontend::NoRoots,
-        _ if starts(&FAILURES, text) || starts(&FAILURES, behind) => Frontend::Failed,
+        // A number in front is that of an error (drivers/xen/xenbus/xenbus_client.c, `xenbus_va_dev_error`).
+        _ if starts(&FAILURES, text) || (number > 0 && behind.len() < text.len() - number) => Frontend::Failed,
         _ => return None,
     })
 }

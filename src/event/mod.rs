@@ -20,10 +20,12 @@ mod recogniser;
 mod template;
 mod unknown;
 mod user_space;
+mod wrapped;
 
 pub use frontend::{Frontend, GuestKind};
 pub use incident::{Incident, Refusal};
 pub use recogniser::Recogniser;
+pub use wrapped::{Unwrapped, unwrapped};
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //!
 //! pciback's `slots` then shows what came of that list, and not what was wanted.
 
+use super::Distribution;
 use crate::tree::{Obstacle, Tree};
 
 /// The platform's own list, as far as this tree shows that there is one: where it is, and what.
@@ -15,11 +16,11 @@ pub fn own_list(tree: &Tree) -> Option<Obstacle> {
     if line.is().is_some_and(|line| line.split_whitespace().any(|word| word.starts_with("rd.qubes.hide_"))) {
         return found("proc/cmdline", "rd.qubes.hide_pci and rd.qubes.hide_all_usb name the devices that Qubes hides");
     }
-    let is = |names: &[&str]| names.iter().any(|name| is_distribution(tree, name));
-    if is(&["qubes"]) && line.is().is_none_or(String::is_empty) {
+    let family = Distribution::read(tree);
+    if family == Distribution::Qubes && line.is().is_none_or(String::is_empty) {
         return found("proc/cmdline", "is not known, and Qubes is told there which devices to hide");
     }
-    if is(&["xcp-ng", "xenserver", "xenenterprise"]) {
+    if family == Distribution::XenServer {
         return found("var/xapi/state.db", "XAPI's database names the devices of each guest");
     }
     let sysconfig = tree.read_text(SYSCONFIG);
@@ -35,14 +36,6 @@ fn names_any(line: &str) -> bool {
     line.split_once('=').is_some_and(|(_, value)| value.trim_matches(['"', '\'', ' ']).contains(':'))
 }
 
-/// Whether `etc/os-release` says that this is it, or like it.
-pub(super) fn is_distribution(tree: &Tree, name: &str) -> bool {
-    let text = tree.read_text("etc/os-release");
-    let lines = text.is().map(String::as_str).unwrap_or_default().lines();
-    let mut named = lines.filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
-    named.any(|line| line.split(['=', '"', '\'', ' ']).any(|word| word == name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +49,8 @@ mod tests {
             ("etc/os-release = ID=\"xenenterprise\"\\n\n", Some("var/xapi/state.db")),
             ("etc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"e1000,0000:02:00.0\"\\n\n", Some("etc/sysconfig/pciback")),
             ("etc/sysconfig/pciback = XEN_PCI_HIDE_LIST=\"\"\\n\n", None),
+            ("etc/qubes-release = Qubes release 3.2\\n\n", Some("proc/cmdline")),
+            ("etc/xensource-inventory = PRODUCT_BRAND='XenServer'\\n\n", Some("var/xapi/state.db")),
             ("etc/os-release = ID=debian\\n\n", None),
         ] {
             let found = own_list(&Tree::from_manifest(manifest).unwrap()).map(|obstacle| obstacle.path);

@@ -19,6 +19,13 @@ pub enum Use {
     },
     /// A block device that is swapped to.
     Swap(String),
+    /// A block device that dom0 gives a running guest as a disk.
+    GuestDisk {
+        /// The block device.
+        name: String,
+        /// The guest.
+        guest: u32,
+    },
     /// A network interface that is up.
     Interface(String),
     /// A console of the kernel.
@@ -30,6 +37,7 @@ impl fmt::Display for Use {
         match self {
             Self::Mounted { name, .. } => write!(f, "{name} on it is mounted"),
             Self::Swap(name) => write!(f, "{name} on it is swap space"),
+            Self::GuestDisk { name, guest } => write!(f, "{name} on it is a disk of guest {guest}"),
             Self::Interface(name) => write!(f, "network interface {name} is up"),
             Self::Console(name) => write!(f, "it carries the console ({name})"),
         }
@@ -38,6 +46,8 @@ impl fmt::Display for Use {
 
 /// File systems that spread over several devices and name only one of them in the mount table, or none.
 const POOLS: &[&str] = &["zfs", "btrfs", "bcachefs"];
+
+const BACKENDS: &str = "sys/bus/xen-backend/devices";
 
 /// Interface flag `IFF_UP` (include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
@@ -48,6 +58,8 @@ pub(super) struct Machine {
     interfaces: Known<Vec<Interface>>,
     mounted: Known<Mounts>,
     swaps: Known<Vec<String>>,
+    /// The guest that has a block device as a disk, by the number of that.
+    guests: BTreeMap<String, u32>,
     consoles: Known<Vec<(String, String)>>,
 }
 
@@ -129,7 +141,7 @@ impl Machine {
             let path = |name: &str| tree.resolve(&format!("sys/class/tty/{name}")).is().cloned().unwrap_or_default();
             names.map(|name| (name.to_owned(), path(name))).collect()
         });
-        Self { blocks, interfaces, mounted: mounts(tree), swaps: swaps(tree), consoles }
+        Self { blocks, interfaces, mounted: mounts(tree), swaps: swaps(tree), guests: guest_disks(tree), consoles }
     }
 
     /// The network interfaces of hardware that are up: not those that the kernel makes up, nor those of guests
@@ -183,6 +195,8 @@ impl Machine {
                 uses.push(Use::Mounted { name: block.name.clone(), at });
             } else if carriers.iter().any(|b| swaps.contains(&b.name)) {
                 uses.push(Use::Swap(block.name.clone()));
+            } else if let Some(guest) = carriers.iter().find_map(|b| self.guests.get(b.number.as_ref()?)) {
+                uses.push(Use::GuestDisk { name: block.name.clone(), guest: *guest });
             } else if let Some(pool) = &mounted.pool {
                 let why = format!("a {pool} file system is mounted, which may use {} as well", block.name);
                 doubt = Some(Obstacle { path: "proc/self/mountinfo".to_owned(), why });
@@ -238,6 +252,9 @@ fn below(path: &str, above: &str) -> bool {
 /// The block device and everything stacked on it (LVM, RAID, encryption): each layer is a holder of the one below.
 fn carriers<'a>(blocks: &'a [Block], block: &'a Block) -> Vec<&'a Block> {
     let mut carriers = vec![block];
+    if let Some(disk) = multipath_disk(&block.name) {
+        carriers.extend(blocks.iter().filter(|b| is_part_of(&b.name, &disk)));
+    }
     let mut next = 0;
     while let Some(carrier) = carriers.get(next) {
         let above: Vec<&Block> = blocks.iter().filter(|b| carrier.holders.contains(&b.name)).collect();
@@ -249,6 +266,31 @@ fn carriers<'a>(blocks: &'a [Block], block: &'a Block) -> Vec<&'a Block> {
         next += 1;
     }
     carriers
+}
+
+/// `nvme0n1` for `nvme0c3n1`: one of the paths to a disk, which itself is below `sys/devices/virtual` (drivers/nvme/host/multipath.c,
+/// from 4.15 on).
+fn multipath_disk(path: &str) -> Option<String> {
+    let (subsystem, rest) = path.strip_prefix("nvme")?.split_once('c')?;
+    let (_, namespace) = rest.split_once('n')?;
+    Some(format!("nvme{subsystem}n{namespace}"))
+}
+
+fn is_part_of(name: &str, disk: &str) -> bool {
+    name.strip_prefix(disk).is_some_and(|rest| rest.is_empty() || rest.starts_with('p'))
+}
+
+/// The block devices that guests have as disks, by number, and the guest (drivers/block/xen-blkback/xenbus.c, `physical_device`:
+/// major and minor in hexadecimal). Disks that a program of dom0 hands out (tapdisk, QEMU) are not there.
+fn guest_disks(tree: &Tree) -> BTreeMap<String, u32> {
+    let hexadecimal = |text: &str| u32::from_str_radix(text, 16).ok();
+    let disk = |name: &str| {
+        let guest = name.strip_prefix("vbd-")?.split('-').next()?.parse().ok()?;
+        let text = tree.read_text(&format!("{BACKENDS}/{name}/physical_device"));
+        let (major, minor) = text.is()?.split_once(':')?;
+        Some((format!("{}:{}", hexadecimal(major)?, hexadecimal(minor)?), guest))
+    };
+    tree.list(BACKENDS).is().into_iter().flatten().filter_map(|name| disk(name)).collect()
 }
 
 fn device_name(source: &str) -> Option<String> {
@@ -319,6 +361,27 @@ mod tests {
             of(MACHINE, "0000:00:1f.2"),
             Known::Is(vec![Use::Mounted { name: "sda1".to_owned(), at: vec!["/".to_owned()] }])
         );
+    }
+
+    #[test]
+    fn a_disk_with_several_paths_is_that_of_each_path() {
+        let machine = "\
+            sys/class/block/nvme0c1n1 -> ../../devices/pci0000:00/0000:00:05.0/nvme/nvme1/nvme0c1n1\n\
+            sys/class/block/nvme0n1 -> ../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1\n\
+            sys/class/block/nvme0n1p2 -> ../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p2\n\
+            sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p2/dev = 259:2\\n\n\
+            sys/class/net/\nproc/self/mountinfo = 22 1 259:2 / / rw - ext4 /dev/root rw\\n\n\
+            proc/swaps = Filename\\n\nproc/consoles = hvc0 -W- (EC ) 229:0\\n\n";
+        let root = Use::Mounted { name: "nvme0c1n1".to_owned(), at: vec!["/".to_owned()] };
+        assert_eq!(of(machine, "0000:00:05.0"), Known::Is(vec![root]));
+    }
+
+    #[test]
+    fn a_disk_of_a_running_guest_is_a_use() {
+        let backend = "sys/bus/xen-backend/devices/vbd-3-51712/physical_device = fd:0\\n\n";
+        let machine = MACHINE.replace("22 1 253:0 / / rw", "22 1 0:1 / / rw") + backend;
+        let disk = Use::GuestDisk { name: "sda1".to_owned(), guest: 3 };
+        assert_eq!(of(&machine, "0000:00:1f.2"), Known::Is(vec![disk]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod syslog;
 
+use super::collected::{self, Table};
 use super::container::Container;
 use super::dmesg_json::Array;
 use super::journal::NoRecord;
@@ -97,20 +98,13 @@ impl Decoder {
 
     /// Whether any record so far had a form that is known: a time, a priority, a header, or fields. A log without any may be no log.
     pub fn has_known_form(&self) -> bool {
-        self.stream.known
-    }
-
-    /// A decoder for bytes that stand behind `offset` others, as in the later files of a rotated set.
-    pub fn behind(offset: u64) -> Self {
-        let mut decoder = Self::new(0);
-        decoder.place.offset = offset;
-        decoder.wide = Wide::narrow();
-        decoder
+        self.stream.known || self.stream.stamped
     }
 
     /// Goes on at `offset`, where another record begins. What was passed over is not known, so lines are counted no longer.
     pub fn skip_to(&mut self, offset: u64) {
         self.place.line = 0;
+        self.wide.begin();
         if self.is_at_rest() {
             self.place.offset = offset;
         }
@@ -318,7 +312,7 @@ impl Decoder {
     fn decode(&mut self, open: &Open, record: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         let place = open.place;
         let read = match open.framer {
-            Framer::Line(_) => return self.stream.line(record, place, sink),
+            Framer::Line(_) => return self.line(record, place, sink),
             Framer::Zeros => return self.unparsed(record, place, Flaw::Binary, sink),
             Framer::Kmsg(_) => return self.kmsg(netconsole::without_release(record), place, sink),
             Framer::Rest(_) => Err(NoRecord::Damaged),
@@ -337,10 +331,32 @@ impl Decoder {
             Ok(record) => self.stream.record(record, sink),
             // User space may leave out what it likes. The kernel's messages are too short to be left out.
             Err(NoRecord::Silent | NoRecord::Withheld(Author::User)) => {}
-            Err(NoRecord::Foreign) => self.stream.foreign(Record::bare(place, chomp(record)), sink),
+            Err(NoRecord::Foreign) => match collected::of_object(record) {
+                Some(found) if self.stream.container != Container::Stated => self.stream.collected(found, place, sink),
+                _ => self.stream.foreign(Record::bare(place, chomp(record)), sink),
+            },
             Err(NoRecord::Withheld(Author::Kernel | Author::Unstated) | NoRecord::Damaged) => {
                 self.unparsed(record, place, Flaw::Damaged, sink);
             }
+        }
+    }
+
+    /// A line of text, or a row of a table.
+    fn line(&mut self, line: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        if place.line == 1 && place.offset < 4 && self.stream.container == Container::Undecided {
+            self.stream.table = Table::of(chomp(line));
+            if self.stream.table.is_some() {
+                self.stream.container = Container::Text;
+                self.stream.known = true;
+                return;
+            }
+        }
+        match self.stream.table.take() {
+            Some(table) => {
+                self.stream.row(&table, line, place, sink);
+                self.stream.table = Some(table);
+            }
+            None => self.stream.line(line, place, sink),
         }
     }
 
@@ -349,6 +365,10 @@ impl Decoder {
             return;
         }
         match kmsg::decode(record, place) {
+            Some(kmsg) if kmsg.record.author == Author::Kernel && kmsg::holds_head(&kmsg.record.message) => {
+                let (length, why) = (record.len() as u64, Flaw::Damaged);
+                self.stream.cut(kmsg.sequence, Unparsed { place, length, why }, sink);
+            }
             Some(kmsg) => self.stream.kmsg(kmsg, sink),
             None => self.unparsed(record, place, Flaw::Damaged, sink),
         }

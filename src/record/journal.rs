@@ -134,6 +134,8 @@ impl<'a> Fields<'a> {
         let message = if self.message == Field::Absent { self.renamed_message } else { self.message };
         match message {
             Field::Once(message) | Field::Several(message) => Ok(Record { message, ..record }),
+            // journald keeps no record of the kernel without its text (src/journal/journald-kmsg.c, `dev_kmsg_record`).
+            Field::Absent if author == Author::Kernel => Err(NoRecord::Withheld(author)),
             Field::Absent => Err(NoRecord::Silent),
             Field::Withheld => Err(NoRecord::Withheld(author)),
         }

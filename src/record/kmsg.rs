@@ -128,6 +128,17 @@ pub(super) fn decode(whole: &[u8], place: Place) -> Option<Kmsg<'_>> {
     Some(Kmsg { record, sequence, fragment })
 }
 
+/// Whether the head of another record stands in a text: what is between the two was lost.
+pub(super) fn holds_head(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, b",-;").any(|at| {
+        let head = split(text, at).0;
+        let mut fields = head.rsplit(|byte| *byte == b',');
+        let number = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
+        let behind_numbers = fields.by_ref().take(2).filter(|field| number(field)).count() == 2;
+        behind_numbers && fields.next().is_some_and(|field| field.last().is_some_and(u8::is_ascii_digit))
+    })
+}
+
 /// The PCI device that the dictionary names (drivers/base/core.c, `set_dev_info`).
 fn device(dictionary: &[u8]) -> Option<Address> {
     if dictionary.len() < 2 {
@@ -215,6 +226,16 @@ mod tests {
             assert!(decode(text.as_bytes(), Place::default()).is_none(), "{text}");
         }
         assert_eq!(decoded("6,18446744073709551615,2,-;x\n").sequence, u64::MAX);
+    }
+
+    #[test]
+    fn the_head_of_another_record_is_seen_in_a_text() {
+        for text in ["e1000e 0006,18,22804371,-;e1000e", "6,18,1,-;x", "a,6,18,1,-;x"] {
+            assert!(holds_head(text.as_bytes()), "{text}");
+        }
+        for text in ["a,-;b", "1,-;x", "18,1,-;x", "x,18,1,-;y", "6,18,,-;x", "6,18,1,-x"] {
+            assert!(!holds_head(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
     let header = Some(Form::Header { priority: false });
     match text.first()? {
         b'[' => {
-            let (stamp, rest) = dmesg::stamp(text).or_else(|| dmesg::unclosed(text))?;
+            let whole = dmesg::stamp(text);
+            record.cut = whole.is_none();
+            let (stamp, rest) = whole.or_else(|| dmesg::unclosed(text))?;
             (record.stamp, record.message) = (stamp, rest.into());
             if stamp.uptime.is_some()
                 && stamp.wall.is_none()

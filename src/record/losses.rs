@@ -98,7 +98,8 @@ fn by_rsyslog(message: &[u8]) -> Option<Loss> {
         return Some(counted().map_or(Loss::Uncounted, Loss::Counted));
     }
     // An action that sends elsewhere takes nothing from the file that says so.
-    let suspended = has(b"action") && has(b"suspended") && (!has(b"(module") || has(b"omfile"));
+    let failed = has(b"suspended") || has(b"message lost");
+    let suspended = has(b"action") && failed && (!has(b"(module") || has(b"omfile"));
     let drops = has(b"begin to drop") || has(b"begins to drop") || has(b"discard");
     let unwritten = drops || has(b"No space left on device") || has(b"write error");
     (suspended || unwritten).then_some(Loss::Uncounted)
@@ -190,6 +191,8 @@ mod tests {
             ("syslogd", "/var/log/kern.log: No space left on device", Some(None)),
             ("syslogd", "exiting on signal 15", None),
             ("rsyslogd", "file '/var/log/kern.log'[7] write error: No space left on device", Some(None)),
+            ("rsyslogd", "action 'a' (module 'builtin:omfile') message lost, could not be processed.", Some(None)),
+            ("rsyslogd", "action 'a' (module 'builtin:omfwd') message lost, could not be processed.", None),
             ("rsyslogd-2007", "action 'action 1' suspended (module 'builtin:omfile'), retry 0.", Some(None)),
             ("rsyslogd", "action 'action 17' suspended, next retry is Sun Nov 22 06:20:00 2026", Some(None)),
             ("rsyslogd", "action 'action 2' suspended (module 'builtin:omfwd'), retry 0.", None),

@@ -6,6 +6,7 @@
 //! carries the facility does a framing prove the author. [`Numbered`] is for the kernel's device itself.
 
 mod before;
+mod collected;
 mod container;
 mod decoder;
 mod dmesg;
@@ -24,6 +25,7 @@ mod merged;
 mod netconsole;
 mod numbered;
 mod object;
+mod page;
 mod peel;
 mod stream;
 mod syslog;
@@ -31,9 +33,12 @@ mod terminal;
 mod text;
 mod time;
 mod wide;
+mod wrapped;
 
+pub use collected::is_table;
 pub use decoder::Decoder;
 pub use numbered::Numbered;
+pub use wrapped::Below;
 
 use std::borrow::Cow;
 
@@ -177,6 +182,8 @@ pub struct Record<'a> {
     pub message: Cow<'a, [u8]>,
     /// Whether the end of the message is missing: another record stands behind it in the same line.
     pub cut: bool,
+    /// The lines right below it that have no form of their own, where they may be its end: somebody may have broken a long line.
+    pub below: Vec<Below>,
 }
 
 impl<'a> Record<'a> {
@@ -193,6 +200,7 @@ impl<'a> Record<'a> {
             device: None,
             message: Cow::Borrowed(message),
             cut: false,
+            below: Vec::new(),
         }
     }
 
@@ -215,6 +223,7 @@ impl<'a> Record<'a> {
             device: self.device,
             message: owned(self.message),
             cut: self.cut,
+            below: self.below,
         }
     }
 }

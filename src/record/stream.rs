@@ -1,12 +1,14 @@
 //! What the earlier records of a log say about the later ones, and the order in which all come out.
 
 use super::before::Before;
+use super::collected::{Origin, Table};
 use super::container::{Container, Heading};
 use super::dmesg_json::Array;
 use super::journal_short::Names;
 use super::kmsg::{Fragment, Kmsg};
 use super::lead::Lead;
 use super::netconsole::Parts;
+use super::wrapped::Held;
 use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed, losses};
 
 /// State of a log between two records.
@@ -19,8 +21,14 @@ pub(super) struct Stream {
     pub(super) heading: Heading,
     /// Whether a record of any known form was seen.
     pub(super) known: bool,
+    /// Whether the kernel's time was seen in the middle of a line.
+    pub(super) stamped: bool,
     /// What stands before every line, by the first one of a known form.
     pub(super) lead: Option<Lead>,
+    /// The columns, where the log is a table of lines.
+    pub(super) table: Option<Table>,
+    /// What a collector says of the line that is read.
+    pub(super) origin: Origin,
     /// Whether the last thing was a `/dev/kmsg` record.
     pub(super) kmsg: bool,
     /// Where the log is in the output of `dmesg -J`.
@@ -35,6 +43,8 @@ pub(super) struct Stream {
     pub(super) parts: Option<Parts>,
     /// The first part of a line, until it is known whether more parts follow.
     fragment: Option<Record<'static>>,
+    /// A record of one line, until it is known whether lines without a form stand below it.
+    pub(super) held: Option<Held>,
     /// Binary bytes, until it is known where they end.
     binary: Option<Unparsed>,
     /// Records whose format says who wrote them, and lines of bare text.
@@ -56,12 +66,17 @@ impl Stream {
 
     /// The same for a record that stays where it is, since it is large: hands on what is before it.
     pub(super) fn prepare(&mut self, record: &mut Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        self.kmsg = false;
-        self.flawed = false;
-        self.release(sink);
+        self.begin(sink);
         if let Some(gap) = self.complete(record) {
             sink(Input::Gap(gap));
         }
+    }
+
+    /// Hands on what is before a record from any format but `/dev/kmsg`.
+    pub(super) fn begin(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
+        self.kmsg = false;
+        self.flawed = false;
+        self.release(sink);
     }
 
     /// A record came whose format carries the facility.
@@ -74,7 +89,9 @@ impl Stream {
 
     /// Whether the next bytes may be a record of a format of several lines, rather than a line of the message above them.
     pub(super) fn takes_frames(&self) -> bool {
-        self.container != Container::Call && (self.container != Container::Syslog || self.heading.author().is_none())
+        self.container != Container::Call
+            && self.table.is_none()
+            && (self.container != Container::Syslog || self.heading.author().is_none())
     }
 
     /// A line with the header of this number came.
@@ -86,6 +103,7 @@ impl Stream {
 
     /// Another part of the log may begin here: an empty line, a comment, a line between the entries of journalctl.
     pub(super) fn section(&mut self) {
+        self.end_lines();
         self.heading.close();
         if matches!(self.before.names, Names::Absent) {
             self.before.names = Names::Undecided;
@@ -184,7 +202,7 @@ impl Stream {
             sink(Input::Unparsed(binary));
         }
         self.drop_parts(sink);
-        if let Some(record) = self.fragment.take() {
+        for record in self.fragment.take().into_iter().chain(self.waited()) {
             self.emit(record, sink);
         }
     }

@@ -209,7 +209,10 @@ pub(super) fn body<'a>(record: &mut Record<'a>, origin: Origin<'a>, text: &'a [u
             record.level = Some(super::level(priority));
             text = rest;
         }
-        let stamp = dmesg::stamp(text).or_else(|| dmesg::unclosed(text).filter(|_| is_kernel));
+        let whole = dmesg::stamp(text);
+        let damaged = || dmesg::unclosed(text).filter(|_| is_kernel);
+        record.cut = whole.is_none() && damaged().is_some();
+        let stamp = whole.or_else(damaged);
         if let Some((Stamp { uptime: Some(uptime), wall: None }, rest)) = stamp {
             record.stamp.uptime = Some(uptime);
             text = rest;

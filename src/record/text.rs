@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use super::collected::{self, Origin};
 use super::container::{Container, Form};
 use super::journal_short::{self, Separator};
 use super::lead::Lead;
 use super::peel::{blanks, chomp, split};
 use super::stream::Stream;
-use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, losses, merged, terminal};
+use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, losses, merged, page, terminal};
 
 impl Stream {
     /// Takes a line with its end.
@@ -23,6 +24,12 @@ impl Stream {
         // Right behind binary bytes only clean text counts as text.
         let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
+        let plain = self.shown(plain);
+        if self.is_labelled(&plain)
+            && let Some(found) = collected::of_labelled(&plain)
+        {
+            return self.collected(found, place, sink);
+        }
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
         let form = match self.lead {
@@ -46,16 +53,43 @@ impl Stream {
             return;
         }
         self.attribute(&mut record, form, plain);
+        self.add_origin(&mut record);
         let stated = self.container.is_trusted();
         if !stated && record.author != Author::User && record.stamp.uptime.is_none() && dmesg::is_torn(&record.message)
         {
             return self.unparsed(unparsed(Flaw::Damaged), sink);
         }
         if !stated && record.author != Author::User {
-            self.parts(record, sink);
+            self.parts(record, form, whole.len() as u64, sink);
         } else {
             self.record(record, sink);
         }
+    }
+
+    /// Adds what a collector says of a line, where that does not say it: when it came only where no clock tells when it was made.
+    fn add_origin(&self, record: &mut Record<'_>) {
+        let Origin { host, wall } = &self.origin;
+        if record.hostname.is_none() {
+            record.hostname = host.clone().map(Cow::Owned);
+        }
+        if record.stamp.uptime.is_none() {
+            record.stamp.wall = record.stamp.wall.or(*wall);
+        }
+    }
+
+    /// The line as a page shows it, where it was copied from one. Nobody's framing survives that.
+    fn shown<'a>(&mut self, line: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+        if matches!(self.container, Container::Stated | Container::Call) {
+            return line;
+        }
+        let shown = match &line {
+            Cow::Borrowed(line) => page::plain(line),
+            Cow::Owned(text) => Cow::Owned(page::plain(text).into_owned()),
+        };
+        if shown.len() != line.len() && self.container == Container::Undecided {
+            self.container = Container::Text;
+        }
+        shown
     }
 
     /// Reads a line that has no form by itself, or stands in a log where something is before every line; returns its form and what of
@@ -158,19 +192,28 @@ impl Stream {
     }
 
     /// Passes on the records that were merged into one line, each but the last marked as cut.
-    fn parts(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+    fn parts(&mut self, record: Record<'_>, form: Form, length: u64, sink: &mut dyn FnMut(Input<'_>)) {
         if merged::seam(&record.message).is_none() {
-            return self.record(record, sink);
+            return if form == Form::Bare {
+                self.below(record, length, sink)
+            } else {
+                self.wrapped(record, length, sink)
+            };
         }
+        self.stamped = true;
         let mut part = record.clone();
         let mut rest: &[u8] = &record.message;
         while let Some(seam) = merged::seam(rest) {
-            let (before, _) = split(rest, seam.end);
+            let (before, note) = split(rest, seam.end);
             if !before.trim_ascii().is_empty() {
                 self.record(Record { message: before.into(), cut: true, ..part.clone() }, sink);
             }
             if seam.dropped.is_some() {
                 self.gap(record.place, seam.dropped, sink);
+                // A note with the kernel's clock is a record as well: it says when that was.
+                if part.stamp.uptime.is_some() && seam.start == rest.len() {
+                    self.record(Record { message: note.into(), ..part.clone() }, sink);
+                }
             }
             rest = stamped(&mut part, split(rest, seam.start).1);
         }

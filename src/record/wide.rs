@@ -29,6 +29,13 @@ impl Wide {
         Self { order: Order::Narrow, held: Vec::new() }
     }
 
+    /// The next bytes are not the first ones of the log.
+    pub(super) fn begin(&mut self) {
+        if self.order == Order::Undecided {
+            self.order = Order::Narrow;
+        }
+    }
+
     /// The next bytes of the log, in UTF-8 if they are UTF-16.
     pub(super) fn take<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if self.order == Order::Narrow {

@@ -22,6 +22,8 @@ pub fn written(tree: &Tree) -> Said {
     let paths = Paths { tree, secondary: OnceCell::new() };
     let mut addresses: Vec<Address> = Vec::new();
     let mut keys = Vec::new();
+    let mut misspelt = Vec::new();
+    let location = || Some(Location::on_host(LINE, None));
     let mut except: BTreeSet<Address> = BTreeSet::new();
     for argument in arguments(line) {
         let value = String::from_utf8_lossy(argument.value.as_deref().unwrap_or_default()).into_owned();
@@ -38,10 +40,23 @@ pub fn written(tree: &Tree) -> Said {
             }
             b"rd.qubes.dom0_usb" => except.extend(items.filter_map(|item| paths.address(item).ok())),
             b"rd.qubes.hide_all_usb" => keys.push("rd.qubes.hide_all_usb"),
+            key if is_misspelt(key) => {
+                let text: String =
+                    items.filter_map(|item| paths.address(item).ok()).map(|at| Pattern::from(at).to_string()).collect();
+                let key = String::from_utf8_lossy(key).into_owned();
+                misspelt.push(Written {
+                    text: text.into_bytes(),
+                    source: Source::Qubes,
+                    location: location(),
+                    key,
+                    effective: false,
+                });
+            }
             _ => {}
         }
     }
     if keys.is_empty() {
+        said.written = misspelt.into_iter().filter(|list| !list.text.is_empty()).collect();
         return said;
     }
     if keys.contains(&"rd.qubes.hide_all_usb") {
@@ -53,10 +68,21 @@ pub fn written(tree: &Tree) -> Said {
     addresses.sort();
     addresses.dedup();
     let text: String = addresses.into_iter().map(|address| Pattern::from(address).to_string()).collect();
-    let location = Some(Location::on_host(LINE, None));
     let key = keys.join(" ");
-    said.written.push(Written { text: text.into_bytes(), source: Source::Qubes, location, key, effective: true });
+    said.written.push(Written {
+        text: text.into_bytes(),
+        source: Source::Qubes,
+        location: location(),
+        key,
+        effective: true,
+    });
     said
+}
+
+/// Whether a key is meant to be `rd.qubes.hide_pci`, and is none that anything reads: `qubes.rd.hide_pci`, `rd.qubes.hide-pci`.
+fn is_misspelt(key: &[u8]) -> bool {
+    let key = String::from_utf8_lossy(key).to_ascii_lowercase().replace('-', "_");
+    key.contains("qubes") && (key.contains("hide_pci") || key.contains("hidepci"))
 }
 
 /// Every USB controller.

@@ -7,12 +7,11 @@ use std::thread::Builder;
 use chrono::{DateTime, Utc};
 
 use super::Scan;
-use super::set::HostLog;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::{Stamp, Wall};
 use crate::report::{Report, Run, Verdict};
-use crate::timeline::{Boot, BootChoice, Host, Log, Moment};
+use crate::timeline::{Boot, BootChoice, Host, Log, Moment, Wanted};
 
 /// How many reports of a thread may wait for those of the hosts before.
 const WAITING: usize = 16;
@@ -50,12 +49,6 @@ impl Silent {
         self.hosts += more.hosts;
         self.boots += more.boots;
     }
-}
-
-/// Ends the sets. Returns their logs, in ascending order of their numbers; those that daemons alone wrote tell of no boot.
-pub(super) fn logs_of(sets: Vec<HostLog>) -> Vec<Log> {
-    let ended = sets.into_iter().map(HostLog::end);
-    ended.filter(|log| log.kernel_records > 0).collect()
 }
 
 /// Judges the hosts, in so many threads as the scan has. Of n threads, each judges every n-th host: so the next one is known, and the
@@ -138,12 +131,8 @@ impl<'a> Judge<'a> {
     fn host(&mut self, host: &Host<'_>, tell: &mut Tell<'_>) -> Silent {
         let speaks =
             |test: fn(&Boot) -> bool| move |parts: &&Vec<(usize, &Boot)>| parts.iter().any(|(_, boot)| test(boot));
-        let mut boots: Vec<&Vec<(usize, &Boot)>> = host.boots.iter().filter(speaks(is_boot)).collect();
-        // A guest's log in the same file is none of dom0's boots.
-        let is_dom0 = |parts: &&Vec<(usize, &Boot)>| parts.iter().all(|(_, boot)| boot.not_dom0.proof().is_none());
-        if boots.iter().any(is_dom0) {
-            boots.retain(is_dom0);
-        }
+        let boots: Vec<&Vec<(usize, &Boot)>> =
+            host.boots_of(Wanted::Dom0).into_iter().filter_map(|at| host.boots.get(at)).collect();
         // By the witnesses alone no host is there, or it would be for where its lines happen to stand.
         if !boots.iter().any(speaks(is_notable)) {
             return Silent::default();
@@ -200,11 +189,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Whether a boot says anything, be it that it began, or that its kernel went on.
-fn is_boot(boot: &Boot) -> bool {
-    is_notable(boot) || boot.kernel_records > 0
-}
-
+/// Whether a boot says anything, be it that it began.
 fn is_notable(boot: &Boot) -> bool {
     boot.notable > 0 || boot.id.is_some()
 }

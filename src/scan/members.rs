@@ -9,7 +9,7 @@ use super::picker::Sink;
 use super::selection::{Member, Remark, Selection};
 use super::set::HostLog;
 use super::work::{NO_LOG, Reading, Stopped};
-use crate::source::saved::{Archive, FileOf, Set, host, hostname};
+use crate::source::saved::{FileOf, host, hostname};
 use crate::source::{Bounded, Contents, Role, Tar, role};
 
 /// Most logs of one archive.
@@ -79,7 +79,7 @@ impl Reading<'_> {
                     selection.member = Some(Arc::clone(member));
                     sink(selection)
                 };
-                self.log(0, Bounded::new(reader, MOST_OF_ONE), false, &mut take)
+                self.log(Bounded::new(reader, MOST_OF_ONE), false, &mut take)
             }
             Contents::Archive(_) if left.1 == 0 => Err((0, "is an archive in archives, which is not read".to_owned())),
             Contents::Archive(inner) => {
@@ -108,14 +108,13 @@ impl Collector<'_> {
         }
         self.end_member();
         let index = self.logs.len();
-        let name = format!("{}:{}", member.archive, member.path);
-        let file = FileOf { path: name.clone().into(), bytes: 0, modified: member.modified, identity: None };
+        let path = format!("{}:{}", member.archive, member.path).into();
+        let file = FileOf { path, bytes: 0, modified: member.modified, identity: None };
         let by_path = host(Path::new(&member.path));
         // The archive itself, without those around it.
         let own = || host(Path::new(member.archive.rsplit(':').next().unwrap_or_default()));
-        let archive = Some(Archive { top: member.archive.clone().into(), hostname: None });
-        let set = Set { name, host: by_path.or_else(own), files: vec![file], archive };
-        let log = HostLog::new(index, &set, self.until);
+        let mut log = HostLog::new(index, &file, self.until);
+        (log.host, log.archive) = (by_path.or_else(own), Some(member.archive.clone().into()));
         self.logs.push(log);
         self.current = Some((Arc::clone(member), index));
         index
@@ -126,7 +125,7 @@ impl Collector<'_> {
         if let Some((_, index)) = self.current.take()
             && let Some(log) = self.logs.get_mut(index)
         {
-            log.end_file(0);
+            log.end_file();
         }
     }
 }

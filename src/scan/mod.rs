@@ -38,9 +38,9 @@ use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
 use crate::timeline::{Beyond, Log, hosts};
-use judge::{judge, logs_of};
+use judge::judge;
 use selection::{Member, Remark, Selection};
-use set::{HostLog, file_of, name_archives};
+use set::{HostLog, name_archives, named};
 use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
@@ -105,7 +105,6 @@ impl Found {
 
 /// Takes what the jobs find.
 struct Collector<'a> {
-    sets: &'a [Set],
     logs: Vec<HostLog>,
     /// The paths that were named, not found.
     named: BTreeSet<&'a PathBuf>,
@@ -138,7 +137,10 @@ impl Scan {
         let mut collector = Collector::new(self, &sets);
         let reading =
             Reading { sieve: sieve::Sieve::new(), every_line: self.every_line, threads: self.threads, progress };
-        reading.run(&self.jobs(&sets), &mut collector);
+        let files = sets.iter().flat_map(|set| &set.files).enumerate();
+        let part = self.part.filter(|_| !self.every_line);
+        let jobs: Vec<Job> = files.flat_map(|(log, file)| jobs_of(log, file, part, self.every_line)).collect();
+        reading.run(&jobs, &mut collector);
         let Collector { mut logs, mut scanned, mut failures, hostnames, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
         // Where parts meet, some bytes are read twice.
@@ -146,7 +148,7 @@ impl Scan {
         scanned.bytes = if scanned.stopped || total == 0 { done } else { total };
         failures.sort();
         // A scan that is stopped leaves many parts of a file unread.
-        failures.dedup_by_key(|(set, offset, _)| (*set, file_of(*offset)));
+        failures.dedup_by_key(|(log, ..)| *log);
         let unread = unreadable(&logs, &failures, &obstacles);
         scanned.unreadable = unread.len();
         scanned.notes = obstacles.iter().filter(|obstacle| !obstacle.counts).map(in_words).collect();
@@ -156,7 +158,8 @@ impl Scan {
             wanted = wanted && sink(&Report::unreadable(why, self.now), &Run::default());
         }
         name_archives(&mut logs, &hostnames);
-        let logs = logs_of(logs);
+        // Those that daemons alone wrote tell of no boot.
+        let logs: Vec<Log> = named(logs).filter(|log| log.kernel_records > 0).collect();
         let told = hosts(&logs);
         scanned.unattributed = told.unattributed;
         if wanted {
@@ -164,34 +167,20 @@ impl Scan {
         }
         scanned
     }
-
-    fn jobs(&self, sets: &[Set]) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        for (set, of) in sets.iter().enumerate() {
-            for (number, file) in of.files.iter().enumerate() {
-                jobs.append(&mut jobs_of(set, number, file, self.part.filter(|_| !self.every_line), self.every_line));
-            }
-        }
-        jobs
-    }
 }
 
 /// Everything that could not be read, in words: which file, where, and why.
 fn unreadable(logs: &[HostLog], failures: &[(usize, u64, String)], obstacles: &[Obstacle]) -> Vec<String> {
     let mut unread: Vec<String> = obstacles.iter().filter(|obstacle| obstacle.counts).map(in_words).collect();
-    for (set, HostLog { log, reading, .. }) in logs.iter().enumerate() {
-        let failed = failures.iter().filter(|(of, ..)| *of == set).map(|(_, offset, why)| {
-            let (file, at) = log.file_at(*offset);
-            if at == 0 {
-                format!("{file} cannot be read: {why}")
-            } else {
-                format!("{file} cannot be read from byte {at} on: {why}")
-            }
-        });
-        unread.extend(failed);
-        unread.extend(reading.flaws.values().map(|(offset, what, count)| {
-            let (file, at) = log.file_at(*offset);
-            let more = if *count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
+    let mut failures = failures.iter().peekable();
+    for (number, HostLog { log, flaws, .. }) in logs.iter().enumerate() {
+        let file = &log.name;
+        if let Some((_, at, why)) = failures.next_if(|(of, ..)| *of == number) {
+            let from = if *at == 0 { String::new() } else { format!(" from byte {at} on") };
+            unread.push(format!("{file} cannot be read{from}: {why}"));
+        }
+        unread.extend(flaws.map(|(at, what, count)| {
+            let more = if count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
             format!("{file} has a piece that cannot be read at byte {at} ({what}){more}")
         }));
         unread.extend(beyond(log));
@@ -202,13 +191,8 @@ fn unreadable(logs: &[HostLog], failures: &[(usize, u64, String)], obstacles: &[
 /// What of a log is not kept, in words.
 fn beyond(log: &Log) -> Option<String> {
     let Beyond { boots, of_hosts, .. } = &log.beyond;
-    let what = match (boots, of_hosts) {
-        (0, 0) => return None,
-        (boots, 0) => format!("its {boots} oldest boots"),
-        (0, records) => format!("{records} records of further hosts"),
-        (boots, records) => format!("its {boots} oldest boots, and {records} records of further hosts"),
-    };
-    Some(format!("{} tells of more than can be kept: {what} are left out", log.name))
+    let left_out = format!("its {boots} oldest boots and {of_hosts} records of further hosts are left out");
+    (boots + of_hosts > 0).then(|| format!("{} tells of more than can be kept: {left_out}", log.name))
 }
 
 fn in_words(obstacle: &Obstacle) -> String {
@@ -217,9 +201,17 @@ fn in_words(obstacle: &Obstacle) -> String {
 
 impl<'a> Collector<'a> {
     fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
+        let mut logs = Vec::new();
+        for set in sets {
+            let archive = set.archive.as_ref().map(|archive| archive.top.clone());
+            for file in &set.files {
+                let mut log = HostLog::new(logs.len(), file, scan.until);
+                (log.host, log.archive) = (set.host.clone(), archive.clone());
+                logs.push(log);
+            }
+        }
         Self {
-            sets,
-            logs: sets.iter().enumerate().map(|(index, set)| HostLog::new(index, set, scan.until)).collect(),
+            logs,
             named: scan.paths.iter().collect(),
             scanned: Scanned::default(),
             failures: Vec::new(),
@@ -243,7 +235,7 @@ impl Taker for Collector<'_> {
             }
             (Some(_), Some(Remark::PassedOver)) => return self.scanned.passed_over += 1,
             (Some(member), _) => self.member(member),
-            (None, _) => job.set,
+            (None, _) => job.log,
         };
         let Some(log) = self.logs.get_mut(index) else { return };
         log.take(selection, job.end());
@@ -255,18 +247,17 @@ impl Taker for Collector<'_> {
 
     fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {
         self.end_member();
-        let file = self.sets.get(job.set).and_then(|set| set.files.get(job.file));
         let no_log = matches!(&outcome, Err(failure) if failure.why == NO_LOG);
-        let Some(log) = self.logs.get_mut(job.set) else { return };
-        if no_log && file.is_some_and(|file| !self.named.contains(&file.path)) {
+        let Some(log) = self.logs.get_mut(job.log) else { return };
+        if no_log && !self.named.contains(&job.path) {
             self.scanned.passed_over += 1;
         } else if let Err(Failure { offset, why }) = outcome {
             log.miss(offset);
-            self.failures.push((job.set, offset, why));
+            self.failures.push((job.log, offset, why));
         }
         if job.is_last {
             self.scanned.files += usize::from(!no_log);
-            log.end_file(job.file);
+            log.end_file();
         }
     }
 }

@@ -43,8 +43,6 @@ pub(super) struct Picker<'a> {
     sink: &'a mut Sink<'a>,
     wanted: bool,
     selection: Selection,
-    /// Where the file begins among the bytes of its set.
-    base: u64,
     hosts: BTreeMap<Box<[u8]>, HostState>,
     hits: Vec<Range<usize>>,
     /// How many hosts have a line of pciback that is not settled, and how far the lines behind it are looked at.
@@ -93,13 +91,12 @@ enum Look {
 }
 
 impl<'a> Picker<'a> {
-    pub(super) fn new(sieve: &'a Sieve, base: u64, sink: &'a mut Sink<'a>) -> Self {
+    pub(super) fn new(sieve: &'a Sieve, sink: &'a mut Sink<'a>) -> Self {
         Self {
             sieve,
             sink,
             wanted: true,
             selection: Selection::default(),
-            base,
             hosts: BTreeMap::new(),
             hits: Vec::new(),
             open: 0,
@@ -156,13 +153,13 @@ impl<'a> Picker<'a> {
 
     /// Passes over a line that is longer than any record.
     pub(super) fn too_long(&mut self, at: u64, length: u64) {
-        self.selection.push_too_long(self.base + at, length);
+        self.selection.push_too_long(at, length);
         self.takes_next = true;
     }
 
     /// Takes bytes of a log that is read whole.
     pub(super) fn whole(&mut self, bytes: &[u8], at: u64) {
-        self.selection.push(self.base + at, bytes);
+        self.selection.push(at, bytes);
         self.hand_on();
     }
 
@@ -193,7 +190,7 @@ impl<'a> Picker<'a> {
     fn line(&mut self, line: &[u8], at: u64, look: Look) {
         let Some(Header { host, uptime }) = header(line) else {
             if look == Look::Found || self.takes_next {
-                self.selection.push(self.base + at, line);
+                self.selection.push(at, line);
             }
             self.takes_next = look == Look::Found;
             return;
@@ -201,13 +198,13 @@ impl<'a> Picker<'a> {
         let takes_next = std::mem::take(&mut self.takes_next);
         // By its first line the decoder tells the form of a log, and by one of each block the years are counted.
         let first = look != Look::Beyond && self.begins_block(at);
-        let Self { hosts, selection, base, .. } = self;
+        let Self { hosts, selection, .. } = self;
         if look != Look::Beyond && !hosts.contains_key(host) {
             hosts.insert(host.into(), HostState::default());
         }
         let Some(state) = hosts.get_mut(host) else {
             if takes_next {
-                selection.push(*base + at, line);
+                selection.push(at, line);
             }
             return;
         };
@@ -221,10 +218,10 @@ impl<'a> Picker<'a> {
         }
         let selected = found || takes_next || first || backwards || open.is_some();
         if selected {
-            selection.push(*base + at, line);
+            selection.push(at, line);
         }
         if look != Look::Beyond {
-            state.note(uptime, *base + at, line, selected);
+            state.note(uptime, at, line, selected);
         }
         let speaks = found && FOLLOWED.iter().any(|text| memmem::find(line, text).is_some());
         if speaks || open.is_some() {

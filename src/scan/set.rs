@@ -1,73 +1,51 @@
-//! One set of files: its bytes go through one decoder after the other into one log.
+//! One file: its bytes go through a decoder into a log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
 use super::selection::{Selected, Selection};
 use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed};
-use crate::source::saved::Set;
+use crate::source::saved::{FileOf, number_sets};
 use crate::timeline::{Bounds, Log, LogKind};
-
-/// Files of a set are this far apart in the places of its records, so that a place tells the file.
-pub(super) const FILE_SHIFT: u32 = 40;
 
 /// How many names of hosts in a log of an archive are looked at.
 const MOST_NAMES: usize = 1 << 16;
 
-/// How much is kept of a set: each boot of each host is judged, not the last one alone.
+/// How much is kept of a log: each boot of each host is judged, not the last one alone.
 const BOUNDS: Bounds = Bounds { boots: 64 << 20, hosts: 1 << 15 };
 
-/// Which file of its set a place is in.
-pub(super) fn file_of(offset: u64) -> usize {
-    usize::try_from(offset >> FILE_SHIFT).unwrap_or(usize::MAX)
-}
-
-/// What is known of a set of files.
+/// What is known of a file.
 #[derive(Debug)]
 pub(super) struct HostLog {
     pub(super) log: Log,
     /// The host by the path, for a log whose records name none.
-    host: Option<String>,
-    archive: Option<PathBuf>,
-    ended: bool,
-    modified: Vec<Option<DateTime<Utc>>>,
+    pub(super) host: Option<String>,
+    pub(super) archive: Option<PathBuf>,
     until: Option<DateTime<Utc>>,
     decoder: Decoder,
     /// Where the byte behind the last one stands that the decoder has.
     next: u64,
     /// Lines of the next part, which the part before it selected.
     late: Selection,
-    pub(super) reading: Reading,
-}
-
-/// What is noted while the records are read.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    /// What could not be read, file by file: the first place, the reason, and how often.
-    pub(super) flaws: BTreeMap<usize, (u64, String, u64)>,
+    /// What could not be read: the first place, the reason, and how often.
+    pub(super) flaws: Option<(u64, &'static str, u64)>,
 }
 
 impl HostLog {
-    pub(super) fn new(index: usize, set: &Set, until: Option<DateTime<Utc>>) -> Self {
-        let mut log = Log::new(index, set.name.clone(), LogKind::File);
-        let name = |(number, file): (usize, &crate::source::saved::FileOf)| {
-            ((number as u64) << FILE_SHIFT, file.path.to_string_lossy().into_owned())
-        };
-        log.files = set.files.iter().enumerate().map(name).collect();
-        log.bounds = BOUNDS;
+    pub(super) fn new(index: usize, file: &FileOf, until: Option<DateTime<Utc>>) -> Self {
+        let mut log = Log::new(index, file.path.to_string_lossy().into_owned(), LogKind::File);
+        (log.bounds, log.modified) = (BOUNDS, file.modified);
         Self {
             log,
-            host: set.host.clone(),
-            archive: set.archive.as_ref().map(|archive| archive.top.clone()),
-            ended: false,
-            modified: set.files.iter().map(|file| file.modified).collect(),
+            host: None,
+            archive: None,
             until,
-            decoder: Decoder::behind(0),
+            decoder: Decoder::new(index),
             next: 0,
             late: Selection::default(),
-            reading: Reading::default(),
+            flaws: None,
         }
     }
 
@@ -92,9 +70,9 @@ impl HostLog {
         if offset < self.next {
             return;
         }
-        let Self { log, decoder, reading, next, until, modified, .. } = self;
-        let modified = modified.get(file_of(offset)).copied().flatten();
-        let mut sink = |input: Input<'_>| reading.take(input, log, *until, modified);
+        let Self { log, decoder, flaws, next, until, .. } = self;
+        let index = log.index;
+        let mut sink = |input: Input<'_>| take(input, log, *until, flaws);
         if offset != *next {
             // The rest of a record that goes on behind its line was passed over.
             if !decoder.is_at_rest() {
@@ -108,7 +86,7 @@ impl HostLog {
                 *next = offset + bytes.len() as u64;
             }
             Selected::TooLong(length) => {
-                let place = Place { offset, ..Place::default() };
+                let place = Place { log: index, offset, ..Place::default() };
                 sink(Input::Unparsed(Unparsed { place, length, why: Flaw::TooLong }));
             }
         }
@@ -120,32 +98,13 @@ impl HostLog {
         self.log.take(Input::Unparsed(Unparsed { place, length: 0, why: Flaw::CutShort }));
     }
 
-    /// Ends a file.
-    pub(super) fn end_file(&mut self, number: usize) {
+    /// Ends the file.
+    pub(super) fn end_file(&mut self) {
         let late = std::mem::take(&mut self.late);
         late.pieces().for_each(|piece| self.piece(piece));
-        let Self { log, decoder, reading, until, .. } = self;
-        let modified = self.modified.get(number).copied().flatten();
-        decoder.finish(&mut |input| reading.take(input, log, *until, modified));
-        log.dates.end_file(modified);
-        self.next = (number as u64 + 1) << FILE_SHIFT;
-        self.decoder = Decoder::behind(self.next);
-    }
-
-    /// Ends the set. If none of its records named a host, its path or its archive does.
-    pub(super) fn end(mut self) -> Log {
-        self.close();
-        let named = self.names().next().is_some();
-        if let Some(host) = self.host.filter(|_| !named) {
-            self.log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
-        }
-        self.log
-    }
-
-    fn close(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.log.end();
-        }
+        let Self { log, decoder, flaws, until, .. } = self;
+        decoder.finish(&mut |input| take(input, log, *until, flaws));
+        self.log.end();
     }
 
     /// The hosts that its records name.
@@ -154,12 +113,24 @@ impl HostLog {
     }
 }
 
+/// The logs. Where no record of a set names a host, its path or its archive does.
+pub(super) fn named(mut logs: Vec<HostLog>) -> impl Iterator<Item = Log> {
+    number_sets(logs.iter_mut().map(|log| &mut log.log));
+    let sets: BTreeSet<usize> =
+        logs.iter().filter(|log| log.names().next().is_some()).map(|log| log.log.part.0).collect();
+    logs.into_iter().map(move |HostLog { mut log, host, .. }| {
+        if let Some(host) = host.filter(|_| !sets.contains(&log.part.0)) {
+            log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
+        }
+        log
+    })
+}
+
 /// The logs of an archive are of one host, which is that of its records, else that of its own file `hostname`, else that of its
 /// path.
 pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, String>) {
     let mut names: BTreeMap<PathBuf, BTreeMap<String, String>> = BTreeMap::new();
-    for log in logs.iter_mut().filter(|log| log.archive.is_some()) {
-        log.close();
+    for log in logs.iter().filter(|log| log.archive.is_some()) {
         let of_archive = names.entry(log.archive.clone().unwrap_or_default()).or_default();
         for name in log.names().take(MOST_NAMES) {
             let short = name.split('.').next().unwrap_or(name).to_owned();
@@ -175,41 +146,22 @@ pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, 
     }
 }
 
-impl Reading {
-    fn take(
-        &mut self,
-        mut input: Input<'_>,
-        log: &mut Log,
-        until: Option<DateTime<Utc>>,
-        modified: Option<DateTime<Utc>>,
-    ) {
-        match &mut input {
-            Input::Record(record) => {
-                record.place.log = log.index;
-                if is_late(record, log, until, modified) {
-                    return;
-                }
-            }
-            Input::Unparsed(unparsed) => {
-                unparsed.place.log = log.index;
-                self.flaw(unparsed.place.offset, unparsed.why.words());
-            }
-            Input::Gap(gap) => gap.place.log = log.index,
-            Input::Boot(..) => {}
+fn take(input: Input<'_>, log: &mut Log, until: Option<DateTime<Utc>>, flaws: &mut Option<(u64, &'static str, u64)>) {
+    match &input {
+        Input::Record(record) if is_late(record, log, until) => return,
+        Input::Unparsed(unparsed) => {
+            flaws.get_or_insert((unparsed.place.offset, unparsed.why.words(), 0)).2 += 1;
         }
-        log.take(input);
+        Input::Record(_) | Input::Gap(_) | Input::Boot(..) => {}
     }
-
-    fn flaw(&mut self, offset: u64, why: &str) {
-        self.flaws.entry(file_of(offset)).or_insert_with(|| (offset, why.to_owned(), 0)).2 += 1;
-    }
+    log.take(input);
 }
 
 /// Whether a record is later than all that is asked for. It tells the year all the same.
-fn is_late(record: &Record<'_>, log: &mut Log, until: Option<DateTime<Utc>>, modified: Option<DateTime<Utc>>) -> bool {
+fn is_late(record: &Record<'_>, log: &mut Log, until: Option<DateTime<Utc>>) -> bool {
     let (Some(wall), Some(until)) = (record.stamp.wall, until) else { return false };
     log.dates.note(record);
-    log.dates.so_far(wall, modified).utc() > until.naive_utc()
+    log.dates.so_far(wall, log.modified).utc() > until.naive_utc()
 }
 
 #[cfg(test)]
@@ -227,14 +179,13 @@ mod tests {
             }
             selection
         };
-        let file = crate::source::saved::FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
-        let set = Set { name: "kern.log".to_owned(), host: None, files: vec![file], archive: None };
-        let mut log = HostLog::new(0, &set, None);
+        let file = FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
+        let mut log = HostLog::new(0, &file, None);
         // The first part ends at 200 and looked on as far as 400; the second one comes in two selections.
         log.take(&selection(&[0, 1, 4]), 200);
         log.take(&selection(&[2]), 600);
         log.take(&selection(&[3, 4, 5]), 600);
-        log.end_file(0);
-        assert_eq!(log.end().records, 6);
+        log.end_file();
+        assert_eq!(log.log.records, 6);
     }
 }

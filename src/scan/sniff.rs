@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use memchr::memchr;
 
 use super::window::BLOCK;
-use crate::record::{Decoder, Input, Record};
+use crate::record::{Decoder, Input, Record, is_table};
 use crate::source::Contents;
 
 /// How a log is to be read.
@@ -69,6 +69,10 @@ impl Looked {
 
 /// Tells the shape of a log by its first bytes.
 pub(super) fn sniff(head: &[u8]) -> Shape {
+    // UTF-16, with the mark of its byte order.
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return Shape::Records;
+    }
     // A crash leaves a run of zeros in a log, and colours are control characters. Of other files they are a good part.
     let mut last = 0;
     let is_odd = |byte: &&u8| {
@@ -126,5 +130,5 @@ fn is_line(record: &Record<'_>) -> bool {
 /// Whether the log begins like those whose records must all be read.
 fn is_numbered(head: &[u8]) -> bool {
     let start = head.trim_ascii_start();
-    matches!(start.first(), Some(b'{' | b'_' | b'-' | b'"'))
+    matches!(start.first(), Some(b'{' | b'_' | b'-' | b'"')) || is_table(head)
 }

@@ -20,7 +20,6 @@ use super::order::{Order, Word};
 use super::picker::{Picker, Sink};
 use super::readers::{Counted, Followed, From, Patient};
 use super::selection::Selection;
-use super::set::FILE_SHIFT;
 use super::sieve::Sieve;
 use super::sniff::{Looked, Shape, sniff};
 use super::window::BLOCK;
@@ -54,10 +53,9 @@ impl Progress {
 /// A file, or a part of one.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) set: usize,
-    /// Its number in the set.
-    pub(super) file: usize,
-    path: PathBuf,
+    /// The number of its log.
+    pub(super) log: usize,
+    pub(super) path: PathBuf,
     identity: Option<(u64, u64)>,
     part: Part,
     /// How long the file was when it was looked at, where that can be known.
@@ -66,25 +64,13 @@ pub(super) struct Job {
     pub(super) is_last: bool,
 }
 
-impl Part {
-    /// Where it ends among the bytes of the file.
-    const fn end(self) -> u64 {
-        match self {
-            Self::Bytes(_, until) => until,
-            Self::Whole => u64::MAX,
-        }
-    }
-}
-
 impl Job {
-    /// Where the file begins among the bytes of its set.
-    pub(super) const fn base(&self) -> u64 {
-        (self.file as u64) << FILE_SHIFT
-    }
-
-    /// Where the next part begins among the bytes of the set. Lines behind it are selected to settle those before it.
+    /// Where the next part begins. Lines behind it are selected to settle those before it.
     pub(super) const fn end(&self) -> u64 {
-        self.base().saturating_add(self.part.end())
+        match self.part {
+            Part::Bytes(_, until) => until,
+            Part::Whole => u64::MAX,
+        }
     }
 
     /// Opens the file that was found. When logs are rotated, the oldest one has no name any more, or that of another one.
@@ -107,7 +93,7 @@ enum Part {
 /// Why a file was not read to its end.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// How far it was read: a place in the set.
+    /// How far it was read.
     pub(super) offset: u64,
     pub(super) why: String,
 }
@@ -132,14 +118,14 @@ pub(super) trait Taker {
 }
 
 /// The jobs that a file makes.
-pub(super) fn jobs_of(set: usize, file: usize, of: &FileOf, part: Option<NonZeroU64>, whole: bool) -> Vec<Job> {
+pub(super) fn jobs_of(log: usize, of: &FileOf, part: Option<NonZeroU64>, whole: bool) -> Vec<Job> {
     // A file of terabytes would make millions of parts.
     let least = (of.bytes / MOST_PARTS).next_multiple_of(BLOCK as u64);
     let size = part.unwrap_or(PART).get().next_multiple_of(BLOCK as u64).max(2 * BLOCK as u64).max(least);
     let (path, bytes) = (&of.path, of.bytes);
     let parts = if bytes >= size * 2 && !whole && is_lines(path) { bytes / size } else { 1 };
     let (identity, length) = (of.identity, (bytes > 0).then_some(bytes));
-    let job = |part, is_last| Job { set, file, path: path.clone(), identity, part, bytes: length, is_last };
+    let job = |part, is_last| Job { log, path: path.clone(), identity, part, bytes: length, is_last };
     if parts == 1 {
         return vec![job(Part::Whole, true)];
     }
@@ -187,7 +173,7 @@ impl Reading<'_> {
     }
 
     fn job(&self, job: &Job, sink: &mut Sink<'_>) -> Result<(), Failure> {
-        let failed = |offset: u64, why: String| Failure { offset: job.base() + offset, why };
+        let failed = |offset: u64, why: String| Failure { offset, why };
         if self.progress.is_stopped() {
             return Err(failed(0, "it was not read: the scan was stopped".to_owned()));
         }
@@ -220,7 +206,7 @@ impl Reading<'_> {
     /// Lines of a plain file.
     fn part(&self, job: &Job, stretch: Stretch, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         let file = job.open().map_err(|error| (stretch.from, words(&error)))?;
-        let mut picker = Picker::new(&self.sieve, job.base(), sink);
+        let mut picker = Picker::new(&self.sieve, sink);
         let mut reader = From { file: &file, at: stretch.from.saturating_sub(1), progress: self.progress };
         let (end, read) = lines::read(&mut reader, stretch, &mut picker, &|| !self.progress.is_stopped());
         let at = reader.at;
@@ -249,24 +235,18 @@ impl Reading<'_> {
     fn stream(&self, job: &Job, reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         match Contents::of(Counted { reader, progress: self.progress }).map_err(|why| (0, why))? {
             Contents::Archive(tar) => self.archive(&job.path.to_string_lossy(), tar, sink),
-            Contents::Log(reader) => self.log(job.base(), reader, mixed, sink),
+            Contents::Log(reader) => self.log(reader, mixed, sink),
         }
     }
 
-    /// A log that is read from its beginning to its end, which stands at `base` among the bytes of its set.
-    pub(super) fn log(
-        &self,
-        base: u64,
-        mut reader: impl Read,
-        mixed: bool,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), Stopped> {
+    /// A log that is read from its beginning to its end.
+    pub(super) fn log(&self, mut reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         let (head, error) = fill(&mut reader);
         let shape = if mixed { Shape::Records } else { sniff(&head) };
         let at = head.len() as u64;
         let mut rest = Followed { reader: (&head[..]).chain(Failing(error)).chain(reader), length: 0 };
         let go_on = || !self.progress.is_stopped();
-        let mut picker = Picker::new(&self.sieve, base, sink);
+        let mut picker = Picker::new(&self.sieve, sink);
         let read = match shape {
             // Nothing, or what is cut before its first byte could be unpacked.
             Shape::NoLog if at == 0 => io::copy(&mut rest, &mut io::sink()).map(drop),

@@ -62,7 +62,7 @@ pub fn keep_nameless(root: &Path) -> io::Result<Tree> {
 
 fn keep_rows(root: &Path, rows: &[Row]) -> io::Result<Tree> {
     let mut keeper =
-        Keeper { inside: Inside::open(root)?, tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
+        Keeper { inside: Inside::open(root)?, is_copy: root != Path::new("/"), tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
     for (above, names, take) in rows {
         for name in *names {
             let path = if above.is_empty() { (*name).to_owned() } else { format!("{above}/{name}") };
@@ -82,6 +82,8 @@ fn is_configuration(file: &str) -> bool {
 
 struct Keeper {
     inside: Inside,
+    /// Whether the root is not the running machine's: what a link leads to may be there, and not have been copied.
+    is_copy: bool,
     tree: Tree,
     /// The names of every directory that was listed, by the path it was asked by.
     listed: BTreeMap<String, Vec<String>>,
@@ -170,10 +172,19 @@ impl Keeper {
     /// Walks `path`, and keeps the links and the closed doors on the way.
     fn walk(&mut self, path: &str, follow_last: bool) -> Option<Entry> {
         let tree = &mut self.tree;
-        let mut keep = |path: &str, target: &[u8]| tree.insert(path, Node::Link(target.to_vec()));
+        let mut last = None;
+        let mut keep = |path: &str, target: &[u8]| {
+            tree.insert(path, Node::Link(target.to_vec()));
+            last = Some(path.to_owned()).filter(|_| target != b"/dev/null");
+        };
         match self.inside.walk(path, follow_last, &mut keep) {
             Place::Found(entry) => Some(entry),
-            Place::Absent => None,
+            Place::Absent => {
+                if let Some(link) = last.filter(|link| self.is_copy && first(link) != "sys") {
+                    self.note_left_behind(&link);
+                }
+                None
+            }
             Place::Closed(path, why) => {
                 // A loop of links is kept as it is: whoever resolves it finds out the same.
                 if tree.link(&path).is().is_none() {
@@ -181,6 +192,15 @@ impl Keeper {
                 }
                 None
             }
+        }
+    }
+
+    /// Notes that what a link leads to is not in this copy, if so.
+    fn note_left_behind(&mut self, link: &str) {
+        if let Place::Absent = self.inside.walk(link, true, &mut |_, _| {})
+            && let Known::Is(target) = self.tree.resolve(link)
+        {
+            self.tree.insert(&target, Node::Unreadable(format!("/{link} leads there, and it is not in this copy")));
         }
     }
 
@@ -272,7 +292,7 @@ mod tests {
         assert!(!kept.to_manifest().contains(" = secret"), "{}", kept.to_manifest());
         assert_eq!(kept.read_text("etc/os-release"), Known::Is("ID=debian".to_owned()));
         assert_eq!(kept.read_text("etc/modprobe.d/b.conf"), Known::Is("ID=debian".to_owned()));
-        assert_eq!(kept.read_text("etc/modprobe.d/a.conf"), Known::Absent);
+        assert!(kept.read("etc/modprobe.d/a.conf").obstacle().unwrap().why.contains("not in this copy"));
         assert_eq!(kept.list("lib/modprobe.d"), Known::Is(vec!["c.conf"]));
     }
 

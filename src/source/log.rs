@@ -12,6 +12,7 @@ use super::archive::{self, Kept, MOST_LOGS, RING, Role};
 use super::contents::{Bounded, Contents};
 use super::inside::{Inside, words};
 use super::made_up::{MADE_UP, is_in_made_up};
+use super::saved::number_sets;
 use super::sections::{Sections, is_sectioned};
 use super::tar::Tar;
 use super::unpack::Unpacked;
@@ -36,7 +37,8 @@ pub struct Logs {
 
 impl Logs {
     /// Every log read so far, failed ones included.
-    pub fn into_inner(self) -> Vec<Log> {
+    pub fn into_inner(mut self) -> Vec<Log> {
+        number_sets(self.logs.iter_mut());
         self.logs
     }
 

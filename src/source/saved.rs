@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use super::archive::{HOSTNAMES, Role, is_root, role_below_root};
 use super::inside::{Inside, Kind, Place};
 use super::{MADE_UP, is_made_up, words};
-use crate::timeline::is_nameless;
+use crate::timeline::{Log, LogKind, is_nameless};
 pub(crate) use host::host;
 
 /// Who logged in, and what ran: records of fixed size that the kernel's messages never get into.
@@ -95,6 +95,25 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Set>, Vec<Obstacle>) {
     let mut obstacles = finder.obstacles;
     obstacles.append(&mut times::order(&mut sets));
     (sets, obstacles)
+}
+
+/// Says of each log which rotated set it is a part of, by its name.
+pub(crate) fn number_sets<'l>(logs: impl Iterator<Item = &'l mut Log>) {
+    let mut logs: Vec<&mut Log> = logs.collect();
+    let mut by_name: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let mut files = Vec::new();
+    for (at, log) in logs.iter().enumerate().filter(|(_, log)| log.kind == LogKind::File && log.modified.is_some()) {
+        let path = PathBuf::from(&log.name);
+        files.push(FileOf { path: path.clone(), bytes: 0, modified: log.modified, identity: None });
+        by_name.insert(path, at);
+    }
+    for set in sets::of(files).into_iter().filter(|set| set.files.len() > 1) {
+        let places: Vec<usize> = set.files.iter().filter_map(|file| by_name.get(&file.path)).copied().collect();
+        let first = places.first().and_then(|at| logs.get(*at)).map_or(0, |log| log.index);
+        for (number, at) in places.into_iter().enumerate() {
+            logs.get_mut(at).into_iter().for_each(|log| log.part = (first, number));
+        }
+    }
 }
 
 /// The name of a host that a file holds, if it is one.

@@ -115,6 +115,13 @@ impl Identity {
         }
     }
 
+    /// Takes what another boot says as well that began at the same time by a clock which is not set.
+    pub(super) fn begun_alike(&mut self, other: &Self) {
+        self.join_names(other);
+        self.began = other.began;
+        self.instants = other.instants.map(|known| Instants::of(known.first.0, known.first.1, known.zone()));
+    }
+
     /// Notes the banner.
     pub(super) fn begin(&mut self, text: Arc<[u8]>, stamp: &Stamp) {
         self.banner.get_or_insert(text);
@@ -139,9 +146,7 @@ impl Identity {
 
     /// Joins what the same boot says elsewhere.
     pub(super) fn join(&mut self, other: &Self) {
-        self.id = self.id.or(other.id);
-        self.banner = self.banner.take().or_else(|| other.banner.clone());
-        self.command_line = self.command_line.take().or_else(|| other.command_line.clone());
+        self.join_names(other);
         self.began = self.began.or(other.began);
         match (&mut self.instants, other.instants) {
             (Some(known), Some(other)) => {
@@ -154,11 +159,20 @@ impl Identity {
         self.prints.extend(other.prints.iter().take(MOST_PRINTS.saturating_sub(self.prints.len())));
     }
 
+    /// The same of id, banner and command line alone; a line that is whole counts for more than one that may be cut.
+    pub(super) fn join_names(&mut self, other: &Self) {
+        self.id = self.id.or(other.id);
+        self.banner = self.banner.take().or_else(|| other.banner.clone());
+        if self.command_line.as_ref().is_none_or(|(_, cut)| *cut) {
+            self.command_line = other.command_line.clone().or(self.command_line.take());
+        }
+    }
+
     /// Whether a record's clocks show the boot instant of this boot, by which a record that is late is told from a reboot.
     pub(super) fn holds_instant(&self, stamp: &Stamp) -> bool {
         let (Some(known), Some(uptime), Some(wall)) = (&self.instants, stamp.uptime, &stamp.wall) else { return false };
         let instant = micros(wall).saturating_sub_unsigned(uptime);
-        (known.least - CLOSE..=known.most + CLOSE).contains(&instant)
+        known.ranges().into_iter().any(|(least, most)| (least - CLOSE..=most + CLOSE).contains(&instant))
     }
 
     /// Whether `later`, of the same host and without a beginning of its own, is of this boot although a clock was set in between: by
@@ -208,7 +222,7 @@ impl Identity {
     }
 
     /// The same by id, banner and command line alone.
-    fn compare_names(&self, other: &Self) -> Sameness {
+    pub(super) fn compare_names(&self, other: &Self) -> Sameness {
         if let (Some(one), Some(other)) = (self.id, other.id) {
             return if one == other { Sameness::Same } else { Sameness::Different };
         }
@@ -269,6 +283,11 @@ impl Identity {
     }
 }
 
+/// Whether no other boot prints the same at this time of the kernel's clock.
+pub(super) fn is_late(uptime: u64) -> bool {
+    uptime % TICK != 0 && i64::try_from(uptime).is_ok_and(|uptime| uptime >= LATE)
+}
+
 impl Print {
     fn of(record: &Record<'_>) -> Option<Self> {
         let (time, by_wall) = match (record.stamp.uptime, &record.stamp.wall) {
@@ -284,6 +303,21 @@ impl Print {
 }
 
 impl Instants {
+    const fn zone(&self) -> (bool, bool) {
+        (self.has_zone, self.has_year)
+    }
+
+    /// Between what times they lie. Where a clock was set, other boots may lie between those before and those behind.
+    const fn ranges(&self) -> [(i64, i64); 2] {
+        let (first, last) = (self.first.1, self.last.1);
+        if self.is_set() { [(first, first), (last, last)] } else { [(self.least, self.most); 2] }
+    }
+
+    /// Whether a clock was set within the boot.
+    const fn is_set(&self) -> bool {
+        self.most.saturating_sub(self.least) > FAR
+    }
+
     const fn of(uptime: u64, instant: i64, (has_zone, has_year): (bool, bool)) -> Self {
         let at = (uptime, instant);
         Self { least: instant, most: instant, first: at, last: at, has_zone, has_year }
@@ -308,9 +342,17 @@ impl Instants {
         let (distance, drift) = if early.last.0 <= late.first.0 {
             (apart(early.last.1, late.first.1, years), late.first.0 - early.last.0)
         } else {
-            let (one, two) = (apart(early.least, late.most, years), apart(early.most, late.least, years));
-            // Of opposite signs: the ranges of both overlap.
-            (if one >= 0 && two <= 0 { 0 } else { one.abs().min(two.abs()) }, 0)
+            let distance = |((one, other), (two, last)): ((i64, i64), (i64, i64))| {
+                let (one, two) = (apart(one, last, years), apart(other, two, years));
+                // Of opposite signs: the ranges of both overlap.
+                if one >= 0 && two <= 0 { 0 } else { one.abs().min(two.abs()) }
+            };
+            let pairs = early.ranges().into_iter().flat_map(|one| late.ranges().map(|other| (one, other)));
+            let distance = pairs.map(distance).min().unwrap_or(i64::MAX);
+            if distance > CLOSE && (early.is_set() || late.is_set()) {
+                return Sameness::CannotTell;
+            }
+            (distance, 0)
         };
         let drift = i64::try_from(drift).unwrap_or(i64::MAX);
         by_distance(distance, self.has_zone && other.has_zone, CLOSE + drift / 10_000, FAR + drift / 1000)

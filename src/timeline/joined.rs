@@ -6,41 +6,57 @@ use chrono::Datelike as _;
 
 use super::boot::Boot;
 use super::hosts::{MOST_NEAR, Parts, clock_goes_on, wall};
-use super::identity::{HALF_YEAR, Print, Sameness};
+use super::identity::{HALF_YEAR, Identity, Print, Sameness};
+use super::log::{Log, LogKind};
 use crate::record::{BootId, Stamp, Wall, between};
 
 /// How far the starts of two boots are apart that are compared, in microseconds.
 const NEAR: i64 = 60_000_000;
 
-/// With how many parts of a boot a further one is compared: of thousands of logs of one boot, the first and the last ones stand for all.
+/// With the clocks and records of how many parts of a boot a further one is compared: of thousands of logs of one boot, the first
+/// and the last ones stand for all. Its id, banner and command line are those of all parts.
 const MOST_PARTS: usize = 64;
 
-fn some<'p, 'a>(parts: &'p [(usize, &'a Boot)]) -> impl Iterator<Item = &'p (usize, &'a Boot)> {
+fn first_and_last<'p, 'a>(parts: &'p [(usize, &'a Boot)]) -> impl Iterator<Item = &'p (usize, &'a Boot)> {
     let (first, rest) = parts.split_at(parts.len().min(MOST_PARTS / 2));
     first.iter().chain(rest.iter().skip(rest.len().saturating_sub(MOST_PARTS / 2)))
+}
+
+/// One boot, and what its parts say together of its id, banner and command line.
+#[derive(Default)]
+struct Told<'a> {
+    parts: Parts<'a>,
+    names: Identity,
 }
 
 /// The boots of a host that are known so far, and by what a further part of one is found.
 #[derive(Default)]
 pub(super) struct Known<'a> {
-    boots: Vec<Parts<'a>>,
+    boots: Vec<Told<'a>>,
     ids: BTreeMap<BootId, usize>,
     prints: BTreeMap<Print, usize>,
     starts: BTreeMap<i64, Vec<usize>>,
     /// The last boot of each log.
     last: BTreeMap<usize, usize>,
+    /// The set of each log, and the last boot of each set.
+    sets: BTreeMap<usize, usize>,
+    last_of_sets: BTreeMap<usize, usize>,
+    /// The logs that are ring buffers.
+    rings: BTreeSet<usize>,
     /// Which boots each log tells of, in its order.
     told: BTreeMap<usize, Vec<usize>>,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn take(&mut self, log: usize, boot: &'a Boot) {
-        let at = self.find(log, boot).unwrap_or_else(|| {
-            self.boots.push(Vec::new());
+    pub(super) fn take(&mut self, log: &'a Log, boot: &'a Boot) {
+        let (ring, set, log) = (log.kind == LogKind::Ring, log.part.0, log.index);
+        let at = self.find(log, set, boot).unwrap_or_else(|| {
+            self.boots.push(Told::default());
             self.boots.len() - 1
         });
-        if let Some(parts) = self.boots.get_mut(at) {
+        if let Some(Told { parts, names }) = self.boots.get_mut(at) {
             parts.push((log, boot));
+            names.join_names(&boot.identity);
         }
         self.ids.extend(boot.id.map(|id| (id, at)));
         self.prints.extend(boot.identity.prints().map(|print| (*print, at)));
@@ -50,20 +66,31 @@ impl<'a> Known<'a> {
                 near.push(at);
             }
         }
+        // What daemons alone wrote is of no boot.
+        if boot.kernel_records == 0 {
+            return;
+        }
         self.last.insert(log, at);
+        self.rings.extend(ring.then_some(log));
+        self.last_of_sets.insert(set, at);
+        self.sets.insert(log, set);
         self.told.entry(log).or_default().push(at);
+    }
+
+    fn parts(&self, at: usize) -> &[(usize, &'a Boot)] {
+        self.boots.get(at).map(|told| told.parts.as_slice()).unwrap_or_default()
     }
 
     /// Puts the boots into the order of their starts, unless a log says that the year turns between them.
     fn sort(&mut self) {
-        let dated = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.dated).min();
-        let folded = |parts: &Parts<'_>| parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
-        let has_years = self.boots.iter().all(|parts| dated(parts).is_some());
-        let start = |parts: &Parts<'_>| if has_years { dated(parts) } else { folded(parts) };
+        let dated = |told: &Told<'_>| told.parts.iter().filter_map(|(_, boot)| boot.identity.dated).min();
+        let folded = |told: &Told<'_>| told.parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
+        let has_years = self.boots.iter().all(|told| dated(told).is_some());
+        let start = |told: &Told<'_>| if has_years { dated(told) } else { folded(told) };
         // A boot without times stays behind the one before it.
         let mut before = i64::MIN;
-        let filled = self.boots.iter().map(|parts| {
-            before = start(parts).unwrap_or(before);
+        let filled = self.boots.iter().map(|told| {
+            before = start(told).unwrap_or(before);
             before
         });
         let starts: Vec<i64> = filled.collect();
@@ -83,18 +110,23 @@ impl<'a> Known<'a> {
             return;
         }
         self.last.values_mut().for_each(|at| *at = new(at));
-        let mut taken: Vec<Option<Parts<'a>>> = std::mem::take(&mut self.boots).into_iter().map(Some).collect();
+        let mut taken: Vec<Option<Told<'a>>> = std::mem::take(&mut self.boots).into_iter().map(Some).collect();
         self.boots = order.into_iter().filter_map(|at| taken.get_mut(at)?.take()).collect();
     }
 
     /// The boot that another part is of. Where times without years fit several, it is the first behind the last one that its
     /// log told of.
-    fn find(&self, log: usize, boot: &Boot) -> Option<usize> {
+    fn find(&self, log: usize, set: usize, boot: &Boot) -> Option<usize> {
         if let Some(at) = boot.id.and_then(|id| self.ids.get(&id)) {
             return Some(*at);
         }
         let before = self.last.get(&log).copied();
         let first = before.unwrap_or(0);
+        if let Some(at) = self.last_of_sets.get(&set).filter(|_| before.is_none())
+            && self.is_followed_by(*at, set, boot)
+        {
+            return Some(*at);
+        }
         let shared = boot.identity.prints().filter_map(|print| self.prints.get(print)).copied();
         let shared: BTreeSet<usize> = shared.collect();
         let start = boot.identity.start();
@@ -108,43 +140,56 @@ impl<'a> Known<'a> {
             range.clone().into_iter().flatten().flat_map(|(_, found)| boots(found)).take(MOST_NEAR).collect()
         };
         let near = near(true).into_iter().chain(near(false));
-        shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(before).chain(self.boots.len().checked_sub(1)).find(
-            |at| {
-                let parts = self.boots.get(*at).map(Vec::as_slice).unwrap_or_default();
-                // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same.
-                let is_other = |(known, part): &(usize, &Boot)| {
-                    let clocks = part.identity.has_instant() && boot.identity.has_instant();
-                    let begins = part.banner && boot.banner && clocks && !part.identity.shares_records(&boot.identity);
-                    *known == log && (Some(*at) != before || begins)
-                };
-                if parts.iter().any(is_other) {
-                    return false;
-                }
-                if some(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
-                    return true;
-                }
-                // The clock may have been set when the host got its name.
-                let last = parts.iter().rfind(|(known, _)| *known == log).filter(|_| Some(*at) == before);
-                if last.is_some_and(|(_, known)| {
-                    known.hostname.is_none() && boot.hostname.is_some() && clock_goes_on(known, boot)
-                }) {
-                    return true;
-                }
-                let answers = || some(parts).map(|(_, known)| known.identity.compare(&boot.identity));
-                answers().any(|answer| answer == Sameness::Same)
-                    && answers().all(|answer| answer != Sameness::Different)
-            },
-        )
+        let candidates = shared.into_iter().rev().take(MOST_NEAR).chain(near).chain(before);
+        candidates.chain(self.boots.len().checked_sub(1)).find(|at| self.is_of(*at, log, boot))
+    }
+
+    /// Whether the boot at this place goes on in the next log of its set, where no two clocks tell.
+    fn is_followed_by(&self, at: usize, set: usize, boot: &Boot) -> bool {
+        let Some(Told { parts, names }) = self.boots.get(at) else { return false };
+        let is_of_set = |(log, _): &&(usize, &Boot)| self.sets.get(log) == Some(&set);
+        parts.iter().rfind(is_of_set).is_some_and(|(_, known)| {
+            let rises = between(&wall(&known.span.1), &wall(&boot.span.0)).is_none_or(|ahead| ahead >= 0);
+            let told = known.identity.has_instant() && boot.identity.has_instant();
+            let differ = names.compare_names(&boot.identity) == Sameness::Different;
+            rises && !told && !differ && !known.ended && clock_goes_on(known, boot)
+        })
+    }
+
+    /// Whether a part is of the boot at this place.
+    fn is_of(&self, at: usize, log: usize, boot: &Boot) -> bool {
+        let Some(Told { parts, names }) = self.boots.get(at) else { return false };
+        let is_current = self.last.get(&log) == Some(&at);
+        // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same.
+        let is_other = |(known, part): &(usize, &Boot)| {
+            let clocks = part.identity.has_instant() && boot.identity.has_instant();
+            let begins = part.banner && boot.banner && clocks && !part.identity.shares_records(&boot.identity);
+            *known == log && (!is_current || begins)
+        };
+        if names.compare_names(&boot.identity) == Sameness::Different || parts.iter().any(is_other) {
+            return false;
+        }
+        if first_and_last(parts).any(|(_, known)| known.identity.goes_on_in(&boot.identity)) {
+            return true;
+        }
+        // The clock may have been set when the host got its name.
+        let last = parts.iter().rfind(|(known, _)| *known == log).filter(|_| is_current);
+        if last
+            .is_some_and(|(_, known)| known.hostname.is_none() && boot.hostname.is_some() && clock_goes_on(known, boot))
+        {
+            return true;
+        }
+        let answers = || first_and_last(parts).map(|(_, known)| known.compare(boot));
+        answers().any(|answer| answer == Sameness::Same) && answers().all(|answer| answer != Sameness::Different)
     }
 
     /// Whether a stretch that stands before the last boot in its log can be what followed in the same boot: it has no beginning,
     /// and its clock goes on where that of the last boot ends. Only other times or an id tell.
     fn may_come_before(&self, last: usize) -> bool {
-        let parts = |at: usize| self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
         let Some(before) = last.checked_sub(1) else { return false };
         let clock_only = |boot: &Boot| boot.id.is_none() && boot.span.0.wall.is_none() && boot.span.1.wall.is_none();
-        parts(last).iter().any(|(log, boot)| {
-            parts(before).iter().any(|(other, earlier)| {
+        self.parts(last).iter().any(|(log, boot)| {
+            self.parts(before).iter().any(|(other, earlier)| {
                 let goes_on =
                     earlier.span.0.uptime.is_some_and(|start| boot.span.1.uptime.is_some_and(|end| start >= end));
                 log == other && clock_only(boot) && clock_only(earlier) && boot.banner && !earlier.banner && goes_on
@@ -152,16 +197,24 @@ impl<'a> Known<'a> {
         })
     }
 
+    /// Whether a log of the same set tells of both boots: then its parts are in their order.
+    fn share_set(&self, one: usize, other: usize) -> bool {
+        let sets = |at: usize| -> BTreeSet<usize> {
+            self.parts(at).iter().filter_map(|(log, _)| self.sets.get(log)).copied().collect()
+        };
+        !sets(one).is_disjoint(&sets(other))
+    }
+
     /// The boots, the last one behind all others, and whether it is known which that is.
-    pub(super) fn in_order(mut self, ring: &dyn Fn(usize) -> bool) -> (Vec<Parts<'a>>, bool) {
+    pub(super) fn in_order(mut self) -> (Vec<Parts<'a>>, bool) {
         self.sort();
         let lasts: BTreeSet<usize> = self.last.values().copied().collect();
         // The ring buffer is of the running boot, whatever order the logs were named in.
-        let rings = self.last.iter().filter(|(log, _)| ring(**log)).map(|(_, at)| *at).max();
+        let rings = self.rings.iter().filter_map(|log| self.last.get(log)).copied().max();
         let end = |at: usize| {
-            let parts = self.boots.get(at).map(Vec::as_slice).unwrap_or_default();
             let has_year = |stamp: &Stamp| stamp.wall.is_some_and(|wall| wall.local.year() != Wall::NO_YEAR);
-            let ends = || parts.iter().map(|(_, boot)| wall(&boot.span.1)).filter(|stamp| stamp.wall.is_some());
+            let ends =
+                || self.parts(at).iter().map(|(_, boot)| wall(&boot.span.1)).filter(|stamp| stamp.wall.is_some());
             ends().find(has_year).or_else(|| ends().next())
         };
         let mut known = true;
@@ -172,7 +225,7 @@ impl<'a> Known<'a> {
                     None => true,
                     Some((Some(one), Some(other))) => between(&one, &other).is_none_or(|ahead| ahead >= 0),
                     Some(_) => {
-                        known = false;
+                        known &= last.is_some_and(|last| self.share_set(last, at));
                         true
                     }
                 };
@@ -181,9 +234,9 @@ impl<'a> Known<'a> {
         }
         known &= !last.is_some_and(|last| self.may_come_before(last));
         if let Some(last) = last.filter(|last| last + 1 < self.boots.len()) {
-            let parts = self.boots.remove(last);
-            self.boots.push(parts);
+            let told = self.boots.remove(last);
+            self.boots.push(told);
         }
-        (self.boots, known)
+        (self.boots.into_iter().map(|told| told.parts).collect(), known)
     }
 }

@@ -57,7 +57,7 @@ impl Log {
             return at;
         }
         let lane = self.lanes.get(name).filter(|lane| lane.reboots == self.reboots);
-        let known = lane.and_then(|lane| Some((lane.boot, self.boots.get(lane.boot)?)));
+        let known = lane.map(|lane| lane.boot);
         if let Some(at) = self.retold(name, record, own) {
             // What is missing before it is missing from what was told last.
             if let Some(gap) = self.waiting.take() {
@@ -66,7 +66,18 @@ impl Log {
             self.enter(name, at);
             return at;
         }
-        match known {
+        if let Some(at) = known.filter(|_| own)
+            && let Some(boot) = self.boots.get_mut(at)
+            && boot.repeats_only_its_start(record, heard, banner)
+        {
+            let alike = boot.begun_alike(record.stamp.uptime);
+            let at = self.begin(name, None);
+            if let Some(boot) = self.boots.get_mut(at) {
+                *boot = alike;
+            }
+            return at;
+        }
+        match known.and_then(|at| Some((at, self.boots.get(at)?))) {
             // Lines without a name may be of several hosts, and of several boots of one that has its name most of the time.
             Some((_, boot))
                 if name.is_empty() && self.lanes.len() > 1 && boot.identity.contradicts_instant(&record.stamp) =>
@@ -111,6 +122,14 @@ impl Log {
             let same = boot.identity.compare(&other.identity) != Sameness::Different;
             same && other.last_uptime.zip(record.stamp.uptime).is_some_and(|(before, now)| now < before)
         })
+    }
+
+    /// Whether a line without time or name stands behind the end of a boot, in a log whose lines have neither: it may be the kernel's,
+    /// and is of the next boot then.
+    pub(super) fn is_behind_end(&self, record: &Record<'_>) -> bool {
+        let is_bare = record.stamp.uptime.is_none() && record.stamp.wall.is_none() && record.identifier.is_none();
+        let boot = self.current.filter(|_| is_bare).and_then(|at| self.boots.get(at));
+        boot.is_some_and(|boot| boot.ended && boot.last_uptime.is_none())
     }
 
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
@@ -278,6 +297,79 @@ mod tests {
             log(1, &[&FIRST[2].replace("gaia", "Gaia"), FIRST[3]]),
         ];
         assert_eq!(boots(&logs), ["whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn a_short_and_a_full_name_that_differ_in_case_are_of_one_host() {
+        let logs = [
+            log(0, &[&FIRST[0].replace("gaia", "GAIA"), &FIRST[1].replace("gaia", "GAIA"), FIRST[3]]),
+            log(1, &[&FIRST[1].replace("gaia", "gaia.example.com"), &FIRST[2].replace("gaia", "gaia.example.com")]),
+        ];
+        assert_eq!(boots(&logs), ["whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn boots_that_a_dead_clock_battery_has_begin_at_the_same_time_are_two() {
+        let again = SECOND.map(|line| line.replace("Jan  3 09", "Jan  2 08"));
+        let again = again.each_ref().map(String::as_str);
+        let expected = ["whole 0000:00:02.0 0", "whole 0000:00:01.0 0"];
+        assert_eq!(boots(&[log(0, &[&FIRST[..], &again].concat())]), expected, "in one log");
+        // Which of them is the last one nobody can say.
+        let (first, again) = (log(0, &FIRST), log(1, &again));
+        assert_eq!(boots(&[first, again]).len(), 2, "in two logs");
+        let set = "Nov 22 10:02:05 gaia kernel: [  125.000001] usb 1-1: new device";
+        assert_eq!(boots(&[log(0, &[&FIRST[..3], &[set], &SECOND].concat())]), expected, "behind a clock that was set");
+    }
+
+    #[test]
+    fn a_line_of_a_daemon_under_the_other_name_joins_no_boots() {
+        let full = |line: &str| line.replace(" gaia ", " gaia.example.com ");
+        let (first, second) = (FIRST.map(full), SECOND.map(full));
+        let daemon = "Jan  3 09:00:01 gaia cron[1]: a job";
+        let lines = [&first[1], &first[2], &first[3], daemon, &second[1], &second[2], &second[3]];
+        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "late 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn a_note_of_loss_shows_by_its_clock_that_another_boot_began() {
+        let note = "Jan  3 09:02:25 gaia kernel: [  145.000001] ** 4 printk messages dropped **";
+        let late = "Jan  3 09:03:26 gaia kernel: [  206.000101] usb 1-1: new device";
+        let lines = [&FIRST[..], &[note, late]].concat();
+        assert_eq!(boots(&[log(0, &lines)]), ["late  1", "whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn of_many_parts_of_a_boot_each_tells_its_banner() {
+        let mut logs: Vec<Log> = (0..100).map(|at| log(at, &FIRST[if at == 50 { 0 } else { 1 }..])).collect();
+        let other = FIRST[0].replace("6.1.0", "6.1.1");
+        logs.push(log(100, &[&other, FIRST[1], FIRST[2]]));
+        assert_eq!(boots(&logs).len(), 2);
+    }
+
+    #[test]
+    fn a_boot_goes_on_in_the_next_part_of_its_log_where_no_clock_tells() {
+        let bare = |line: &str| [line.split_at(29).0, line.split_at(44).1].concat();
+        let (first, second) = (FIRST.map(bare), SECOND.map(bare));
+        let part = |index: usize, lines: &[&String]| {
+            let lines: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
+            Log { part: (0, index), ..log(index, &lines) }
+        };
+        let logs =
+            [part(0, &[&first[0], &first[1]]), part(1, &[&first[2], &first[3], &second[0]]), part(2, &[&second[1]])];
+        assert_eq!(boots(&logs), ["whole 0000:00:02.0 0", "whole 0000:00:01.0 0"]);
+    }
+
+    #[test]
+    fn of_parts_without_times_the_names_tell_the_last_boot() {
+        let bare = |line: &&str| line.split_at(29).1.to_owned();
+        let part = |index: usize, number: usize, lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(bare).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            Log { part: (0, number), ..log(index, &lines) }
+        };
+        let logs = [part(0, 1, &SECOND), part(1, 0, &FIRST)];
+        assert_eq!(boots(&logs), ["whole 0000:00:02.0 0", "whole 0000:00:01.0 0"]);
+        assert_eq!(Story::tell(&logs, BootChoice::default(), &Running::default()).doubt, None);
     }
 
     #[test]

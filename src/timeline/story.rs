@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::boot::Boot;
-use super::hosts::{Host, Parts, hosts_of_case, is_same_name};
+use super::hosts::{Host, hosts_of_case, is_same_name};
 use super::log::Log;
 use super::merge::merge;
 use super::moment::{Moment, tell};
@@ -121,21 +121,10 @@ impl<'a> Story<'a> {
         let chosen = story.choose(&hosts, running, is_beyond);
         let host = chosen.map(|at| hosts.swap_remove(at)).unwrap_or_default();
         hosts.iter().flat_map(|host| &host.boots).for_each(|parts| story.leave_out(parts));
+        let own = host.boots_of(running.wanted);
         story.hostname = host.name;
         let boots = host.boots;
-        let foreign = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.not_dom0.proof().is_some());
-        // A guest's log in the same file is not dom0's last boot.
-        // What user space alone wrote is of no boot.
-        let speaks = |parts: &Parts<'_>| parts.iter().any(|(_, boot)| boot.kernel_records > 0);
-        let kept = |keep: &dyn Fn(&Parts<'_>) -> bool| -> Vec<usize> {
-            (0..boots.len()).filter(|at| boots.get(*at).is_some_and(keep)).collect()
-        };
-        let guest = running.wanted == Wanted::Guest;
-        let own = kept(&|parts| speaks(parts) && foreign(parts) == guest);
         let BootChoice::FromLast(back) = choice;
-        let all_foreign = own.is_empty() && !guest;
-        let own = if own.is_empty() { kept(&speaks) } else { own };
-        let own = if own.is_empty() { (0..boots.len()).collect() } else { own };
         let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
         let behind =
             |at: usize| boots.get(at).is_some_and(|parts| parts.iter().any(|(_, boot)| boot.is_behind_dropped));
@@ -155,9 +144,9 @@ impl<'a> Story<'a> {
                 story.leave_out(parts);
             }
         }
-        if asked.is_some() && all_foreign {
-            let proof = story.parts.iter().find_map(|(_, boot)| boot.not_dom0.proof());
-            story.doubt = proof.map(|fact| Doubt::NotDom0(Arc::new(fact.clone())));
+        let proof = story.parts.iter().find_map(|(_, boot)| boot.not_dom0.proof());
+        if let Some(fact) = proof.filter(|_| running.wanted == Wanted::Dom0) {
+            story.doubt = Some(Doubt::NotDom0(Arc::new(fact.clone())));
         } else if asked.is_some() && !host.last_is_known {
             story.doubt = Some(Doubt::LastBoot);
         } else if story.is_disordered() {
@@ -169,9 +158,14 @@ impl<'a> Story<'a> {
     /// The host that is meant: the one that was chosen, that of the audited machine, or the only one of which the logs hold
     /// records of a kernel.
     fn choose(&mut self, hosts: &[Host<'_>], running: &Running<'_>, is_beyond: bool) -> Option<usize> {
-        let named = |wanted: &str| {
-            let is = |host: &Host<'_>| host.name.as_deref().is_some_and(|name| is_same_name(name, wanted));
-            hosts.iter().position(is)
+        let all_named = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let named = hosts.iter().enumerate().filter(|(_, host)| host.name.as_deref().is_some_and(is));
+            named.map(|(at, _)| at).collect()
+        };
+        // A short name is that of each host which has it before its domain.
+        let named = |wanted: &str| match all_named(&|name| name.eq_ignore_ascii_case(wanted)) {
+            exact if exact.is_empty() => all_named(&|name| is_same_name(name, wanted)),
+            exact => exact,
         };
         let speaking: Vec<usize> =
             (0..hosts.len()).filter(|at| hosts.get(*at).is_some_and(|host| host.kernel_records() > 0)).collect();
@@ -183,17 +177,24 @@ impl<'a> Story<'a> {
             // A log that names no host is taken for the one that is meant.
             let nameless = speaking.first().copied().filter(|_| speaking.len() == 1);
             let nameless = nameless.filter(|at| hosts.get(*at).is_some_and(|host| host.name.is_none()));
-            let found = named(chosen).or(nameless);
-            if found.is_none() {
-                self.doubt = Some(Doubt::NoSuchHost(names()));
-            }
-            return found;
+            return match named(chosen).as_slice() {
+                [only] => Some(*only),
+                [] if nameless.is_some() => nameless,
+                [] => {
+                    self.doubt = Some(Doubt::NoSuchHost(names()));
+                    None
+                }
+                several => {
+                    self.doubt = Some(Doubt::SeveralHosts(several.len(), names()));
+                    None
+                }
+            };
         }
         match speaking.as_slice() {
             [] if !is_beyond => (!hosts.is_empty()).then_some(0),
             [only] if !is_beyond => Some(*only),
             _ => {
-                let own = running.hostname.and_then(named);
+                let own = running.hostname.map(named).filter(|own| own.len() == 1).and_then(|own| own.first().copied());
                 if own.is_none() {
                     self.doubt = Some(Doubt::SeveralHosts(speaking.len() + usize::from(is_beyond), names()));
                 }

@@ -16,7 +16,7 @@ fn picked(log: &str) -> Vec<String> {
         }
         true
     };
-    let mut picker = Picker::new(&sieve, 0, &mut sink);
+    let mut picker = Picker::new(&sieve, &mut sink);
     let mut at = 0;
     for block in log.as_bytes().split_inclusive(|byte| *byte == b'\n').collect::<Vec<_>>().chunks(500) {
         let block = block.concat();

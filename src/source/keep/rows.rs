@@ -49,6 +49,7 @@ pub(super) const ALLOWED: &[Row] = &[
     ("sys/bus/pci/drivers/pciback", &["slots", "irq_handlers", "permissive"], Contents(SMALL)),
     ("sys/class/block", &["*", "*/holders/*"], Link),
     ("sys/class/block", &["*/dev"], Contents(SMALL)),
+    ("sys/bus/xen-backend/devices", &["vbd-*/physical_device"], Contents(SMALL)),
     ("sys/class/net", &["*"], Link),
     ("sys/class/net", &["*/flags"], Contents(SMALL)),
     ("sys/class/tty", &["{console}"], Link),

@@ -1,0 +1,328 @@
+//! Lines of a log that a collector put into something of its own: an object for each (Docker, Filebeat, Loki, Fluent Bit, Splunk), or a
+//! row of a table (what Kibana, Graylog and Splunk export).
+//!
+//! The line is read as if it stood alone in a text: such an object states no author that could be trusted. What it says of the host
+//! holds where the line does not say it.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::container::Container;
+use super::json::{Value, members};
+use super::stream::Stream;
+use super::{Flaw, Input, Place, Unparsed, time};
+
+/// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry.
+const LINES: [&[u8]; 8] = [b"message", b"log", b"line", b"_raw", b"msg", b"full_message", b"body", b"event.original"];
+
+/// Names under which the host is kept, also behind `labels.` or `host.`.
+const HOSTS: [&[u8]; 13] = [
+    b"host",
+    b"hostname",
+    b"host.name",
+    b"host.hostname",
+    b"agent.hostname",
+    b"agent.name",
+    b"source",
+    b"nodename",
+    b"instance",
+    b"fromhost",
+    b"computer",
+    b"_HOSTNAME",
+    b"syslog_hostname",
+];
+
+/// Names under which the time is kept.
+const TIMES: [&[u8]; 5] = [b"@timestamp", b"timestamp", b"time", b"_time", b"ts"];
+
+/// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels.
+const INNER: [&[u8]; 6] = [b"_source", b"result", b"labels", b"stream", b"host", b"fields"];
+
+/// Most columns of a table.
+const MOST: usize = 1024;
+
+/// What is known of a line from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) host: Option<Vec<u8>>,
+    pub(super) wall: Option<super::Wall>,
+}
+
+/// A line, and what its collector says of it.
+#[derive(Debug, Default)]
+pub(super) struct Collected<'a> {
+    line: Option<Cow<'a, [u8]>>,
+    origin: Origin,
+}
+
+impl<'a> Collected<'a> {
+    /// Takes one member or column. Of several that may hold the line, the first one does.
+    fn take(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
+        if LINES.iter().any(|line| line.eq_ignore_ascii_case(name)) {
+            self.line.get_or_insert(value);
+        } else if HOSTS.iter().any(|host| host.eq_ignore_ascii_case(name)) {
+            self.origin.host.get_or_insert_with(|| value.into_owned()).truncate(255);
+        } else if TIMES.iter().any(|time| time.eq_ignore_ascii_case(name)) {
+            self.origin.wall = time::rfc3339(&value).map(|(wall, ..)| wall);
+        }
+    }
+}
+
+/// The line in an object.
+pub(super) fn of_object(object: &[u8]) -> Option<Collected<'_>> {
+    let mut found = Collected::default();
+    members(object, |name, value| match value {
+        Value::Object(inner) if INNER.contains(&&*name) => {
+            let above = name;
+            let read = members(inner, |name, value| {
+                let Value::Text(text) = value else { return };
+                let is_name = *above == *b"host" && matches!(&*name, b"name" | b"hostname");
+                found.take(if is_name { b"host" } else { &name }, text);
+            });
+            // An object that is damaged is none.
+            if read.is_none() {
+                found.line = None;
+            }
+        }
+        Value::Text(text) => found.take(&name, text),
+        _ => {}
+    })?;
+    found.line.is_some().then_some(found)
+}
+
+/// The line behind its time and its labels, as `logcli query` prints it: `2026-11-22T06:00:00Z {host="dom0", job="kern"} line`.
+pub(super) fn of_labelled(line: &[u8]) -> Option<Collected<'_>> {
+    let end = memchr(b' ', super::peel::split(line, 40).0)?;
+    let (time, behind) = super::peel::split(line, end);
+    let mut rest = super::peel::blanks(behind).strip_prefix(b"{")?;
+    let (wall, ..) = time::rfc3339(time)?;
+    let mut found = Collected { origin: Origin { wall: Some(wall), ..Origin::default() }, ..Collected::default() };
+    loop {
+        let (name, behind) = super::peel::run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if let Some(behind) = behind.strip_prefix(b"=\"") {
+            let (value, behind) = super::peel::split(behind, memchr(b'"', behind)?);
+            if HOSTS.contains(&name) {
+                found.origin.host = Some(value.to_vec());
+            }
+            rest = behind.strip_prefix(b"\"")?;
+        }
+        rest = match rest {
+            [b'}', rest @ ..] => {
+                found.line = Some(Cow::Borrowed(rest.trim_ascii_start()));
+                return Some(found);
+            }
+            [b',' | b' ', rest @ ..] => rest,
+            _ => return None,
+        };
+    }
+}
+
+/// Columns of a table, by its first row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    separator: u8,
+    columns: Vec<Vec<u8>>,
+}
+
+impl Table {
+    /// Reads the first line of a log as the names of columns, one of them the line's.
+    pub(super) fn of(first: &[u8]) -> Option<Self> {
+        let separator = [b',', b';', b'\t'].into_iter().find(|byte| memchr(*byte, first).is_some())?;
+        let columns: Vec<Vec<u8>> = fields(first, separator, MOST)?.into_iter().map(Cow::into_owned).collect();
+        let is = |names: &[&[u8]], column: &Vec<u8>| names.iter().any(|name| name.eq_ignore_ascii_case(column));
+        let beside = columns
+            .iter()
+            .any(|column| is(&HOSTS, column) || is(&TIMES, column) || column.eq_ignore_ascii_case(b"date"));
+        (beside && columns.iter().any(|column| is(&LINES, column))).then_some(Self { separator, columns })
+    }
+
+    /// The line in a row. `None` where the row has other columns: it is damaged, or goes on in the next line.
+    fn row<'a>(&self, row: &'a [u8]) -> Option<Collected<'a>> {
+        let fields =
+            fields(row, self.separator, self.columns.len()).filter(|fields| fields.len() == self.columns.len())?;
+        let mut found = Collected::default();
+        for (name, field) in self.columns.iter().zip(fields) {
+            // Grafana puts all labels of a line into one column.
+            if name.eq_ignore_ascii_case(b"labels") {
+                let labels = of_labels(&field);
+                found.origin.host = found.origin.host.or(labels);
+            } else {
+                found.take(name, field);
+            }
+        }
+        Some(found)
+    }
+}
+
+/// The host among the labels of a line.
+fn of_labels(labels: &[u8]) -> Option<Vec<u8>> {
+    let mut found = Collected::default();
+    members(labels, |name, value| {
+        if let Value::Text(text) = value {
+            found.take(&name, text);
+        }
+    })?;
+    found.origin.host
+}
+
+/// The fields of a row, of which there are `most` at most (RFC 4180): those in quotes may hold separators, and two quotes for one.
+fn fields(row: &[u8], separator: u8, most: usize) -> Option<Vec<Cow<'_, [u8]>>> {
+    let mut fields = Vec::new();
+    let mut rest = row;
+    while fields.len() < most {
+        let end = match rest.strip_prefix(b"\"") {
+            Some(inside) => {
+                let (field, behind) = quoted(inside)?;
+                fields.push(field);
+                behind
+            }
+            None => {
+                let (field, behind) = super::peel::run(rest, |byte| byte != separator);
+                fields.push(Cow::Borrowed(field));
+                behind
+            }
+        };
+        rest = match end.split_first() {
+            None => return Some(fields),
+            Some((byte, rest)) if *byte == separator => rest,
+            Some(_) => return None,
+        };
+    }
+    None
+}
+
+/// A field behind its first quote, and what stands behind its last one.
+fn quoted(inside: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let (field, behind) = super::peel::split(inside, memchr(b'"', inside)?);
+    let Some(mut rest) = behind.strip_prefix(b"\"\"") else {
+        return Some((Cow::Borrowed(field), behind.strip_prefix(b"\"")?));
+    };
+    let mut owned = field.to_vec();
+    loop {
+        owned.push(b'"');
+        let (part, behind) = super::peel::split(rest, memchr(b'"', rest)?);
+        owned.extend_from_slice(part);
+        match behind.strip_prefix(b"\"\"") {
+            Some(further) => rest = further,
+            None => return Some((Cow::Owned(owned), behind.strip_prefix(b"\"")?)),
+        }
+    }
+}
+
+impl Stream {
+    /// Whether a line begins like one with a time and labels.
+    pub(super) fn is_labelled(&self, line: &[u8]) -> bool {
+        line.first().is_some_and(u8::is_ascii_digit)
+            && !matches!(self.container, Container::Stated | Container::Call)
+            && self.origin == Origin::default()
+            && memchr(b'{', super::peel::split(line, 42).0).is_some()
+    }
+
+    /// Reads the lines that a collector kept.
+    pub(super) fn collected(&mut self, found: Collected<'_>, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        let Some(text) = found.line else { return };
+        if self.container.is_trusted() {
+            self.container = Container::Text;
+        }
+        self.known = true;
+        self.origin = found.origin;
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+            self.line(line, place, sink);
+            // The next line may be of another host, and an object of its own.
+            self.section();
+        }
+        self.origin = Origin::default();
+    }
+
+    /// Reads a row of a table.
+    pub(super) fn row(&mut self, table: &Table, whole: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        match table.row(super::peel::chomp(whole)) {
+            Some(found) => self.collected(found, place, sink),
+            None => self.unparsed(Unparsed { place, length: whole.len() as u64, why: Flaw::Damaged }, sink),
+        }
+    }
+}
+
+/// Whether a log begins like a table of lines.
+pub fn is_table(head: &[u8]) -> bool {
+    let first = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).split(|byte| *byte == b'\n').next();
+    first.is_some_and(|first| Table::of(super::peel::chomp(first)).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Decoder, Record};
+    use super::*;
+
+    /// The records of a log: host, kernel's clock in seconds, message.
+    fn records(log: &str) -> Vec<(String, Option<u64>, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut found = Vec::new();
+        let mut sink = |input: Input<'_>| match input {
+            Input::Record(Record { hostname, stamp, message, author, .. }) => {
+                assert_eq!(author, super::super::Author::Unstated);
+                let seconds = stamp.uptime.map(|uptime| uptime / 1_000_000);
+                found.push((text(hostname.as_deref().unwrap_or_default()), seconds, text(&message)));
+            }
+            other => found.push((String::new(), None, format!("{other:?}"))),
+        };
+        let mut decoder = Decoder::new(0);
+        decoder.feed(log.as_bytes(), &mut sink);
+        decoder.finish(&mut sink);
+        assert!(decoder.has_known_form());
+        found
+    }
+
+    #[test]
+    fn the_line_of_every_collector_is_found() {
+        for (log, host) in [
+            (r#"{"log":"[    3.000000] a \"b\"\n","stream":"stdout","time":"2026-11-22T06:00:00.1Z"}"#, ""),
+            (
+                r#"{"labels":{"host":"dom0"},"line":"[    3.000000] a \"b\"","timestamp":"2026-11-22T06:00:00.1Z"}"#,
+                "dom0",
+            ),
+            (
+                r#"{"@timestamp":"2026-11-22T06:00:00Z","message":"[    3.000000] a \"b\"","host":{"name":"dom0"}}"#,
+                "dom0",
+            ),
+            (r#"{"_index":"x","_source":{"message":"[    3.000000] a \"b\"","host.name":"dom0"}}"#, "dom0"),
+            (r#"{"preview":false,"result":{"_raw":"[    3.000000] a \"b\"","host":"dom0"}}"#, "dom0"),
+            (r#"{"log":"Nov 22 06:00:00 dom0 kernel: [    3.000000] a \"b\"\n"}"#, "dom0"),
+            (
+                "\"@timestamp\",\"host.name\",message\n\"Nov 22, 2026 @ 06:00:00.000\",dom0,\"[    3.000000] a \"\"b\"\"\"",
+                "dom0",
+            ),
+            ("timestamp;source;message\r\n2026-11-22T06:00:00Z;dom0;\"[    3.000000] a \"\"b\"\"\"\r", "dom0"),
+            ("2026-11-22T06:00:00Z {filename=\"/var/log/kern.log\", host=\"dom0\"} [    3.000000] a \"b\"", "dom0"),
+            ("Time,Line,labels\n1,\"[    3.000000] a \"\"b\"\"\",\"{\"\"host\"\":\"\"dom0\"\"}\"", "dom0"),
+            ("_time,_raw,host\n2026-11-22T06:00:00Z,\"[    3.000000] a \"\"b\"\"\",dom0", "dom0"),
+        ] {
+            let expected = (host.to_owned(), Some(3), "a \"b\"".to_owned());
+            assert_eq!(
+                records(&format!("{log}\n{}", log.lines().last().unwrap())),
+                [expected.clone(), expected],
+                "{log}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_torn_is_damage() {
+        let found =
+            records("time,message\n1,\"[    3.000000] a\"\n2,\"[    3.1\n3,[    4.000000] b,c\n4,[    5.000000] d\n");
+        assert_eq!(found.iter().filter(|(_, _, message)| message.contains("Damaged")).count(), 2);
+        assert_eq!(found.first().map(|(_, seconds, _)| *seconds), Some(Some(3)));
+        assert_eq!(found.last().map(|(_, seconds, _)| *seconds), Some(Some(5)));
+    }
+
+    #[test]
+    fn other_text_is_no_table() {
+        for head in
+            ["", "message", "a,b\n", "Nov 22 06:00:00 dom0 kernel: message, time\n", "[    1.000000] time,message"]
+        {
+            assert!(!is_table(head.as_bytes()), "{head}");
+        }
+        assert!(is_table(b"\xef\xbb\xbf\"time\",\"message\"\r\n"));
+    }
+}

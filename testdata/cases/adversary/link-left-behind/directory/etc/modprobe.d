@@ -1,0 +1,1 @@
+/etc/static/modprobe.d
