@@ -65,25 +65,22 @@ impl Boot {
         by_identity
     }
 
-    /// Whether both say something throughout a stretch of the kernel's clock, and never at the same time.
+    /// Whether both say something as far as both were told, and never at the same time of the kernel's clock.
     fn says_otherwise(&self, other: &Self) -> bool {
         if self.identity.shares_records(&other.identity) {
             return false;
         }
-        let (own, others) = (self.late_facts(), other.late_facts());
-        let range = |times: &BTreeSet<u64>| Some((*times.first()?, *times.last()?));
-        let (Some(one), Some(two)) = (range(&own), range(&others)) else { return false };
-        let both = one.0.max(two.0)..=one.1.min(two.1);
-        let count = |times: &BTreeSet<u64>| times.iter().filter(|time| both.contains(time)).count();
-        count(&own) > 1 && count(&others) > 1 && own.is_disjoint(&others)
+        let end = self.span.1.uptime.min(other.span.1.uptime).unwrap_or_default();
+        let (own, others) = (self.late_facts(end), other.late_facts(end));
+        own.len() > 1 && others.len() > 1 && own.is_disjoint(&others)
     }
 
-    /// The times of facts by the kernel's clock, where no other boot has the same.
-    fn late_facts(&self) -> BTreeSet<u64> {
+    /// The times of facts by the kernel's clock until `end`, where no other boot has the same.
+    fn late_facts(&self, end: u64) -> BTreeSet<u64> {
         let times = self.moments.iter().filter_map(|moment| match moment {
             Moment::Fact(fact) => fact.stamp.uptime,
             Moment::Gap { .. } => None,
         });
-        times.filter(|uptime| is_late(*uptime)).collect()
+        times.filter(|uptime| is_late(*uptime) && *uptime <= end).collect()
     }
 }
