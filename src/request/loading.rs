@@ -139,13 +139,13 @@ impl Loading {
             Maker::Mkinitfs => {
                 let features = expand(tree, "etc/mkinitfs/features.d/*.modules");
                 loading.in_feature = features.iter().find_map(|path| assignment(tree, path, ""));
-                loading.in_image = loading.in_feature.clone();
+                loading.in_image.clone_from(&loading.in_feature);
             }
             Maker::Genkernel => {
                 let named =
                     assignment(tree, GENKERNEL, "AMODULES_").or_else(|| assignment(tree, GENKERNEL, "MODULES_"));
                 loading.in_feature = named;
-                loading.in_image = loading.in_feature.clone();
+                loading.in_image.clone_from(&loading.in_feature);
             }
             // The list of RHEL's image is an argument of mkinitrd (mkinitrd(8) of RHEL 5, `--preload`).
             Maker::Mkinitrd => {

@@ -138,8 +138,8 @@ const MKINITFS: Family = Family {
     ..PLAIN
 };
 
-/// genkernel.conf: each `AMODULES_` variable is a group of modules for the image, which holds /etc/modprobe.d (gen_initramfs.sh,
-/// `append_modprobed`). Its init loads those of `firstmods=` before udev begins, and passes over them only where the root device is
+/// genkernel.conf: each `AMODULES_` variable is a group of modules for the image, which holds /etc/modprobe.d (`append_modprobed` of
+/// `gen_initramfs.sh`). Its init loads those of `firstmods=` before udev begins, and passes over them only where the root device is
 /// there already, unless `gk.hw.load-all` is set (defaults/linuxrc; initrd.scripts, `modules_scan`; genkernel 4.3).
 const GENKERNEL: Family = Family {
     steps: &[Step::Line("/etc/genkernel.conf", "AMODULES_PCIBACK={module}")],
@@ -297,8 +297,8 @@ pub fn families() -> String {
             row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known".to_owned());
         let first: Vec<String> = softdep.into_iter().chain(row.steps.iter().filter_map(Step::in_words)).collect();
         let by_line = row.by_line.as_ref().map(|line| {
-            let others = line.with.iter().map(|(key, value)| format!(", `{key}={value}`")).collect::<String>();
-            format!("`{}={{module}},...`{others} on the kernel's line", line.key)
+            let others: Vec<String> = line.with.iter().map(|(key, value)| format!(", `{key}={value}`")).collect();
+            format!("`{}={{module}},...`{} on the kernel's line", line.key, others.concat())
         });
         let first: Vec<String> = first.into_iter().chain(by_line).collect();
         let first = if first.is_empty() { "the order of modules in the image".to_owned() } else { first.join("; ") };
