@@ -38,6 +38,22 @@ fn it_counts_what_would_be_seized_now_and_then() {
     assert_eq!(boot.status, 0, "{}", boot.out);
     let other = audit("plan --for boot --hide (00:1d.7) --root").with(folder.path()).run();
     assert_eq!(other.status, 2, "{}", other.out);
+    audit("plan --for boot --device 00:1d.7 --root")
+        .with(folder.path())
+        .run()
+        .ends_with(2)
+        .says("plan for (0000:00:1d.7)");
+}
+
+#[test]
+fn taking_a_device_from_its_driver_late_is_warned_of() {
+    for (seconds, warned) in [("60.00", false), ("3600.25", true)] {
+        let folder = Folder::holding(&format!("{MACHINE}proc/uptime = {seconds} 0.00\\n\n"));
+        let ran = audit("plan --root").with(folder.path()).run().ends_with(2);
+        assert_eq!(ran.out.contains("warning late-seize 00:1d.0"), warned, "{}", ran.out);
+        let boot = audit("plan --for boot --root").with(folder.path()).run();
+        assert!(!boot.out.contains("late-seize"), "{}", boot.out);
+    }
 }
 
 #[test]

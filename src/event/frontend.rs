@@ -165,7 +165,7 @@ const DEVICES: [Row; 3] = [
 ];
 
 /// What pcifront, or the bus below it, says when its devices are taken from it (drivers/pci/xen-pcifront.c;
-/// drivers/xen/xenbus/xenbus_probe_frontend.c, "state reset occurred" from 7.0 on).
+/// `drivers/xen/xenbus/xenbus_probe_frontend.c`, "state reset occurred" from 7.0 on).
 const RELEASES: [&[u8]; 4] =
     [b"backend going away!", b"backend went away!", b"Disconnecting PCI Frontend", b"xenbus: state reset occurred"];
 

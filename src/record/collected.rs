@@ -10,13 +10,14 @@ use memchr::memchr;
 
 use super::container::Container;
 use super::json::{Value, members};
+use super::peel::{blanks, chomp, run, split};
 use super::stream::Stream;
-use super::{Flaw, Input, Place, Unparsed, time};
+use super::{Flaw, Input, Place, Record, Unparsed, time};
 
 /// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry.
 const LINES: [&[u8]; 8] = [b"message", b"log", b"line", b"_raw", b"msg", b"full_message", b"body", b"event.original"];
 
-/// Names under which the host is kept, also behind `labels.` or `host.`.
+/// Names under which the host is kept.
 const HOSTS: [&[u8]; 13] = [
     b"host",
     b"hostname",
@@ -37,7 +38,7 @@ const HOSTS: [&[u8]; 13] = [
 const TIMES: [&[u8]; 5] = [b"@timestamp", b"timestamp", b"time", b"_time", b"ts"];
 
 /// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels.
-const INNER: [&[u8]; 6] = [b"_source", b"result", b"labels", b"stream", b"host", b"fields"];
+const INNER: [&[u8]; 7] = [b"_source", b"result", b"labels", b"stream", b"host", b"beat", b"fields"];
 
 /// Most columns of a table.
 const MOST: usize = 1024;
@@ -61,7 +62,8 @@ impl<'a> Collected<'a> {
     fn take(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
         if LINES.iter().any(|line| line.eq_ignore_ascii_case(name)) {
             self.line.get_or_insert(value);
-        } else if HOSTS.iter().any(|host| host.eq_ignore_ascii_case(name)) {
+        } else if HOSTS.iter().any(|host| host.eq_ignore_ascii_case(name)) && memchr(b'/', &value).is_none() {
+            // With a slash it is the file that the line comes from.
             self.origin.host.get_or_insert_with(|| value.into_owned()).truncate(255);
         } else if TIMES.iter().any(|time| time.eq_ignore_ascii_case(name)) {
             self.origin.wall = time::rfc3339(&value).map(|(wall, ..)| wall);
@@ -70,7 +72,7 @@ impl<'a> Collected<'a> {
 }
 
 /// The line in an object.
-pub(super) fn of_object(object: &[u8]) -> Option<Collected<'_>> {
+fn of_object(object: &[u8]) -> Option<Collected<'_>> {
     let mut found = Collected::default();
     members(object, |name, value| match value {
         Value::Object(inner) if INNER.contains(&&*name) => {
@@ -86,22 +88,22 @@ pub(super) fn of_object(object: &[u8]) -> Option<Collected<'_>> {
             }
         }
         Value::Text(text) => found.take(&name, text),
-        _ => {}
+        Value::Number(_) | Value::Bytes(_) | Value::Null | Value::Object(_) | Value::Other => {}
     })?;
     found.line.is_some().then_some(found)
 }
 
 /// The line behind its time and its labels, as `logcli query` prints it: `2026-11-22T06:00:00Z {host="dom0", job="kern"} line`.
 pub(super) fn of_labelled(line: &[u8]) -> Option<Collected<'_>> {
-    let end = memchr(b' ', super::peel::split(line, 40).0)?;
-    let (time, behind) = super::peel::split(line, end);
-    let mut rest = super::peel::blanks(behind).strip_prefix(b"{")?;
+    let end = memchr(b' ', split(line, 40).0)?;
+    let (time, behind) = split(line, end);
+    let mut rest = blanks(behind).strip_prefix(b"{")?;
     let (wall, ..) = time::rfc3339(time)?;
     let mut found = Collected { origin: Origin { wall: Some(wall), ..Origin::default() }, ..Collected::default() };
     loop {
-        let (name, behind) = super::peel::run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let (name, behind) = run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if let Some(behind) = behind.strip_prefix(b"=\"") {
-            let (value, behind) = super::peel::split(behind, memchr(b'"', behind)?);
+            let (value, behind) = split(behind, memchr(b'"', behind)?);
             if HOSTS.contains(&name) {
                 found.origin.host = Some(value.to_vec());
             }
@@ -171,17 +173,14 @@ fn fields(row: &[u8], separator: u8, most: usize) -> Option<Vec<Cow<'_, [u8]>>> 
     let mut fields = Vec::new();
     let mut rest = row;
     while fields.len() < most {
-        let end = match rest.strip_prefix(b"\"") {
-            Some(inside) => {
-                let (field, behind) = quoted(inside)?;
-                fields.push(field);
-                behind
-            }
-            None => {
-                let (field, behind) = super::peel::run(rest, |byte| byte != separator);
-                fields.push(Cow::Borrowed(field));
-                behind
-            }
+        let end = if let Some(inside) = rest.strip_prefix(b"\"") {
+            let (field, behind) = quoted(inside)?;
+            fields.push(field);
+            behind
+        } else {
+            let (field, behind) = run(rest, |byte| byte != separator);
+            fields.push(Cow::Borrowed(field));
+            behind
         };
         rest = match end.split_first() {
             None => return Some(fields),
@@ -194,14 +193,14 @@ fn fields(row: &[u8], separator: u8, most: usize) -> Option<Vec<Cow<'_, [u8]>>> 
 
 /// A field behind its first quote, and what stands behind its last one.
 fn quoted(inside: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
-    let (field, behind) = super::peel::split(inside, memchr(b'"', inside)?);
+    let (field, behind) = split(inside, memchr(b'"', inside)?);
     let Some(mut rest) = behind.strip_prefix(b"\"\"") else {
         return Some((Cow::Borrowed(field), behind.strip_prefix(b"\"")?));
     };
     let mut owned = field.to_vec();
     loop {
         owned.push(b'"');
-        let (part, behind) = super::peel::split(rest, memchr(b'"', rest)?);
+        let (part, behind) = split(rest, memchr(b'"', rest)?);
         owned.extend_from_slice(part);
         match behind.strip_prefix(b"\"\"") {
             Some(further) => rest = further,
@@ -216,7 +215,7 @@ impl Stream {
         line.first().is_some_and(u8::is_ascii_digit)
             && !matches!(self.container, Container::Stated | Container::Call)
             && self.origin == Origin::default()
-            && memchr(b'{', super::peel::split(line, 42).0).is_some()
+            && memchr(b'{', split(line, 42).0).is_some()
     }
 
     /// Reads the lines that a collector kept.
@@ -235,9 +234,42 @@ impl Stream {
         self.origin = Origin::default();
     }
 
+    /// Passes on an object or entry that is none of the journal's: the line in it, or its text.
+    pub(super) fn foreign(&mut self, whole: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        if self.container != Container::Stated
+            && let Some(found) = of_object(whole)
+        {
+            return self.collected(found, place, sink);
+        }
+        if self.container == Container::Undecided {
+            self.container = Container::Text;
+        }
+        self.bare = self.bare.saturating_add(1);
+        self.record(Record::bare(place, chomp(whole)), sink);
+    }
+
+    /// A line of text, or a row of a table.
+    pub(super) fn line_or_row(&mut self, line: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        if place.line == 1 && place.offset < 4 && self.container == Container::Undecided {
+            self.table = Table::of(chomp(line));
+            if self.table.is_some() {
+                self.container = Container::Text;
+                self.known = true;
+                return;
+            }
+        }
+        match self.table.take() {
+            Some(table) => {
+                self.row(&table, line, place, sink);
+                self.table = Some(table);
+            }
+            None => self.line(line, place, sink),
+        }
+    }
+
     /// Reads a row of a table.
-    pub(super) fn row(&mut self, table: &Table, whole: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
-        match table.row(super::peel::chomp(whole)) {
+    fn row(&mut self, table: &Table, whole: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+        match table.row(chomp(whole)) {
             Some(found) => self.collected(found, place, sink),
             None => self.unparsed(Unparsed { place, length: whole.len() as u64, why: Flaw::Damaged }, sink),
         }
@@ -247,12 +279,12 @@ impl Stream {
 /// Whether a log begins like a table of lines.
 pub fn is_table(head: &[u8]) -> bool {
     let first = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).split(|byte| *byte == b'\n').next();
-    first.is_some_and(|first| Table::of(super::peel::chomp(first)).is_some())
+    first.is_some_and(|first| Table::of(chomp(first)).is_some())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Decoder, Record};
+    use super::super::Decoder;
     use super::*;
 
     /// The records of a log: host, kernel's clock in seconds, message.
@@ -286,6 +318,7 @@ mod tests {
                 r#"{"@timestamp":"2026-11-22T06:00:00Z","message":"[    3.000000] a \"b\"","host":{"name":"dom0"}}"#,
                 "dom0",
             ),
+            (r#"{"source":"/var/log/kern.log","message":"[    3.000000] a \"b\"","beat":{"hostname":"dom0"}}"#, "dom0"),
             (r#"{"_index":"x","_source":{"message":"[    3.000000] a \"b\"","host.name":"dom0"}}"#, "dom0"),
             (r#"{"preview":false,"result":{"_raw":"[    3.000000] a \"b\"","host":"dom0"}}"#, "dom0"),
             (r#"{"log":"Nov 22 06:00:00 dom0 kernel: [    3.000000] a \"b\"\n"}"#, "dom0"),

@@ -2,14 +2,13 @@
 
 mod syslog;
 
-use super::collected::{self, Table};
 use super::container::Container;
 use super::dmesg_json::Array;
 use super::journal::NoRecord;
-use super::peel::{chomp, run, split};
+use super::peel::{run, split};
 use super::stream::Stream;
 use super::wide::Wide;
-use super::{Author, Flaw, Frame, Input, Place, Record, Unparsed};
+use super::{Author, Flaw, Frame, Input, Place, Unparsed};
 use super::{dmesg_json, journal_export, journal_json, journal_verbose, kmsg, line, netconsole, object};
 
 /// Turns the bytes of one log into records, however they are cut into reads.
@@ -98,7 +97,7 @@ impl Decoder {
 
     /// Whether any record so far had a form that is known: a time, a priority, a header, or fields. A log without any may be no log.
     pub fn has_known_form(&self) -> bool {
-        self.stream.known || self.stream.stamped
+        self.stream.known || self.stream.stamped > 0
     }
 
     /// Goes on at `offset`, where another record begins. What was passed over is not known, so lines are counted no longer.
@@ -312,7 +311,7 @@ impl Decoder {
     fn decode(&mut self, open: &Open, record: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         let place = open.place;
         let read = match open.framer {
-            Framer::Line(_) => return self.line(record, place, sink),
+            Framer::Line(_) => return self.stream.line_or_row(record, place, sink),
             Framer::Zeros => return self.unparsed(record, place, Flaw::Binary, sink),
             Framer::Kmsg(_) => return self.kmsg(netconsole::without_release(record), place, sink),
             Framer::Rest(_) => Err(NoRecord::Damaged),
@@ -331,32 +330,10 @@ impl Decoder {
             Ok(record) => self.stream.record(record, sink),
             // User space may leave out what it likes. The kernel's messages are too short to be left out.
             Err(NoRecord::Silent | NoRecord::Withheld(Author::User)) => {}
-            Err(NoRecord::Foreign) => match collected::of_object(record) {
-                Some(found) if self.stream.container != Container::Stated => self.stream.collected(found, place, sink),
-                _ => self.stream.foreign(Record::bare(place, chomp(record)), sink),
-            },
+            Err(NoRecord::Foreign) => self.stream.foreign(record, place, sink),
             Err(NoRecord::Withheld(Author::Kernel | Author::Unstated) | NoRecord::Damaged) => {
                 self.unparsed(record, place, Flaw::Damaged, sink);
             }
-        }
-    }
-
-    /// A line of text, or a row of a table.
-    fn line(&mut self, line: &[u8], place: Place, sink: &mut dyn FnMut(Input<'_>)) {
-        if place.line == 1 && place.offset < 4 && self.stream.container == Container::Undecided {
-            self.stream.table = Table::of(chomp(line));
-            if self.stream.table.is_some() {
-                self.stream.container = Container::Text;
-                self.stream.known = true;
-                return;
-            }
-        }
-        match self.stream.table.take() {
-            Some(table) => {
-                self.stream.row(&table, line, place, sink);
-                self.stream.table = Some(table);
-            }
-            None => self.stream.line(line, place, sink),
         }
     }
 

@@ -21,8 +21,8 @@ pub(super) struct Stream {
     pub(super) heading: Heading,
     /// Whether a record of any known form was seen.
     pub(super) known: bool,
-    /// Whether the kernel's time was seen in the middle of a line.
-    pub(super) stamped: bool,
+    /// Lines with the kernel's time in their middle.
+    pub(super) stamped: u64,
     /// What stands before every line, by the first one of a known form.
     pub(super) lead: Option<Lead>,
     /// The columns, where the log is a table of lines.
@@ -108,15 +108,6 @@ impl Stream {
         if matches!(self.before.names, Names::Absent) {
             self.before.names = Names::Undecided;
         }
-    }
-
-    /// Passes on an object or entry of which only the text is known.
-    pub(super) fn foreign(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        if self.container == Container::Undecided {
-            self.container = Container::Text;
-        }
-        self.bare = self.bare.saturating_add(1);
-        self.record(record, sink);
     }
 
     /// Passes on a record of `/dev/kmsg`: its parts put together, the missing ones noticed.

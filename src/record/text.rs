@@ -194,13 +194,14 @@ impl Stream {
     /// Passes on the records that were merged into one line, each but the last marked as cut.
     fn parts(&mut self, record: Record<'_>, form: Form, length: u64, sink: &mut dyn FnMut(Input<'_>)) {
         if merged::seam(&record.message).is_none() {
-            return if form == Form::Bare {
-                self.below(record, length, sink)
+            if form == Form::Bare {
+                self.below(record, length, sink);
             } else {
-                self.wrapped(record, length, sink)
-            };
+                self.wrapped(record, length, sink);
+            }
+            return;
         }
-        self.stamped = true;
+        self.stamped = self.stamped.saturating_add(1);
         let mut part = record.clone();
         let mut rest: &[u8] = &record.message;
         while let Some(seam) = merged::seam(rest) {

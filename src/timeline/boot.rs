@@ -69,6 +69,8 @@ pub struct Boot {
     pub(super) places: (u64, u64),
     /// Whether the kernel said that the boot ends.
     pub(super) ended: bool,
+    /// Whether it may have gone on behind the time that is asked about.
+    pub(super) is_cut: bool,
     pub(super) repeats: Repeats,
     /// Whether a record stands behind a later one.
     unsorted: bool,
@@ -410,6 +412,7 @@ impl Boot {
         self.quiet |= later.quiet;
         self.disordered |= later.disordered;
         self.is_up |= later.is_up;
+        self.is_cut |= later.is_cut;
         self.not_dom0.join(later.not_dom0);
         self.records += later.records;
         self.kernel_records += later.kernel_records;

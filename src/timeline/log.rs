@@ -11,9 +11,9 @@ use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
 use super::lanes::{Lane, is_same_moment, lane_name};
 use super::moment::{Moment, Text};
+use super::window::Window;
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Recogniser, Said, unwrapped};
-use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
 use crate::xen::Hypervisor;
@@ -34,15 +34,6 @@ pub enum Keeps {
     Facts,
     /// What the facts come to: the log has no end.
     Past,
-}
-
-impl Keeps {
-    pub(super) fn past(self) -> Option<Chronicle> {
-        match self {
-            Self::Facts => None,
-            Self::Past => Some(Chronicle::default().with_last()),
-        }
-    }
 }
 
 /// A record with a list that nothing reads.
@@ -108,6 +99,10 @@ pub struct Log {
     pub xen: Hypervisor,
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
+    /// Which of its records count by their time.
+    pub window: Window,
+    /// Whether there were later ones.
+    pub(super) is_cut: bool,
     /// When it was last written, where it is a file: that tells the years of times without one.
     pub modified: Option<DateTime<Utc>>,
     /// The years of such times.
@@ -159,6 +154,8 @@ impl Log {
             hypervisor: None,
             xen: Hypervisor::default(),
             boots: Vec::new(),
+            window: Window::default(),
+            is_cut: false,
             modified: None,
             dates: Dates::default(),
             joined: 0..0,
@@ -200,8 +197,10 @@ impl Log {
     }
 
     /// Takes what the decoder found next.
-    pub fn take(&mut self, input: Input<'_>) {
-        self.note_time(&input);
+    pub fn take(&mut self, mut input: Input<'_>) {
+        if self.leaves_out(&mut input) {
+            return;
+        }
         if self.direction.is_forwards() || self.keeps != Keeps::Facts {
             self.take_next(input);
             return;
@@ -214,6 +213,7 @@ impl Log {
     /// Ends the log: a gap behind its last record counts as well, and lines without a host go to theirs.
     pub fn end(&mut self) {
         self.release(true);
+        self.mark_cut();
         // Without numbers nobody can see whether records are missing.
         if self.unnumbered.is_some() && self.records > 0 {
             self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });

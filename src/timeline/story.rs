@@ -9,6 +9,7 @@ use super::hosts::{Host, hosts_of_case, is_same_name};
 use super::log::Log;
 use super::merge::merge;
 use super::moment::{Moment, tell};
+use super::window::Window;
 use crate::event::Fact;
 use crate::history::{Chronicle, History};
 use crate::record::{BootId, Gap, Place, Stamp, between};
@@ -78,6 +79,10 @@ pub enum Doubt {
     LastBoot,
     /// The kernel's clock jumps back and forth: the records are in no order that is known.
     OutOfOrder,
+    /// No boot is of the time that is asked about.
+    OutsideWindow,
+    /// A time is asked about, and the log does not say when its boot was.
+    Undated,
     /// The log is a guest's, or of a kernel without Xen: the record that shows it.
     NotDom0(Arc<Fact>),
 }
@@ -98,6 +103,8 @@ pub struct Running<'a> {
     pub chosen: Option<&'a str>,
     /// Of which kernel a boot is wanted.
     pub wanted: Wanted,
+    /// The time that is asked about.
+    pub window: Window,
 }
 
 /// Of which kernel a boot is wanted, where a log holds those of several.
@@ -125,6 +132,8 @@ impl<'a> Story<'a> {
         story.hostname = host.name;
         let boots = host.boots;
         let BootChoice::FromLast(back) = choice;
+        let is_behind = |at: &usize| boots.get(*at).is_some_and(|parts| running.window.is_behind(parts));
+        let (behind_window, own): (Vec<usize>, Vec<usize>) = own.into_iter().partition(is_behind);
         let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
         let behind =
             |at: usize| boots.get(at).is_some_and(|parts| parts.iter().any(|(_, boot)| boot.is_behind_dropped));
@@ -149,6 +158,10 @@ impl<'a> Story<'a> {
             story.doubt = Some(Doubt::NotDom0(Arc::new(fact.clone())));
         } else if asked.is_some() && !host.last_is_known {
             story.doubt = Some(Doubt::LastBoot);
+        } else if asked.is_none() && !behind_window.is_empty() && own.is_empty() {
+            story.doubt = Some(Doubt::OutsideWindow);
+        } else if asked.and_then(|at| boots.get(at)).is_some_and(|parts| running.window.cannot_place(parts)) {
+            story.doubt = Some(Doubt::Undated);
         } else if story.is_disordered() {
             story.doubt = Some(Doubt::OutOfOrder);
         }
@@ -222,7 +235,8 @@ impl<'a> Story<'a> {
             let by_kernel = boot.span.1.uptime.and_then(|uptime| i64::try_from(uptime).ok());
             by_kernel.or_else(|| between(&boot.span.0, &boot.span.1)).is_some_and(|long| long >= LONG)
         };
-        self.parts.iter().any(|(_, boot)| boot.is_up || long(boot))
+        // Behind the time that is asked about it may have gone on, and the module may have come.
+        self.parts.iter().any(|(_, boot)| boot.is_up || long(boot)) && !self.parts.iter().any(|(_, boot)| boot.is_cut)
     }
 
     /// What happened to each device.
