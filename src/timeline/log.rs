@@ -230,20 +230,38 @@ impl Log {
         }
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
-            let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
-            for boot in &mut self.boots {
-                boot.sort();
-                match boot.command_line() {
-                    Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
-                    None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
-                    None => {}
-                }
-            }
+            self.look_back();
             self.date();
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();
             self.current = None;
+        }
+    }
+
+    /// Tells each boot what the host's boot before it leaves to it, and that one where its end may be missing.
+    fn look_back(&mut self) {
+        let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
+        let mut before: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        let mut unended = Vec::new();
+        for (at, boot) in self.boots.iter_mut().enumerate() {
+            boot.sort();
+            match boot.command_line() {
+                Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
+                None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
+                None => {}
+            }
+            let last = before.insert(boot.hostname.clone(), at);
+            if !boot.banner {
+                unended.extend(last);
+            }
+        }
+        // A log that holds banners lost the one between two boots, and perhaps the end of the first boot with it.
+        let place = Place { log: self.index, ..Place::default() };
+        for at in unended {
+            if let Some(boot) = self.boots.get_mut(at).filter(|boot| boot.banner && !boot.ended) {
+                boot.keep_gap(Gap { place, lost: None }, boot.span.1);
+            }
         }
     }
 
