@@ -62,7 +62,7 @@ const GENKERNEL: &str = "etc/genkernel.conf";
 pub const IMAGE: &str = "boot-image";
 
 /// Whether a module waits for pciback by a line of `modprobe.d`. Those that have a soft dependency of their own (`MODULE_SOFTDEP` of
-/// drivers/usb/host/uhci-hcd.c, ohci-hcd.c and drivers/net/ethernet/realtek/r8169_main.c) may not: modprobe takes the first
+/// drivers/usb/host/uhci-hcd.c, ohci-hcd.c and `drivers/net/ethernet/realtek/r8169_main.c`) may not: modprobe takes the first
 /// `softdep` that it finds (libkmod/libkmod-module.c, `kmod_module_get_softdeps`). `uhci_hcd` was seen to come first in images of
 /// initramfs-tools 0.142 and dracut 059.
 pub fn heeds_softdep(module: &str) -> bool {
