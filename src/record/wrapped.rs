@@ -5,6 +5,7 @@
 
 use memchr::memmem;
 
+use super::peel::split;
 use super::stream::Stream;
 use super::{Input, Record};
 
@@ -33,9 +34,12 @@ pub(super) struct Held {
     end: Option<u64>,
 }
 
+/// The drivers whose messages matter, by their first seven letters: pciback and pcifront.
+const NAMES: [&[u8]; 2] = [b"pciback", b"pcifron"];
+
 /// Whether the end of a message like this one matters, wherever it stands.
-fn matters(message: &[u8]) -> bool {
-    [&b"pciback"[..], b"pcifront"].iter().any(|name| memmem::find(message, name).is_some())
+pub(super) fn matters(message: &[u8]) -> bool {
+    memmem::find_iter(message, b"pci").any(|at| NAMES.contains(&split(split(message, at).1, 7).0))
         || [&b"Command line: "[..], b"Kernel command line: ", b"Linux version "]
             .iter()
             .any(|text| message.starts_with(text))
