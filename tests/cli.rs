@@ -69,6 +69,15 @@ fn bad_usage_is_3_and_names_the_argument() {
         ("--log - -", "--log"),
         ("--boot 1", "--boot"),
         ("--boot last", "--boot"),
+        ("--boot all --wait 1s", "--boot"),
+        ("--boot all --format tree x", "--boot all"),
+        ("explain 00:1d.0 --boot all", "--boot all"),
+        ("--until 2026-11-22 --host", "--until"),
+        ("--until someday x", "--until someday"),
+        ("--since 2026-11-22 --until 2026-11-21 x", "--since is later"),
+        ("--log-zone CET x", "--log-zone"),
+        ("collect", "reserved"),
+        ("--bundle x", "reserved"),
         ("--kernel six", "--kernel"),
         ("--ignore nonsense", "--ignore"),
         ("--ignore absent@nowhere", "--ignore"),
@@ -283,6 +292,72 @@ fn the_log_of_a_root_counts_without_its_files() {
     assert_eq!(ran.device("0000:00:1d.0")["status"], "missing");
 }
 
+/// Two boots: the first one took both devices, the second one only the first of them, and late.
+const TWO_BOOTS: &str = "\
+2026-11-20T06:00:00.000000+01:00 dom0 kernel: [    0.000000] Linux version 6.1.0-18-amd64 (debian) #1 SMP
+2026-11-20T06:00:00.000000+01:00 dom0 kernel: [    0.000000] Command line: placeholder xen-pciback.hide=(00:1d.0)(00:1d.1)
+2026-11-20T06:00:05.000000+01:00 dom0 kernel: [    5.000000] pciback 0000:00:1d.0: xen_pciback: seizing device
+2026-11-20T06:00:05.000100+01:00 dom0 kernel: [    5.000100] pciback 0000:00:1d.1: xen_pciback: seizing device
+2026-11-20T06:00:05.000200+01:00 dom0 kernel: [    5.000200] xen_pciback: backend is vpci
+2026-11-20T06:10:05.000200+01:00 dom0 kernel: [  605.000200] usb 1-1: new device
+2026-11-21T06:00:00.000000+01:00 dom0 kernel: [    0.000000] Linux version 6.1.0-18-amd64 (debian) #1 SMP
+2026-11-21T06:00:00.000000+01:00 dom0 kernel: [    0.000000] Command line: placeholder xen-pciback.hide=(00:1d.0)(00:1d.1)
+2026-11-21T06:05:00.000000+01:00 dom0 kernel: [  300.000000] usb 1-1: new device
+2026-11-21T06:06:05.000000+01:00 dom0 kernel: [  366.000000] pciback 0000:00:1d.0: xen_pciback: seizing device
+2026-11-21T06:06:05.000200+01:00 dom0 kernel: [  366.000200] xen_pciback: backend is vpci
+2026-11-21T06:10:05.000200+01:00 dom0 kernel: [  605.000200] usb 1-2: new device
+";
+
+#[test]
+fn a_time_can_be_asked_about() {
+    let folder = Folder::new();
+    folder.file("kern.log", TWO_BOOTS.as_bytes());
+    let check = |args: &str| audit(&format!("check --trust-log {args}")).with(folder.at("kern.log")).run();
+    check("").ends_with(2).says("missing  00:1d.1");
+    // The module came later: that it had said nothing by then proves nothing.
+    let ran = check("--until 2026-11-21T05:05:30Z").ends_with(3).says("unconfirmed  00:1d.0 00:1d.1");
+    ran.says("only records until").says("2026-11-21T05:05:30Z");
+    check("--until 2026-11-21").ends_with(0).says("2 seized: 00:1d.0 00:1d.1");
+    // What came before is how things came to be as they are.
+    check("--since 2026-11-21T05:09:00Z").ends_with(2).says("1 seized: 00:1d.0");
+    check("--since 2026-11-22").ends_with(3).says("outside-window");
+    let ran = check("-J --since 2026-11-21 --until 2026-11-21T06:00:00Z").ends_with(2);
+    assert_eq!(ran.json()["window"]["since"], "2026-11-21T00:00:00Z");
+    assert_eq!(ran.json()["window"]["until"], "2026-11-21T06:00:00Z");
+    let undated = capture("all-seized").join("dmesg.txt");
+    audit("check --since 2026-11-21 --hide").with(FOUR).with(undated).run().ends_with(3).says("outside-window");
+}
+
+#[test]
+fn times_without_a_zone_are_of_the_zone_that_is_named() {
+    let folder = Folder::new();
+    folder.file("kern.log", TWO_BOOTS.replace("+01:00", "").as_bytes());
+    let check = |args: &str| audit(&format!("check -J {args}")).with(folder.at("kern.log")).run().ends_with(2);
+    assert!(check("").device("0000:00:1d.0")["seized_at"].is_null());
+    assert_eq!(check("--log-zone +01:00").device("0000:00:1d.0")["seized_at"], "2026-11-21T05:06:05Z");
+    assert_eq!(check("--log-zone -0330").device("0000:00:1d.0")["seized_at"], "2026-11-21T09:36:05Z");
+    let scan = audit("scan --json --log-zone UTC").with(folder.at("kern.log")).run();
+    assert!(scan.out.contains("\"ended\":\"2026-11-21T06:10:05.000200Z\""), "{}", scan.out);
+}
+
+#[test]
+fn every_boot_can_be_asked_for() {
+    let folder = Folder::new();
+    folder.file("kern.log", TWO_BOOTS.as_bytes());
+    let check = |args: &str| audit(&format!("check --boot all {args}")).with(folder.at("kern.log")).run();
+    check("").ends_with(2).says("2026-11-20 05:00Z").says("2026-11-21 05:00Z").says("00:1d.1 missing");
+    check("--device 00:1d.0 --trust-log").ends_with(0);
+    let ran = check("-J").ends_with(2);
+    let reports: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<_> = reports.iter().map(|report| report["boot"]["number"].as_i64()).collect();
+    assert_eq!(numbers, [Some(-1), Some(0)]);
+    // The host's files are of its last boot.
+    let root = Folder::of("all-seized");
+    audit("check --boot all --hide").with(FOUR).with("--root").with(root.path()).run().ends_with(0);
+    audit("check --boot all").with(folder.at("nothing")).run().ends_with(3).complains("no such file");
+    check("--format nagios").ends_with(3).says("PCIBACK UNKNOWN");
+}
+
 #[test]
 fn an_earlier_boot_can_be_asked_for() {
     let log = capture("all-seized").join("kmsg.raw");
@@ -314,7 +389,7 @@ fn a_mistyped_command_is_no_log() {
     for (word, meant) in [("chekc", "`check`"), ("wach", "`watch`"), ("expl", "`explain`"), ("Demo", "`demo`")] {
         audit(word).run().ends_with(3).complains(&format!("did you mean {meant}?"));
     }
-    audit("collect").run().ends_with(3).complains("no command yet");
+    audit("collect").run().ends_with(3).complains("is reserved for");
     audit("chekc --format nagios").run().ends_with(3).says("PCIBACK UNKNOWN - `chekc` is no command and no file");
     // What is a file is a log, whatever its name.
     let folder = Folder::new();

@@ -149,7 +149,7 @@ fn world_of_histories(seed: u64) -> Result<(), String> {
     }
     let reports = scanned(folder.at("logs"));
     let found = by_name(&reports);
-    for (history, paths) in &world {
+    for (history, _) in &world {
         let is_its = |name: &str| name.split('.').next() == Some(history.host.as_str());
         if !found.keys().any(|name| is_its(name)) {
             return Err(format!("seed {seed}: {} is not reported", history.host));

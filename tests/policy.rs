@@ -95,8 +95,8 @@ fn a_policy_that_is_not_understood_judges_nothing() {
     for (policy, said) in [
         (String::new(), "site.toml: it names no device"),
         ("[[device]]\n".to_owned(), "site.toml:1:1: this device has no address"),
-        (format!("{SITE}[[rule]]\nregex = 'x'\n"), "site.toml:10:3: this version does not know [[rule]] yet"),
-        (format!("{SITE}[[accept]]\ncode = 'absent'\n"), "site.toml:10:3: this version does not know [[accept]] yet"),
+        (format!("{SITE}[[rule]]\nregex = 'x'\n"), "site.toml:10:3: [[rule]] is reserved"),
+        (format!("{SITE}[[accept]]\ncode = 'absent'\n"), "site.toml:10:1: this accept has no reason"),
         (format!("{SITE}sort = 1\n"), "site.toml:10:1: this version does not know `sort`"),
         (format!("{SITE}{SITE}"), "site.toml:11:11: 0000:00:1d.0 stands in line 2 already"),
         (format!("{SITE}x"), "site.toml:10:2: this is no TOML"),
@@ -199,11 +199,30 @@ fn scan_does_nothing_by_a_policy_that_is_not_understood() {
     let file = site(&folder, "[[device]]\naddress = \"00:1d.0\"\n[[rule]]\n");
     for form in ["", "--summary", "--if-requested", "-q"] {
         let ran = audit(&format!("scan {form} --policy")).with(&file).with(folder.at("kern.log")).run();
-        let ran = ran.ends_with(3).complains("site.toml:3:3: this version does not know [[rule]]");
+        let ran = ran.ends_with(3).complains("site.toml:3:3: [[rule]] is reserved");
         assert!(!ran.out.contains("00:1d.0"), "{}", ran.out);
     }
     let out = folder.at("report.json");
     audit("scan -J --policy").with(&file).with("--output").with(&out).with(folder.at("kern.log")).run().ends_with(3);
     let report: Value = serde_json::from_str(&std::fs::read_to_string(out).unwrap()).unwrap();
     assert_eq!(report["findings"][0]["code"], "policy-unreadable");
+}
+
+#[test]
+fn what_is_accepted_is_a_note_with_its_reason() {
+    let accept = |until: &str| {
+        format!(
+            "[[device]]\naddress = \"00:1d.0\"\n\n[[accept]]\ncode = \"held-by-driver\"\naddress = \"00:1d.0\"\n{until}reason = \"moves in May\"\n"
+        )
+    };
+    let (run, _folder) = check("check -J", "silently-ignored", &accept(""));
+    let ran = run.run().ends_with(0);
+    let report = ran.json();
+    let note = &report["findings"].as_array().unwrap().iter().find(|found| found["code"] == "held-by-driver").unwrap();
+    assert_eq!((note["severity"].as_str(), report["verdict"].as_str()), (Some("info"), Some("ok")));
+    assert!(note["evidence"].to_string().contains("accepted: moves in May"), "{note:#}");
+    let (run, _folder) = check("check", "silently-ignored", &accept("until = 2020-01-31\n"));
+    run.run().ends_with(2).says("held-by-driver");
+    let (run, _folder) = check("check", "silently-ignored", &accept("").replace("held-by-driver", "held"));
+    run.run().ends_with(3).complains("site.toml:5: `held` is no finding code");
 }

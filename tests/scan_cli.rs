@@ -57,6 +57,16 @@ fn the_status_is_that_of_the_last_boots_or_of_all() {
 }
 
 #[test]
+fn a_host_that_is_chosen_is_judged_alone() {
+    let folder = archive();
+    let scan =
+        |host: &str| audit("scan --trust-log --boot all --log-host").with(host).with(folder.at("kern.log")).run();
+    let ran = scan("a").ends_with(2);
+    assert!(!ran.out.contains("several hosts") && ran.out.contains("2 boots of 1 host"), "{}", ran.out);
+    scan("nobody").ends_with(3).complains("no boot in these logs says anything of pciback");
+}
+
+#[test]
 fn the_table_shows_what_is_not_ok_and_with_all_every_boot() {
     let folder = archive();
     let rows = |args: &str| {

@@ -121,7 +121,8 @@ impl Subject<'_> {
         let mut found = about(self.address, Code::Unbound, Severity::Critical, message);
         found.evidence = evidence;
         let listed = self.slots_list_it() == Some(true);
-        found.remedy = self.device.map_or_else(Vec::new, |device| remedy::probe(self.address, device, listed));
+        found.remedy =
+            self.device.map_or_else(Vec::new, |device| remedy::probe(self.scene, self.address, device, listed));
         found
     }
 
@@ -226,7 +227,7 @@ impl Subject<'_> {
             let unbound = self.device.filter(|device| device.driver.is().is_none());
             found.remedy = unbound.map_or_else(
                 || self.take(),
-                |device| remedy::probe(self.address, device, self.slots_list_it() == Some(true)),
+                |device| remedy::probe(self.scene, self.address, device, self.slots_list_it() == Some(true)),
             );
         }
         found

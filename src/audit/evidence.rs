@@ -50,6 +50,16 @@ pub(super) fn doubt(scene: &Scene<'_>) -> Option<Finding> {
             Code::OrderUnknown,
             "the kernel's clock jumps back and forth in the log: its records are out of order".to_owned(),
         ),
+        Doubt::OutsideWindow => (
+            Code::OutsideWindow,
+            "no boot in the logs is of the time that is asked about: all of them ended before it".to_owned(),
+        ),
+        Doubt::Undated => (
+            Code::OutsideWindow,
+            "the records have no dates, so that nothing says whether they are of the time that is asked about; syslog files, `dmesg -T` \
+             and the journal have dates"
+                .to_owned(),
+        ),
         Doubt::NotDom0(fact) => (
             Code::NotDom0,
             format!(
@@ -227,7 +237,8 @@ fn contradicts(scene: &Scene<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
     let seized = matches!(judged.status, Status::Seized(_));
     let pretends_success = matches!(fact.event, Event::Seizing { .. });
     let pretends_failure = matches!(fact.event, Event::Failed { .. } | Event::Refused { .. });
-    (pretends_success && (scene.host.is_none() || !seized) && !is_copy(scene, fact)) || (pretends_failure && (scene.host.is_none() || seized))
+    (pretends_success && (scene.host.is_none() || !seized) && !is_copy(scene, fact))
+        || (pretends_failure && (scene.host.is_none() || seized))
 }
 
 /// Whether the kernel's own record says the same at the same time: imjournal writes it without the kernel's clock beside imklog,

@@ -366,7 +366,7 @@ fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Gu
         let message = format!("the form of {} does not say who wrote its lines", log.source);
         findings.push(finding(Code::AuthorUnstated, Severity::Warning, message));
     }
-    verdict::accept(options, &mut findings);
+    verdict::accept(scene.case, &mut findings);
     verdict::put_in_order(&mut findings);
     let nothing = findings.iter().any(|found| found.code == Code::NothingRequested);
     let verdict = worst(&findings);

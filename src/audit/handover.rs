@@ -4,7 +4,7 @@ use super::Scene;
 use super::facts::{about, device_file, file};
 use super::statuses::Judged;
 use crate::host::{Device, Reset};
-use crate::report::{Code, Finding, Severity, Status};
+use crate::report::{Code, Finding, Moment, Severity, Status};
 use crate::tree::Known;
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
@@ -13,6 +13,10 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
         let Some(device) = there.get(&judged.address).filter(|device| !device.is_bridge()) else { continue };
         findings.extend(reset_missing(scene, judged, device));
         findings.extend(late(scene, judged, device));
+    }
+    if scene.case.options.foretold == Some(Moment::Now) {
+        let held = devices.iter().filter(|judged| judged.want.is_some() && judged.status == Status::Held);
+        findings.extend(held.filter_map(|judged| late_by_hand(scene, judged, there.get(&judged.address)?)));
     }
 }
 
@@ -51,5 +55,24 @@ fn late(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Option<Findi
     found.stamp = seizing.stamp;
     found.time = scene.date(&seizing.stamp);
     found.evidence = vec![scene.shown(before), scene.shown(seizing)];
+    Some(found)
+}
+
+/// Before it happens: modprobe passes over a device that a driver has, and a command that takes it from that driver does so late.
+fn late_by_hand(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
+    let driver = device.driver.is()?;
+    let uptime = scene.host.as_ref()?.uptime.is().filter(|uptime| **uptime >= BOOT)?;
+    if device.is_bridge() || device.physical != Known::Absent {
+        return None;
+    }
+    let seconds = uptime / 1_000_000;
+    let message = format!(
+        "{driver} has it, {seconds} s after the boot: taken now, it keeps what that driver set up; hidden from the next boot on, it does not"
+    );
+    let mut found = about(judged.address, Code::LateSeize, Severity::Warning, message);
+    found.evidence = vec![
+        file(device_file(judged.address, "driver"), Some(driver)),
+        file("proc/uptime", Some(&seconds.to_string())),
+    ];
     Some(found)
 }

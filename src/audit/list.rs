@@ -171,12 +171,19 @@ fn refusal(scene: &Scene<'_>) -> Option<Finding> {
     {
         let quoted = String::from_utf8_lossy(rest);
         let message = format!(
-            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized; mend it where it stands, and load the module again"
+            "the kernel refused the last list given to it, at `{quoted}`: the module was not loaded, and nothing was seized"
         );
         let mut found = finding(Code::ListMalformed, Severity::Critical, message);
         found.evidence.push(scene.shown(fact));
         if let Some(spelling) = hide::nearest(rest, scene.demand.grammar) {
             found.message = format!("{}; the nearest valid list from there on is {spelling}", found.message);
+            found.remedy = vec![
+                format!(
+                    "# write {spelling} in place of {quoted}, in the command that loaded the module or where this finds it:"
+                ),
+                "#   grep -rs pciback /etc/modprobe.d /etc/default".to_owned(),
+                "# then load the module again".to_owned(),
+            ];
         }
         return Some(found);
     }
@@ -204,7 +211,7 @@ fn nothing(scene: &Scene<'_>) -> Option<Finding> {
     } else {
         format!("looked at {}", looked.join(", "))
     };
-    let message = format!("no list of devices for pciback was found: {looked}");
+    let message = format!("no list of devices for pciback is in force: {looked}");
     let mut found = finding(Code::NothingRequested, Severity::Unknown, message);
     let obstacles = scene.demand.places.iter().flat_map(|said| &said.obstacles);
     found.evidence.extend(obstacles.map(unread));

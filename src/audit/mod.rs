@@ -34,6 +34,7 @@ pub use remedy::families;
 pub use story::explain_device;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,13 +42,13 @@ use chrono::{DateTime, Utc};
 
 use crate::history::History;
 use crate::host::Host;
-use crate::pci::{Address, Era, KernelVersion};
+use crate::pci::{Address, AddressError, Era, KernelVersion};
 use crate::record::Stamp;
-use crate::report::{Code, Finding, Log as LogReport, Moment, Report};
+use crate::report::{Code, Finding, Log as LogReport, Moment, Report, UnknownCode};
 use crate::request::hide::Grammar;
 use crate::request::policy::{self, Policy};
 use crate::request::{self, Source, Written};
-use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted};
+use crate::timeline::{BootChoice, Log, LogKind, Running, Story, Wanted, Window};
 use crate::tree::{Known, Tree};
 use crate::xen;
 use claims::Claims;
@@ -121,6 +122,8 @@ impl Default for Asked {
 pub struct Options {
     /// Which boot.
     pub boot: BootChoice,
+    /// The time that is asked about.
+    pub window: Window,
     /// The name of the host that is judged, where a log holds records of several hosts (RFC 3164 and RFC 5424, HOSTNAME).
     /// Without it such a log is never judged for one of them.
     pub log_host: Option<String>,
@@ -146,6 +149,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             boot: BootChoice::default(),
+            window: Window::default(),
             log_host: None,
             trust_log: false,
             kernel: None,
@@ -175,17 +179,41 @@ impl Ignore {
 }
 
 impl FromStr for Ignore {
-    type Err = String;
+    type Err = IgnoreError;
 
     /// Reads `CODE` or `CODE@ADDRESS`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, IgnoreError> {
         let (code, address) = match text.split_once('@') {
-            Some((code, address)) => (code, Some(address.parse().map_err(|error| format!("`{address}`: {error}"))?)),
+            Some((code, address)) => {
+                let wrong = |error| IgnoreError::Address(address.to_owned(), error);
+                (code, Some(address.parse().map_err(wrong)?))
+            }
             None => (text, None),
         };
-        Ok(Self { code: code.parse()?, address })
+        Ok(Self { code: code.parse().map_err(IgnoreError::Code)?, address })
     }
 }
+
+/// What is wrong with the text of an [`Ignore`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IgnoreError {
+    /// It names no finding.
+    Code(UnknownCode),
+    /// Behind the `@` stands no address of a device: the text there, and what is wrong with it.
+    Address(String, AddressError),
+}
+
+impl fmt::Display for IgnoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(error) => error.fmt(f),
+            Self::Address(text, error) => write!(f, "`{text}`: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for IgnoreError {}
 
 /// From which verdict on the exit status is not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -231,6 +259,7 @@ fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
         hostname: machine.and_then(|host| host.hostname.is().map(String::as_str)),
         chosen: case.options.log_host.as_deref(),
         wanted,
+        window: case.options.window,
     };
     let story = Story::tell(&case.logs, case.options.boot, &running);
     let history = story.history();

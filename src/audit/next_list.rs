@@ -123,7 +123,7 @@ fn without_list(scene: &Scene<'_>) -> Option<Finding> {
         return None;
     }
     let loading = Loading::read(tree, forecast::maker(host));
-    let first = loading.before.values().next();
+    let first = loading.before.values().chain(loading.by_command.values()).next();
     let by = [&loading.first, &loading.in_image, &loading.by_system].into_iter().flatten().chain(first).next()?;
     let message = format!(
         "the next boot loads {module} ({by}), and no file gives it a list: it takes nothing then, unless an older boot \

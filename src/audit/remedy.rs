@@ -49,12 +49,16 @@ pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>)
 fn assign(scene: &Scene<'_>, host: &Host, address: Address, device: &Device) -> Vec<String> {
     match hindrance(scene, address, device) {
         Hindrance::None => vec![add(host, address)],
-        Hindrance::Used(why) => vec![format!("{FIRST}leave {address} to dom0 until that has ended: {why}")],
+        Hindrance::Used(why) => vec![leave(address, &why)],
         Hindrance::Unknown(why) => vec![
             format!("{FIRST}make sure that nothing uses {address}; that cannot be told here ({why})"),
             format!("#{}", add(host, address)),
         ],
     }
+}
+
+fn leave(address: Address, why: &str) -> String {
+    format!("{FIRST}leave {address} to dom0 until that has ended: {why}")
 }
 
 /// `xl pci-assignable-add` came with Xen 4.2; the dom0 kernels of 2.6.18's kind run on older ones.
@@ -95,8 +99,11 @@ fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
     lines
 }
 
-/// Lets pciback have a device that no driver holds.
-pub(super) fn probe(address: Address, device: &Device, listed: bool) -> Vec<String> {
+/// Lets pciback have a device that no driver holds. The firmware's screen needs no driver (boot_vga, with the console on tty0).
+pub(super) fn probe(scene: &Scene<'_>, address: Address, device: &Device, listed: bool) -> Vec<String> {
+    if let Hindrance::Used(why) = hindrance(scene, address, device) {
+        return vec![leave(address, &why)];
+    }
     let mut commands = Vec::new();
     if device.driver_override.is().is_some() {
         commands.push(format!("echo > /sys/bus/pci/devices/{address}/driver_override"));

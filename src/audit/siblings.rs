@@ -132,7 +132,7 @@ impl Neighbours<'_> {
         let severity = awaiting.iter().map(|(severity, ..)| *severity).min()?;
         let names: Vec<String> = awaiting.iter().map(|(_, other, _)| other.short()).collect();
         let message = format!(
-            "pciback has this USB controller, and the driver of {} in its slot is yet to come: the kernel may crash when it does",
+            "pciback has this USB controller, and no driver has {} in its slot yet: the kernel may crash when one takes it",
             some_of(&names)
         );
         let mut found = about(*address, Code::UsbCompanion, severity, message);
@@ -148,20 +148,39 @@ impl Neighbours<'_> {
     }
 
     /// How likely a driver is to be bound to the device that is not bound yet. At the next boot pciback comes before modules, as
-    /// otherwise it would not have the other function. On a machine that runs, a driver that is not there may never come.
+    /// otherwise it would not have the other function. On a machine that runs, a driver that is there has looked at the device when
+    /// it was registered (drivers/base/bus.c, `bus_add_driver`), and does not do so again by itself; one whose module can be loaded
+    /// may come at any time.
     fn awaits_driver(&self, device: &Device) -> Option<Severity> {
-        let drivers = self.scene.case.tree.as_ref().zip(companion_drivers(device));
-        let is_there = || drivers.is_some_and(|(tree, names)| names.iter().any(|name| has_driver(tree, name)));
+        let names = companion_drivers(device)?;
+        let can_come = || {
+            let is_there = |tree: &Tree| names.iter().any(|name| has_driver(tree, name));
+            let tree = self.scene.case.tree.as_ref().filter(|tree| !is_there(tree));
+            tree.is_some_and(|tree| self.is_installed(tree, names))
+        };
         match (&device.driver, self.scene.case.options.foretold) {
             (Known::Absent, _) if device.driver_override.is().is_some_and(|name| !name.contains("hci")) => None,
             (Known::Absent, Some(Moment::Now | Moment::Boot)) => Some(Severity::Warning),
-            (Known::Absent, None) => Some(if is_there() { Severity::Warning } else { Severity::Info }),
+            (Known::Absent, None) => Some(if can_come() { Severity::Warning } else { Severity::Info }),
             (Known::Is(driver), Some(Moment::Boot)) => {
                 let comes_later = driver != PCIBACK && matches!(device.linkage, Known::Is(Linkage::Module(_)));
                 comes_later.then_some(Severity::Warning)
             }
             (Known::Is(_), Some(Moment::Now) | None) | (Known::Unreadable(_), _) => None,
         }
+    }
+
+    /// Whether the module of one of these drivers is there for the running kernel.
+    fn is_installed(&self, tree: &Tree, drivers: &[&str]) -> bool {
+        let Some(release) = self.scene.host.as_ref().and_then(|host| host.release.is()) else { return false };
+        ["lib", "usr/lib"].iter().any(|above| {
+            let files = tree.list(&format!("{above}/modules/{release}/kernel/drivers/usb/host"));
+            let is_of = |file: &&str| {
+                let module = file.split(".ko").next().unwrap_or_default().replace('-', "_");
+                drivers.iter().any(|driver| driver.replace('-', "_") == module)
+            };
+            files.is().is_some_and(|files| files.iter().any(is_of))
+        })
     }
 }
 

@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claims::Claims;
 use super::facts::finding;
 use super::statuses::Judged;
-use super::{FailOn, Options, Scene};
+use super::{Case, FailOn, Scene};
 use crate::history::{Driver, Trail};
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::{Author, between};
 use crate::report::{
-    Basis, Code, Device, Finding, LastGuest, Log, Node, Repair, Report, Request, Seen, Severity, Stated, Status,
-    Verdict, Waiting,
+    Basis, Code, Device, Evidence, Finding, LastGuest, Log, Node, Repair, Report, Request, Seen, Severity, Stated,
+    Status, Verdict, Waiting,
 };
+use crate::request::Source;
+use crate::request::policy::Accept;
 use crate::timeline::LogKind;
 
 /// The verdict is the worst of the requested devices' verdicts and the findings' severities. Where a finding about the
@@ -46,14 +48,19 @@ pub(super) fn report(
     mut findings: Vec<Finding>,
 ) -> Report {
     let options = &scene.case.options;
-    accept(options, &mut findings);
+    accept(scene.case, &mut findings);
     if findings.iter().any(explains) {
         findings.retain(|finding| !finding.code.states_a_device() || finding.severity == Severity::Info);
     }
     let logs = scene.logs();
     findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
-    accept(options, &mut findings);
+    accept(scene.case, &mut findings);
     put_in_order(&mut findings);
+    // Where nothing of the logs could be used, no list is missed.
+    if scene.story.doubt.is_some() && scene.host.is_none() {
+        let missed = findings.iter_mut().filter(|finding| finding.code == Code::NothingRequested);
+        missed.for_each(|finding| finding.remedy.clear());
+    }
     let verdict = worst(&devices, &findings);
     let silent = options.if_requested && nothing_is_requested(scene, &findings);
     let plan = super::remedy::plan(scene, &devices, &findings);
@@ -96,6 +103,7 @@ pub(super) fn conclusion(
         boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
         time: scene.case.now,
         seen: seen(scene),
+        window: scene.case.options.window,
         request: Request::default(),
         logs,
         devices: Vec::new(),
@@ -115,10 +123,21 @@ fn seen(scene: &Scene<'_>) -> Seen {
     if scene.story.timed { Seen::At(scene.story.end) } else { Seen::Unknown }
 }
 
-/// Makes notes of the findings that are to be ignored.
-pub(super) fn accept(options: &Options, findings: &mut [Finding]) {
-    let ignored = |finding: &Finding| options.ignore.iter().any(|ignore| ignore.covers(finding));
-    findings.iter_mut().filter(|finding| ignored(finding)).for_each(|finding| finding.severity = Severity::Info);
+/// Makes notes of the findings that are to be ignored, and of those that the policy accepts, with its reason.
+pub(super) fn accept(case: &Case, findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|finding| finding.severity != Severity::Info) {
+        if case.options.ignore.iter().any(|ignore| ignore.covers(finding)) {
+            finding.severity = Severity::Info;
+        }
+        let Some(policy) = case.asked.policy() else { continue };
+        let accepts = |accept: &&Accept| accept.covers(finding.code.name(), finding.address, case.now);
+        if let Some(accept) = policy.accepts.iter().find(accepts) {
+            finding.severity = Severity::Info;
+            let location = Some(policy.at(accept.line));
+            let text = format!("accepted: {}", accept.reason);
+            finding.evidence.push(Evidence::Request { source: Source::Policy, location, text });
+        }
+    }
 }
 
 /// Brings findings into the order of a report, and keeps every line of a remedy one line.

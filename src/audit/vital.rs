@@ -113,8 +113,8 @@ impl Machine {
                 Some(format!("{at} is on it ({name})"))
             }
             Use::Swap(name) => Some(format!("swap space is on it ({name})")),
-            // A disk of a guest is that guest's need.
-            Use::GuestDisk { .. } => None,
+            // That is a guest's need, not dom0's.
+            Use::GuestDisk { .. } | Use::VirtualFunction { .. } => None,
             Use::Interface(name) => self.links.then(|| format!("no other network link is up than {name}")),
             Use::Console(name) => self.consoles.then(|| format!("it carries the only console ({name})")),
         }
@@ -135,6 +135,7 @@ fn shown(used: &Use) -> Option<Evidence> {
             ("proc/self/mountinfo", format!("{name} is mounted at {at}"))
         }
         Use::Swap(name) => ("proc/swaps", format!("{name} is swap space")),
+        Use::VirtualFunction { address, .. } => return Some(file(device_file(*address, "physfn"), None)),
         Use::GuestDisk { name, guest } => ("sys/bus/xen-backend/devices", format!("{name} is a disk of guest {guest}")),
         Use::Interface(name) => ("sys/class/net", format!("{name} is up")),
         Use::Console(name) => ("proc/consoles", format!("{name} is a console")),

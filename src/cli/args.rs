@@ -14,8 +14,10 @@ use pciback_audit::timeline::BootChoice;
 
 pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
 mod scan;
+mod times;
 
 pub(super) use scan::{Boots, Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
+pub(super) use times::{BootNumber, Times};
 
 const STATUSES: &str = "\
 Exit status:
@@ -163,20 +165,22 @@ pub(super) struct Evidence {
     #[arg(long, value_name = "DIR", conflicts_with = "host")]
     pub(super) root: Option<PathBuf>,
     /// What `lspci -nnk` or `lspci -nnvv` printed on the audited machine: who has each device, where sysfs is not at hand
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "no_host", "wait"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "no_host", "wait", "until"])]
     pub(super) lspci: Option<PathBuf>,
-    /// Judge by the log alone
+    /// Judge by the log alone, as --until does
     #[arg(long, conflicts_with = "host")]
     pub(super) no_host: bool,
     /// Judge by this machine's sysfs although the log is a file
-    #[arg(long)]
+    #[arg(long, conflicts_with = "until")]
     pub(super) host: bool,
     /// Listen until every requested device is settled, but no longer than this: 10s, 2m
-    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot", "xen_log"])]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot", "xen_log", "since", "until"])]
     pub(super) wait: Option<Duration>,
-    /// Which boot of the logs: 0 is the last one, -1 the one before
-    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
-    pub(super) boot: BootChoice,
+    /// Which boot of the logs: 0 is the last one, -1 the one before; `all`: a report for each
+    #[arg(long, value_name = "N|all", default_value = "0", allow_hyphen_values = true)]
+    pub(super) boot: BootNumber,
+    #[command(flatten)]
+    pub(super) times: Times,
     /// The host to judge, in a log of several hosts
     #[arg(long, value_name = "NAME")]
     pub(super) log_host: Option<String>,
@@ -247,6 +251,8 @@ pub(super) struct Guest {
     /// Judge by this guest's sysfs although the log is a file
     #[arg(long)]
     pub(super) host: bool,
+    #[command(flatten)]
+    pub(super) times: Times,
     /// Which boot of the logs: 0 is the last one, -1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub(super) boot: BootChoice,

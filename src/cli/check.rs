@@ -62,7 +62,7 @@ pub(super) type Keep = fn(&Path) -> io::Result<Tree>;
 pub(super) fn gather(check: &Check, asked: &Asked, ways: &[Keep; 2], stage: &Stage) -> (Case, Vec<String>) {
     let [keep, keep_archive] = *ways;
     let mut complaints = Vec::new();
-    let mut logs = Logs::default();
+    let mut logs = Logs::of(check.options.window);
     for log in &check.logs {
         complaints.extend(read(log, check, &mut logs, stage));
     }
@@ -99,7 +99,7 @@ fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<Stri
         }
         Log::Journal => {
             stage.enter("reading the journal");
-            let why = logs.journal(plan::needs_other_boots(check.options.boot))?;
+            let why = logs.journal(plan::needs_other_boots(check))?;
             Some(format!("--log journal: {why}"))
         }
         Log::File(path) => {
@@ -141,8 +141,8 @@ fn lspci(path: &Path, stage: &Stage, complaints: &mut Vec<String>) -> Node {
     stage.enter(&format!("reading {name}"));
     whole(path, LONGEST_LSPCI).map_or_else(
         |why| {
-            complaints.push(format!("--lspci {name}: {why}"));
-            Node::Unreadable(why)
+            complaints.push(format!("--lspci {why}"));
+            Node::Unreadable(why.to_string())
         },
         Node::File,
     )

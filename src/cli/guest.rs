@@ -40,7 +40,7 @@ pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
 /// The guest of a configuration that names its devices.
 fn configured(path: &Path) -> Result<Guest, String> {
     let name = write::safe(path);
-    let bytes = whole(path, LONGEST_GUEST).map_err(|why| format!("--config {name}: {why}"))?;
+    let bytes = whole(path, LONGEST_GUEST).map_err(|why| format!("--config {why}"))?;
     let guest = guests::of_file(&String::from_utf8_lossy(&bytes), &name);
     let guest = guest.filter(|guest| !guest.devices.is_empty());
     guest.ok_or_else(|| format!("--config {name}: it names no PCI device for the guest"))

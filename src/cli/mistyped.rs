@@ -1,18 +1,72 @@
-//! Mistyped commands: a word that is no file and is close to a command's name is never taken for a log.
+//! Words that are no command or option: mistyped ones, which are never taken for a log, and names that are kept for what is to come.
 
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
 
 use super::args::Args;
 
-/// Names of commands that are to come. Those that are there already are commands.
-const RESERVED: &[&str] = &["collect", "completions", "man"];
+/// Names of commands that are to come.
+const RESERVED_COMMANDS: &[(&str, &str)] = &[(
+    "collect",
+    "to keep what an audit needs, copy the logs and the files of docs/places.md below one directory: --root DIR reads it",
+)];
+
+/// Options that are to come, and what there is instead.
+const RESERVED_OPTIONS: &[(&str, &str)] = &[("--bundle", "--root DIR reads a copy of another machine's files")];
+
+/// Forms of a report that are to come, and what there is instead.
+const RESERVED_FORMS: &[(&str, &str)] = &[("html", "--format json has all that a page would show")];
+
+/// Reads the arguments.
+pub(super) fn read(arguments: &[OsString]) -> Result<Args, clap::Error> {
+    // Its own options are to come as well, so that what stands behind it says nothing.
+    let first = arguments.get(1);
+    if let Some((name, instead)) = RESERVED_COMMANDS.iter().find(|(name, _)| first.is_some_and(|word| word == name)) {
+        return Err(error(ErrorKind::InvalidSubcommand, reserved("a command", name, instead)));
+    }
+    if first.is_some_and(|word| word == "help") {
+        let named = arguments.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, word)| word.clone());
+        return Args::try_parse_from(named.chain([OsString::from("--help")]));
+    }
+    Args::try_parse_from(arguments).map_err(name_reserved).and_then(refuse)
+}
+
+fn error(kind: ErrorKind, message: String) -> clap::Error {
+    Args::command().error(kind, message)
+}
+
+fn reserved(what: &str, name: &str, instead: &str) -> String {
+    format!("`{name}` is reserved for {what} that is to come, and not there yet; {instead}")
+}
+
+/// Says of an option or a form that is to come that it is.
+fn name_reserved(usage: clap::Error) -> clap::Error {
+    let said = |kind| match usage.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let known = |names: &'static [(&str, &str)], word: &str| names.iter().find(|(name, _)| *name == word);
+    let argument = said(ContextKind::InvalidArg);
+    if let Some((name, instead)) = known(RESERVED_OPTIONS, argument.split('=').next().unwrap_or_default())
+        && usage.kind() == ErrorKind::UnknownArgument
+    {
+        return error(ErrorKind::UnknownArgument, reserved("an option", name, instead));
+    }
+    if let Some((name, instead)) = known(RESERVED_FORMS, said(ContextKind::InvalidValue))
+        && argument.starts_with("--format")
+    {
+        return error(ErrorKind::InvalidValue, reserved("a form", &format!("--format {name}"), instead));
+    }
+    usage
+}
 
 /// Gives the arguments back, unless the first log without a command is a word that was meant as one.
-pub(super) fn refuse(args: Args) -> Result<Args, clap::Error> {
+fn refuse(args: Args) -> Result<Args, clap::Error> {
     let word = args.check.logs.first().filter(|_| args.command.is_none()).and_then(|path| path.to_str());
     let message = word.filter(|word| is_word(word) && !std::path::Path::new(word).exists()).and_then(meant);
-    message.map_or(Ok(args), |message| Err(Args::command().error(ErrorKind::InvalidSubcommand, message)))
+    message.map_or(Ok(args), |message| Err(error(ErrorKind::InvalidSubcommand, message)))
 }
 
 fn is_word(text: &str) -> bool {
@@ -23,8 +77,8 @@ fn is_word(text: &str) -> bool {
 fn meant(word: &str) -> Option<String> {
     let command = Args::command();
     let names = || command.get_subcommands().map(clap::Command::get_name);
-    if RESERVED.contains(&word) && !names().any(|name| name == word) {
-        return Some(format!("`{word}` is no command yet: its name is kept for one that is to come"));
+    if let Some((name, instead)) = RESERVED_COMMANDS.iter().find(|(name, _)| *name == word) {
+        return Some(reserved("a command", name, instead));
     }
     let lower = word.to_ascii_lowercase();
     let near = names().map(|name| (distance(&lower, name), name)).min()?;
@@ -74,7 +128,35 @@ mod tests {
         for word in ["dmesg", "syslog", "messages", "host"] {
             assert_eq!(meant(word), None, "{word}");
         }
-        assert!(meant("collect").is_some_and(|said| said.contains("no command yet")));
+    }
+
+    #[test]
+    fn help_is_understood_as_a_word_as_well() {
+        for line in ["help", "help scan"] {
+            let words: Vec<OsString> =
+                std::iter::once("pciback-audit").chain(line.split(' ')).map(OsString::from).collect();
+            assert_eq!(read(&words).map(|_| ()).unwrap_err().kind(), ErrorKind::DisplayHelp, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_kept_say_so() {
+        for line in [
+            "collect",
+            "collect --policy",
+            "collect --output x --bogus",
+            "-q collect",
+            "check --bundle x",
+            "--bundle=x",
+            "--format html",
+            "scan --format=html x",
+            "watch --format html",
+        ] {
+            let words: Vec<OsString> =
+                std::iter::once("pciback-audit").chain(line.split(' ')).map(OsString::from).collect();
+            let said = read(&words).map(|_| ()).unwrap_err().to_string();
+            assert!(said.contains("is reserved for"), "{line}: {said}");
+        }
     }
 
     #[test]

@@ -20,14 +20,14 @@ mod watchdog;
 mod when;
 mod write;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use args::{Args, Format};
+use args::Format;
 use check::Outcome;
 use plan::{Plan, Work};
 use watchdog::{AtSignal, Limits, Stage};
@@ -42,7 +42,8 @@ pub(crate) fn run() -> ExitCode {
     signals::survive_file_size_limit();
     signals::survive_lack_of_memory(CANNOT_SAY);
     signals::note_ignored();
-    let status = std::panic::catch_unwind(|| match Args::try_parse().and_then(mistyped::refuse).and_then(Plan::of) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let status = std::panic::catch_unwind(|| match mistyped::read(&arguments).and_then(Plan::of) {
         Ok(plan) => work(plan),
         Err(usage) => refuse(&usage),
     });
@@ -88,6 +89,7 @@ fn work(plan: Plan) -> u8 {
         Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
         Work::Scan(scan) => scan::guarded(scan, page),
+        Work::EveryBoot(check, scan) => scan::every_boot(check, scan, page),
         Work::Story(check, address) => {
             rights::of_check(&check, &page);
             explain::story(check, address, page)

@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use clap_complete::Shell;
@@ -11,11 +12,12 @@ use pciback_audit::audit::{Asked, FailOn, Options};
 use pciback_audit::pci::Address;
 use pciback_audit::report::Moment;
 use pciback_audit::request::Source;
-use pciback_audit::timeline::BootChoice;
+use pciback_audit::timeline::{BootChoice, Window};
 
-use super::args::{self, Args, Command};
+use super::args::{self, Args, BootNumber, Command, Times};
 use super::request::Request;
 use super::write::{Form, Page};
+use super::{check, when};
 
 mod scan;
 
@@ -32,6 +34,8 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum Work {
     Check(Check),
+    /// An audit of every boot in the logs.
+    EveryBoot(Check, Box<Scan>),
     Watch(Watch),
     Scan(Scan),
     /// A dom0 that is built in; none: their list.
@@ -60,6 +64,8 @@ pub(super) struct Check {
     pub(super) guest_config: Option<PathBuf>,
     pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
+    /// Whether every boot in the logs is audited, not the chosen one alone.
+    pub(super) every_boot: bool,
     /// For how long to wait until all is settled.
     pub(super) wait: Option<Duration>,
 }
@@ -123,14 +129,17 @@ impl Plan {
             Some(Command::Scan(scan)) => scan::plan(*scan),
             Some(Command::Guest(guest)) => self::guest(*guest),
             Some(Command::Plan(flags)) => forecast(*flags),
-            Some(Command::Check(flags)) => check(*flags),
-            None => check(args.check),
+            Some(Command::Check(flags)) => audit(*flags),
+            None => audit(args.check),
         }
     }
 }
 
-fn check(check: args::Check) -> Result<Plan, clap::Error> {
+fn audit(check: args::Check) -> Result<Plan, clap::Error> {
     let (check, page) = check_plan(check)?;
+    if check.every_boot {
+        return scan::every_boot(check, page);
+    }
     Ok(Plan { work: Work::Check(check), page })
 }
 
@@ -144,7 +153,8 @@ fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
     if evidence.root.is_some() && logs.contains(&Log::Journal) {
         return Err(conflict("--log journal is of this machine, and --root is of another one"));
     }
-    let host = host(&evidence, &logs);
+    let window = window(evidence.times.clone(), check::now())?;
+    let host = if window.until.is_some() { Host::Nowhere } else { host(&evidence, &logs) };
     if evidence.lspci.is_some() && host == Host::Here {
         return Err(conflict("--lspci is of another machine: name its log as well, or its --root"));
     }
@@ -152,8 +162,13 @@ fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
         logs.push(evidence.root.clone().map_or(Log::Ring, Log::Below));
     }
     let page = self::page(page)?;
+    let (boot, every_boot) = match evidence.boot {
+        BootNumber::One(boot) => (boot, false),
+        BootNumber::All => (BootChoice::default(), true),
+    };
     let options = Options {
-        boot: evidence.boot,
+        boot,
+        window,
         log_host: evidence.log_host,
         trust_log: evidence.trust_log,
         kernel: evidence.kernel,
@@ -171,7 +186,7 @@ fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
     let (wait, lspci, xen_logs) = (evidence.wait, evidence.lspci, evidence.xen_log);
     let request = self::request(request);
     let guest_config = None;
-    Ok((Check { request, logs, host, xen_logs, lspci, guest_config, options, timeout, wait }, page))
+    Ok((Check { request, logs, host, xen_logs, lspci, guest_config, options, timeout, every_boot, wait }, page))
 }
 
 /// A guest is read as a host is: most of the evidence is the same.
@@ -184,6 +199,7 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
         root,
         no_host,
         host,
+        times,
         boot,
         log_host,
         trust_log,
@@ -198,7 +214,8 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
         no_host,
         host,
         wait: None,
-        boot,
+        boot: BootNumber::One(boot),
+        times,
         log_host,
         trust_log,
         kernel: None,
@@ -234,6 +251,9 @@ fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
     if evidence.wait.is_some() {
         return Err(conflict("explain does not listen: --wait is for check"));
     }
+    if evidence.boot == BootNumber::All {
+        return Err(conflict("explain tells of one boot: --boot all is for check and scan"));
+    }
     let (check, page) = check_plan(args::Check { logs, request, evidence, judgement, page })?;
     Ok(Plan { work: Work::Story(check, address), page })
 }
@@ -245,8 +265,12 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
         (Some(args::PlanFormat::Table) | None, false) => Form::Table,
     };
     let page = paper(flags.paper, form);
+    let devices: Vec<String> = flags.device.iter().map(|device| format!("({device})")).collect();
     let forecast = Forecast {
-        list: flags.hide.map(std::ffi::OsString::into_vec),
+        list: flags
+            .hide
+            .map(std::ffi::OsString::into_vec)
+            .or((!devices.is_empty()).then(|| devices.concat().into_bytes())),
         moment: flags.moment.map(|moment| match moment {
             args::PlanMoment::Now => Moment::Now,
             args::PlanMoment::Boot => Moment::Boot,
@@ -272,6 +296,7 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
         guest_config: None,
         options: Options { ignore, event_window, ..Options::default() },
         timeout: timeout.map(Duration::from_secs),
+        every_boot: false,
         wait: None,
     };
     let json = json || format == Some(args::EventFormat::Json);
@@ -351,7 +376,21 @@ fn conflict(message: &str) -> clap::Error {
     Args::command().error(ErrorKind::ArgumentConflict, message)
 }
 
+/// The time that is asked about.
+fn window(times: Times, now: DateTime<Utc>) -> Result<Window, clap::Error> {
+    let when = |name: &str, text: Option<String>| {
+        let read = |text: String| when::when(&text, now).map_err(|why| conflict(&format!("{name} {text}: {why}")));
+        text.map(read).transpose()
+    };
+    let window =
+        Window { since: when("--since", times.since)?, until: when("--until", times.until)?, zone: times.log_zone };
+    if matches!((window.since, window.until), (Some(since), Some(until)) if since > until) {
+        return Err(conflict("--since is later than --until: no time is between them"));
+    }
+    Ok(window)
+}
+
 /// Whether the journal must be read beyond the running boot.
-pub(super) fn needs_other_boots(choice: BootChoice) -> bool {
-    choice != BootChoice::default()
+pub(super) fn needs_other_boots(check: &Check) -> bool {
+    check.every_boot || check.options.boot != BootChoice::default() || check.options.window.until.is_some()
 }

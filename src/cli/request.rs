@@ -28,6 +28,7 @@ impl Request {
 fn policy(path: &Path) -> Result<Asked, String> {
     use std::io::Read as _;
 
+    use pciback_audit::report::Code;
     use pciback_audit::request::policy::{LONGEST, read};
 
     let name = path.to_string_lossy();
@@ -35,7 +36,11 @@ fn policy(path: &Path) -> Result<Asked, String> {
     let mut bytes = Vec::new();
     let taken = pciback_audit::source::open_regular(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
     taken.map_err(|error| format!("{name}: {error}"))?;
-    read(&name, &bytes).map(Asked::Policy).map_err(|error| error.to_string())
+    let policy = read(&name, &bytes).map_err(|error| error.to_string())?;
+    for accept in &policy.accepts {
+        accept.code.parse::<Code>().map_err(|error| format!("{}: {error}", policy.at(accept.line)))?;
+    }
+    Ok(Asked::Policy(policy))
 }
 
 #[cfg(not(feature = "policy"))]

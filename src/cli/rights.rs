@@ -18,7 +18,7 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
     // A large buffer of uevents needs CAP_NET_ADMIN.
     let uevents = check.wait.map(|_| Uevents::open());
     for _ in check.logs.iter().filter(|log| **log == Log::Journal) {
-        source::start_journal(plan::needs_other_boots(check.options.boot));
+        source::start_journal(plan::needs_other_boots(check));
         rights.child();
     }
     rights.keep_only();

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pciback_audit::render::{CSV_HEADING, Overview, Sheet, csv, json_line, scan_metrics, scan_summary};
 use pciback_audit::report::{Baseline, Changed, Changes, Code, Report, Run, Since, Totals, Verdict};
-use pciback_audit::scan::{Found, Progress, Scanned};
+use pciback_audit::scan::{self, Found, Progress, Scanned};
 use pciback_audit::source;
 
 use super::CANNOT_SAY;
-use super::plan::{Scan, ScanForm};
+use super::check;
+use super::plan::{Check, Scan, ScanForm};
 use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
-use super::write::{Page, complain, safe, stdout};
+use super::write::{Page, complain, stdout};
 
 /// Work that is done sooner needs no progress bar.
 const SHORT: Duration = Duration::from_secs(1);
@@ -42,7 +43,7 @@ pub(super) fn guarded(scan: Scan, page: Page) -> u8 {
     let shared = Arc::new((scan, page));
     let otherwise = || {
         let shared = Arc::clone(&shared);
-        move |why| Teller::new(&shared.0, &shared.1, None).refuse(Code::LogUnreadable, why)
+        move |why| Reporter::new(&shared.0, &shared.1, None).refuse(Code::LogUnreadable, why)
     };
     let (sender, found) = mpsc::channel();
     let work = shared.0.work.clone();
@@ -60,36 +61,59 @@ pub(super) fn guarded(scan: Scan, page: Page) -> u8 {
     watchdog::run(&limits, move |stage| run(&theirs.0, &theirs.1, found, &progress, stage), otherwise())
 }
 
+/// Audits every boot in the logs of a check, and says how the process is to end.
+pub(super) fn every_boot(check: Check, scan: Box<Scan>, page: Page) -> u8 {
+    rights::of_check(&check, &page);
+    let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
+    let shared = Arc::new((check, scan, page));
+    let theirs = Arc::clone(&shared);
+    let work = move |stage: &Stage| {
+        let (check, scan, page) = &*theirs;
+        stage.enter("reading the policy");
+        let mut reporter = Reporter::new(scan, page, Some(stage));
+        let asked = match scan.request.read() {
+            Ok(asked) => asked,
+            Err(why) => return reporter.refuse(Code::PolicyUnreadable, why),
+        };
+        let (case, complaints) = check::gather(check, &asked, &[source::keep, source::keep_archive], stage);
+        reporter.unread = complaints;
+        stage.enter("judging");
+        let silent = scan::every_boot(&case, &mut |report, run| reporter.take(report, run));
+        reporter.end(&Scanned { silent, ..Scanned::default() })
+    };
+    watchdog::run(&limits, work, move |why| Reporter::new(&shared.1, &shared.2, None).refuse(Code::LogUnreadable, why))
+}
+
 /// Scans, prints, and says how the process is to end.
 fn run(scan: &Scan, page: &Page, found: Found, progress: &Arc<Progress>, stage: &Stage) -> u8 {
     stage.enter("reading the policy");
-    let mut teller = Teller::new(scan, page, Some(stage));
+    let mut reporter = Reporter::new(scan, page, Some(stage));
     let mut work = scan.work.clone();
     match scan.request.read() {
         Ok(asked) => work.asked = asked,
-        Err(why) => return teller.refuse(Code::PolicyUnreadable, why),
+        Err(why) => return reporter.refuse(Code::PolicyUnreadable, why),
     }
     if let Some(file) = &scan.baseline {
         stage.enter("reading the baseline");
         match source::baseline(file) {
-            Ok(baseline) => teller.baseline = Some(baseline),
-            Err(why) => return complain(&format!("--baseline {}: {why}", safe(file)), CANNOT_SAY),
+            Ok(baseline) => reporter.baseline = Some(baseline),
+            Err(why) => return complain(&format!("--baseline {why}"), CANNOT_SAY),
         }
     }
     stage.enter("reading the logs");
     let ended = Arc::new(AtomicBool::new(false));
     let bar = show(progress, &ended);
-    let scanned = work.read(found, progress, &mut |report, run| teller.take(report, run));
+    let scanned = work.read(found, progress, &mut |report, run| reporter.take(report, run));
     ended.store(true, Ordering::SeqCst);
     // The bar is gone from the terminal when this returns. It has nothing else to say.
     if let Some(bar) = bar {
         bar.join().unwrap_or_default();
     }
-    teller.end(&scanned)
+    reporter.end(&scanned)
 }
 
 /// Tells of the boots as they are judged.
-struct Teller<'a> {
+struct Reporter<'a> {
     scan: &'a Scan,
     page: &'a Page,
     /// Who waits for it; none where nobody else can be writing.
@@ -106,9 +130,11 @@ struct Teller<'a> {
     /// Whether any report was chosen.
     chosen: bool,
     failure: Option<String>,
+    /// What was named and could not be read.
+    unread: Vec<String>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Reporter<'a> {
     #[expect(clippy::disallowed_methods, reason = "an edge: how long the scan takes")]
     fn new(scan: &'a Scan, page: &'a Page, stage: Option<&'a Stage>) -> Self {
         let (mut style, terminal) = (page.style(), page.file.is_none() && std::io::stdout().is_terminal());
@@ -130,6 +156,7 @@ impl<'a> Teller<'a> {
             changes: Vec::new(),
             chosen: false,
             failure: None,
+            unread: Vec::new(),
         }
     }
 
@@ -243,7 +270,7 @@ impl<'a> Teller<'a> {
 
     /// What a reader of the report must not miss.
     fn complaints(&self, scanned: &Scanned) -> Vec<String> {
-        let mut complaints = Vec::new();
+        let mut complaints = self.unread.clone();
         if scanned.stopped {
             complaints.push("stopped: this is what the logs say as far as they were read".to_owned());
         }
@@ -253,9 +280,8 @@ impl<'a> Teller<'a> {
                 "{records} records of pciback do not say of which host they are, in logs of several hosts"
             ));
         }
-        let Scan { work: pciback_audit::scan::Scan { since, until, .. }, .. } = self.scan;
         if self.totals.boots == 0 && !scanned.stopped {
-            let time = if since.or(*until).is_some() { " in that time" } else { "" };
+            let time = if self.scan.work.options.window.is_open() { "" } else { " in that time" };
             complaints.push(format!("no boot in these logs says anything of pciback{time}"));
         }
         let choice = &self.scan.choice;

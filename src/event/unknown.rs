@@ -39,9 +39,10 @@ impl Recogniser {
         // The driver core names the driver that is bound, whatever the text (drivers/base/core.c dev_driver_string).
         let bound =
             opening.device.filter(|_| opening.speaker == Speaker::Driver).map(|address| Event::Bound { address });
-        // Only pciback's own text can mean that its set-up failed.
-        let failing = failing && (opening.own || bound.is_none());
-        [Event::Unrecognised { address, failing }].into_iter().chain(bound).collect()
+        match bound {
+            Some(bound) if !opening.own => vec![bound],
+            bound => [Event::Unrecognised { address, failing }].into_iter().chain(bound).collect(),
+        }
     }
 
     /// The messages of pciback that `text` holds and that would change a device's state, as doubts: each was merged into

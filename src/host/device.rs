@@ -84,6 +84,7 @@ pub(super) fn read(tree: &Tree, modules: &Modules, using: &uses::Machine) -> Kno
     }
     unlinked(&mut devices, tree.list(DRIVERS).is().is_some());
     unreset(&mut devices);
+    carry_functions(&mut devices);
     Known::Is(devices)
 }
 
@@ -104,6 +105,23 @@ fn unreset(devices: &mut Devices) {
     if devices.values().any(|device| device.reset.is().is_some()) {
         for device in devices.values_mut().filter(|device| device.reset == Known::Absent) {
             device.reset = Known::Is(Reset::None);
+        }
+    }
+}
+
+/// A physical function that loses its driver takes its virtual ones along (drivers/pci/iov.c, `pci_disable_sriov`): those that a
+/// driver has are uses of it. One of them says enough.
+fn carry_functions(devices: &mut Devices) {
+    let hosted = |(address, device): (&Address, &Device)| {
+        let driver = device.driver.is()?.clone();
+        Some((*device.physical.is()?, Use::VirtualFunction { address: *address, driver }))
+    };
+    let hosted: BTreeMap<Address, Use> = devices.iter().rev().filter_map(hosted).collect();
+    for (physical, used) in hosted {
+        match devices.get_mut(&physical).map(|device| &mut device.uses) {
+            Some(Known::Is(uses)) => uses.push(used),
+            Some(unknown) => *unknown = Known::Is(vec![used]),
+            None => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::pci::Address;
 use crate::tree::{Known, Obstacle, Tree};
 
 /// One use dom0 has for a device or for something behind it.
@@ -26,6 +27,13 @@ pub enum Use {
         /// The guest.
         guest: u32,
     },
+    /// A virtual function of it that a driver has: the kernel takes it away with the physical one.
+    VirtualFunction {
+        /// The virtual function.
+        address: Address,
+        /// Its driver.
+        driver: String,
+    },
     /// A network interface that is up.
     Interface(String),
     /// A console of the kernel.
@@ -38,6 +46,7 @@ impl fmt::Display for Use {
             Self::Mounted { name, .. } => write!(f, "{name} on it is mounted"),
             Self::Swap(name) => write!(f, "{name} on it is swap space"),
             Self::GuestDisk { name, guest } => write!(f, "{name} on it is a disk of guest {guest}"),
+            Self::VirtualFunction { address, driver } => write!(f, "its virtual function {address} is {driver}'s"),
             Self::Interface(name) => write!(f, "network interface {name} is up"),
             Self::Console(name) => write!(f, "it carries the console ({name})"),
         }
@@ -200,6 +209,8 @@ impl Machine {
             } else if let Some(pool) = &mounted.pool {
                 let why = format!("a {pool} file system is mounted, which may use {} as well", block.name);
                 doubt = Some(Obstacle { path: "proc/self/mountinfo".to_owned(), why });
+            } else if let Some(why) = may_be_open(blocks, &carriers) {
+                doubt = Some(Obstacle { path: "sys/class/block".to_owned(), why });
             }
         }
         doubt
@@ -266,6 +277,17 @@ fn carriers<'a>(blocks: &'a [Block], block: &'a Block) -> Vec<&'a Block> {
         next += 1;
     }
     carriers
+}
+
+/// Why a disk that is not mounted may be in use all the same: tapdisk and QEMU open a guest's logical volume, and DRBD its disk,
+/// without a word in sysfs.
+fn may_be_open(blocks: &[Block], carriers: &[&Block]) -> Option<String> {
+    let (disk, above) = carriers.split_first()?;
+    if let Some(volume) = above.first() {
+        return Some(format!("{} is on {}, and may be a guest's disk", volume.name, disk.name));
+    }
+    let drbd = blocks.iter().find(|block| block.name.starts_with("drbd"))?;
+    Some(format!("{} may be on {}", drbd.name, disk.name))
 }
 
 /// `nvme0n1` for `nvme0c3n1`: one of the paths to a disk, which itself is below `sys/devices/virtual` (drivers/nvme/host/multipath.c,
@@ -374,6 +396,15 @@ mod tests {
             proc/swaps = Filename\\n\nproc/consoles = hvc0 -W- (EC ) 229:0\\n\n";
         let root = Use::Mounted { name: "nvme0c1n1".to_owned(), at: vec!["/".to_owned()] };
         assert_eq!(of(machine, "0000:00:05.0"), Known::Is(vec![root]));
+    }
+
+    #[test]
+    fn a_disk_that_a_program_may_have_open_is_a_question() {
+        let volume = MACHINE.replace("22 1 253:0 / / rw", "22 1 0:1 / / rw");
+        let drbd = volume.replace("sys/class/block/dm-0", "sys/class/block/drbd0").replace("holders/dm-0", "x");
+        for (machine, why) in [(volume, "dm-0 is on sda1, and may be a guest's disk"), (drbd, "drbd0 may be on sda1")] {
+            assert_eq!(of(&machine, "0000:00:1f.2").obstacle().unwrap().why, why);
+        }
     }
 
     #[test]

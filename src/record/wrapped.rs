@@ -1,6 +1,6 @@
 //! Lines that a mail program or a terminal broke: what stands below a line of pciback and has no form of its own may be its end.
 //!
-//! Whether it is one only the messages can tell (`event::unwrapped`). Here such lines are handed on beside the record that they stand
+//! Whether it is one only the messages can tell (`event::Joiner`). Here such lines are handed on beside the record that they stand
 //! below, and as records of their own behind it.
 
 use memchr::memmem;

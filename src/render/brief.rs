@@ -13,7 +13,8 @@ const REASONS: &[(Code, &str)] = &[
     (Code::ListTooLong, "the list is too long for the kernel"),
     (Code::NothingRequested, "no list of devices was found"),
     (Code::NotDom0, "this is no dom0 as far as can be told"),
-    (Code::DriverAbsent, "pciback is not there"),
+    (Code::OutsideWindow, "no boot is known to be of that time"),
+    (Code::DriverAbsent, "no pciback driver is running"),
     (Code::RecordsLost, "log records are missing"),
     (Code::LogBeginsLate, "the log begins too late"),
     (Code::AuthorUnstated, "the log does not say who wrote its lines"),
@@ -48,9 +49,10 @@ pub(super) fn joined(mut line: String, parts: Vec<String>, always: usize, room: 
     line
 }
 
-/// The finding that explains what became of every device.
+/// The finding that explains what became of every device. Where another one does as well, a list is not missed.
 pub(super) fn cause(report: &Report) -> Option<&Finding> {
-    report.findings.iter().filter(|finding| counts(finding)).find(|finding| finding.code.explains_devices())
+    let explaining = report.findings.iter().filter(|finding| counts(finding) && finding.code.explains_devices());
+    explaining.min_by_key(|finding| finding.code == Code::NothingRequested)
 }
 
 /// The worst of what could not be read, beside what explains every device.
@@ -72,8 +74,17 @@ pub(super) fn words(finding: &Finding) -> String {
     if BLIND.contains(&finding.code) || finding.message.len() <= summary.len() {
         return finding.message.clone();
     }
+    meaning(finding.code)
+}
+
+/// What a finding means, inside a sentence: its first letter is small, unless it begins an abbreviation.
+pub(super) fn meaning(code: Code) -> String {
+    let summary = code.summary().trim_end_matches('.');
     let mut letters = summary.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    let Some(first) = letters.next().filter(|_| !summary.chars().nth(1).is_some_and(char::is_uppercase)) else {
+        return summary.to_owned();
+    };
+    first.to_lowercase().chain(letters).collect()
 }
 
 /// How many of the requested devices are seized.

@@ -24,6 +24,8 @@ pub(super) struct Object<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     boot: Option<Boot>,
     time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<time::Window>,
     request: Request<'a>,
     logs: Vec<Log<'a>>,
     devices: Vec<Device<'a>>,
@@ -227,6 +229,7 @@ pub(super) fn object<'a>(report: &'a Report, tool_version: &'a str) -> Object<'a
         boot_id: report.boot_id.map(|id| id.to_string()),
         boot: None,
         time: report.time.map(time::date),
+        window: time::window(report.window),
         request: request(&report.request),
         logs: report.logs.iter().map(log).collect(),
         devices: report.devices.iter().map(device).collect(),

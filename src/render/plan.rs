@@ -60,6 +60,7 @@ pub fn plan_table(plan: &Plan, style: &Style) -> String {
     let mut text = String::new();
     let list = escape(&plan.list);
     // Writes to a string cannot fail.
+    let list = if list.is_empty() { "no list: none was given or found" } else { &list };
     writeln!(text, "plan for {list}").unwrap_or_default();
     say(&mut text, "now, by modprobe:      ", &plan.now);
     match &plan.as_written {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::looked_at_anything;
 use super::text::escape;
-use crate::report::{Device, Report, Status};
+use crate::report::{Code, Device, Report, Status};
 
 /// One metric: its name behind the prefix, what it means, and its samples.
 pub(super) struct Metric {
@@ -27,6 +27,7 @@ pub fn prometheus(report: &Report, version: &str, duration: Duration) -> String 
     if looked_at_anything(report) {
         metrics.extend(devices(report));
         metrics.extend(logs(report));
+        metrics.push(requested(report));
     }
     metrics.extend(run(report, version, duration));
     metrics.iter().filter(|metric| !metric.samples.is_empty()).map(block).collect()
@@ -77,6 +78,12 @@ fn logs(report: &Report) -> [Metric; 3] {
             u8::from(complete).to_string(),
         ),
     ]
+}
+
+/// A list that has vanished is to be told from one that never was, which no count of devices does.
+fn requested(report: &Report) -> Metric {
+    let missed = report.findings.iter().any(|finding| finding.code == Code::NothingRequested);
+    single("requested", "Whether a list of devices for pciback was found or given.", u8::from(!missed).to_string())
 }
 
 fn run(report: &Report, version: &str, duration: Duration) -> Vec<Metric> {
@@ -137,7 +144,7 @@ fn quote(text: &str) -> String {
 mod tests {
     use super::super::sample::{device, finding, report};
     use super::*;
-    use crate::report::{Code, Severity};
+    use crate::report::Severity;
 
     fn text(report: &Report) -> String {
         prometheus(report, "1.2.3", Duration::from_millis(1_234))
@@ -153,7 +160,7 @@ mod tests {
             line,
             format!(r#"pciback_audit_device_info{{address="0000:00:01.0",status="held",{driver},id="",label=""}} 1"#)
         );
-        assert_eq!(found.lines().filter(|line| line.starts_with('#')).count(), 2 * 9);
+        assert_eq!(found.lines().filter(|line| line.starts_with('#')).count(), 2 * 10);
     }
 
     #[test]
@@ -169,6 +176,7 @@ mod tests {
             "pciback_audit_devices{status=\"missing\"} 0",
             "pciback_audit_findings{code=\"held-by-driver\",severity=\"critical\"} 2",
             "pciback_audit_verdict 2",
+            "pciback_audit_requested 1",
             "pciback_audit_log_records 8",
             "pciback_audit_log_records_lost 7",
             "pciback_audit_log_complete 1",
@@ -197,6 +205,7 @@ mod tests {
         found.logs.clear();
         let text = text(&found);
         assert!(text.contains("\npciback_audit_verdict 3\n"), "{text}");
+        assert!(!text.contains("pciback_audit_requested"), "{text}");
         assert!(!text.contains("pciback_audit_devices") && !text.contains("pciback_audit_log_"), "{text}");
     }
 
@@ -204,6 +213,7 @@ mod tests {
     fn a_fleet_where_nothing_is_requested_does_not_alarm() {
         let nothing = finding(Code::NothingRequested, Severity::Unknown, None, "no list");
         let mut found = report(3, vec![], vec![nothing]);
+        assert!(text(&found).contains("\npciback_audit_requested 0\n"));
         assert!(text(&found).contains("\npciback_audit_verdict 3\n"));
         (found.silent, found.exit_status) = (true, 0);
         assert!(text(&found).contains("\npciback_audit_verdict 0\n"));

@@ -31,7 +31,8 @@ pub(super) fn lines(plan: &Repair, style: &Style) -> Vec<String> {
         }
     }
     if let Some(check) = plan.check.first() {
-        lines.extend(hanging("# then, and after the reboot: ", "#   ", &escape(check), style.width));
+        // A list in quotes that is broken is no command any more.
+        lines.push(format!("# then, and after the reboot: {}", escape(check)));
     }
     lines
 }
@@ -102,5 +103,8 @@ mod tests {
         ];
         assert!(text.ends_with(&last.map(str::to_owned)), "{text:#?}");
         assert!(lines(&Repair::default(), &style).is_empty());
+        let check = format!("pciback-audit check --hide '{}'", "(0000:00:1d.0) ".repeat(9));
+        let text = lines(&Repair { check: vec![check.clone()], ..plan }, &style);
+        assert!(text.last().is_some_and(|line| line.ends_with(&check)), "{text:#?}");
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         kernel: None,
         boot_id: None,
         time: None,
+        window: crate::report::Window::default(),
         seen: Seen::Now,
         request: Request::default(),
         logs: vec![log],

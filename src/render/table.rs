@@ -1,6 +1,6 @@
 //! The report for a person: a headline, a table of the devices, and what was found, with its proof and its remedy.
 
-use super::brief::cause;
+use super::brief::{cause, meaning};
 use super::findings;
 use super::layout::{Column, columns, paragraph};
 use super::text::escape;
@@ -62,7 +62,7 @@ fn more(report: &Report, shown: &[&Finding], style: &Style) -> Vec<String> {
     let is_note = |finding: &&Finding| finding.severity == Severity::Info && !finding.code.is_remark();
     let notes = report.findings.iter().filter(is_note).count();
     let mut parts = Vec::new();
-    if let Some(finding) = shown.first() {
+    if let Some(finding) = cause(report).or(shown.first().copied()) {
         parts.push(format!("more: pciback-audit explain {}", finding.code));
     }
     if !style.verbose && (notes > 0 || !shown.is_empty()) {
@@ -97,7 +97,7 @@ fn outcome(report: &Report) -> String {
         if is_vain(finding.code) {
             return escape(&finding.message);
         }
-        return summary(finding.code);
+        return meaning(finding.code);
     }
     // What could not be settled must not read like a loss.
     let doubt = report.devices.iter().any(|device| device.requested && device.status == Status::Unconfirmed);
@@ -106,10 +106,13 @@ fn outcome(report: &Report) -> String {
         (_, 0) if bridges > 0 => "only bridges are requested, and nothing is behind them".to_owned(),
         (_, 0) if report.logs.is_empty() => "the audit did not come to its end".to_owned(),
         (_, 0) => "no device is requested".to_owned(),
-        (1, 1) => format!("the requested device is pciback's{}", all_the_same(report)),
+        (1, 1) => {
+            all_the_same(report, "the requested device").unwrap_or("the requested device is pciback's".to_owned())
+        }
         (0, 1) => format!("the requested device is not {known}pciback's"),
         (seized, wanted) if seized == wanted => {
-            format!("all {wanted} requested devices are pciback's{}", all_the_same(report))
+            let all = format!("all {wanted} requested devices");
+            all_the_same(report, &all).unwrap_or(format!("{all} are pciback's"))
         }
         (1, wanted) => format!("1 of {wanted} requested devices is {known}pciback's"),
         (seized, wanted) => format!("{seized} of {wanted} requested devices are {known}pciback's"),
@@ -117,21 +120,15 @@ fn outcome(report: &Report) -> String {
 }
 
 /// What is wrong though pciback has every device.
-fn all_the_same(report: &Report) -> String {
+fn all_the_same(report: &Report, devices: &str) -> Option<String> {
     let worst = report.findings.iter().find(|finding| finding.severity.verdict() == report.verdict);
-    let worst = worst.filter(|_| report.verdict != Verdict::Ok);
-    worst.map_or_else(String::new, |finding| format!(", but: {}", summary(finding.code)))
-}
-
-/// What a finding means, inside a sentence.
-fn summary(code: Code) -> String {
-    let mut letters = code.summary().trim_end_matches('.').chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    let worst = worst.filter(|_| report.verdict != Verdict::Ok)?;
+    Some(format!("{}, though pciback has {devices}", meaning(worst.code)))
 }
 
 /// Whether nothing of the report is about a dom0's pciback where there is such a finding.
 pub(super) const fn is_vain(code: Code) -> bool {
-    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown)
+    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown | Code::OutsideWindow)
 }
 
 /// Which machine, when, by which list and which logs: without `-v` only logs with which something is wrong.
@@ -142,6 +139,7 @@ fn context(report: &Report, style: &Style) -> String {
     if !machine.is_empty() {
         parts.push(machine.join(", "));
     }
+    parts.extend(window(report));
     if let Some(entry) = report.request.entries.first() {
         let is_known = !style.verbose && matches!(entry.source, Source::Module | Source::CommandLine);
         let place = match entry.location.as_ref().filter(|_| !is_known) {
@@ -153,6 +151,14 @@ fn context(report: &Report, style: &Style) -> String {
     let is_whole = |log: &&Log| log.records > 0 && log.lost == 0 && log.complete;
     parts.extend(report.logs.iter().filter(|log| style.verbose || !is_whole(log)).map(log));
     parts.join("; ")
+}
+
+/// The time that was asked about.
+fn window(report: &Report) -> Option<String> {
+    let from = report.window.since.map(|since| format!("boots that went on after {}", time::to_the_second(since)));
+    let to = report.window.until.map(|until| format!("records until {}", time::to_the_second(until)));
+    let parts: Vec<String> = from.into_iter().chain(to).collect();
+    (!parts.is_empty()).then(|| format!("only {}", parts.join(" and ")))
 }
 
 /// When the machine was as the report says: by the end of a saved log, else when it was looked at.

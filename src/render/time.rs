@@ -1,8 +1,10 @@
 //! Times as reports write them.
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, Timelike as _, Utc};
+use serde::Serialize;
 
 use crate::record::{Stamp, Wall};
+use crate::report;
 
 /// RFC 3339 in UTC: seconds, and microseconds when there are any.
 pub(super) fn date(time: DateTime<Utc>) -> String {
@@ -41,6 +43,18 @@ pub(super) fn as_written(stamp: &Stamp) -> Option<String> {
     let wall = stamp.wall?;
     let form = if wall.local.year() == Wall::NO_YEAR { "%b %e %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
     Some(wall.local.format(form).to_string())
+}
+
+/// What `--since` and `--until` asked about.
+#[derive(Serialize)]
+pub(super) struct Window {
+    since: Option<String>,
+    until: Option<String>,
+}
+
+pub(super) fn window(window: report::Window) -> Option<Window> {
+    let asked = Window { since: window.since.map(date), until: window.until.map(date) };
+    (!window.is_open()).then_some(asked)
 }
 
 #[cfg(test)]

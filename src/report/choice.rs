@@ -1,5 +1,6 @@
 //! Which reports of a scan are shown. A choice never changes a verdict or an exit status.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::{Report, Verdict};
@@ -51,16 +52,24 @@ impl Glob {
 }
 
 impl FromStr for Glob {
-    type Err = String;
+    type Err = EmptyGlob;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            Err("expected the name of a host, with * and ?".to_owned())
-        } else {
-            Ok(Self(text.to_owned()))
-        }
+    fn from_str(text: &str) -> Result<Self, EmptyGlob> {
+        if text.is_empty() { Err(EmptyGlob) } else { Ok(Self(text.to_owned())) }
     }
 }
+
+/// A pattern without a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmptyGlob;
+
+impl fmt::Display for EmptyGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected the name of a host, with * and ?")
+    }
+}
+
+impl std::error::Error for EmptyGlob {}
 
 /// Goes back to the last `*` only, so that the time is at most the product of the lengths.
 fn fits(pattern: &str, name: &str) -> bool {

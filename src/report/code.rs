@@ -7,6 +7,7 @@ macro_rules! codes {
     ($($name:ident = $text:literal: $doc:literal),+ $(,)?) => {
         /// What a finding is. Stable: codes are added, never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
         pub enum Code {
             $(#[doc = $doc] $name),+
         }
@@ -42,9 +43,9 @@ codes! {
     CompetingStub = "competing-stub": "Another driver is told to take a requested device.",
     WildcardEmpty = "wildcard-empty": "No device exists under a wildcard of the list.",
     PolicyUnreadable = "policy-unreadable": "The policy cannot be used.",
-    NothingRequested = "nothing-requested": "No place holds a list.",
+    NothingRequested = "nothing-requested": "No list of devices is in force.",
     NotDom0 = "not-dom0": "This is not a dom0, or nothing shows that it is one.",
-    DriverAbsent = "driver-absent": "pciback is not there.",
+    DriverAbsent = "driver-absent": "No pciback driver is running.",
     LoadedWithoutList = "loaded-without-list": "The module was loaded without a list.",
     ModuleParameterRejected = "module-parameter-rejected": "The kernel refused or ignored a parameter of the module.",
     HeldByDriver = "held-by-driver": "Another driver has the device.",
@@ -87,6 +88,7 @@ codes! {
     FrontendFailed = "frontend-failed": "The guest's pcifront failed.",
     SeveralHosts = "several-hosts": "Several hosts speak in the log; none was chosen.",
     OrderUnknown = "order-unknown": "Which records came last cannot be told.",
+    OutsideWindow = "outside-window": "No boot in the logs is known to be of the time that was asked about.",
     RecordsLost = "records-lost": "Log records are missing.",
     LogBeginsLate = "log-begins-late": "The log does not reach back to the start of the boot.",
     LogUnreadable = "log-unreadable": "A log could not be read, or has nothing of a kernel in it.",
@@ -114,6 +116,7 @@ impl Code {
                 | Self::NotDom0
                 | Self::SeveralHosts
                 | Self::OrderUnknown
+                | Self::OutsideWindow
                 | Self::DriverAbsent
         )
     }
@@ -157,10 +160,22 @@ impl fmt::Display for Code {
 }
 
 impl FromStr for Code {
-    type Err = String;
+    type Err = UnknownCode;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
         let code = Self::ALL.iter().copied().find(|code| code.name() == text);
-        code.ok_or_else(|| format!("`{text}` is no finding code; `explain` lists them"))
+        code.ok_or_else(|| UnknownCode(text.to_owned()))
     }
 }
+
+/// A text that is no code of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCode(String);
+
+impl fmt::Display for UnknownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no finding code; `explain` lists them", self.0)
+    }
+}
+
+impl std::error::Error for UnknownCode {}

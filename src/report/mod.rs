@@ -15,8 +15,8 @@ mod verdict;
 
 pub use baseline::{Baseline, Changed, Changes, Found, Judged, Since, Subject};
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
-pub use choice::{Choice, Glob};
-pub use code::Code;
+pub use choice::{Choice, EmptyGlob, Glob};
+pub use code::{Code, UnknownCode};
 pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
@@ -31,9 +31,11 @@ use chrono::{DateTime, Utc};
 use crate::pci::{Address, Ids};
 use crate::record::{BootId, Stamp};
 use crate::request::{Location, Source};
+pub use crate::timeline::Window;
 
 /// The conclusion of one audit. Arrays are in a fixed order: devices by address, findings by severity, address, code.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The worst that counts.
     pub verdict: Verdict,
@@ -51,6 +53,8 @@ pub struct Report {
     pub time: Option<DateTime<Utc>>,
     /// When things were as it says.
     pub seen: Seen,
+    /// The time that was asked about.
+    pub window: Window,
     /// What was asked for.
     pub request: Request,
     /// What was read of each log.
@@ -150,6 +154,7 @@ pub struct Log {
 
 /// One device.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Device {
     /// Where it is.
     pub address: Address,
@@ -213,6 +218,7 @@ pub struct LastGuest {
 
 /// One thing that is wrong or worth knowing. Made once, on the device it is about.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Finding {
     /// What it is.
     pub code: Code,
@@ -259,6 +265,7 @@ impl Report {
             boot_id: None,
             time,
             seen: Seen::Now,
+            window: Window::default(),
             request: Request::default(),
             logs: Vec::new(),
             devices: Vec::new(),

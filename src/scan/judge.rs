@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Builder;
 
-use chrono::{DateTime, Utc};
-
 use super::Scan;
 use crate::audit::{Asked, Case, Options, conclude};
 use crate::event::{Event, Fact};
 use crate::record::{Stamp, Wall};
 use crate::report::{Report, Run, Verdict};
-use crate::timeline::{Boot, BootChoice, Host, Log, Moment, Wanted};
+use crate::timeline::{Boot, BootChoice, Host, Log, Moment, Wanted, Window, end_of, hosts_of_case, is_same_name};
 
 /// How many reports of a thread may wait for those of the hosts before.
 const WAITING: usize = 16;
@@ -75,6 +73,30 @@ pub(super) fn judge(scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Si
     silent
 }
 
+/// Judges every boot in the logs of a case, the last one with all that the case holds. Where the logs tell of several hosts and none
+/// is chosen, or of no boot, the report is that of the whole case, which says so.
+pub fn every_boot(case: &Case, sink: &mut Sink<'_>) -> Silent {
+    let scan = Scan { asked: case.asked.clone(), options: case.options.clone(), now: case.now, ..Scan::default() };
+    let hosts = hosts_of_case(&case.logs).hosts;
+    let mut speaking = hosts.iter().filter(|host| host.kernel_records() > 0);
+    let host = match &case.options.log_host {
+        Some(chosen) => hosts.iter().find(|host| host.name.as_ref().is_some_and(|name| is_same_name(name, chosen))),
+        None => speaking.next().filter(|_| speaking.next().is_none()),
+    };
+    let mut told = false;
+    let mut judge = Judge { of_last: Some(case), ..Judge::new(&scan, &case.logs) };
+    let silent = host.map(|host| {
+        judge.host(host, &mut |report, run| {
+            told = true;
+            sink(&report, &run)
+        })
+    });
+    if !told {
+        sink(&conclude(case), &Run::default());
+    }
+    silent.unwrap_or_default()
+}
+
 /// Of n threads, each judges every n-th host: so the next one is known, and the threads that are ahead wait. None, and nothing is
 /// told, where so many threads cannot be had.
 fn in_threads(threads: usize, scan: &Scan, logs: &[Log], hosts: &[Host<'_>], sink: &mut Sink<'_>) -> Option<Silent> {
@@ -118,13 +140,16 @@ struct Judge<'a> {
     logs: &'a [Log],
     /// What all boots have in common, and the logs of the one that is judged: a policy is long.
     case: Case,
+    /// The case of each host's last boot, where there is more to it than the logs.
+    of_last: Option<&'a Case>,
 }
 
 impl<'a> Judge<'a> {
     fn new(scan: &'a Scan, logs: &'a [Log]) -> Self {
-        let options = Options { boot: BootChoice::default(), ..scan.options.clone() };
+        // Boots are chosen by their time here, before they are judged.
+        let options = Options { boot: BootChoice::default(), window: Window::default(), ..scan.options.clone() };
         let case = Case { asked: scan.asked.clone(), options, now: scan.now, ..Case::default() };
-        Self { scan, logs, case }
+        Self { scan, logs, case, of_last: None }
     }
 
     /// Judges every boot of a host. Those from before pciback is spoken of for the first time are not reported.
@@ -143,14 +168,14 @@ impl<'a> Judge<'a> {
             return Silent { hosts: 1, boots: boots.len() };
         };
         for (back, parts) in (0..boots.len()).rev().zip(&boots).skip(first) {
-            let run = Run { back, first: first_of(parts), last: last_of(parts) };
-            if self.scan.since.is_some_and(|since| run.last.is_some_and(|last| is_before(&last, since))) {
+            let run = Run { back, first: first_of(parts), last: end_of(parts) };
+            if self.scan.options.window.is_behind(parts) {
                 continue;
             }
             self.case.logs = self.alone(parts);
-            let mut report = conclude(&self.case);
+            let mut report = conclude(self.of_last.filter(|_| back == 0).unwrap_or(&self.case));
             // An alarm is one in whichever boot. A boot that may not be the last one is not ok in its place.
-            if back == 0 && !host.last_is_known && report.verdict < Verdict::Unknown {
+            if back == 0 && self.of_last.is_none() && !host.last_is_known && report.verdict < Verdict::Unknown {
                 self.case.logs = self.lasts(&boots);
                 report = conclude(&self.case);
             }
@@ -211,15 +236,4 @@ fn first_of(parts: &Parts<'_>) -> Option<Stamp> {
     let starts = || parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.0);
     let dated = |stamp: &Stamp| stamp.wall.is_some_and(|wall| chrono::Datelike::year(&wall.local) != Wall::NO_YEAR);
     starts().find(dated).or_else(|| starts().next())
-}
-
-fn last_of(parts: &Parts<'_>) -> Option<Stamp> {
-    let ends = parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.1);
-    ends.reduce(
-        |one, other| if crate::record::between(&one, &other).is_some_and(|ahead| ahead > 0) { other } else { one },
-    )
-}
-
-fn is_before(stamp: &Stamp, time: DateTime<Utc>) -> bool {
-    stamp.wall.is_some_and(|wall| wall.utc() < time.naive_utc())
 }

@@ -113,7 +113,7 @@ impl Collector<'_> {
         let by_path = host(Path::new(&member.path));
         // The archive itself, without those around it.
         let own = || host(Path::new(member.archive.rsplit(':').next().unwrap_or_default()));
-        let mut log = HostLog::new(index, &file, self.until);
+        let mut log = HostLog::new(index, &file, self.window);
         (log.host, log.archive) = (by_path.or_else(own), Some(member.archive.clone().into()));
         self.logs.push(log);
         self.current = Some((Arc::clone(member), index));

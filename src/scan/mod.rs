@@ -23,7 +23,7 @@ mod sniff;
 mod window;
 mod work;
 
-pub use judge::{Silent, Sink};
+pub use judge::{Silent, Sink, every_boot};
 pub use work::Progress;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,11 +37,11 @@ use chrono::{DateTime, Utc};
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find};
-use crate::timeline::{Beyond, Log, hosts};
+use crate::timeline::{Beyond, Host, Log, Window, hosts, is_same_name};
 use judge::judge;
 use selection::{Member, Remark, Selection};
 use set::{HostLog, name_archives, named};
-use work::{Failure, Job, NO_LOG, Reading, Taker, jobs_of};
+use work::{Job, NO_LOG, Reading, Stopped, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
 #[derive(Clone, Debug, Default)]
@@ -54,10 +54,6 @@ pub struct Scan {
     pub options: Options,
     /// When.
     pub now: Option<DateTime<Utc>>,
-    /// Leave out boots of which no record is as late as this.
-    pub since: Option<DateTime<Utc>>,
-    /// Judge as of this time: leave out later records.
-    pub until: Option<DateTime<Utc>>,
     /// How many files, or parts of one, are read at a time, and then how many hosts are judged.
     pub threads: usize,
     /// How large the parts are in which files of lines are read, in bytes, at least 128 KiB; none for the usual size. The
@@ -114,7 +110,7 @@ struct Collector<'a> {
     hostnames: BTreeMap<PathBuf, String>,
     /// The file in an archive that is being read, and the number of its log.
     current: Option<(Arc<Member>, usize)>,
-    until: Option<DateTime<Utc>>,
+    window: Window,
 }
 
 impl Scan {
@@ -160,7 +156,13 @@ impl Scan {
         name_archives(&mut logs, &hostnames);
         // Those that daemons alone wrote tell of no boot.
         let logs: Vec<Log> = named(logs).filter(|log| log.kernel_records > 0).collect();
-        let told = hosts(&logs);
+        let mut told = hosts(&logs);
+        if let Some(chosen) = &self.options.log_host {
+            let is_chosen = |host: &Host<'_>| host.name.as_ref().is_some_and(|name| is_same_name(name, chosen));
+            // A log that names no host is taken for the one that is meant.
+            let is_named = told.hosts.iter().any(is_chosen);
+            told.hosts.retain(|host| if is_named { is_chosen(host) } else { host.name.is_none() });
+        }
         scanned.unattributed = told.unattributed;
         if wanted {
             scanned.silent = judge(self, &logs, &told.hosts, sink);
@@ -205,7 +207,7 @@ impl<'a> Collector<'a> {
         for set in sets {
             let archive = set.archive.as_ref().map(|archive| archive.top.clone());
             for file in &set.files {
-                let mut log = HostLog::new(logs.len(), file, scan.until);
+                let mut log = HostLog::new(logs.len(), file, scan.options.window);
                 (log.host, log.archive) = (set.host.clone(), archive.clone());
                 logs.push(log);
             }
@@ -221,7 +223,7 @@ impl<'a> Collector<'a> {
                 .filter_map(|archive| Some((archive.top.clone(), archive.hostname.clone()?)))
                 .collect(),
             current: None,
-            until: scan.until,
+            window: scan.options.window,
         }
     }
 }
@@ -245,13 +247,13 @@ impl Taker for Collector<'_> {
         }
     }
 
-    fn end(&mut self, job: &Job, outcome: Result<(), Failure>) {
+    fn end(&mut self, job: &Job, outcome: Result<(), Stopped>) {
         self.end_member();
-        let no_log = matches!(&outcome, Err(failure) if failure.why == NO_LOG);
+        let no_log = matches!(&outcome, Err((_, why)) if why == NO_LOG);
         let Some(log) = self.logs.get_mut(job.log) else { return };
         if no_log && !self.named.contains(&job.path) {
             self.scanned.passed_over += 1;
-        } else if let Err(Failure { offset, why }) = outcome {
+        } else if let Err((offset, why)) = outcome {
             log.miss(offset);
             self.failures.push((job.log, offset, why));
         }

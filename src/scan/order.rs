@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::selection::Selection;
-use super::work::Failure;
+use super::work::Stopped;
 
 /// How many selections may wait for their turn.
 const WAITING: usize = 16;
@@ -19,7 +19,7 @@ const AHEAD: usize = 2;
 #[derive(Debug)]
 pub(super) enum Word<'a> {
     Selection(&'a Selection),
-    End(Result<(), Failure>),
+    End(Result<(), Stopped>),
 }
 
 /// Takes the words of the jobs, by the number of the job: in their order.
@@ -53,7 +53,7 @@ struct State {
 #[derive(Debug)]
 enum Waiting {
     Selection(Selection),
-    End(Result<(), Failure>),
+    End(Result<(), Stopped>),
 }
 
 /// Keeps a thread that fails from leaving the others waiting.
@@ -94,7 +94,7 @@ impl<'a, 'b> Order<'a, 'b> {
     }
 
     /// Ends a job. Says whether more are wanted.
-    pub(super) fn end(&self, job: usize, outcome: Result<(), Failure>) -> bool {
+    pub(super) fn end(&self, job: usize, outcome: Result<(), Stopped>) -> bool {
         let mut state = self.lock();
         let may_take = state.may_take(job);
         state.put_by(job, Waiting::End(outcome));

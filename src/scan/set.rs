@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
-
 use super::selection::{Selected, Selection};
-use crate::record::{Decoder, Flaw, Input, Place, Record, Unparsed};
+use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
 use crate::source::saved::{FileOf, number_sets};
-use crate::timeline::{Bounds, Log, LogKind};
+use crate::timeline::{Bounds, Log, LogKind, Window};
 
 /// How many names of hosts in a log of an archive are looked at.
 const MOST_NAMES: usize = 1 << 16;
@@ -23,7 +21,6 @@ pub(super) struct HostLog {
     /// The host by the path, for a log whose records name none.
     pub(super) host: Option<String>,
     pub(super) archive: Option<PathBuf>,
-    until: Option<DateTime<Utc>>,
     decoder: Decoder,
     /// Where the byte behind the last one stands that the decoder has.
     next: u64,
@@ -34,14 +31,13 @@ pub(super) struct HostLog {
 }
 
 impl HostLog {
-    pub(super) fn new(index: usize, file: &FileOf, until: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(index: usize, file: &FileOf, window: Window) -> Self {
         let mut log = Log::new(index, file.path.to_string_lossy().into_owned(), LogKind::File);
-        (log.bounds, log.modified) = (BOUNDS, file.modified);
+        (log.bounds, log.modified, log.window) = (BOUNDS, file.modified, window);
         Self {
             log,
             host: None,
             archive: None,
-            until,
             decoder: Decoder::new(index),
             next: 0,
             late: Selection::default(),
@@ -70,9 +66,9 @@ impl HostLog {
         if offset < self.next {
             return;
         }
-        let Self { log, decoder, flaws, next, until, .. } = self;
+        let Self { log, decoder, flaws, next, .. } = self;
         let index = log.index;
-        let mut sink = |input: Input<'_>| take(input, log, *until, flaws);
+        let mut sink = |input: Input<'_>| take(input, log, flaws);
         if offset != *next {
             // The rest of a record that goes on behind its line was passed over.
             if !decoder.is_at_rest() {
@@ -102,8 +98,8 @@ impl HostLog {
     pub(super) fn end_file(&mut self) {
         let late = std::mem::take(&mut self.late);
         late.pieces().for_each(|piece| self.piece(piece));
-        let Self { log, decoder, flaws, until, .. } = self;
-        decoder.finish(&mut |input| take(input, log, *until, flaws));
+        let Self { log, decoder, flaws, .. } = self;
+        decoder.finish(&mut |input| take(input, log, flaws));
         self.log.end();
     }
 
@@ -146,22 +142,11 @@ pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, 
     }
 }
 
-fn take(input: Input<'_>, log: &mut Log, until: Option<DateTime<Utc>>, flaws: &mut Option<(u64, &'static str, u64)>) {
-    match &input {
-        Input::Record(record) if is_late(record, log, until) => return,
-        Input::Unparsed(unparsed) => {
-            flaws.get_or_insert((unparsed.place.offset, unparsed.why.words(), 0)).2 += 1;
-        }
-        Input::Record(_) | Input::Gap(_) | Input::Boot(..) => {}
+fn take(input: Input<'_>, log: &mut Log, flaws: &mut Option<(u64, &'static str, u64)>) {
+    if let Input::Unparsed(unparsed) = &input {
+        flaws.get_or_insert((unparsed.place.offset, unparsed.why.words(), 0)).2 += 1;
     }
     log.take(input);
-}
-
-/// Whether a record is later than all that is asked for. It tells the year all the same.
-fn is_late(record: &Record<'_>, log: &mut Log, until: Option<DateTime<Utc>>) -> bool {
-    let (Some(wall), Some(until)) = (record.stamp.wall, until) else { return false };
-    log.dates.note(record);
-    log.dates.so_far(wall, log.modified).utc() > until.naive_utc()
 }
 
 #[cfg(test)]
@@ -180,7 +165,7 @@ mod tests {
             selection
         };
         let file = FileOf { path: "kern.log".into(), bytes: 0, modified: None, identity: None };
-        let mut log = HostLog::new(0, &file, None);
+        let mut log = HostLog::new(0, &file, Window::default());
         // The first part ends at 200 and looked on as far as 400; the second one comes in two selections.
         log.take(&selection(&[0, 1, 4]), 200);
         log.take(&selection(&[2]), 600);

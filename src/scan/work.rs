@@ -90,14 +90,6 @@ enum Part {
     Whole,
 }
 
-/// Why a file was not read to its end.
-#[derive(Debug)]
-pub(super) struct Failure {
-    /// How far it was read.
-    pub(super) offset: u64,
-    pub(super) why: String,
-}
-
 /// How far a log was read that was not read to its end, and why.
 pub(super) type Stopped = (u64, String);
 
@@ -114,7 +106,7 @@ pub(super) struct Reading<'a> {
 /// Takes the results of the jobs, in their order: selections of a job, and its end.
 pub(super) trait Taker {
     fn selection(&mut self, job: &Job, selection: &Selection);
-    fn end(&mut self, job: &Job, outcome: Result<(), Failure>);
+    fn end(&mut self, job: &Job, outcome: Result<(), Stopped>);
 }
 
 /// The jobs that a file makes.
@@ -172,20 +164,18 @@ impl Reading<'_> {
         order.end(number, outcome)
     }
 
-    fn job(&self, job: &Job, sink: &mut Sink<'_>) -> Result<(), Failure> {
-        let failed = |offset: u64, why: String| Failure { offset, why };
+    fn job(&self, job: &Job, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         if self.progress.is_stopped() {
-            return Err(failed(0, "it was not read: the scan was stopped".to_owned()));
+            return Err((0, "it was not read: the scan was stopped".to_owned()));
         }
-        let outcome = match job.part {
+        match job.part {
             Part::Bytes(from, until) => self.part(job, Stretch { from, until, is_stream: false }, sink),
             Part::Whole if job.path.as_os_str() == "-" => self.pipe(job, &io::stdin(), sink),
             Part::Whole => match job.open() {
                 Ok(file) => self.whole(job, &file, sink),
                 Err(error) => Err((0, words(&error))),
             },
-        };
-        outcome.map_err(|(offset, why)| failed(offset, why))
+        }
     }
 
     /// A file that is not read in parts.

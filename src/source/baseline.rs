@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::error::FileError;
 use super::inside::words;
 use super::regular::open_regular;
 use crate::report::{Baseline, Found, Judged, Severity, Verdict};
@@ -46,7 +47,11 @@ struct Finding {
 }
 
 /// Reads the file at `path`. An error names the line.
-pub fn baseline(path: &Path) -> Result<Baseline, String> {
+pub fn baseline(path: &Path) -> Result<Baseline, FileError> {
+    lines(path).map_err(|why| FileError::of(path, why))
+}
+
+fn lines(path: &Path) -> Result<Baseline, String> {
     let mut reader = BufReader::new(open_regular(path).map_err(|error| words(&error))?);
     let (mut baseline, mut line, mut number) = (Baseline::default(), Vec::new(), 0_u64);
     loop {
@@ -106,7 +111,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("scan.jsonl");
         std::fs::write(&file, text).unwrap();
-        baseline(&file).map(|baseline| baseline.rest().0.len())
+        lines(&file).map(|baseline| baseline.rest().0.len())
     }
 
     fn line(host: &str, last: bool) -> String {

@@ -61,8 +61,13 @@ pub fn keep_nameless(root: &Path) -> io::Result<Tree> {
 }
 
 fn keep_rows(root: &Path, rows: &[Row]) -> io::Result<Tree> {
-    let mut keeper =
-        Keeper { inside: Inside::open(root)?, is_copy: root != Path::new("/"), tree: Tree::default(), listed: BTreeMap::new(), left: MOST_BYTES };
+    let mut keeper = Keeper {
+        inside: Inside::open(root)?,
+        is_copy: root != Path::new("/"),
+        tree: Tree::default(),
+        listed: BTreeMap::new(),
+        left: MOST_BYTES,
+    };
     for (above, names, take) in rows {
         for name in *names {
             let path = if above.is_empty() { (*name).to_owned() } else { format!("{above}/{name}") };

@@ -10,6 +10,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::archive::{self, Kept, MOST_LOGS, RING, Role};
 use super::contents::{Bounded, Contents};
+use super::error::FileError;
 use super::inside::{Inside, words};
 use super::made_up::{MADE_UP, is_in_made_up};
 use super::saved::number_sets;
@@ -18,7 +19,7 @@ use super::tar::Tar;
 use super::unpack::Unpacked;
 use super::{journal, klogctl, kmsg};
 use crate::record::Decoder;
-use crate::timeline::{Log, LogKind};
+use crate::timeline::{Log, LogKind, Window};
 
 const CHUNK: usize = 64 << 10;
 
@@ -33,9 +34,15 @@ type Way<'a> = dyn FnMut(&mut Log) -> Result<(), String> + 'a;
 #[derive(Debug, Default)]
 pub struct Logs {
     logs: Vec<Log>,
+    window: Window,
 }
 
 impl Logs {
+    /// No log yet. Of those that are read, the records within a window of time count.
+    pub fn of(window: Window) -> Self {
+        Self { logs: Vec::new(), window }
+    }
+
     /// Every log read so far, failed ones included.
     pub fn into_inner(mut self) -> Vec<Log> {
         number_sets(self.logs.iter_mut());
@@ -230,7 +237,9 @@ impl Logs {
     }
 
     fn begin(&self, name: &str, kind: LogKind) -> Log {
-        Log::new(self.logs.len(), name.to_owned(), kind)
+        let mut log = Log::new(self.logs.len(), name.to_owned(), kind);
+        log.window = self.window;
+        log
     }
 
     fn end(&mut self, mut log: Log, read: Result<(), String>) -> Option<String> {
@@ -262,11 +271,12 @@ impl Below {
 }
 
 /// Reads a file of evidence that was named, unpacked if it is packed, as long as it has at most `most` bytes.
-pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+pub fn whole(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let reader = Unpacked::new(open(path)?)?;
-    Bounded::new(reader, most).read_to_end(&mut bytes).map_err(|error| words(&error))?;
-    Ok(bytes)
+    let read = open(path)
+        .and_then(Unpacked::new)
+        .and_then(|reader| Bounded::new(reader, most).read_to_end(&mut bytes).map_err(|error| words(&error)));
+    read.map(|_length| bytes).map_err(|why| FileError::of(path, why))
 }
 
 /// When a file was last written. Of a fifo that tells nothing.

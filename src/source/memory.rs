@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::FileError;
 use super::inside::words;
 use super::output::{Access, replace};
 use super::regular::open_regular;
@@ -53,7 +54,11 @@ struct Finding {
 
 impl Memory {
     /// Reads the file at `path`; `None` where there is none yet.
-    pub fn read(path: &Path) -> Result<Option<Self>, String> {
+    pub fn read(path: &Path) -> Result<Option<Self>, FileError> {
+        Self::parse(path).map_err(|why| FileError::of(path, why))
+    }
+
+    fn parse(path: &Path) -> Result<Option<Self>, String> {
         let file = match open_regular(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             file => file.map_err(|error| words(&error))?,
@@ -65,7 +70,7 @@ impl Memory {
     }
 
     /// Replaces the file at `path`.
-    pub fn write(&self, path: &Path) -> Result<(), String> {
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let device = |standing: &Standing| Device {
             address: standing.address.to_string(),
             status: standing.status.to_owned(),
@@ -84,9 +89,9 @@ impl Memory {
             devices: self.told.devices.iter().map(device).collect(),
             findings: self.told.findings.iter().map(finding).collect(),
         };
-        let mut text = serde_json::to_vec(&object).map_err(|error| error.to_string())?;
+        let mut text = serde_json::to_vec(&object).map_err(|error| FileError::of(path, error))?;
         text.push(b'\n');
-        replace(path, &text, Access::Private).map_err(|error| error.to_string())
+        replace(path, &text, Access::Private).map_err(|error| FileError::of(path, error))
     }
 
     fn of(object: Object) -> Result<Self, String> {

@@ -1,10 +1,10 @@
 //! One boot, as one log tells it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::forged::Forged;
-use super::identity::{Identity, Sameness, is_late};
+use super::identity::Identity;
 use super::levels::{is_info, silences};
 use super::moment::{Moment, Text, tell};
 use super::not_dom0::NotDom0;
@@ -69,20 +69,22 @@ pub struct Boot {
     pub(super) places: (u64, u64),
     /// Whether the kernel said that the boot ends.
     pub(super) ended: bool,
+    /// Whether it may have gone on behind the time that is asked about.
+    pub(super) is_cut: bool,
     pub(super) repeats: Repeats,
     /// Whether a record stands behind a later one.
-    unsorted: bool,
+    pub(super) unsorted: bool,
     /// Whether its banner was told once more, and nothing since that another boot would not say.
-    repeats_start: bool,
-    speakers: BTreeMap<Address, String>,
+    pub(super) repeats_start: bool,
+    pub(super) speakers: BTreeMap<Address, String>,
     /// The number of the last record, where they are numbered.
     pub(super) last_sequence: Option<u64>,
     /// The last clock of a record of the kernel.
     pub(super) last_uptime: Option<u64>,
     /// How often the clock fell and rose from record to record.
-    falls: (u64, u64),
+    pub(super) falls: (u64, u64),
     /// About so many bytes the facts take.
-    weight_of_moments: usize,
+    pub(super) weight_of_moments: usize,
 }
 
 /// How many facts of a boot are kept one by one, and about how many bytes. A boot that is not forged has some hundreds.
@@ -119,80 +121,6 @@ impl Boot {
     /// Whether the log holds all that the kernel said at level info and above since this boot began.
     pub fn is_complete(&self) -> bool {
         self.banner && self.has_info() && !self.disordered && !self.has_gap()
-    }
-
-    /// Whether another boot began with the banner that this one has, at the same time of a clock that begins alike with every boot: of
-    /// what was said by then it repeats only what every boot says.
-    pub(super) fn repeats_only_its_start(&mut self, record: &Record<'_>, heard: &[Said], banner: bool) -> bool {
-        let Some(now) = record.stamp.uptime.filter(|_| self.id.is_none() && !heard.is_empty()) else { return false };
-        let is_repeated = self.repeats.holds(record, heard);
-        if banner {
-            let falls = self.last_uptime.is_some_and(|before| now.saturating_add(super::JITTER) < before);
-            self.repeats_start |= falls && is_repeated && self.identity.holds_instant(&record.stamp);
-            return false;
-        }
-        let was_told = self.repeats_start && self.span.1.uptime.is_some_and(|end| now <= end);
-        if was_told && is_late(now) && is_repeated {
-            self.repeats_start = false;
-        }
-        was_told && !is_repeated && self.identity.holds_instant(&record.stamp)
-    }
-
-    /// What it said before this time of the kernel's clock, as another boot that said the same.
-    pub(super) fn begun_alike(&self, until: Option<u64>) -> Self {
-        let is_before = |moment: &&Moment| moment.stamp().uptime < until;
-        let mut alike = Self {
-            hostname: self.hostname.clone(),
-            release: self.release.clone(),
-            banner: self.banner,
-            info: self.info,
-            quiet: self.quiet,
-            timed: self.timed,
-            not_dom0: self.not_dom0.clone(),
-            records: self.records,
-            kernel_records: self.kernel_records,
-            notable: self.notable,
-            trusted: self.trusted,
-            span: (self.span.0, self.span.0),
-            moments: self.moments.iter().filter(is_before).cloned().collect(),
-            places: self.places,
-            ..Self::default()
-        };
-        alike.identity.begun_alike(&self.identity);
-        alike
-    }
-
-    /// Whether both are of one boot. Where the clock of a machine begins alike with every boot, because its battery is dead, two
-    /// whole boots of the same kernel are told apart by what they say at the same times of the kernel's clock.
-    pub(super) fn compare(&self, other: &Self) -> Sameness {
-        let by_identity = self.identity.compare(&other.identity);
-        let may_be_two = self.banner && other.banner && self.id.is_none() && other.id.is_none();
-        if by_identity == Sameness::Same && may_be_two && self.says_otherwise(other) {
-            return Sameness::Different;
-        }
-        by_identity
-    }
-
-    /// Whether both say something throughout a stretch of the kernel's clock, and never the same.
-    fn says_otherwise(&self, other: &Self) -> bool {
-        if self.identity.shares_records(&other.identity) {
-            return false;
-        }
-        let (own, others) = (self.late_facts(), other.late_facts());
-        let range = |facts: &BTreeSet<(u64, &[u8])>| Some((facts.first()?.0, facts.last()?.0));
-        let (Some(one), Some(two)) = (range(&own), range(&others)) else { return false };
-        let both = one.0.max(two.0)..=one.1.min(two.1);
-        let count = |facts: &BTreeSet<(u64, &[u8])>| facts.iter().filter(|(uptime, _)| both.contains(uptime)).count();
-        count(&own) > 1 && count(&others) > 1 && own.is_disjoint(&others)
-    }
-
-    /// Facts at times of the kernel's clock that no other boot has.
-    fn late_facts(&self) -> BTreeSet<(u64, &[u8])> {
-        let timed = self.moments.iter().filter_map(|moment| match moment {
-            Moment::Fact(fact) => Some((fact.stamp.uptime?, &*fact.text)),
-            Moment::Gap { .. } => None,
-        });
-        timed.filter(|(uptime, _)| is_late(*uptime)).collect()
     }
 
     /// Notes a record, whatever it says. `own` says whether the kernel may have written it.
@@ -410,6 +338,7 @@ impl Boot {
         self.quiet |= later.quiet;
         self.disordered |= later.disordered;
         self.is_up |= later.is_up;
+        self.is_cut |= later.is_cut;
         self.not_dom0.join(later.not_dom0);
         self.records += later.records;
         self.kernel_records += later.kernel_records;

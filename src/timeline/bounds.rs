@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::boot::Boot;
-use super::log::Log;
+use super::log::{Keeps, Log};
 use super::moment::Moment;
 use crate::event::Fact;
+use crate::history::Chronicle;
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +122,15 @@ impl Boot {
             }
         }
         (number, last)
+    }
+}
+
+impl Keeps {
+    pub(super) fn past(self) -> Option<Chronicle> {
+        match self {
+            Self::Facts => None,
+            Self::Past => Some(Chronicle::default().with_last()),
+        }
     }
 }
 

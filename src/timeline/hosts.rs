@@ -160,7 +160,7 @@ pub fn hosts(logs: &[Log]) -> Hosts<'_> {
 }
 
 /// The same, where all logs were named as those of one host: what names no host is that of the only one that is named.
-pub(super) fn hosts_of_case(logs: &[Log]) -> Hosts<'_> {
+pub fn hosts_of_case(logs: &[Log]) -> Hosts<'_> {
     group(logs, true)
 }
 

@@ -132,6 +132,14 @@ impl Log {
         boot.is_some_and(|boot| boot.ended && boot.last_uptime.is_none())
     }
 
+    /// Whether the kernel's lines of this host and form are known to carry the kernel's clock.
+    pub(super) fn clocked(&mut self, name: &[u8], record: &Record<'_>, from_kernel: bool) -> bool {
+        let Some(lane) = self.lanes.get_mut(name) else { return false };
+        let form = if record.identifier.is_some() { &mut lane.clocked.0 } else { &mut lane.clocked.1 };
+        *form |= from_kernel && record.stamp.uptime.is_some() && record.author != Author::User;
+        *form
+    }
+
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
         let at = self.boots.len();
         // Doubling would leave half of it empty, for as many boots as a log names.
@@ -209,6 +217,16 @@ pub(super) fn is_same_moment(boot: &Boot, record: &Record<'_>) -> bool {
         (Some(now), None) => boot.span.1.uptime.is_none_or(|before| now.saturating_add(JITTER) >= before),
         (None, _) => true,
     }
+}
+
+/// What a line says that lacks the clock of its log: the kernel has not written it. On a console its words may stand behind what
+/// another program printed, and are a doubt then.
+pub(super) fn without_clock(record: &Record<'_>, said: Said) -> Said {
+    let on_console = record.identifier.is_none() && record.hostname.is_none();
+    if on_console && matches!(said.event, Event::Damaged { .. }) {
+        return said;
+    }
+    Said { author: Author::User, ..said }
 }
 
 #[cfg(test)]

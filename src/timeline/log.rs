@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use super::boot::Boot;
 use super::bounds::{Beyond, Bounds};
 use super::direction::Direction;
-use super::lanes::{Lane, is_same_moment, lane_name};
+use super::lanes::{Lane, is_same_moment, lane_name, without_clock};
 use super::moment::{Moment, Text};
+use super::window::Window;
 use super::years::{Dates, says_something};
 use crate::event::{Event, Fact, Joiner, Said};
-use crate::history::Chronicle;
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
 use crate::xen::Hypervisor;
@@ -33,15 +33,6 @@ pub enum Keeps {
     Facts,
     /// What the facts come to: the log has no end.
     Past,
-}
-
-impl Keeps {
-    pub(super) fn past(self) -> Option<Chronicle> {
-        match self {
-            Self::Facts => None,
-            Self::Past => Some(Chronicle::default().with_last()),
-        }
-    }
 }
 
 /// A record with a list that nothing reads.
@@ -107,6 +98,10 @@ pub struct Log {
     pub xen: Hypervisor,
     /// Every boot, in the order of the log.
     pub boots: Vec<Boot>,
+    /// Which of its records count by their time.
+    pub window: Window,
+    /// Whether there were later ones.
+    pub(super) is_cut: bool,
     /// When it was last written, where it is a file: that tells the years of times without one.
     pub modified: Option<DateTime<Utc>>,
     /// The years of such times.
@@ -157,6 +152,8 @@ impl Log {
             hypervisor: None,
             xen: Hypervisor::default(),
             boots: Vec::new(),
+            window: Window::default(),
+            is_cut: false,
             modified: None,
             dates: Dates::default(),
             joiner: Joiner::default(),
@@ -198,8 +195,10 @@ impl Log {
     }
 
     /// Takes what the decoder found next.
-    pub fn take(&mut self, input: Input<'_>) {
-        self.note_time(&input);
+    pub fn take(&mut self, mut input: Input<'_>) {
+        if self.leaves_out(&mut input) {
+            return;
+        }
         if self.direction.is_forwards() || self.keeps != Keeps::Facts {
             self.take_next(input);
             return;
@@ -212,6 +211,7 @@ impl Log {
     /// Ends the log: a gap behind its last record counts as well, and lines without a host go to theirs.
     pub fn end(&mut self) {
         self.release(true);
+        self.mark_cut();
         // Without numbers nobody can see whether records are missing.
         if self.unnumbered.is_some() && self.records > 0 {
             self.waiting.get_or_insert(Gap { place: Place { log: self.index, ..Place::default() }, lost: None });
@@ -228,20 +228,38 @@ impl Log {
         }
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
-            let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
-            for boot in &mut self.boots {
-                boot.sort();
-                match boot.command_line() {
-                    Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
-                    None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
-                    None => {}
-                }
-            }
+            self.look_back();
             self.date();
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();
             self.current = None;
+        }
+    }
+
+    /// Tells each boot what the host's boot before it leaves to it, and that one where its end may be missing.
+    fn look_back(&mut self) {
+        let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
+        let mut before: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        let mut unended = Vec::new();
+        for (at, boot) in self.boots.iter_mut().enumerate() {
+            boot.sort();
+            match boot.command_line() {
+                Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
+                None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
+                None => {}
+            }
+            let last = before.insert(boot.hostname.clone(), at);
+            if !boot.banner {
+                unended.extend(last);
+            }
+        }
+        // A log that holds banners lost the one between two boots, and perhaps the end of the first boot with it.
+        let place = Place { log: self.index, ..Place::default() };
+        for at in unended {
+            if let Some(boot) = self.boots.get_mut(at).filter(|boot| boot.banner && !boot.ended) {
+                boot.keep_gap(Gap { place, lost: None }, boot.span.1);
+            }
         }
     }
 
@@ -331,7 +349,7 @@ impl Log {
             boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
         }
         // A record of the kernel that breaks off, and the next one in the same line: more may be missing between.
-        if record.cut && own && record.stamp.uptime.is_some() {
+        if (record.cut || (record.damaged && heard.is_empty())) && own && record.stamp.uptime.is_some() {
             boot.keep_gap(Gap { place: record.place, lost: None }, record.stamp);
         }
         if boot.repeats.holds(record, heard) && is_same_moment(boot, record) {
@@ -343,14 +361,6 @@ impl Log {
         for said in heard {
             boot.keep(record, said, &mut text);
         }
-    }
-
-    /// Whether the kernel's lines of this host and form are known to carry the kernel's clock.
-    fn clocked(&mut self, name: &[u8], record: &Record<'_>, from_kernel: bool) -> bool {
-        let Some(lane) = self.lanes.get_mut(name) else { return false };
-        let form = if record.identifier.is_some() { &mut lane.clocked.0 } else { &mut lane.clocked.1 };
-        *form |= from_kernel && record.stamp.uptime.is_some() && record.author != Author::User;
-        *form
     }
 
     /// Counts messages of pciback that are known, and keeps the first ones that are not.
@@ -387,14 +397,4 @@ impl Log {
         self.kernel_records += u64::from(from_kernel);
         from_kernel
     }
-}
-
-/// What a line says that lacks the clock of its log: the kernel has not written it. On a console its words may stand behind what
-/// another program printed, and are a doubt then.
-fn without_clock(record: &Record<'_>, said: Said) -> Said {
-    let on_console = record.identifier.is_none() && record.hostname.is_none();
-    if on_console && matches!(said.event, Event::Damaged { .. }) {
-        return said;
-    }
-    Said { author: Author::User, ..said }
 }

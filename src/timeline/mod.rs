@@ -4,6 +4,7 @@
 //! boots. [`Identity`] answers whether two stretches are of one boot; [`hosts()`] lays logs over each other by it, and
 //! [`Story`] picks the boot that is asked for.
 
+mod alike;
 mod boot;
 mod bounds;
 mod direction;
@@ -19,18 +20,20 @@ mod moment;
 mod not_dom0;
 mod repeats;
 mod story;
+mod window;
 mod years;
 
 pub use boot::Boot;
 pub(crate) use boot::LONGEST_LINE;
 pub use bounds::{Beyond, Bounds};
 pub use forged::{Forged, Imitation};
-pub use hosts::{Host, Hosts, Parts, hosts, is_nameless, is_same_name};
+pub use hosts::{Host, Hosts, Parts, hosts, hosts_of_case, is_nameless, is_same_name};
 pub use identity::{Identity, Sameness};
 pub use log::{Keeps, Log, LogKind, Unheeded};
 pub use moment::Moment;
 pub use not_dom0::NotDom0;
 pub use story::{BootChoice, Doubt, Running, Story, Wanted};
+pub use window::{Window, end_of};
 pub use years::Dates;
 
 /// How far the kernel's clock may seem to go backwards between two events of one boot, in microseconds: records of

@@ -9,6 +9,7 @@ use super::hosts::{Host, hosts_of_case, is_same_name};
 use super::log::Log;
 use super::merge::merge;
 use super::moment::{Moment, tell};
+use super::window::Window;
 use crate::event::Fact;
 use crate::history::{Chronicle, History};
 use crate::record::{BootId, Gap, Place, Stamp, between};
@@ -78,6 +79,10 @@ pub enum Doubt {
     LastBoot,
     /// The kernel's clock jumps back and forth: the records are in no order that is known.
     OutOfOrder,
+    /// No boot is of the time that is asked about.
+    OutsideWindow,
+    /// A time is asked about, and the log does not say when its boot was.
+    Undated,
     /// The log is a guest's, or of a kernel without Xen: the record that shows it.
     NotDom0(Arc<Fact>),
 }
@@ -98,6 +103,8 @@ pub struct Running<'a> {
     pub chosen: Option<&'a str>,
     /// Of which kernel a boot is wanted.
     pub wanted: Wanted,
+    /// The time that is asked about.
+    pub window: Window,
 }
 
 /// Of which kernel a boot is wanted, where a log holds those of several.
@@ -125,6 +132,8 @@ impl<'a> Story<'a> {
         story.hostname = host.name;
         let boots = host.boots;
         let BootChoice::FromLast(back) = choice;
+        let is_behind = |at: &usize| boots.get(*at).is_some_and(|parts| running.window.is_behind(parts));
+        let (behind_window, own): (Vec<usize>, Vec<usize>) = own.into_iter().partition(is_behind);
         let asked = own.len().checked_sub(back + 1).and_then(|at| own.get(at).copied());
         let behind =
             |at: usize| boots.get(at).is_some_and(|parts| parts.iter().any(|(_, boot)| boot.is_behind_dropped));
@@ -149,6 +158,10 @@ impl<'a> Story<'a> {
             story.doubt = Some(Doubt::NotDom0(Arc::new(fact.clone())));
         } else if asked.is_some() && !host.last_is_known {
             story.doubt = Some(Doubt::LastBoot);
+        } else if asked.is_none() && !behind_window.is_empty() && own.is_empty() {
+            story.doubt = Some(Doubt::OutsideWindow);
+        } else if asked.and_then(|at| boots.get(at)).is_some_and(|parts| running.window.cannot_place(parts)) {
+            story.doubt = Some(Doubt::Undated);
         } else if story.is_disordered() {
             story.doubt = Some(Doubt::OutOfOrder);
         }
@@ -158,17 +171,17 @@ impl<'a> Story<'a> {
     /// The host that is meant: the one that was chosen, that of the audited machine, or the only one of which the logs hold
     /// records of a kernel.
     fn choose(&mut self, hosts: &[Host<'_>], running: &Running<'_>, is_beyond: bool) -> Option<usize> {
+        let speaking: Vec<usize> =
+            (0..hosts.len()).filter(|at| hosts.get(*at).is_some_and(|host| host.kernel_records() > 0)).collect();
         let all_named = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            let named = hosts.iter().enumerate().filter(|(_, host)| host.name.as_deref().is_some_and(is));
-            named.map(|(at, _)| at).collect()
+            let name = |at: &usize| hosts.get(*at).and_then(|host| host.name.as_deref());
+            speaking.iter().copied().filter(|at| name(at).is_some_and(is)).collect()
         };
         // A short name is that of each host which has it before its domain.
         let named = |wanted: &str| match all_named(&|name| name.eq_ignore_ascii_case(wanted)) {
             exact if exact.is_empty() => all_named(&|name| is_same_name(name, wanted)),
             exact => exact,
         };
-        let speaking: Vec<usize> =
-            (0..hosts.len()).filter(|at| hosts.get(*at).is_some_and(|host| host.kernel_records() > 0)).collect();
         let names = || {
             let name = |at: &usize| hosts.get(*at).and_then(|host| host.name.clone());
             speaking.iter().filter_map(name).take(NAMED).collect()
@@ -222,7 +235,8 @@ impl<'a> Story<'a> {
             let by_kernel = boot.span.1.uptime.and_then(|uptime| i64::try_from(uptime).ok());
             by_kernel.or_else(|| between(&boot.span.0, &boot.span.1)).is_some_and(|long| long >= LONG)
         };
-        self.parts.iter().any(|(_, boot)| boot.is_up || long(boot))
+        // Behind the time that is asked about it may have gone on, and the module may have come.
+        self.parts.iter().any(|(_, boot)| boot.is_up || long(boot)) && !self.parts.iter().any(|(_, boot)| boot.is_cut)
     }
 
     /// What happened to each device.

@@ -11,7 +11,7 @@ use super::hosts::is_nameless;
 use super::log::{Keeps, Log};
 use super::moment::Moment;
 use crate::event::Recogniser;
-use crate::record::{Input, Record, Stamp, Wall};
+use crate::record::{Record, Stamp, Wall};
 
 /// A step back that is longer begins a new year. A shorter one is a clock that was set, or a record that was delivered
 /// late. Where the records are those of a year's few boots, they may be months apart, and so is the step back.
@@ -132,10 +132,8 @@ impl Dates {
 
 impl Log {
     /// Notes the time of the next record.
-    pub(super) fn note_time(&mut self, input: &Input<'_>) {
-        if let Input::Record(record) = input
-            && self.keeps == Keeps::Facts
-        {
+    pub(super) fn note_time(&mut self, record: &Record<'_>) {
+        if self.keeps == Keeps::Facts {
             self.dates.note(record);
         }
     }

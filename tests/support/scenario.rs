@@ -82,6 +82,7 @@ fn argument(case: &mut Case, line: &str) {
         ("--fail-on", "critical") => options.fail_on = FailOn::Critical,
         ("--ignore", what) => options.ignore.push(what.parse().unwrap()),
         ("--kernel", version) => options.kernel = Some(version.parse().unwrap()),
+        ("--since", time) => options.window.since = Some(time.parse().unwrap()),
         ("--boot", boot) => options.boot = boot.parse().unwrap(),
         ("-v", "") => options.verbose = true,
         ("--deaf", why) => case.listening = Some(Listening { deaf: Some(why.to_owned()), ..Listening::default() }),

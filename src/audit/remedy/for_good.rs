@@ -12,7 +12,7 @@ use super::{kernel_line, words};
 use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::Address;
 use crate::report::{File, Measure, Repair};
-use crate::request::loading::PRELOADED;
+use crate::request::loading::{PRELOADED, heeds_softdep};
 use crate::request::{Source, Written, late_service, modprobe, modules, sysconfig, unmade};
 use crate::tree::{Known, Node, Tree};
 
@@ -254,15 +254,17 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
     let softdeps = drivers.modules.iter().filter(|_| softdep).map(|module| format!("softdep {module} pre: {pciback}"));
     let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
     options(draft, family, &lines);
-    let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !softdep);
+    let all_wait = softdep && drivers.modules.iter().all(|module| heeds_softdep(module));
+    let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !all_wait);
     if !softdep || drivers.modules.is_empty() || is_first {
         family::take(family, draft, &fill, &list.file, is_first);
     }
     if let Some(line) = family.by_line.as_ref().filter(|line| !by_line(aim, draft, line)) {
-        let others = line.with.iter().map(|(key, value)| format!(", and give it {key}={value}")).collect::<String>();
+        let others: Vec<String> = line.with.iter().map(|(key, value)| format!(", and give it {key}={value}")).collect();
         draft.by_hand(&format!(
-            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in {}= on the line of dom0's kernel{others}",
-            line.key
+            "# not sure: the order in this image cannot be forced by a file. Name {pciback} first in {}= on the line of dom0's kernel{}",
+            line.key,
+            others.concat()
         ));
     }
     if let Some(note) = family.note {
@@ -353,7 +355,7 @@ fn each_boot(aim: &Aim<'_>, draft: &mut Draft, late: &[Address]) {
 
 /// A unit that does at each boot what `now` does (systemd.service(5); `xendomains.service` is that of Xen's own tools).
 ///
-/// Without an IOMMU, `xl` binds the device, fails to quarantine it and ends with an error (tools/libs/light/libxl_pci.c,
+/// Without an IOMMU, `xl` binds the device, fails to quarantine it and ends with an error (`tools/libs/light/libxl_pci.c`,
 /// `libxl__device_pci_assignable_add`, from Xen 4.13 on): not its status counts, but whether pciback has the device then.
 fn unit(pciback: &str, late: &[Address]) -> File {
     let add = |address: &Address| format!("ExecStart=-/bin/sh -c 'exec xl pci-assignable-add {address}'");

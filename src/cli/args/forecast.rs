@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as Flags, ValueEnum};
-use pciback_audit::pci::KernelVersion;
+use pciback_audit::pci::{Address, KernelVersion};
 
 use super::Paper;
 
@@ -14,6 +14,9 @@ pub(crate) struct PlanFlags {
     /// The hide list, exactly as the kernel would get it; without it, the list in force or written down
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) hide: Option<OsString>,
+    /// A device of the list: 0000:00:1d.0 or 00:1d.0 (repeatable); in place of --hide
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "hide")]
+    pub(crate) device: Vec<Address>,
     /// Which forecast decides the exit status; by default that of the next boot where pciback is built in or loaded, else that of modprobe
     #[arg(long = "for", value_name = "MOMENT")]
     pub(crate) moment: Option<PlanMoment>,

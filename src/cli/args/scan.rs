@@ -9,7 +9,7 @@ use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::report::Glob;
 
-use super::{Paper, duration};
+use super::{Paper, Times, duration};
 
 /// Reads files of any size, packed (gzip, zstd, xz) or not, and directories with all that is below them. Each boot is held
 /// against the list on its own command line unless another one is given. The exit status is that of each host's last boot.
@@ -30,12 +30,8 @@ pub(in super::super) struct Scan {
     /// Which boots of a host count for the exit status
     #[arg(long, value_name = "BOOTS", default_value = "last")]
     pub(in super::super) boot: Boots,
-    /// Leave out boots that ended before: 2026-11-22, "2026-11-22 06:20", "2 days ago" (UTC where no zone is given)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(in super::super) since: Option<String>,
-    /// Judge as of this time: leave out later records
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(in super::super) until: Option<String>,
+    #[command(flatten)]
+    pub(in super::super) times: Times,
     /// Judge this host only, of the hosts in the logs
     #[arg(long, value_name = "NAME")]
     pub(in super::super) log_host: Option<String>,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use pciback_audit::audit::{FailOn, Options};
 use pciback_audit::report::{Choice, Verdict};
 
+use super::super::check;
 use super::super::request::Request;
-use super::super::write::Form;
-use super::super::{check, when};
-use super::{Plan, Work, args, conflict, paper};
+use super::super::write::{Form, Page};
+use super::{Check, Plan, Work, args, conflict, paper};
 
 /// A scan of saved logs.
 #[derive(Debug)]
@@ -47,11 +47,7 @@ pub(in super::super) enum ScanForm {
 
 pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
     let now = check::now();
-    let when = |name: &str, text: Option<String>| {
-        let read = |text: String| when::when(&text, now).map_err(|why| conflict(&format!("{name} {text}: {why}")));
-        text.map(read).transpose()
-    };
-    let (since, until) = (when("--since", scan.since)?, when("--until", scan.until)?);
+    let window = super::window(scan.times, now)?;
     if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once"));
     }
@@ -63,6 +59,7 @@ pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
         return Err(conflict("--fail-on new: new since which scan? --baseline FILE names it"));
     }
     let options = Options {
+        window,
         log_host: scan.log_host,
         trust_log: scan.trust_log,
         kernel: scan.kernel,
@@ -79,8 +76,6 @@ pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
         paths: scan.paths,
         options,
         now: Some(now),
-        since,
-        until,
         threads: scan.threads.map_or_else(processors, usize::from),
         every_line: scan.every_line,
         ..pciback_audit::scan::Scan::default()
@@ -99,6 +94,37 @@ pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
     // What node_exporter reads is for everybody.
     let written = if form == ScanForm::Prometheus { Form::Prometheus } else { Form::Table };
     Ok(Plan { work: Work::Scan(scan_plan), page: paper(scan.page.paper, written) })
+}
+
+/// The plan of an audit of every boot in the logs of a check, told as a scan tells it.
+pub(super) fn every_boot(check: Check, page: Page) -> Result<Plan, clap::Error> {
+    let form = match page.form {
+        Form::Table => ScanForm::Table,
+        Form::Json => ScanForm::Json,
+        Form::Tree | Form::Nagios | Form::Prometheus => {
+            return Err(conflict("--boot all has --format table and json only: the other forms tell of one boot"));
+        }
+    };
+    if check.wait.is_some() {
+        return Err(conflict("--wait listens to the running boot, not to all"));
+    }
+    let work = pciback_audit::scan::Scan {
+        options: check.options.clone(),
+        now: Some(check::now()),
+        ..pciback_audit::scan::Scan::default()
+    };
+    let told = Scan {
+        work,
+        request: check.request.clone(),
+        form,
+        all: true,
+        choice: Choice::default(),
+        all_boots: true,
+        baseline: None,
+        only_new_fails: false,
+        timeout: check.timeout,
+    };
+    Ok(Plan { work: Work::EveryBoot(check, Box::new(told)), page })
 }
 
 fn form(page: &args::ScanPage) -> Result<ScanForm, clap::Error> {

@@ -61,7 +61,7 @@ struct Watcher<'a> {
     /// Since when the host has not been at rest.
     unsteady: Option<Duration>,
     /// Why the state could not be remembered, once that was said.
-    forgetful: Option<String>,
+    forgetful: Option<source::FileError>,
 }
 
 impl<'a> Watcher<'a> {
@@ -79,7 +79,7 @@ impl<'a> Watcher<'a> {
         let outlet = Outlet::open(plan.output.as_deref())?;
         let remembered = plan.resume.as_deref().and_then(|path| {
             Memory::read(path).unwrap_or_else(|why| {
-                write::complain(&format!("--resume {}: {why}; beginning anew", write::safe(path)), 0);
+                write::complain(&format!("--resume {why}; beginning anew"), 0);
                 None
             })
         });
@@ -260,7 +260,7 @@ impl<'a> Watcher<'a> {
         let trouble = memory.write(path).err();
         if trouble != self.forgetful {
             if let Some(why) = &trouble {
-                write::complain(&format!("--resume {}: {why}; will try again", write::safe(path)), 0);
+                write::complain(&format!("--resume {why}; will try again"), 0);
             }
             self.forgetful = trouble;
         }

@@ -23,7 +23,9 @@ pub(super) fn footer(totals: &Totals) -> String {
     if !silent.is_empty() {
         write!(text, "; nothing of pciback in {}", silent.join(", ")).unwrap_or_default();
     }
-    write!(text, "; {} read, {}", some(totals.files, "file"), size(totals.bytes)).unwrap_or_default();
+    if totals.files > 0 {
+        write!(text, "; {} read, {}", some(totals.files, "file"), size(totals.bytes)).unwrap_or_default();
+    }
     if totals.passed_over > 0 {
         write!(text, ", {} passed over", totals.passed_over).unwrap_or_default();
     }

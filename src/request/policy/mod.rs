@@ -9,6 +9,12 @@
 //! label = "NIC of the firewall"
 //! guest = "firewall"         # who gets it: named where somebody should stop that guest
 //! severity = "warning"       # how bad it is when pciback does not have it; "critical" without this
+//!
+//! [[accept]]
+//! code = "late-seize"        # a finding that is known: it becomes a note
+//! address = "03:00.0"        # of this device only
+//! until = 2027-03-31         # up to the end of that day (UTC)
+//! reason = "new boot image in March"
 //! ```
 
 #[cfg(feature = "policy")]
@@ -20,6 +26,8 @@ mod tests;
 #[cfg(feature = "policy")]
 pub use read::{LONGEST, PolicyError, read};
 
+use chrono::{DateTime, Utc};
+
 use super::Location;
 use crate::pci::{Address, Ids};
 
@@ -30,6 +38,31 @@ pub struct Policy {
     pub path: String,
     /// The devices, as they are written one behind the other. Each address stands here once.
     pub devices: Vec<Device>,
+    /// The findings that are known, in the order written.
+    pub accepts: Vec<Accept>,
+}
+
+/// A finding that is known, and becomes a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// Its code, as written.
+    pub code: String,
+    /// The line of the code, counted from 1.
+    pub line: usize,
+    /// The only device whose finding it is.
+    pub address: Option<Address>,
+    /// From when on it counts again.
+    pub until: Option<DateTime<Utc>>,
+    /// Why it is accepted.
+    pub reason: String,
+}
+
+impl Accept {
+    /// Whether the finding of this code about this device is accepted at that time. Without a clock nothing is that ends.
+    pub fn covers(&self, code: &str, address: Option<Address>, now: Option<DateTime<Utc>>) -> bool {
+        let in_time = self.until.is_none_or(|until| now.is_some_and(|now| now < until));
+        self.code == code && (self.address.is_none() || self.address == address) && in_time
+    }
 }
 
 /// What is written about one device.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Device, Policy, Severity};
+use super::{Accept, Device, Policy, Severity};
 use crate::pci::{Address, Ids};
 
 /// The longest policy that is read, in bytes: some ten thousand devices.
@@ -15,8 +16,8 @@ pub const LONGEST: usize = 1 << 20;
 /// How many letters of a wrong word are repeated.
 const QUOTED: usize = 40;
 
-/// What policies will have, and this version cannot judge by. To pass over it would be to judge by half a policy.
-const LATER: [&str; 2] = ["rule", "accept"];
+/// A table that policies will have, and this version cannot judge by. To pass over it would be to judge by half a policy.
+const RESERVED: &str = "rule";
 
 /// Why a policy cannot be used. None of it is then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,13 +55,13 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Policy, PolicyError> {
         }
     };
     let page = Page::new(path, text);
-    let devices = page.devices()?;
+    let (devices, accepts) = page.tables()?;
     if devices.is_empty() {
         return Err(whole(
             "it names no device; for each one write [[device]], and below it address = \"0000:00:1d.0\"".to_owned(),
         ));
     }
-    Ok(Policy { path: path.to_owned(), devices })
+    Ok(Policy { path: path.to_owned(), devices, accepts })
 }
 
 /// A key of a table with its value.
@@ -79,28 +80,75 @@ impl<'a> Page<'a> {
         Self { path, text, lines: std::iter::once(0).chain(behind).collect() }
     }
 
-    fn devices(&self) -> Result<Vec<Device>, PolicyError> {
+    fn tables(&self) -> Result<(Vec<Device>, Vec<Accept>), PolicyError> {
         let page = DeTable::parse(self.text).map_err(|error| {
             let at = error.span().map_or(self.text.len(), |span| span.start);
             self.fault(at, format!("this is no TOML: {}", quote(&error.message().replace('\n', ", "), 200)))
         })?;
-        let mut devices = Vec::new();
+        let (mut devices, mut accepts) = (Vec::new(), Vec::new());
         for (key, value) in in_order(page.get_ref()) {
             let name = key.get_ref().as_ref();
-            if name != "device" {
+            if name != "device" && name != "accept" {
                 return Err(self.fault(key.span().start, unknown_table(name)));
             }
             let single = || {
-                let what = "`device` must be a list of tables: write [[device]], in double brackets, above each device";
+                let what = format!(
+                    "`{name}` must be a list of tables: write [[{name}]], in double brackets, above each {name}"
+                );
                 self.fault(key.span().start, what)
             };
             for table in value.get_ref().as_array().ok_or_else(single)? {
-                let keys = table.get_ref().as_table().ok_or_else(single)?;
-                devices.push(self.device(table.span().start, keys)?);
+                let (start, keys) = (table.span().start, table.get_ref().as_table().ok_or_else(single)?);
+                if name == "device" {
+                    devices.push(self.device(start, keys)?);
+                } else {
+                    accepts.push(self.accept(start, keys)?);
+                }
             }
         }
         self.once_each(&devices)?;
-        Ok(devices.into_iter().map(|(device, _)| device).collect())
+        Ok((devices.into_iter().map(|(device, _)| device).collect(), accepts))
+    }
+
+    fn accept(&self, start: usize, keys: &DeTable<'_>) -> Result<Accept, PolicyError> {
+        let (mut code, mut address, mut until, mut reason) = (None, None, None, None);
+        for (key, value) in in_order(keys) {
+            let name = key.get_ref().as_ref();
+            match name {
+                "code" => code = Some((self.name_in(name, value)?, self.place(value.span().start).0)),
+                "address" => address = Some(self.address(name, value)?),
+                "until" => until = Some(self.end(value)?),
+                "reason" => reason = Some(self.name_in(name, value)?),
+                _ => {
+                    return Err(
+                        self.fault(key.span().start, unknown_key(name, "accept", "code, address, until and reason"))
+                    );
+                }
+            }
+        }
+        let missing = |name: &str, such: &str| {
+            self.fault(start, format!("this accept has no {name}: write {name} = \"{such}\" below [[accept]]"))
+        };
+        let (code, line) = code.ok_or_else(|| missing("code", "late-seize"))?;
+        let reason = reason.ok_or_else(|| missing("reason", "why it is no trouble here"))?;
+        Ok(Accept { code, line, address, until, reason })
+    }
+
+    /// The end of the time that a date or an instant names: of a date, the end of its day.
+    fn end(&self, value: &Spanned<DeValue<'_>>) -> Result<DateTime<Utc>, PolicyError> {
+        let text = value.get_ref().as_datetime().map(ToString::to_string);
+        let text = text.as_deref().or(value.get_ref().as_str()).unwrap_or_default();
+        let day = || text.parse::<NaiveDate>().ok()?.succ_opt().map(|next| next.and_time(NaiveTime::MIN).and_utc());
+        let local = || text.replacen(' ', "T", 1).parse::<NaiveDateTime>().ok().map(|local| local.and_utc());
+        let instant = || DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc());
+        let wrong =
+            || self.fault(value.span().start, "`until` must be a date such as 2027-03-31, or a time with its zone");
+        day().or_else(instant).or_else(local).ok_or_else(wrong)
+    }
+
+    fn address(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Address, PolicyError> {
+        let text = self.text_of(name, value)?;
+        text.parse().map_err(|error| self.fault(value.span().start, format!("`{}`: {error}", quote(text, QUOTED))))
     }
 
     /// One device, and where its address stands.
@@ -111,12 +159,7 @@ impl<'a> Page<'a> {
             let at = value.span().start;
             let wrong = |what: String| self.fault(at, what);
             match name {
-                "address" => {
-                    let text = self.text_of(name, value)?;
-                    let read: Address =
-                        text.parse().map_err(|error| wrong(format!("`{}`: {error}", quote(text, QUOTED))))?;
-                    address = Some((read, at));
-                }
+                "address" => address = Some((self.address(name, value)?, at)),
                 "id" => {
                     let text = self.text_of(name, value)?;
                     let read: Ids =
@@ -126,7 +169,10 @@ impl<'a> Page<'a> {
                 "label" => label = Some(self.name_in(name, value)?),
                 "guest" => guest = Some(self.name_in(name, value)?),
                 "severity" => severity = Some(read_severity(self.text_of(name, value)?).map_err(wrong)?),
-                _ => return Err(self.fault(key.span().start, unknown_key(name))),
+                _ => {
+                    let known = "address, id, label, guest and severity";
+                    return Err(self.fault(key.span().start, unknown_key(name, "device", known)));
+                }
             }
         }
         let missing =
@@ -194,16 +240,17 @@ fn read_severity(text: &str) -> Result<Severity, String> {
 }
 
 fn unknown_table(name: &str) -> String {
-    if LATER.contains(&name) {
+    if name == RESERVED {
         return format!(
-            "this version does not know [[{name}]] yet: take it out; a policy is used as a whole or not at all"
+            "[[{name}]] is reserved for a version that is to come: take it out; a policy is used as a whole or not at all"
         );
     }
-    format!("this version does not know `{}`: a policy has [[device]] tables and nothing else", quote(name, QUOTED))
+    format!("this version does not know `{}`: a policy has [[device]] and [[accept]] tables", quote(name, QUOTED))
 }
 
-fn unknown_key(name: &str) -> String {
-    format!("this version does not know `{}`: a device has address, id, label, guest and severity", quote(name, QUOTED))
+fn unknown_key(name: &str, table: &str, known: &str) -> String {
+    let article = if table == "accept" { "an" } else { "a" };
+    format!("this version does not know `{}`: {article} {table} has {known}", quote(name, QUOTED))
 }
 
 /// A text that stands in a message, or its beginning.

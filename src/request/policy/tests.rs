@@ -26,6 +26,29 @@ fn a_policy_says_what_is_expected_of_each_device() {
 }
 
 #[test]
+fn what_is_accepted_is_so_until_its_end() {
+    let at = |time: &str| Some(time.parse().unwrap());
+    for (until, before, behind) in [
+        ("2027-03-31", "2027-03-31T23:59:59Z", "2027-04-01T00:00:00Z"),
+        ("'2027-03-31'", "2027-03-31T23:59:59Z", "2027-04-01T00:00:00Z"),
+        ("2027-03-31T12:00:00+02:00", "2027-03-31T09:59:59Z", "2027-03-31T10:00:00Z"),
+        ("2027-03-31 12:00:00", "2027-03-31T11:59:59Z", "2027-03-31T12:00:00Z"),
+    ] {
+        let text = format!(
+            "[[device]]\naddress = '00:1d.0'\n[[accept]]\ncode = 'absent'\naddress = '00:1d.0'\nuntil = {until}\nreason = 'x'"
+        );
+        let policy = read("site.toml", text.as_bytes()).unwrap();
+        let [accept] = policy.accepts.as_slice() else { panic!("{until}") };
+        let (own, other) = ("00:1d.0".parse().ok(), "00:1d.1".parse().ok());
+        assert_eq!((accept.line, accept.reason.as_str()), (4, "x"));
+        assert!(accept.covers("absent", own, at(before)) && !accept.covers("absent", own, at(behind)), "{until}");
+        assert!(!accept.covers("absent", own, None), "without a clock nobody knows that it has not ended");
+        assert!(!accept.covers("absent", other, at(before)) && !accept.covers("absent", None, at(before)));
+        assert!(!accept.covers("missing", own, at(before)));
+    }
+}
+
+#[test]
 fn the_other_spellings_of_toml_mean_the_same() {
     for text in [
         "device = [{ address = \"00:1d.0\" }]",
@@ -72,13 +95,20 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
         ),
         ("[device]\naddress = '00:1d.0'", "site.toml:1:2: `device` must be a list of tables: write [[device]]"),
         ("device = [3]", "site.toml:1:1: `device` must be a list of tables"),
-        ("[[rule]]\nregex = 'x'", "site.toml:1:3: this version does not know [[rule]] yet: take it out"),
-        (
-            "[[device]]\naddress = '00:1d.0'\n[[accept]]\ncode = 'x'",
-            "site.toml:3:3: this version does not know [[accept]] yet",
-        ),
+        ("[[rule]]\nregex = 'x'", "site.toml:1:3: [[rule]] is reserved for a version that is to come: take it out"),
+        ("[[accept]]\nreason = 'x'", "site.toml:1:1: this accept has no code: write code = "),
+        ("[[accept]]\ncode = 'absent'", "site.toml:1:1: this accept has no reason: write reason = "),
+        ("[[accept]]\ncode = 'absent'\nreason = ''", "site.toml:3:10: `reason` is empty"),
+        ("[[accept]]\nuntil = 'soon'", "site.toml:2:9: `until` must be a date such as 2027-03-31"),
+        ("[[accept]]\nuntil = 07:30:00", "site.toml:2:9: `until` must be a date such as 2027-03-31"),
+        ("[[accept]]\naddress = '1d'", "site.toml:2:11: `1d`: "),
+        ("[[accept]]\nlabel = 'x'", "site.toml:2:1: this version does not know `label`: an accept has code, address"),
+        ("[accept]\ncode = 'x'", "site.toml:1:2: `accept` must be a list of tables: write [[accept]]"),
         ("ü = 1\n[[rule]]", "site.toml:1:1: this is no TOML: "),
-        ("'ü' = 1\n[[rule]]", "site.toml:1:1: this version does not know `ü`: a policy has [[device]] tables"),
+        (
+            "'ü' = 1\n[[rule]]",
+            "site.toml:1:1: this version does not know `ü`: a policy has [[device]] and [[accept]] tables",
+        ),
         ("label = 'ü' x", "site.toml:1:13: this is no TOML: "),
         ("[[device]]\naddress = '00:1d.0", "site.toml:2:19: this is no TOML: "),
         ("[[device]]\naddress = '00:1d.0'\naddress = '00:1d.1'", "site.toml:3:1: this is no TOML: duplicate key"),

@@ -66,6 +66,8 @@ pub(super) const ALLOWED: &[Row] = &[
     ("", &["sbin/init", "usr/sbin/init"], Link),
     ("lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
     ("usr/lib/modules/{release}", &["modules.builtin"], Contents(LONG)),
+    ("lib/modules/{release}/kernel/drivers/usb/host", USB_DRIVERS, Link),
+    ("usr/lib/modules/{release}/kernel/drivers/usb/host", USB_DRIVERS, Link),
     ("usr/lib", &["os-release"], Contents(LONG)),
     // Guests' configurations.
     ("etc/xen", &["auto/*", "*"], Files(SMALL)),
@@ -103,6 +105,9 @@ pub(super) const GUEST: &[Row] = &[
     ("usr/lib/modules/{release}/kernel/drivers/pci", &["xen-pcifront.ko*"], Link),
     ("proc", &["config.gz"], Contents(LONG)),
 ];
+
+/// Drivers of USB controllers that share a slot: whether one can still be loaded.
+const USB_DRIVERS: &[&str] = &["uhci-hcd.ko*", "ohci-*.ko*", "ehci-*.ko*"];
 
 const DEVICE: &[&str] = &[
     "vendor",
