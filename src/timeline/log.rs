@@ -1,7 +1,6 @@
 //! One log: its records counted, its facts cut into boots.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +12,7 @@ use super::lanes::{Lane, is_same_moment, lane_name, without_clock};
 use super::moment::{Moment, Text};
 use super::window::Window;
 use super::years::{Dates, says_something};
-use crate::event::{Event, Fact, Recogniser, Said, unwrapped};
+use crate::event::{Event, Fact, Joiner, Said};
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
 use crate::xen::Hypervisor;
@@ -107,8 +106,7 @@ pub struct Log {
     pub modified: Option<DateTime<Utc>>,
     /// The years of such times.
     pub dates: Dates,
-    /// Where the lines stand that belong to a record above them.
-    pub(super) joined: Range<u64>,
+    pub(super) joiner: Joiner,
     pub(super) direction: Direction,
     /// What is read of each host, by its name; of lines without one, by the empty name.
     pub(super) lanes: BTreeMap<Box<[u8]>, Lane>,
@@ -158,7 +156,7 @@ impl Log {
             is_cut: false,
             modified: None,
             dates: Dates::default(),
-            joined: 0..0,
+            joiner: Joiner::default(),
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
             lanes: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -306,18 +304,9 @@ impl Log {
             self.take_hypervisor(record);
             self.xen.take_merged(record);
         }
-        if self.joined.contains(&record.place.offset) {
-            return;
-        }
-        let mut heard = Vec::new();
-        Recogniser::get().hear(record, &mut |said| heard.push(said));
-        match unwrapped(record, &heard) {
-            Some(whole) => {
-                self.joined = whole.lines;
-                self.hear(&whole.record, &whole.said);
-            }
-            None => self.hear(record, &heard),
-        }
+        let mut joiner = std::mem::take(&mut self.joiner);
+        joiner.hear(record, &mut |record, said| self.hear(record, said));
+        self.joiner = joiner;
     }
 
     fn take_hypervisor(&mut self, record: &Record<'_>) {
