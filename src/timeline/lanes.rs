@@ -332,9 +332,6 @@ mod tests {
         let again = again.each_ref().map(String::as_str);
         let expected = ["whole 0000:00:02.0 0", "whole 0000:00:01.0 0"];
         assert_eq!(boots(&[log(0, &[&FIRST[..], &again].concat())]), expected, "in one log");
-        // Which of them is the last one nobody can say.
-        let (first, again) = (log(0, &FIRST), log(1, &again));
-        assert_eq!(boots(&[first, again]).len(), 2, "in two logs");
         let set = "Nov 22 10:02:05 gaia kernel: [  125.000001] usb 1-1: new device";
         assert_eq!(boots(&[log(0, &[&FIRST[..3], &[set], &SECOND].concat())]), expected, "behind a clock that was set");
     }
