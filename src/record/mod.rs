@@ -182,7 +182,7 @@ pub struct Record<'a> {
     pub message: Cow<'a, [u8]>,
     /// Whether the end of the message is missing: another record stands behind it in the same line.
     pub cut: bool,
-    /// Whether its time lost a bracket: what else was lost nobody knows, where the message is none that is known.
+    /// Whether its time lost a bracket: what else was lost nobody knows, where the message is none of pciback.
     pub damaged: bool,
     /// The lines right below it that have no form of their own, where they may be its end: somebody may have broken a long line.
     pub below: Vec<Below>,

@@ -349,7 +349,8 @@ impl Log {
             boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
         }
         // A record of the kernel that breaks off, and the next one in the same line: more may be missing between.
-        if (record.cut || (record.damaged && heard.is_empty())) && own && record.stamp.uptime.is_some() {
+        let is_read = heard.iter().any(|said| said.event.is_pciback());
+        if (record.cut || (record.damaged && !is_read)) && own && record.stamp.uptime.is_some() {
             boot.keep_gap(Gap { place: record.place, lost: None }, record.stamp);
         }
         if boot.repeats.holds(record, heard) && is_same_moment(boot, record) {
