@@ -14,13 +14,13 @@ const MACHINE: &str = "\
     proc/cmdline = placeholder root=/dev/sda1\\n\n\
     etc/os-release = ID=debian\\n\n\
     etc/initramfs-tools/modules = # none\\n\n\
-    etc/modprobe.d/x.conf = options xen-pciback hide=(00:1d.0)(00:1d.1)\\nsoftdep uhci_hcd pre: xen-pciback\\n\n\
+    etc/modprobe.d/x.conf = options xen-pciback hide=(00:1d.0)(00:1d.1)\\nsoftdep ehci_pci pre: xen-pciback\\n\n\
     sys/bus/pci/devices/0000:00:1d.0 -> ../../../devices/pci0000:00/0000:00:1d.0\n\
     sys/bus/pci/devices/0000:00:1d.1 -> ../../../devices/pci0000:00/0000:00:1d.1\n\
-    sys/bus/pci/drivers/uhci_hcd/module -> ../../../../module/uhci_hcd\n\
-    sys/module/uhci_hcd/\n\
+    sys/bus/pci/drivers/ehci_pci/module -> ../../../../module/ehci_pci\n\
+    sys/module/ehci_pci/\n\
     sys/devices/pci0000:00/0000:00:1d.1/vendor = 0x8086\\n\n\
-    sys/devices/pci0000:00/0000:00:1d.0/driver -> ../../../bus/pci/drivers/uhci_hcd\n";
+    sys/devices/pci0000:00/0000:00:1d.0/driver -> ../../../bus/pci/drivers/ehci_pci\n";
 
 fn machine() -> Folder {
     Folder::holding(MACHINE)
@@ -32,7 +32,7 @@ fn it_counts_what_would_be_seized_now_and_then() {
     let now = audit("plan --root").with(folder.path()).run();
     assert_eq!(now.status, 2, "{}", now.out);
     assert!(now.out.contains("now, by modprobe:      1 of 2 would be seized"), "{}", now.out);
-    assert!(now.out.contains("silently ignored: 0000:00:1d.0 (uhci_hcd)"), "{}", now.out);
+    assert!(now.out.contains("silently ignored: 0000:00:1d.0 (ehci_pci)"), "{}", now.out);
     assert!(now.out.contains("after a reboot as is:  2 of 2 would be seized"), "{}", now.out);
     let boot = audit("plan --for boot --root").with(folder.path()).run();
     assert_eq!(boot.status, 0, "{}", boot.out);
@@ -61,7 +61,7 @@ fn it_says_what_its_plan_comes_to() {
     let used = "proc/self/mountinfo = 22 1 8:1 / / rw - ext4 /dev/vda1 rw\\n\nproc/swaps = Filename\\n\n\
                 proc/consoles = hvc0 -W- (EC p a) 229:0\\n\nsys/class/block/vda1 -> ../../devices/virtual/block/vda1\n\
                 sys/class/net/lo -> ../../devices/virtual/net/lo\n";
-    let folder = Folder::holding(&(MACHINE.replace("\\nsoftdep uhci_hcd pre: xen-pciback", "") + used));
+    let folder = Folder::holding(&(MACHINE.replace("\\nsoftdep ehci_pci pre: xen-pciback", "") + used));
     let ran = audit("plan --for boot --root").with(folder.path()).run();
     ran.says("after a reboot as is:  ").says("with the plan below:   2 of 2 would be seized").says("update-initramfs");
 }

@@ -99,7 +99,7 @@ fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
     lines
 }
 
-/// Lets pciback have a device that no driver holds. The firmware's screen needs no driver (boot_vga, with the console on tty0).
+/// Lets pciback have a device that no driver holds. The firmware's screen needs no driver (`boot_vga`, with the console on tty0).
 pub(super) fn probe(scene: &Scene<'_>, address: Address, device: &Device, listed: bool) -> Vec<String> {
     if let Hindrance::Used(why) = hindrance(scene, address, device) {
         return vec![leave(address, &why)];

@@ -35,7 +35,7 @@ pub(super) struct Plan {
 pub(super) enum Work {
     Check(Check),
     /// An audit of every boot in the logs.
-    EveryBoot(Check, Scan),
+    EveryBoot(Check, Box<Scan>),
     Watch(Watch),
     Scan(Scan),
     /// A dom0 that is built in; none: their list.
@@ -265,9 +265,12 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
         (Some(args::PlanFormat::Table) | None, false) => Form::Table,
     };
     let page = paper(flags.paper, form);
-    let devices: String = flags.device.iter().map(|device| format!("({device})")).collect();
+    let devices: Vec<String> = flags.device.iter().map(|device| format!("({device})")).collect();
     let forecast = Forecast {
-        list: flags.hide.map(std::ffi::OsString::into_vec).or((!devices.is_empty()).then(|| devices.into_bytes())),
+        list: flags
+            .hide
+            .map(std::ffi::OsString::into_vec)
+            .or((!devices.is_empty()).then(|| devices.concat().into_bytes())),
         moment: flags.moment.map(|moment| match moment {
             args::PlanMoment::Now => Moment::Now,
             args::PlanMoment::Boot => Moment::Boot,

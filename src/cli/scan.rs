@@ -62,7 +62,7 @@ pub(super) fn guarded(scan: Scan, page: Page) -> u8 {
 }
 
 /// Audits every boot in the logs of a check, and says how the process is to end.
-pub(super) fn every_boot(check: Check, scan: Scan, page: Page) -> u8 {
+pub(super) fn every_boot(check: Check, scan: Box<Scan>, page: Page) -> u8 {
     rights::of_check(&check, &page);
     let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
     let shared = Arc::new((check, scan, page));

@@ -1,8 +1,7 @@
 //! What a record says: the messages of pciback, the driver core and the stubs as [`Event`]s.
 //!
-//! One file per message family; a message is a row of data ([`Message`]) and a short reader, and adding one is adding a
-//! row. `probe.rs` is a small example. A message must fill its record from the first byte to the last: a line that merely
-//! quotes the driver (a parse error repeating its list, a USB product name) is no event. Several messages run together in
+//! One file per message family; a message is a row of data ([`Message`]) and a short reader, and adding one is adding a row
+//! (`probe.rs` is small). A message must fill its record: a line that quotes the driver is no event. Several messages run together in
 //! one line are all found. Records that name pciback and are no known message are judged in `unknown.rs`.
 
 mod boot;
@@ -25,7 +24,7 @@ mod wrapped;
 pub use frontend::{Frontend, GuestKind};
 pub use incident::{Incident, Refusal};
 pub use recogniser::Recogniser;
-pub use wrapped::{Unwrapped, unwrapped};
+pub use wrapped::Joiner;
 
 use std::sync::Arc;
 

@@ -21,19 +21,44 @@ const KEYS: [&[u8]; 3] = [b"xen-pciback.hide=", b"xen_pciback.hide=", b"rd.qubes
 /// No program breaks a line where the next word would not have gone past this column.
 const NARROWEST: u64 = 60;
 
+/// Recognises the records of a log one by one, broken ones put together.
+#[derive(Clone, Debug, Default)]
+pub struct Joiner {
+    /// Where the lines stand that belong to a record above them.
+    lines: Range<u64>,
+}
+
+impl Joiner {
+    /// Hands on a record and what it says, if it is none of another one's lines.
+    pub fn hear(&mut self, record: &Record<'_>, take: &mut dyn FnMut(&Record<'_>, &[Said])) {
+        if self.lines.contains(&record.place.offset) {
+            return;
+        }
+        let mut said = Vec::new();
+        Recogniser::get().hear(record, &mut |one| said.push(one));
+        match unwrapped(record, &said) {
+            Some(whole) => {
+                self.lines = whole.lines;
+                take(&whole.record, &whole.said);
+            }
+            None => take(record, &said),
+        }
+    }
+}
+
 /// A record put together out of several lines.
 #[derive(Debug)]
-pub struct Unwrapped {
+struct Unwrapped {
     /// The record, whole.
-    pub record: Record<'static>,
+    record: Record<'static>,
     /// What it says.
-    pub said: Vec<Said>,
+    said: Vec<Said>,
     /// Where the lines below it stand that belong to it.
-    pub lines: Range<u64>,
+    lines: Range<u64>,
 }
 
 /// Puts a record together that says `said` as it stands, if it goes on in the lines below it.
-pub fn unwrapped(record: &Record<'_>, said: &[Said]) -> Option<Unwrapped> {
+fn unwrapped(record: &Record<'_>, said: &[Said]) -> Option<Unwrapped> {
     let first = record.below.first()?;
     let takes_all = |said: &Said| matches!(said.event, Event::CommandLine { .. } | Event::Booted { .. });
     if said.iter().any(takes_all) {
@@ -135,19 +160,11 @@ mod tests {
 
     /// The messages of a log, wrapped ones put together.
     fn messages(log: &str) -> Vec<String> {
-        let (mut found, mut until) = (Vec::new(), 0);
+        let (mut found, mut joiner) = (Vec::new(), Joiner::default());
         let mut decoder = Decoder::new(0);
         let mut sink = |input: Input<'_>| {
             let Input::Record(record) = input else { return };
-            if record.place.offset < until {
-                return;
-            }
-            let mut said = Vec::new();
-            Recogniser::get().hear(&record, &mut |one| said.push(one));
-            let whole = unwrapped(&record, &said);
-            let message = whole.as_ref().map_or(&*record.message, |whole| &whole.record.message);
-            found.push(String::from_utf8_lossy(message).into_owned());
-            until = whole.map_or(until, |whole| whole.lines.end);
+            joiner.hear(&record, &mut |record, _| found.push(String::from_utf8_lossy(&record.message).into_owned()));
         };
         decoder.feed(log.as_bytes(), &mut sink);
         decoder.finish(&mut sink);

@@ -297,7 +297,9 @@ mod tests {
                 let seconds = stamp.uptime.map(|uptime| uptime / 1_000_000);
                 found.push((text(hostname.as_deref().unwrap_or_default()), seconds, text(&message)));
             }
-            other => found.push((String::new(), None, format!("{other:?}"))),
+            other @ (Input::Gap(_) | Input::Boot(..) | Input::Unparsed(_)) => {
+                found.push((String::new(), None, format!("{other:?}")));
+            }
         };
         let mut decoder = Decoder::new(0);
         decoder.feed(log.as_bytes(), &mut sink);

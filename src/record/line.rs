@@ -48,7 +48,7 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
     match text.first()? {
         b'[' => {
             let whole = dmesg::stamp(text);
-            record.cut = whole.is_none();
+            record.damaged = whole.is_none();
             let (stamp, rest) = whole.or_else(|| dmesg::unclosed(text))?;
             (record.stamp, record.message) = (stamp, rest.into());
             if stamp.uptime.is_some()

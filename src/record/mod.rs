@@ -182,6 +182,8 @@ pub struct Record<'a> {
     pub message: Cow<'a, [u8]>,
     /// Whether the end of the message is missing: another record stands behind it in the same line.
     pub cut: bool,
+    /// Whether its time lost a bracket: what else was lost nobody knows, where the message is none of pciback.
+    pub damaged: bool,
     /// The lines right below it that have no form of their own, where they may be its end: somebody may have broken a long line.
     pub below: Vec<Below>,
 }
@@ -200,6 +202,7 @@ impl<'a> Record<'a> {
             device: None,
             message: Cow::Borrowed(message),
             cut: false,
+            damaged: false,
             below: Vec::new(),
         }
     }
@@ -223,6 +226,7 @@ impl<'a> Record<'a> {
             device: self.device,
             message: owned(self.message),
             cut: self.cut,
+            damaged: self.damaged,
             below: self.below,
         }
     }

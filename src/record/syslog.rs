@@ -211,7 +211,7 @@ pub(super) fn body<'a>(record: &mut Record<'a>, origin: Origin<'a>, text: &'a [u
         }
         let whole = dmesg::stamp(text);
         let damaged = || dmesg::unclosed(text).filter(|_| is_kernel);
-        record.cut = whole.is_none() && damaged().is_some();
+        record.damaged = whole.is_none() && damaged().is_some();
         let stamp = whole.or_else(damaged);
         if let Some((Stamp { uptime: Some(uptime), wall: None }, rest)) = stamp {
             record.stamp.uptime = Some(uptime);

@@ -1,10 +1,11 @@
 //! Lines that a mail program or a terminal broke: what stands below a line of pciback and has no form of its own may be its end.
 //!
-//! Whether it is one only the messages can tell (`event::unwrapped`). Here such lines are handed on beside the record that they stand
+//! Whether it is one only the messages can tell (`event::Joiner`). Here such lines are handed on beside the record that they stand
 //! below, and as records of their own behind it.
 
 use memchr::memmem;
 
+use super::peel::split;
 use super::stream::Stream;
 use super::{Input, Record};
 
@@ -33,9 +34,12 @@ pub(super) struct Held {
     end: Option<u64>,
 }
 
+/// The drivers whose messages matter, by their first seven letters: pciback and pcifront.
+const NAMES: [&[u8]; 2] = [b"pciback", b"pcifron"];
+
 /// Whether the end of a message like this one matters, wherever it stands.
-fn matters(message: &[u8]) -> bool {
-    [&b"pciback"[..], b"pcifront"].iter().any(|name| memmem::find(message, name).is_some())
+pub(super) fn matters(message: &[u8]) -> bool {
+    memmem::find_iter(message, b"pci").any(|at| NAMES.contains(&split(split(message, at).1, 7).0))
         || [&b"Command line: "[..], b"Kernel command line: ", b"Linux version "]
             .iter()
             .any(|text| message.starts_with(text))

@@ -61,6 +61,14 @@ const GENKERNEL: &str = "etc/genkernel.conf";
 /// Where a tree keeps what was read of the boot image.
 pub const IMAGE: &str = "boot-image";
 
+/// Whether a module waits for pciback by a line of `modprobe.d`. Those that have a soft dependency of their own (`MODULE_SOFTDEP` of
+/// drivers/usb/host/uhci-hcd.c, ohci-hcd.c and `drivers/net/ethernet/realtek/r8169_main.c`) may not: modprobe takes the first
+/// `softdep` that it finds (libkmod/libkmod-module.c, `kmod_module_get_softdeps`). `uhci_hcd` was seen to come first in images of
+/// initramfs-tools 0.142 and dracut 059.
+pub fn heeds_softdep(module: &str) -> bool {
+    !matches!(module.replace('-', "_").as_str(), "uhci_hcd" | "ohci_hcd" | "r8169")
+}
+
 /// Where a tree keeps the paths of files that are newer than the boot image which should be made of them, a line each.
 pub const NEWER: &str = "newer-than-boot-image";
 
@@ -167,6 +175,9 @@ impl Loading {
             let newer = tree.read_text(NEWER).is().cloned().unwrap_or_default();
             loading.newer = newer.lines().map(str::to_owned).collect();
         }
+        // What was written behind the image is not in it.
+        let first = loading.first.take();
+        loading.first = first.filter(|at| !loading.newer.contains(&format!("/{}", at.path.trim_start_matches('/'))));
         if let Known::Is(image) = image {
             loading.correct(image);
         }

@@ -285,7 +285,7 @@ impl Identity {
 
 /// Whether no other boot prints the same at this time of the kernel's clock.
 pub(super) fn is_late(uptime: u64) -> bool {
-    uptime % TICK != 0 && i64::try_from(uptime).is_ok_and(|uptime| uptime >= LATE)
+    !uptime.is_multiple_of(TICK) && i64::try_from(uptime).is_ok_and(|uptime| uptime >= LATE)
 }
 
 impl Print {

@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn of_many_parts_of_a_boot_each_tells_its_banner() {
-        let mut logs: Vec<Log> = (0..100).map(|at| log(at, &FIRST[if at == 50 { 0 } else { 1 }..])).collect();
+        let mut logs: Vec<Log> = (0..100).map(|at| log(at, &FIRST[usize::from(at != 50)..])).collect();
         let other = FIRST[0].replace("6.1.0", "6.1.1");
         logs.push(log(100, &[&other, FIRST[1], FIRST[2]]));
         assert_eq!(boots(&logs).len(), 2);

@@ -1,7 +1,6 @@
 //! One log: its records counted, its facts cut into boots.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +12,7 @@ use super::lanes::{Lane, is_same_moment, lane_name, without_clock};
 use super::moment::{Moment, Text};
 use super::window::Window;
 use super::years::{Dates, says_something};
-use crate::event::{Event, Fact, Recogniser, Said, unwrapped};
+use crate::event::{Event, Fact, Joiner, Said};
 use crate::record::{Author, BootId, Gap, Input, Place, Record, Stamp, Unparsed};
 use crate::request::{Written, unread};
 use crate::xen::Hypervisor;
@@ -107,8 +106,7 @@ pub struct Log {
     pub modified: Option<DateTime<Utc>>,
     /// The years of such times.
     pub dates: Dates,
-    /// Where the lines stand that belong to a record above them.
-    pub(super) joined: Range<u64>,
+    pub(super) joiner: Joiner,
     pub(super) direction: Direction,
     /// What is read of each host, by its name; of lines without one, by the empty name.
     pub(super) lanes: BTreeMap<Box<[u8]>, Lane>,
@@ -158,7 +156,7 @@ impl Log {
             is_cut: false,
             modified: None,
             dates: Dates::default(),
-            joined: 0..0,
+            joiner: Joiner::default(),
             direction: if kind == LogKind::Ring { Direction::forwards() } else { Direction::default() },
             lanes: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -230,20 +228,38 @@ impl Log {
         }
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
-            let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
-            for boot in &mut self.boots {
-                boot.sort();
-                match boot.command_line() {
-                    Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
-                    None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
-                    None => {}
-                }
-            }
+            self.look_back();
             self.date();
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();
             self.current = None;
+        }
+    }
+
+    /// Tells each boot what the host's boot before it leaves to it, and that one where its end may be missing.
+    fn look_back(&mut self) {
+        let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
+        let mut before: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        let mut unended = Vec::new();
+        for (at, boot) in self.boots.iter_mut().enumerate() {
+            boot.sort();
+            match boot.command_line() {
+                Some(line) => drop(lines.insert(boot.hostname.clone(), line)),
+                None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
+                None => {}
+            }
+            let last = before.insert(boot.hostname.clone(), at);
+            if !boot.banner {
+                unended.extend(last);
+            }
+        }
+        // A log that holds banners lost the one between two boots, and perhaps the end of the first boot with it.
+        let place = Place { log: self.index, ..Place::default() };
+        for at in unended {
+            if let Some(boot) = self.boots.get_mut(at).filter(|boot| boot.banner && !boot.ended) {
+                boot.keep_gap(Gap { place, lost: None }, boot.span.1);
+            }
         }
     }
 
@@ -288,18 +304,9 @@ impl Log {
             self.take_hypervisor(record);
             self.xen.take_merged(record);
         }
-        if self.joined.contains(&record.place.offset) {
-            return;
-        }
-        let mut heard = Vec::new();
-        Recogniser::get().hear(record, &mut |said| heard.push(said));
-        match unwrapped(record, &heard) {
-            Some(whole) => {
-                self.joined = whole.lines;
-                self.hear(&whole.record, &whole.said);
-            }
-            None => self.hear(record, &heard),
-        }
+        let mut joiner = std::mem::take(&mut self.joiner);
+        joiner.hear(record, &mut |record, said| self.hear(record, said));
+        self.joiner = joiner;
     }
 
     fn take_hypervisor(&mut self, record: &Record<'_>) {
@@ -342,7 +349,8 @@ impl Log {
             boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
         }
         // A record of the kernel that breaks off, and the next one in the same line: more may be missing between.
-        if record.cut && own && record.stamp.uptime.is_some() {
+        let is_read = heard.iter().any(|said| said.event.is_pciback());
+        if (record.cut || (record.damaged && !is_read)) && own && record.stamp.uptime.is_some() {
             boot.keep_gap(Gap { place: record.place, lost: None }, record.stamp);
         }
         if boot.repeats.holds(record, heard) && is_same_moment(boot, record) {

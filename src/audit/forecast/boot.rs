@@ -12,7 +12,7 @@ use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::{Address, Pattern};
 use crate::request::boot_loader::{self, Line};
 use crate::request::hide::{self, Grammar};
-use crate::request::loading::{Image, Loading, Maker};
+use crate::request::loading::{Image, Loading, Maker, heeds_softdep};
 use crate::request::{
     Location, Said, Source, Written, argument, cmdline, late_service, modprobe, modules, qubes, sysconfig,
 };
@@ -313,7 +313,11 @@ impl Boot<'_> {
         if self.loading.first.is_some() {
             return Fate::Seized;
         }
-        if self.loading.maker == Maker::InitramfsTools && !self.loading.before.is_empty() {
+        let mut before = self.loading.before.keys().peekable();
+        if self.loading.maker == Maker::InitramfsTools
+            && before.peek().is_some()
+            && before.all(|name| heeds_softdep(name))
+        {
             return Fate::Seized;
         }
         Fate::Doubt(
@@ -332,7 +336,7 @@ impl Boot<'_> {
             return Fate::Seized;
         }
         match (softdep, self.loading.maker) {
-            (true, Maker::InitramfsTools) => Fate::Seized,
+            (true, Maker::InitramfsTools) if heeds_softdep(module) => Fate::Seized,
             // Behind the boot image modprobe itself loads the one before the other.
             (true, _) if self.loading.is_behind_image(&name) => Fate::Seized,
             (true, _) => Fate::Doubt(format!(

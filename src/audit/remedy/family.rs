@@ -66,7 +66,7 @@ const PLAIN: Family = Family {
 };
 
 /// initramfs-tools follows soft dependencies, and puts /etc/modprobe.d into the image (hook-functions, `manual_add_modules`;
-/// seen on Debian 12: every device of such drivers was seized). Where a driver is not known, pciback has to be the first of all:
+/// seen on Debian 12). Where a driver is not known, or may not wait (`heeds_softdep`), pciback has to be the first of all:
 /// the list of modules is loaded behind the start of udev, but a script of init-top that comes before udev's by its name is not
 /// (init, `run_scripts /scripts/init-top`; hook-functions, `get_prereq_pairs`; 0.142).
 const INITRAMFS_TOOLS: Family = Family {
@@ -294,7 +294,7 @@ pub fn families() -> String {
     let of_row = |(name, row): &(&str, &Family)| {
         let list = format!("`options {{module}} hide=LIST` in `{}`", row.options);
         let softdep =
-            row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known".to_owned());
+            row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known, or has a soft dependency of its own (`uhci_hcd`)".to_owned());
         let first: Vec<String> = softdep.into_iter().chain(row.steps.iter().filter_map(Step::in_words)).collect();
         let by_line = row.by_line.as_ref().map(|line| {
             let others: Vec<String> = line.with.iter().map(|(key, value)| format!(", `{key}={value}`")).collect();

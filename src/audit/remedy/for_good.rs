@@ -12,7 +12,7 @@ use super::{kernel_line, words};
 use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::Address;
 use crate::report::{File, Measure, Repair};
-use crate::request::loading::PRELOADED;
+use crate::request::loading::{PRELOADED, heeds_softdep};
 use crate::request::{Source, Written, late_service, modprobe, modules, sysconfig, unmade};
 use crate::tree::{Known, Node, Tree};
 
@@ -254,7 +254,8 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
     let softdeps = drivers.modules.iter().filter(|_| softdep).map(|module| format!("softdep {module} pre: {pciback}"));
     let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
     options(draft, family, &lines);
-    let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !softdep);
+    let all_wait = softdep && drivers.modules.iter().all(|module| heeds_softdep(module));
+    let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !all_wait);
     if !softdep || drivers.modules.is_empty() || is_first {
         family::take(family, draft, &fill, &list.file, is_first);
     }

@@ -124,7 +124,7 @@ pub(super) fn every_boot(check: Check, page: Page) -> Result<Plan, clap::Error> 
         only_new_fails: false,
         timeout: check.timeout,
     };
-    Ok(Plan { work: Work::EveryBoot(check, told), page })
+    Ok(Plan { work: Work::EveryBoot(check, Box::new(told)), page })
 }
 
 fn form(page: &args::ScanPage) -> Result<ScanForm, clap::Error> {

@@ -5,7 +5,7 @@ use crate::record::before::Header;
 use crate::record::dmesg_json::Array;
 use crate::record::peel::{chomp, split};
 use crate::record::syslog::body;
-use crate::record::{Input, Record, line};
+use crate::record::{Input, Record, line, wrapped};
 
 impl Decoder {
     /// Decodes a line of syslog that begins as the one before did, as nearly all do. Returns its length, or nothing where it
@@ -18,7 +18,16 @@ impl Decoder {
         if length > Self::LONGEST || line::has_controls(text) || line::may_hold_more(text) {
             return None;
         }
-        let record = self.behind_header(header, text, length, sink);
+        let number = header.number;
+        let mut record = self.behind_header(header, text);
+        // The lines below it may be its end.
+        if wrapped::matters(&record.message) {
+            return None;
+        }
+        self.place.offset += length as u64;
+        self.place.line += u64::from(self.place.line > 0);
+        self.stream.header(&record, number);
+        self.stream.prepare(&mut record, sink);
         sink(Input::Record(record));
         Some(length)
     }
@@ -28,23 +37,12 @@ impl Decoder {
         self.is_at_rest() && self.stream.array == Array::Outside
     }
 
-    /// The record of a line of `length` bytes, by its header and its text, which holds no control characters but tabs. Hands what
-    /// is known to be before it to `sink`.
+    /// The record of a line, by its header and its text, which holds no control characters but tabs.
     #[inline]
-    fn behind_header<'a>(
-        &mut self,
-        header: Header<'a>,
-        text: &'a [u8],
-        length: usize,
-        sink: &mut dyn FnMut(Input<'_>),
-    ) -> Record<'a> {
+    fn behind_header<'a>(&self, header: Header<'a>, text: &'a [u8]) -> Record<'a> {
         let mut record = Record::bare(self.place, text);
         record.stamp.wall = Some(header.wall);
         body(&mut record, header.origin, text, None);
-        self.place.offset += length as u64;
-        self.place.line += u64::from(self.place.line > 0);
-        self.stream.header(&record, header.number);
-        self.stream.prepare(&mut record, sink);
         record
     }
 }

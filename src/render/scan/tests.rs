@@ -68,7 +68,7 @@ hyperion  2026-11-22 06:20Z  unknown   -       request unknown: 1 seized
     let earlier = "rhea      -3                 critical  0/1     00:01.0 missing\n";
     let foot = "
 1 host is fine; --all shows them. 5 boots of 3 hosts: 2 critical, 1 unknown, 2 ok; last boots: 1
-critical, 1 unknown, 1 ok; 0 of 3 devices seized; 0 files read, 0 bytes
+critical, 1 unknown, 1 ok; 0 of 3 devices seized
 ";
     assert_eq!(page(sheet(), &reports), format!("{rows}{earlier}{foot}"));
     let all = page(Sheet { all: true, ..sheet() }, &reports);
