@@ -249,10 +249,7 @@ impl Log {
                 None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
                 None => {}
             }
-            let last = before.insert(boot.hostname.clone(), at);
-            if !boot.banner {
-                unended.extend(last);
-            }
+            unended.extend(before.insert(boot.hostname.clone(), at).filter(|_| !boot.banner));
         }
         // A log that holds banners lost the one between two boots, and perhaps the end of the first boot with it.
         let place = Place { log: self.index, ..Place::default() };

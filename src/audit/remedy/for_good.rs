@@ -37,12 +37,13 @@ pub(super) struct List {
 
 /// The steps, and the files of the machine with all of them done, where that can be told. No steps: the next boot needs nothing.
 /// Where the list would take from dom0 something that it uses, or may use, all of them are advice behind that question.
-pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
+/// So it is where the list names a device of `vital`, which dom0 cannot do without.
+pub(super) fn steps(aim: &Aim<'_>, vital: impl Iterator<Item = Address>) -> (Vec<Measure>, Option<Tree>) {
     let built_in = aim.host.modules.has_pciback_built_in();
     let special = matches!(aim.host.distribution, Distribution::XenServer | Distribution::Qubes);
     let lasting = lasting::next(aim.scene, &with_image(aim), wanted(aim).iter());
     let mut draft = Draft::of(aim.tree);
-    let risk = if special || built_in {
+    let mut risk = if special || built_in {
         kernel_line::steps(aim, &lasting, &mut draft);
         risk(aim, &lasting)
     } else {
@@ -60,6 +61,9 @@ pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
             risk(aim, &lasting)
         }
     };
+    for address in vital {
+        risk.entry(address).or_insert_with(|| Hindrance::Used("it cannot do without it".to_owned()));
+    }
     if risk.is_empty() {
         let after = Some(draft.after).filter(|_| draft.is_whole);
         (draft.steps, after)

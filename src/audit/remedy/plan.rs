@@ -160,7 +160,9 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
     if !some {
         return (Vec::new(), None);
     }
-    for_good::steps(&Aim { scene, host, tree, held: &takeable })
+    // A list that cannot be read may name what dom0 cannot do without, and no step may help the next boot to read it.
+    let vital = findings.iter().filter(|found| found.code == Code::BootCritical).filter_map(|found| found.address);
+    for_good::steps(&Aim { scene, host, tree, held: &takeable }, vital)
 }
 
 #[cfg(test)]
