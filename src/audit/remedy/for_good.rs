@@ -23,6 +23,8 @@ pub(super) struct Aim<'a> {
     pub(super) tree: &'a Tree,
     /// Devices that other drivers have, and that may be taken from them.
     pub(super) held: &'a [(Address, &'a Device)],
+    /// Devices that are asked for, and that dom0 cannot do without.
+    pub(super) vital: &'a [Address],
 }
 
 /// The list as the next boot is to find it.
@@ -37,13 +39,12 @@ pub(super) struct List {
 
 /// The steps, and the files of the machine with all of them done, where that can be told. No steps: the next boot needs nothing.
 /// Where the list would take from dom0 something that it uses, or may use, all of them are advice behind that question.
-/// So it is where the list names a device of `vital`, which dom0 cannot do without.
-pub(super) fn steps(aim: &Aim<'_>, vital: impl Iterator<Item = Address>) -> (Vec<Measure>, Option<Tree>) {
+pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
     let built_in = aim.host.modules.has_pciback_built_in();
     let special = matches!(aim.host.distribution, Distribution::XenServer | Distribution::Qubes);
     let lasting = lasting::next(aim.scene, &with_image(aim), wanted(aim).iter());
     let mut draft = Draft::of(aim.tree);
-    let mut risk = if special || built_in {
+    let risk = if special || built_in {
         kernel_line::steps(aim, &lasting, &mut draft);
         risk(aim, &lasting)
     } else {
@@ -61,9 +62,6 @@ pub(super) fn steps(aim: &Aim<'_>, vital: impl Iterator<Item = Address>) -> (Vec
             risk(aim, &lasting)
         }
     };
-    for address in vital {
-        risk.entry(address).or_insert_with(|| Hindrance::Used("it cannot do without it".to_owned()));
-    }
     if risk.is_empty() {
         let after = Some(draft.after).filter(|_| draft.is_whole);
         (draft.steps, after)
@@ -128,7 +126,12 @@ fn list(aim: &Aim<'_>, draft: &mut Draft, lasting: &Lasting) -> List {
     };
     match lasting {
         Lasting::Holds(place) => list.file = in_file(place).unwrap_or(list.file),
-        Lasting::Nowhere(None) => draft.by_hand("# write the list down where it outlives a reboot"),
+        Lasting::Nowhere(None) => {
+            // A list that cannot be read is written down by a person, with these devices on it.
+            let hindrance = || Hindrance::Used("it cannot do without it".to_owned());
+            list.risk.extend(aim.vital.iter().map(|address| (*address, hindrance())));
+            draft.by_hand("# write the list down where it outlives a reboot");
+        }
         Lasting::Nowhere(Some(text)) => {
             left_out(aim.scene, draft);
             list.options = Some(format!("options {pciback} hide={text}"));

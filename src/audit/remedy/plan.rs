@@ -21,6 +21,9 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
     }
     let (first, mut now): (Vec<String>, Vec<String>) =
         lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
+    if findings.iter().any(|finding| finding.code == Code::BootCritical) {
+        hold_back_lists(&mut now);
+    }
     let is_off = findings.iter().any(|finding| finding.code == Code::IommuOff);
     if is_off && now.iter().any(|line| line.contains("xl pci-assignable-add ")) {
         now.push("# the IOMMU is off: xl fails to quarantine each device, and pciback has it all the same".to_owned());
@@ -37,6 +40,15 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
         plan.check = check(scene);
     }
     plan
+}
+
+/// Puts commands that give pciback a list behind what has to come off that list first: dom0 cannot do without it.
+fn hold_back_lists(now: &mut Vec<String>) {
+    let gives_list = |line: &String| line.starts_with("modprobe ") && line.contains("hide=");
+    if let Some(first) = now.iter().position(gives_list) {
+        now.iter_mut().filter(|line| gives_list(line)).for_each(|line| line.insert(0, '#'));
+        now.insert(first, "# take off the list what dom0 cannot do without; then:".to_owned());
+    }
 }
 
 /// What these findings ask for at once, of a machine that is no dom0.
@@ -160,9 +172,9 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
     if !some {
         return (Vec::new(), None);
     }
-    // A list that cannot be read may name what dom0 cannot do without, and no step may help the next boot to read it.
-    let vital = findings.iter().filter(|found| found.code == Code::BootCritical).filter_map(|found| found.address);
-    for_good::steps(&Aim { scene, host, tree, held: &takeable }, vital)
+    let vital: Vec<Address> =
+        findings.iter().filter(|found| found.code == Code::BootCritical).filter_map(|found| found.address).collect();
+    for_good::steps(&Aim { scene, host, tree, held: &takeable, vital: &vital })
 }
 
 #[cfg(test)]
