@@ -20,19 +20,19 @@ const MACHINE: &str = "\
     sys/bus/pci/devices/0000:00:1d.0 -> ../../../devices/pci0000:00/0000:00:1d.0\n\
     sys/bus/pci/devices/0000:00:1d.7 -> ../../../devices/pci0000:00/0000:00:1d.7\n\
     sys/bus/pci/devices/0000:00:1f.2 -> ../../../devices/pci0000:00/0000:00:1f.2\n\
-    sys/bus/pci/drivers/uhci_hcd/module -> ../../../../module/uhci_hcd\n\
+    sys/bus/pci/drivers/ohci-pci/module -> ../../../../module/ohci_pci\n\
     sys/bus/pci/drivers/ehci-pci/module -> ../../../../module/ehci_pci\n\
     sys/bus/pci/drivers/ahci/module -> ../../../../module/ahci\n\
-    sys/module/uhci_hcd/\n\
-    sys/devices/pci0000:00/0000:00:1d.0/class = 0x0c0300\\n\n\
-    sys/devices/pci0000:00/0000:00:1d.0/driver -> ../../../bus/pci/drivers/uhci_hcd\n\
+    sys/module/ohci_pci/\n\
+    sys/devices/pci0000:00/0000:00:1d.0/class = 0x0c0310\\n\n\
+    sys/devices/pci0000:00/0000:00:1d.0/driver -> ../../../bus/pci/drivers/ohci-pci\n\
     sys/devices/pci0000:00/0000:00:1d.7/class = 0x0c0320\\n\n\
     sys/devices/pci0000:00/0000:00:1d.7/driver -> ../../../bus/pci/drivers/ehci-pci\n\
     sys/devices/pci0000:00/0000:00:1f.2/class = 0x010601\\n\n\
     sys/devices/pci0000:00/0000:00:1f.2/driver -> ../../../bus/pci/drivers/ahci\n";
 
 fn machine(list: &str, more: &str) -> Folder {
-    let drivers = ["uhci_hcd", "ahci"].map(|driver| format!("softdep {driver} pre: xen-pciback\\n")).concat();
+    let drivers = ["ohci_pci", "ahci"].map(|driver| format!("softdep {driver} pre: xen-pciback\\n")).concat();
     let options = format!("etc/modprobe.d/x.conf = options xen-pciback hide={list}\\n{drivers}\n");
     Folder::holding(&format!("{MACHINE}{options}{more}"))
 }

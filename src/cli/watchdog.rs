@@ -19,8 +19,11 @@ use pciback_audit::source;
 use super::signals::{self, Signals};
 use super::{CANNOT_SAY, write};
 
-/// How long a command may go on behind a signal or its time limit, to say what it knows.
+/// How long a command may go on behind a signal, to say what it knows: it ends within a second.
 const GRACE: Duration = Duration::from_millis(600);
+
+/// How long a report may take to be written that says what the time limit ended.
+const LAST_WORDS: Duration = Duration::from_millis(900);
 
 /// What a command is doing, for whoever waits for it.
 #[derive(Clone, Debug, Default)]
@@ -150,12 +153,12 @@ pub(super) fn run(
     }
 }
 
-/// Runs what is to be said at the end, for no longer than [`GRACE`].
+/// Runs what is to be said at the end, for no longer than [`LAST_WORDS`].
 fn finish(say: impl FnOnce() -> u8 + Send + 'static) -> u8 {
     match Worker::start(say) {
         Ok(worker) => {
             // Where it does not come to its end in time, the exit status tells.
-            source::wait(&[worker.done.as_fd()], None, Some(GRACE)).unwrap_or_default();
+            source::wait(&[worker.done.as_fd()], None, Some(LAST_WORDS)).unwrap_or_default();
             worker.status().unwrap_or(CANNOT_SAY)
         }
         Err(why) => write::complain(&why, CANNOT_SAY),

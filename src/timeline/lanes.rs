@@ -295,7 +295,7 @@ mod tests {
         let early = "Jan  2 08:00:01 gaia kernel: [    1.500001] usb 1-1: new device";
         let late = "Jan  3 09:00:01 gaia kernel: [    1.490001] usb 1-1: new device";
         let lines = [FIRST[0], early, late, SECOND[1], SECOND[2], SECOND[3]];
-        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole  0"]);
+        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole  1"]);
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
         let late = "Jan  3 09:00:02 gaia kernel: [    1.700001] usb 1-1: new device";
         let (first, second) = (FIRST.map(full), SECOND.map(full));
         let lines = [FIRST[0], early, &first[1], &first[2], &first[3], late, &second[1], &second[2], &second[3]];
-        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole 0000:00:01.0 0"]);
+        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole 0000:00:01.0 1"]);
     }
 
     #[test]
@@ -351,7 +351,7 @@ mod tests {
         let note = "Jan  3 09:02:25 gaia kernel: [  145.000001] ** 4 printk messages dropped **";
         let late = "Jan  3 09:03:26 gaia kernel: [  206.000101] usb 1-1: new device";
         let lines = [&FIRST[..], &[note, late]].concat();
-        assert_eq!(boots(&[log(0, &lines)]), ["late  1", "whole 0000:00:01.0 0"]);
+        assert_eq!(boots(&[log(0, &lines)]), ["late  1", "whole 0000:00:01.0 1"]);
     }
 
     #[test]
