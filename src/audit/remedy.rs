@@ -4,6 +4,7 @@
 //! remedy is advice, a line that starts with `#`.
 
 mod draft;
+mod ehci;
 mod family;
 mod for_good;
 mod kernel_line;
@@ -47,6 +48,11 @@ pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>)
 /// The command that takes `address` from the driver that has it, or why it must not be given. Where it is not known whether
 /// dom0 uses the device, the command is behind that question.
 fn assign(scene: &Scene<'_>, host: &Host, address: Address, device: &Device) -> Vec<String> {
+    if let Some(companion) = ehci::seized_companion(scene, address, device) {
+        return vec![format!(
+            "{FIRST}leave {address} to its driver until the next boot: while pciback has {companion} of the same USB slot, the kernel may crash when that driver lets go"
+        )];
+    }
     match hindrance(scene, address, device) {
         Hindrance::None => vec![add(host, address)],
         Hindrance::Used(why) => vec![leave(address, &why)],
@@ -91,6 +97,8 @@ fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
     let Some(devices) = host.devices.is() else { return lines };
     let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
     let meant = scene.demand.wanted.keys().copied().chain(lasting::corrected(scene)).collect::<BTreeSet<Address>>();
+    let mut meant: Vec<Address> = meant.into_iter().collect();
+    meant.sort_by_key(|address| ehci::rank(scene, *address));
     for address in meant {
         if let Some(device) = devices.get(&address).filter(other) {
             lines.extend(assign(scene, host, address, device));

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::family::{self, ByLine, Family, OPTIONS};
 use super::lasting::{self, Lasting};
 use super::safe::Hindrance;
-use super::{kernel_line, words};
+use super::{ehci, kernel_line, words};
 use crate::host::{Device, Distribution, Host, Linkage, PCIBACK};
 use crate::pci::Address;
 use crate::report::{File, Measure, Repair};
@@ -49,7 +49,7 @@ pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
         risk(aim, &lasting)
     } else {
         let is_built_in = |(_, device): &&(Address, &Device)| device.linkage.is() == Some(&Linkage::BuiltIn);
-        let late: Vec<Address> = aim.held.iter().filter(is_built_in).map(|(address, _)| *address).collect();
+        let late = ehci::in_safe_order(aim, &mut draft, aim.held.iter().filter(is_built_in));
         let modules: Vec<&(Address, &Device)> = aim.held.iter().filter(|held| !is_built_in(held)).collect();
         if !late.is_empty() {
             each_boot(aim, &mut draft, &late);

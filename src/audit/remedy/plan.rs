@@ -6,7 +6,7 @@ use super::super::statuses::Judged;
 use super::super::{Asked, Scene};
 use super::for_good::{self, Aim};
 use super::safe::{Hindrance, hindrance};
-use super::{FIRST, lasting, proof, to_one_line};
+use super::{FIRST, ehci, lasting, proof, to_one_line};
 use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
@@ -19,6 +19,7 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
     if counted.iter().any(|finding| is_vain(finding)) {
         counted.retain(|finding| is_vain(finding));
     }
+    in_safe_order(scene, &mut counted);
     let (first, mut now): (Vec<String>, Vec<String>) =
         lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
     if findings.iter().any(|finding| finding.code == Code::BootCritical) {
@@ -40,6 +41,16 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
         plan.check = check(scene);
     }
     plan
+}
+
+/// Orders the findings of devices that drivers hold as these may be taken from them.
+fn in_safe_order(scene: &Scene<'_>, findings: &mut [&Finding]) {
+    let is_held = |finding: &Finding| finding.code == Code::HeldByDriver;
+    let mut held: Vec<&Finding> = findings.iter().copied().filter(|finding| is_held(finding)).collect();
+    held.sort_by_key(|finding| finding.address.is_none_or(|address| ehci::rank(scene, address)));
+    for (place, finding) in findings.iter_mut().filter(|finding| is_held(finding)).zip(held) {
+        *place = finding;
+    }
 }
 
 /// Puts commands that give pciback a list behind what has to come off that list first: dom0 cannot do without it.
