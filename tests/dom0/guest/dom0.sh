@@ -26,11 +26,15 @@ owner() {
 unbind() { echo "$(long "$1")" >"/sys/bus/pci/devices/$(long "$1")/driver/unbind"; }
 bind() { echo "$(long "$2")" >"/sys/bus/pci/drivers/$1/bind"; }
 
+# Most scenarios leave USB functions of the slot without a driver, and the modules of their drivers are at hand: true each time, and not
+# what is tried.
+ignore='--ignore usb-companion'
+
 # `audit NAME ARGUMENT...`: one judgement, held against the part `--- NAME` of the scenario.
 audit() {
     name=$1; shift
     rc=0
-    timeout 60 pciback-audit check --format json "$@" >"/out/$name.json" 2>"/out/$name.stderr" || rc=$?
+    timeout 60 pciback-audit check --format json $ignore "$@" >"/out/$name.json" 2>"/out/$name.stderr" || rc=$?
     echo "$rc" >"/out/$name.exit"
 }
 

@@ -32,7 +32,7 @@ listening() (
 )
 
 # `audit_start NAME ARGUMENT...` and `audit_wait NAME`: an `audit` that the steps do not wait for in between.
-audit_start() { audit_as=$1; shift; background "$audit_as" pciback-audit check --format json --output "/out/$audit_as.json" "$@"; }
+audit_start() { audit_as=$1; shift; background "$audit_as" pciback-audit check --format json $ignore --output "/out/$audit_as.json" "$@"; }
 audit_wait() {
     clock; asked=$now
     wait "$(cat "/run/$1.job")"
@@ -54,7 +54,7 @@ watch_start() {
     watch_as=$1; shift
     echo 0 >"/run/$watch_as.seen"
     ln -s "${folder:-/out}" "/run/$watch_as.folder"
-    background "$watch_as" pciback-audit watch --json --output "/run/$watch_as.folder/$watch_as.events" "$@"
+    background "$watch_as" pciback-audit watch --json $ignore --output "/run/$watch_as.folder/$watch_as.events" "$@"
 }
 signal() { kill "-$2" "$(cat "/run/$1.pid")"; }
 watch_stop() {
