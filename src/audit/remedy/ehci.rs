@@ -13,7 +13,7 @@ use super::for_good::Aim;
 use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
 
-/// Class, subclass and programming interface of EHCI, UHCI and OHCI (include/linux/pci_ids.h).
+/// Class, subclass and programming interface of EHCI, UHCI and OHCI (`include/linux/pci_ids.h`).
 const EHCI: u32 = 0x000c_0320;
 const COMPANIONS: [u32; 2] = [0x000c_0300, 0x000c_0310];
 
