@@ -160,11 +160,12 @@ impl<'a> Known<'a> {
     fn is_of(&self, at: usize, log: usize, boot: &Boot) -> bool {
         let Some(Told { parts, names }) = self.boots.get(at) else { return false };
         let is_current = self.last.get(&log) == Some(&at);
-        // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same.
+        // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same. What daemons
+        // alone wrote is of no boot.
         let is_other = |(known, part): &(usize, &Boot)| {
             let clocks = part.identity.has_instant() && boot.identity.has_instant();
             let begins = part.banner && boot.banner && clocks && !part.identity.shares_records(&boot.identity);
-            *known == log && (!is_current || begins)
+            *known == log && part.kernel_records > 0 && (!is_current || begins)
         };
         if names.compare_names(&boot.identity) == Sameness::Different || parts.iter().any(is_other) {
             return false;
