@@ -56,7 +56,7 @@ fn slots(devices: &Devices) -> Slots<'_> {
     slots
 }
 
-fn is_pcibacks(device: &Device) -> bool {
+pub(super) fn is_pcibacks(device: &Device) -> bool {
     device.driver.is().is_some_and(|driver| driver == PCIBACK)
 }
 
@@ -191,13 +191,23 @@ fn has_driver(tree: &Tree, name: &str) -> bool {
 /// The drivers of UHCI, OHCI and EHCI controllers (drivers/usb/host; `ehci_hcd` and `ohci_hcd` up to 3.6), by the classes of
 /// drivers/usb/core/hcd-pci.c (`CL_UHCI`, `CL_OHCI`, `CL_EHCI`).
 fn companion_drivers(device: &Device) -> Option<&'static [&'static str]> {
-    match device.class.is()? {
-        0x000c_0300 => Some(&["uhci_hcd"]),
-        0x000c_0310 => Some(&["ohci-pci", "ohci_hcd"]),
-        0x000c_0320 => Some(&["ehci-pci", "ehci_hcd"]),
+    drivers_of(*device.class.is()?)
+}
+
+/// The same by the class alone.
+pub(super) const fn drivers_of(class: u32) -> Option<&'static [&'static str]> {
+    match class {
+        UHCI => Some(&["uhci_hcd"]),
+        OHCI => Some(&["ohci-pci", "ohci_hcd"]),
+        EHCI => Some(&["ehci-pci", "ehci_hcd"]),
         _ => None,
     }
 }
+
+/// Class, subclass and programming interface (`include/linux/pci_ids.h`).
+pub(super) const UHCI: u32 = 0x000c_0300;
+pub(super) const OHCI: u32 = 0x000c_0310;
+pub(super) const EHCI: u32 = 0x000c_0320;
 
 /// Bridges of any kind, to other buses of PCI and to the chipset.
 fn is_of_bridges(device: &Device) -> bool {

@@ -237,7 +237,7 @@ impl Log {
         }
     }
 
-    /// Tells each boot what the host's boot before it leaves to it, and that one where its end may be missing.
+    /// Tells each boot what the host's boot before it leaves to it, and a kernel's boot where its end may be missing.
     fn look_back(&mut self) {
         let mut lines: BTreeMap<Option<String>, Arc<Fact>> = BTreeMap::new();
         let mut before: BTreeMap<Option<String>, usize> = BTreeMap::new();
@@ -249,7 +249,9 @@ impl Log {
                 None if !boot.banner => boot.earlier_line = lines.get(&boot.hostname).cloned(),
                 None => {}
             }
-            unended.extend(before.insert(boot.hostname.clone(), at).filter(|_| !boot.banner));
+            if boot.kernel_records > 0 {
+                unended.extend(before.insert(boot.hostname.clone(), at).filter(|_| !boot.banner));
+            }
         }
         // A log that holds banners lost the one between two boots, and perhaps the end of the first boot with it.
         let place = Place { log: self.index, ..Place::default() };

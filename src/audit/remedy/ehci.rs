@@ -8,28 +8,27 @@
 use std::collections::BTreeMap;
 
 use super::super::Scene;
+use super::super::siblings::{EHCI, OHCI, UHCI, drivers_of, is_pcibacks};
 use super::draft::Draft;
 use super::for_good::Aim;
-use crate::host::{Device, PCIBACK};
+use crate::host::Device;
 use crate::pci::Address;
 
-/// Class, subclass and programming interface of EHCI, UHCI and OHCI (`include/linux/pci_ids.h`).
-const EHCI: u32 = 0x000c_0320;
-const COMPANIONS: [u32; 2] = [0x000c_0300, 0x000c_0310];
-
-/// The drivers of EHCI, and of its companions, where the class cannot be read.
-const DRIVERS: [&str; 2] = ["ehci-pci", "ehci_hcd"];
-const DRIVERS_OF_COMPANIONS: [&str; 3] = ["uhci_hcd", "ohci-pci", "ohci_hcd"];
-
 /// Whether it is an EHCI controller.
-pub(super) fn is_ehci(device: &Device) -> bool {
-    let by_driver = || device.driver.is().is_some_and(|driver| DRIVERS.contains(&driver.as_str()));
-    device.class.is().map_or_else(by_driver, |class| *class == EHCI)
+fn is_ehci(device: &Device) -> bool {
+    is_one_of(device, &[EHCI])
 }
 
+/// Whether it may be one of its companions.
 fn is_companion(device: &Device) -> bool {
-    let by_driver = || device.driver.is().is_some_and(|driver| DRIVERS_OF_COMPANIONS.contains(&driver.as_str()));
-    device.class.is().map_or_else(by_driver, |class| COMPANIONS.contains(class))
+    is_one_of(device, &[UHCI, OHCI]) || (device.class.is().is_none() && is_pcibacks(device))
+}
+
+/// By the class; where that cannot be read, by the driver.
+fn is_one_of(device: &Device, classes: &[u32]) -> bool {
+    let driver = device.driver.is().map_or("", String::as_str);
+    let by_driver = || classes.iter().filter_map(|class| drivers_of(*class)).any(|names| names.contains(&driver));
+    device.class.is().map_or_else(by_driver, |class| classes.contains(class))
 }
 
 /// Orders devices that are taken one after the other: EHCI before its companions.
@@ -61,7 +60,7 @@ pub(super) fn in_safe_order<'a>(
 
 /// The companion of the EHCI controller at `address` that pciback has, if there is one.
 pub(super) fn seized_companion(scene: &Scene<'_>, address: Address, device: &Device) -> Option<Address> {
-    companion(scene, address, device, |_, companion| companion.driver.is().is_some_and(|driver| driver == PCIBACK))
+    companion(scene, address, device, |_, companion| is_pcibacks(companion))
 }
 
 /// The companion of the EHCI controller at `address` that is asked for, and that is not one of `late`: pciback has it before them.
