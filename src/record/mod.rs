@@ -5,7 +5,6 @@
 //! apart by content, record by record, so that one file may mix them; but only in a log that begins with a framing which
 //! carries the facility does a framing prove the author. [`Numbered`] is for the kernel's device itself.
 
-mod before;
 mod collected;
 mod container;
 mod decoder;

@@ -33,7 +33,7 @@ impl Stream {
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
         let form = match self.lead {
-            None => line::recognised(&mut record, &plain, &mut self.before, call),
+            None => line::recognised(&mut record, &plain, &mut self.names, call),
             Some(_) => None,
         };
         let (form, plain) = match form {
@@ -98,7 +98,7 @@ impl Stream {
         let place = record.place;
         let mut read = |text: &'a [u8]| {
             *record = Record::bare(place, text);
-            line::recognised(record, text, &mut self.before, false)
+            line::recognised(record, text, &mut self.names, false)
         };
         if let Some(lead) = self.lead {
             let behind = lead.behind(line);
@@ -159,7 +159,7 @@ impl Stream {
             (Form::Header { priority }, _) => {
                 self.container = Container::Syslog;
                 self.heading.prioritised |= priority;
-                self.heading.open(record, None);
+                self.heading.open(record);
             }
             (Form::Bare, _) if line.starts_with(b"#") => self.section(),
             // The further lines of a user's message are text that was logged, whatever form of the kernel's they borrow.
@@ -171,11 +171,11 @@ impl Stream {
             (_, Some(_)) => {
                 self.heading.complete(record);
                 tagged(record);
-                self.heading.open(record, None);
+                self.heading.open(record);
             }
             (Form::Names, None) if self.container.is_trusted() => {
                 self.container = Container::Stated;
-                self.heading.open(record, None);
+                self.heading.open(record);
             }
             // dmesg indents the further lines of a message.
             (Form::Bare, None) if self.container == Container::Stated && line.starts_with(b" ") => {
