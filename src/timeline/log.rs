@@ -57,6 +57,8 @@ pub struct Log {
     pub name: String,
     /// The log that was rotated of which it is a part, and which part of it, older ones first.
     pub part: (usize, usize),
+    /// The host by where it is kept, for stretches of which nothing else tells whose they are.
+    pub host: Option<String>,
     /// What it is read from.
     pub kind: LogKind,
     /// Whether the user named it: then it is an error that it cannot be read, whatever the host says.
@@ -132,6 +134,7 @@ impl Log {
             index,
             name,
             part: (index, 0),
+            host: None,
             kind,
             named: false,
             failure: None,
@@ -219,17 +222,13 @@ impl Log {
         if let Some(gap) = self.waiting.take() {
             self.take_gap(gap);
         }
-        let (pieces, place) = self.pieces;
-        for lane in self.lanes.values_mut().filter(|lane| lane.pieces < pieces) {
-            lane.pieces = pieces;
-            if let Some(boot) = self.boots.get_mut(lane.boot) {
-                boot.keep_gap(Gap { place, lost: None }, boot.span.1);
-            }
-        }
+        let names: Vec<Box<[u8]>> = self.lanes.keys().cloned().collect();
+        names.iter().for_each(|name| self.count_pieces(name, None));
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
             self.look_back();
             self.date();
+            self.boots.iter_mut().for_each(Boot::shrink);
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();
@@ -341,12 +340,8 @@ impl Log {
         if let Some(gap) = self.waiting.take().filter(|_| !boot.tells_of_gap_before(record)) {
             boot.keep_gap(gap, record.stamp);
         }
-        if let Some(lane) = self.lanes.get_mut(name)
-            && lane.pieces < self.pieces.0
-        {
-            lane.pieces = self.pieces.0;
-            boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
-        }
+        self.count_pieces(name, Some(record.stamp));
+        let Some(boot) = self.boots.get_mut(at) else { return };
         // A record of the kernel that breaks off, and the next one in the same line: more may be missing between.
         let is_read = heard.iter().any(|said| said.event.is_pciback());
         if (record.cut || (record.damaged && !is_read)) && own && record.stamp.uptime.is_some() {
