@@ -13,12 +13,11 @@ use crate::tree::{Known, Obstacle};
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let empty = Trail::default();
-    let unknown: Vec<&Fact> = scene.unrecognised().collect();
     for judged in devices {
         let address = judged.address;
         let trail = scene.history.trails.get(&address).unwrap_or(&empty);
         let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
-        let subject = Subject { scene, address, trail, device, basis: judged.basis, unknown: &unknown };
+        let subject = Subject { scene, address, trail, device, basis: judged.basis };
         findings.extend(match &judged.status {
             Status::Held => Some(subject.held()),
             Status::Unbound => Some(subject.unbound()),
@@ -43,8 +42,6 @@ struct Subject<'a> {
     trail: &'a Trail,
     device: Option<&'a Device>,
     basis: Basis,
-    /// Messages of pciback that nobody knows, about any device.
-    unknown: &'a [&'a Fact],
 }
 
 impl Subject<'_> {
@@ -267,8 +264,7 @@ impl Subject<'_> {
         let (message, record) = self.why_unsettled()?;
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
         found.evidence.extend(self.record(record));
-        let unknown = self.unknown.iter().filter(|fact| fact.event.address() == Some(self.address));
-        found.evidence.extend(unknown.map(|fact| self.scene.shown(fact)));
+        found.evidence.extend(self.record(self.trail.doubt.as_deref()));
         Some(found)
     }
 
@@ -312,6 +308,9 @@ impl Subject<'_> {
         let why = self.device.and_then(|device| why(self.scene, self.address, device));
         let message = match why {
             Some(why) => format!("pciback has it, though the list does not name it: {why}"),
+            None if explained && self.device.is_none() && self.scene.demand.source() == Some(Source::Qubes) => {
+                "pciback has it, though the list does not name it: Qubes takes every network device".to_owned()
+            }
             None => "pciback has it, though no list names it".to_owned(),
         };
         let severity = if explained { Severity::Info } else { Severity::Warning };

@@ -24,6 +24,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
     findings.extend(begins_late(scene, severity));
     findings.extend(forged(scene, devices));
     findings.extend(stale(scene));
+    findings.extend(unrecognised(scene));
     findings.extend(quoted(scene));
 }
 
@@ -283,6 +284,19 @@ fn stale(scene: &Scene<'_>) -> Vec<Finding> {
         found
     };
     kinds.into_iter().filter(|(_, (number, _), _)| *number > 0).map(finding).collect()
+}
+
+/// What pciback says and nobody knows.
+fn unrecognised(scene: &Scene<'_>) -> Option<Finding> {
+    let unrecognised = &scene.history.unrecognised;
+    let message = match unrecognised.count {
+        0 => return None,
+        1 => "pciback says something that this program does not know".to_owned(),
+        number => format!("pciback says something that this program does not know, in {number} records"),
+    };
+    let mut found = finding(Code::UnrecognisedRecord, Severity::Info, message);
+    found.evidence = unrecognised.first.iter().map(|fact| scene.shown(fact)).collect();
+    Some(found)
 }
 
 fn quoted(scene: &Scene<'_>) -> Vec<Finding> {

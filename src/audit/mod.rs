@@ -324,7 +324,7 @@ impl Scene<'_> {
             source: log.name.clone(),
             records: log.records,
             recognised: log.recognised,
-            unrecognised: log.unrecognised.1,
+            unrecognised: log.unrecognised,
             first_sequence: log.first_sequence,
             lost: log.lost,
             unparsed: log.unparsed.1,

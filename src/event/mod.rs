@@ -21,8 +21,9 @@ mod unknown;
 mod user_space;
 mod wrapped;
 
+pub(crate) use boot::WRAPPED;
 pub use frontend::{Frontend, GuestKind};
-pub use incident::{Incident, Refusal};
+pub use incident::{Hold, Incident, Refusal};
 pub use recogniser::Recogniser;
 pub use wrapped::Joiner;
 
@@ -119,8 +120,8 @@ pub enum Event {
         address: Address,
         /// The kind.
         kind: Incident,
-        /// Whether the driver core names pciback in front, so that the device is bound to it.
-        bound: bool,
+        /// What the record shows of pciback and the device.
+        hold: Hold,
     },
     /// pciback was unbound from a device that a guest still had.
     RemovedInUse {
@@ -258,7 +259,7 @@ impl Event {
                 | Self::Bridge { .. }
                 | Self::HeldBy { .. }
                 | Self::XenRefused { .. }
-                | Self::Incident { bound: false, .. }
+                | Self::Incident { hold: Hold::Unsaid, .. }
                 | Self::NotDom0 { .. }
                 | Self::Frontend { .. }
                 | Self::BootEnds

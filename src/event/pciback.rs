@@ -1,6 +1,6 @@
 //! pciback's own messages about taking devices and letting them go (drivers/xen/xen-pciback/pci_stub.c and xenbus.c).
 
-use super::incident::{aer, msi_failed, permissive};
+use super::incident::{aer, msi_unprepared, permissive};
 use super::{Event, Found, Message, Stage, noted};
 use crate::pci::Errno;
 
@@ -178,7 +178,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         texts: &["{p}MSI-X preparation failed ({n})"],
-        read: msi_failed,
+        read: msi_unprepared,
         levels: &[],
         source: "pci_stub.c pcistub_init_device, 3.8 to 7.1 (err)",
         examples: &["pciback 0000:00:1d.0: MSI-X preparation failed (-6)"],

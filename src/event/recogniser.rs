@@ -9,7 +9,7 @@ use super::holders::speaker;
 use super::opening::Opening;
 use super::template::{Match, Template};
 use super::unknown::{priority, stamp};
-use super::{DECISIVE, Event, Frontend, Message, OTHERS, Said, incident, user_space};
+use super::{DECISIVE, Event, Frontend, Hold, Message, OTHERS, Said, incident, user_space};
 use crate::pci::Address;
 use crate::record::{Author, Record};
 
@@ -230,7 +230,7 @@ fn state(record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(
     // The dictionary is written by the kernel, never by a message: where both speak they must agree.
     let contradicted = event.address().filter(|address| record.device.is_some_and(|device| device != *address));
     // A port speaks of the device behind it.
-    let contradicted = contradicted.filter(|_| !matches!(event, Event::Incident { bound: false, .. }));
+    let contradicted = contradicted.filter(|_| !matches!(event, Event::Incident { hold: Hold::Unsaid, .. }));
     if let Some(address) = contradicted {
         if author != Author::User && (event.is_pciback() || matches!(event, Event::XenRefused { .. })) {
             for address in [Some(address), record.device] {

@@ -7,7 +7,7 @@ use super::heard::{Heard, Last};
 use super::line;
 use super::trail::is_settled;
 use super::{Driver, Gaps, History, Trail};
-use crate::event::{Event, Fact, Said};
+use crate::event::{Event, Fact, Hold, Said};
 use crate::pci::Address;
 use crate::record::{Gap, Record, Stamp, between};
 
@@ -148,6 +148,7 @@ impl Chronicle {
             Event::Failed { .. }
             | Event::SettingUp { .. }
             | Event::Assigned { .. }
+            | Event::Incident { hold: Hold::Given { .. }, .. }
             | Event::AssignFailed { .. }
             | Event::Released { .. }
             | Event::MaybeReleased { .. }
@@ -189,6 +190,7 @@ impl Chronicle {
 
     /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
+        self.kept += self.history.unrecognised.hear(heard);
         let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
         let trails = &mut self.history.trails;
         let known = trails.get(&address).map(Trail::weight);
@@ -215,7 +217,7 @@ impl Chronicle {
         if heard.event.is_pciback() {
             live.insert(address);
         }
-        mark(trail, heard, order, gaps);
+        trail.mark(heard, order, gaps);
         if matches!(heard.event, Event::Seizing { .. }) {
             history.last_seizing = Some(*heard.stamp);
             if !matches!(history.driver, Driver::Ready(_)) {
@@ -344,54 +346,5 @@ impl Chronicle {
         for trail in self.history.trails.values_mut() {
             trail.doubtful |= fresh.is_some_and(|order| trail.order < order);
         }
-    }
-}
-
-/// What a record says of its device goes into the device's trail.
-fn mark(trail: &mut Trail, heard: &Heard<'_>, order: usize, gaps: u64) {
-    match heard.event {
-        Event::Seizing { .. } => trail.seize(heard, order, gaps),
-        Event::Failed { .. } | Event::Refused { .. } => {
-            if trail.seizing.is_none() {
-                trail.order = order;
-            }
-            trail.trouble = Some(heard.fact());
-        }
-        Event::Released { .. } | Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
-        Event::HeldBy { .. } => {
-            trail.held = Some(heard.fact());
-            if trail.proof().is_some() {
-                trail.taken = Some(heard.fact());
-            }
-        }
-        Event::Assigned { domid, .. } => {
-            trail.export(heard, order, gaps);
-            if let Some(domid) = domid {
-                trail.guest = Some((*domid, heard.fact()));
-            }
-        }
-        // pciback does not have it, or it was named twice, or another guest has it.
-        Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
-        Event::MaybeReleased { .. } => trail.maybe_released = true,
-        Event::Unrecognised { failing, .. } => trail.unsure |= failing,
-        Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
-        Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
-        Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } | Event::Incident { bound: true, .. } => {
-            trail.bind(heard, gaps);
-        }
-        Event::Booted { .. }
-        | Event::CommandLine { .. }
-        | Event::Found { .. }
-        | Event::Bridge { .. }
-        | Event::Incident { bound: false, .. }
-        | Event::ListRefused { .. }
-        | Event::ParameterRefused { .. }
-        | Event::BackendReady
-        | Event::NotDom0 { .. }
-        | Event::Frontend { .. }
-        | Event::BootEnds
-        | Event::UserSpaceUp
-        | Event::Quoted { .. }
-        | Event::Remark => {}
     }
 }

@@ -8,11 +8,12 @@ mod heard;
 mod incidents;
 mod line;
 mod trail;
+mod unrecognised;
 
 pub use chronicle::Chronicle;
 pub use incidents::{IncidentLog, Incidents};
-pub(crate) use line::WRAPPED;
 pub use trail::{Trail, is_settled};
+pub use unrecognised::Unrecognised;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -64,6 +65,8 @@ pub struct History {
     pub damaged: Option<Arc<Fact>>,
     /// What happened to devices without changing who has them.
     pub incidents: IncidentLog,
+    /// Records of pciback that are none of its known messages.
+    pub unrecognised: Unrecognised,
     /// Records about devices beyond the number that is kept.
     pub beyond: u64,
 }

@@ -11,6 +11,7 @@ mod container;
 mod decoder;
 mod dmesg;
 mod dmesg_json;
+mod fluent;
 mod journal;
 mod journal_export;
 mod journal_json;

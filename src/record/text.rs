@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::collected::{self, Origin};
+use super::collected::Origin;
 use super::container::{Container, Form};
 use super::journal_short::{self, Separator};
 use super::lead::Lead;
@@ -25,9 +25,7 @@ impl Stream {
         let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
         let plain = self.shown(plain);
-        if self.is_labelled(&plain)
-            && let Some(found) = collected::of_labelled(&plain)
-        {
+        if let Some(found) = self.collected_line(&plain) {
             return self.collected(found, place, sink);
         }
         let mut record = Record::bare(place, &plain);

@@ -202,7 +202,8 @@ fn fraction(text: &[u8]) -> (u32, Fraction, &[u8]) {
     (padded.fold(0, |value, digit| value * 10 + u32::from(digit - b'0')), kind, rest)
 }
 
-fn offset(text: &[u8]) -> Option<(FixedOffset, &[u8])> {
+/// `+0000`, `+00:00`, `+00` or `Z`.
+pub(super) fn offset(text: &[u8]) -> Option<(FixedOffset, &[u8])> {
     let (sign, rest) = match text {
         [b'Z', rest @ ..] => return Some((FixedOffset::east_opt(0)?, rest)),
         [b'+', rest @ ..] => (1, rest),

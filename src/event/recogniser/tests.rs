@@ -156,7 +156,7 @@ fn whatever_the_core_says_of_a_device_in_pcibacks_name_proves_the_binding() {
 #[test]
 fn a_port_that_reports_an_error_names_the_device() {
     let told = |text: &str| events(&format!("pcieport 0000:00:1c.0: AER: {text}")).first().cloned();
-    let incident = |address| Some(Event::Incident { address, kind: Incident::Aer, bound: false });
+    let incident = |address| Some(Event::Incident { address, kind: Incident::Aer, hold: Hold::Unsaid });
     for text in ["Multiple Corrected error received: 0000:00:1d.1", "Uncorrected (Fatal) error received: id=00e9"] {
         assert_eq!(told(text), incident(at("00:1d.1")), "{text}");
     }
