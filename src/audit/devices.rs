@@ -274,6 +274,10 @@ impl Subject<'_> {
         if let Some(damaged) = &trail.damaged {
             return Some(("a record of pciback about it cannot be read: it is cut, or damaged", Some(damaged)));
         }
+        let any = self.scene.history.damaged.as_deref();
+        if let Some(failure) = any.filter(|any| matches!(any.event, Event::Unrecognised { .. })) {
+            return Some(("pciback says that something failed, and not of which device", Some(failure)));
+        }
         if let Some(proof) = trail.proof() {
             let message = if trail.doubtful {
                 "its seizing line may belong to an earlier load of the module"

@@ -151,7 +151,8 @@ fn beyond(scene: &Scene<'_>) -> Option<Finding> {
 /// Records of pciback that are there and cannot be read.
 fn damaged(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     let of_devices = scene.history.trails.values().filter_map(|trail| trail.damaged.as_ref());
-    let facts: Vec<&Arc<Fact>> = scene.history.damaged.iter().chain(of_devices).collect();
+    let facts = scene.history.damaged.iter().chain(of_devices);
+    let facts: Vec<&Arc<Fact>> = facts.filter(|fact| matches!(fact.event, Event::Damaged { .. })).collect();
     let message = format!("{} of pciback cut or damaged, and cannot be read", count_are(facts.len() as u64));
     let mut found = finding(Code::RecordsLost, severity, message);
     found.evidence = facts.iter().take(3).map(|fact| scene.shown(fact)).collect();

@@ -75,7 +75,13 @@ pub(super) const MESSAGES: &[Message] = &[
 ];
 
 fn command_line(found: &Found<'_>) -> Option<Event> {
-    Some(Event::CommandLine { text: out_of_quotes(out_of_mail(found.part(0)?)) })
+    Some(Event::CommandLine { text: out_of_quotes(out_of_mail(without_escapes(found.part(0)?))) })
+}
+
+/// The line without a line feed that some program wrote as two characters.
+fn without_escapes(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\\n").unwrap_or(line);
+    line.strip_suffix(b"\\r").unwrap_or(line)
 }
 
 /// The line without the quote that another program closed behind it, and what stands there: `msg="Command line: quiet" level=info`. Where
@@ -130,9 +136,10 @@ mod tests {
             ("quiet hide=(c3:00.4)\" source=\"kmsg\"", "quiet hide=(c3:00.4) \\"),
             ("quiet hide=\"(c3:00.4)", "quiet hide=\"(c3:00.4)"),
             ("quiet hide=\"(c3:00.4) (c3:00.5)\" x", "quiet hide=\"(c3:00.4) (c3:00.5)\" x"),
+            ("quiet hide=(c3:00.4)\\r\\n", "quiet hide=(c3:00.4)"),
             ("quiet", "quiet"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&out_of_quotes(out_of_mail(line.as_bytes()))), expected, "{line}");
+            assert_eq!(String::from_utf8_lossy(&out_of_quotes(out_of_mail(without_escapes(line.as_bytes())))), expected, "{line}");
         }
     }
 }

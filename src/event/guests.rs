@@ -1,7 +1,7 @@
 //! pciback's messages about guests: who was given what, and what went wrong with it.
 
 use super::incident::{irq_unmapped, msi_failed, msi_failed_for_some, ownership_stolen, write_blocked};
-use super::{Event, Found, Message};
+use super::{Event, Found, Message, noted};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
@@ -118,12 +118,20 @@ pub(super) const MESSAGES: &[Message] = &[
             "{p}xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
             "{p}pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
             "{p}pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "{m}xen-pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "{m}xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "xen-pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
         ],
-        read: |found| Some(Event::Noted { address: found.device? }),
+        read: noted,
         levels: &[],
-        source: "conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1",
+        source: "conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1: before 5.8 printk with the module's name, up to 3.10 with nothing in front",
         examples: &[
             "pciback 0000:00:1d.0: xen_pciback: xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",
+            "xen_pciback: xen-pciback[0000:00:1d.0]: failed to install fake IRQ handler for IRQ 17! (rc:-16)",
+            "xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",
         ],
     },
     Message {

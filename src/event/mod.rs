@@ -137,6 +137,12 @@ pub enum Event {
         /// The driver.
         driver: String,
     },
+    /// A driver other than pciback tried to take the device and failed. The driver core asks drivers only of a device that none has
+    /// (drivers/base/dd.c, `__driver_attach`).
+    Probed {
+        /// The device.
+        address: Address,
+    },
     /// A message that the driver core prefixes with `pciback` and the address: the device is bound to pciback at that moment,
     /// whatever the text says (drivers/base/core.c, `dev_driver_string`).
     Bound {
@@ -231,6 +237,7 @@ impl Event {
             | Self::Released { address }
             | Self::MaybeReleased { address }
             | Self::XenRefused { address }
+            | Self::Probed { address }
             | Self::HeldBy { address, .. } => Some(*address),
             Self::AssignFailed { address, .. }
             | Self::Quoted { address }
@@ -258,6 +265,7 @@ impl Event {
                 | Self::Found { .. }
                 | Self::Bridge { .. }
                 | Self::HeldBy { .. }
+                | Self::Probed { .. }
                 | Self::XenRefused { .. }
                 | Self::Incident { hold: Hold::Unsaid, .. }
                 | Self::NotDom0 { .. }

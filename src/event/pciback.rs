@@ -87,6 +87,24 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["xen_pciback: unknown parameter 'hides' ignored", "pciback: Unknown parameter `hides'"],
     },
     Message {
+        texts: &[
+            "{m}module verification failed: {*}",
+            "{m}loading out-of-tree module taints kernel.",
+            "{m}module license {*}",
+            "{m}disagrees about version of symbol {*}",
+            "{m}Unknown symbol {*}",
+            "{m}no symbol version for {*}",
+            "{m}version magic {*}",
+        ],
+        read: |_| Some(Event::Remark),
+        levels: &[],
+        source: "kernel/module.c, each in some of 2.6.18 to 7.1: while the module is loaded, before it does anything",
+        examples: &[
+            "xen_pciback: module verification failed: signature and/or required key missing - tainting kernel",
+            "xen_pciback: Unknown symbol xen_register_device_domain_owner (err -2)",
+        ],
+    },
+    Message {
         texts: &["{m}backend is vpci", "{m}backend is passthrough"],
         read: |_| Some(Event::BackendReady),
         levels: &[6],

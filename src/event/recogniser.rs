@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::frontend::lacks_interrupts;
-use super::holders::speaker;
+use super::holders::{failed_probe, is_failed_probe, speaker};
 use super::opening::Opening;
 use super::template::{Match, Template};
 use super::unknown::{priority, stamp};
@@ -141,7 +141,14 @@ impl Recogniser {
             if lacks_interrupts(text) {
                 events.push(Event::Frontend { said: Frontend::NoInterrupts { address } });
             }
-            events.push(Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() });
+            events.push(if is_failed_probe(text) {
+                Event::Probed { address }
+            } else {
+                Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() }
+            });
+        }
+        if events.is_empty() {
+            events.extend(failed_probe(record).map(|address| Event::Probed { address }));
         }
         for event in events {
             state(record, event, &[], sink);

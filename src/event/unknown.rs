@@ -29,7 +29,8 @@ impl Recogniser {
         let failing = !debug && reads_like_failure(opening.text);
         let address = opening.device.or_else(|| address_in(opening.text));
         if opening.speaker == Speaker::Backend {
-            return vec![Event::Unrecognised { address, failing }];
+            // Of a guest's set-up, which takes no device from pciback.
+            return vec![Event::Unrecognised { address, failing: failing && address.is_some() }];
         }
         let mut others = self.quoted(opening.text);
         if !others.is_empty() || self.is_cut(&opening) || self.goes_on(&opening) {

@@ -161,15 +161,14 @@ impl Chronicle {
             }
             // These break no run: other drivers and the PCI core speak whenever they like.
             Event::HeldBy { .. }
+            | Event::Probed { .. }
             | Event::Bound { .. }
             | Event::Noted { .. }
             | Event::XenRefused { .. }
             | Event::Incident { .. }
-            | Event::Unrecognised { .. } => self.device(heard, order),
-            Event::Damaged { address } => {
-                if address.is_none() {
-                    self.history.damaged.get_or_insert_with(|| heard.fact());
-                }
+            | Event::Unrecognised { failing: false, .. } => self.device(heard, order),
+            Event::Unrecognised { failing: true, .. } | Event::Damaged { .. } => {
+                self.doubt(heard);
                 self.device(heard, order);
             }
             Event::NotDom0 { .. }
@@ -178,6 +177,13 @@ impl Chronicle {
             | Event::UserSpaceUp
             | Event::Quoted { .. }
             | Event::Remark => {}
+        }
+    }
+
+    /// A record that may be about any device, as long as it names none.
+    fn doubt(&mut self, heard: &Heard<'_>) {
+        if heard.event.address().is_none() {
+            self.history.damaged.get_or_insert_with(|| heard.fact());
         }
     }
 

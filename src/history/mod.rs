@@ -61,7 +61,8 @@ pub struct History {
     pub seizing: bool,
     /// The last seizing line since the last load ended.
     pub last_seizing: Option<Stamp>,
-    /// Records of pciback that cannot be read and name no device: any device may be meant. The first of them.
+    /// Records of pciback that cannot be read, or tell of a failure that nobody knows, and name no device: any device may be meant. The
+    /// first of them.
     pub damaged: Option<Arc<Fact>>,
     /// What happened to devices without changing who has them.
     pub incidents: IncidentLog,

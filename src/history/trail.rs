@@ -101,7 +101,7 @@ impl Trail {
         facts.into_iter().chain(others).flatten().chain(guest).map(|fact| fact.weight()).sum()
     }
 
-    /// What a record says of its device goes into the device's self.
+    /// Takes what a record says of the device.
     pub(super) fn mark(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
         match heard.event {
             Event::Seizing { .. } => self.seize(heard, order, gaps),
@@ -112,8 +112,10 @@ impl Trail {
                 self.trouble = Some(heard.fact());
             }
             Event::Released { .. } | Event::RemovedInUse { .. } => self.taken = Some(heard.fact()),
-            Event::HeldBy { .. } => {
-                self.held = Some(heard.fact());
+            Event::HeldBy { .. } | Event::Probed { .. } => {
+                if matches!(heard.event, Event::HeldBy { .. }) {
+                    self.held = Some(heard.fact());
+                }
                 if self.proof().is_some() {
                     self.taken = Some(heard.fact());
                 }
@@ -191,7 +193,8 @@ impl Trail {
     pub(super) fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
         self.bound = Some(heard.fact());
         // Another driver had it in between: how pciback came by it again is not in the log.
-        if self.taken.as_ref().is_some_and(|taken| matches!(taken.event, Event::HeldBy { .. })) {
+        let others = |taken: &Arc<Fact>| matches!(taken.event, Event::HeldBy { .. } | Event::Probed { .. });
+        if self.taken.as_ref().is_some_and(others) {
             (self.taken, self.unsure) = (None, true);
         }
         if self.sound {

@@ -14,8 +14,21 @@ use super::peel::{blanks, chomp, run, split};
 use super::stream::Stream;
 use super::{Flaw, Input, Place, Record, Unparsed, fluent, time};
 
-/// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry.
-const LINES: [&[u8]; 8] = [b"message", b"log", b"line", b"_raw", b"msg", b"full_message", b"body", b"event.original"];
+/// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry; GELF; Google's
+/// and Azure's stores.
+const LINES: [&[u8]; 11] = [
+    b"message",
+    b"log",
+    b"line",
+    b"_raw",
+    b"msg",
+    b"full_message",
+    b"body",
+    b"event.original",
+    b"short_message",
+    b"textPayload",
+    b"SyslogMessage",
+];
 
 /// Names under which the host is kept.
 const HOSTS: [&[u8]; 13] = [
@@ -37,8 +50,8 @@ const HOSTS: [&[u8]; 13] = [
 /// Names under which the time is kept.
 const TIMES: [&[u8]; 5] = [b"@timestamp", b"timestamp", b"time", b"_time", b"ts"];
 
-/// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels.
-const INNER: [&[u8]; 7] = [b"_source", b"result", b"labels", b"stream", b"host", b"beat", b"fields"];
+/// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels, Google's.
+const INNER: [&[u8]; 8] = [b"_source", b"result", b"labels", b"stream", b"host", b"beat", b"fields", b"jsonPayload"];
 
 /// Most columns of a table.
 const MOST: usize = 1024;
@@ -351,6 +364,15 @@ mod tests {
             ("timestamp;source;message\r\n2026-11-22T06:00:00Z;dom0;\"[    3.000000] a \"\"b\"\"\"\r", "dom0"),
             ("2026-11-22T06:00:00Z {filename=\"/var/log/kern.log\", host=\"dom0\"} [    3.000000] a \"b\"", "dom0"),
             ("Time,Line,labels\n1,\"[    3.000000] a \"\"b\"\"\",\"{\"\"host\"\":\"\"dom0\"\"}\"", "dom0"),
+            (
+                r#"{"version":"1.1","host":"dom0","short_message":"[    3.000000] a \"b\"","level":6,"_facility":"kern"}"#,
+                "dom0",
+            ),
+            (
+                r#"{"jsonPayload":{"message":"[    3.000000] a \"b\"","hostname":"dom0"},"timestamp":"2026-11-22T06:00:00Z"}"#,
+                "dom0",
+            ),
+            (r#"{"Computer":"dom0","Facility":"kern","SyslogMessage":"[    3.000000] a \"b\""}"#, "dom0"),
             ("_time,_raw,host\n2026-11-22T06:00:00Z,\"[    3.000000] a \"\"b\"\"\",dom0", "dom0"),
         ] {
             let expected = (host.to_owned(), Some(3), "a \"b\"".to_owned());

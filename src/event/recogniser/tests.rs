@@ -181,6 +181,18 @@ fn a_probe_that_does_not_take_the_device_proves_no_binding() {
 }
 
 #[test]
+fn a_driver_whose_probe_failed_has_not_got_the_device() {
+    for driver in ["igb", "vfio-pci"] {
+        let probed = [Event::Probed { address: device() }];
+        assert_eq!(events(&format!("{driver}: probe of {DEVICE} failed with error -5")), probed);
+        assert_eq!(events(&format!("{driver} {DEVICE}: probe with driver {driver} failed with error -5")), probed);
+    }
+    for text in ["kernel: probe of", "Igb: probe of", "igb: probes"] {
+        assert_eq!(events(&format!("{text} {DEVICE} failed with error -5")), [], "{text}");
+    }
+}
+
+#[test]
 fn new_wording_of_pciback_is_counted_and_reads_like_a_failure_or_not() {
     for (text, failing) in [
         ("grabbing gadget", false),
