@@ -139,7 +139,11 @@ mod tests {
             ("quiet hide=(c3:00.4)\\r\\n", "quiet hide=(c3:00.4)"),
             ("quiet", "quiet"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&out_of_quotes(out_of_mail(without_escapes(line.as_bytes())))), expected, "{line}");
+            assert_eq!(
+                String::from_utf8_lossy(&out_of_quotes(out_of_mail(without_escapes(line.as_bytes())))),
+                expected,
+                "{line}"
+            );
         }
     }
 }

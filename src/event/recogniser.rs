@@ -8,7 +8,7 @@ use super::frontend::lacks_interrupts;
 use super::holders::{failed_probe, is_failed_probe, speaker};
 use super::opening::Opening;
 use super::template::{Match, Template};
-use super::unknown::{priority, stamp};
+use super::unknown::{is_begun, priority, stamp};
 use super::{DECISIVE, Event, Frontend, Hold, Message, OTHERS, Said, incident, user_space};
 use crate::pci::Address;
 use crate::record::{Author, Record};
@@ -101,7 +101,11 @@ impl Recogniser {
         }
         let run = self.run(message);
         if run.rest.is_empty() {
-            for (event, levels) in run.events {
+            // The end of another's message may be one of pciback's, which lost its beginning.
+            let others = record.author == Author::Unstated && run.events.iter().all(|(event, _)| !event.is_pciback());
+            let merged = if others && self.pciback.find(message).is_some() { self.quoted(message) } else { Vec::new() };
+            let unsaid = merged.into_iter().map(|event| (event, &[][..]));
+            for (event, levels) in run.events.into_iter().chain(unsaid) {
                 state(record, event, levels, sink);
             }
         } else if record.author == Author::User {
@@ -129,7 +133,12 @@ impl Recogniser {
                 events.extend(self.quotes_seizing(message));
             } else if events.is_empty() {
                 events = self.quoted(message);
+                if events.is_empty() {
+                    events.extend(self.torn(message));
+                }
             }
+        } else if is_begun(message) && record.author != Author::User {
+            events.push(Event::Damaged { address: None });
         }
         if events.is_empty()
             && let Some((address, driver, text)) = speaker(record)
@@ -141,7 +150,10 @@ impl Recogniser {
             if lacks_interrupts(text) {
                 events.push(Event::Frontend { said: Frontend::NoInterrupts { address } });
             }
-            events.push(if is_failed_probe(text) {
+            events.push(if text.starts_with(b"xen_pciback: ") || text.starts_with(b"xen-pciback: ") {
+                // The name of the driver in front is what is left of pciback's.
+                Event::Damaged { address: Some(address) }
+            } else if is_failed_probe(text) {
                 Event::Probed { address }
             } else {
                 Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() }

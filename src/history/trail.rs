@@ -130,7 +130,10 @@ impl Trail {
                 let exported = self.exported.take();
                 self.export(heard, order, gaps);
                 self.exported = exported.or_else(|| self.exported.take());
-                if let Some(domid) = domid {
+                // What handed it to that guest says so better.
+                if let Some(domid) = domid
+                    && self.guest.as_ref().is_none_or(|(known, _)| known != domid)
+                {
                     self.guest = Some((*domid, heard.fact()));
                 }
             }

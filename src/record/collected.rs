@@ -245,7 +245,9 @@ impl Stream {
         }
         match line.first()? {
             b'[' => fluent::of_bit(line),
-            b'0'..=b'9' if memchr(b'{', split(line, 42).0).is_some() => of_labelled(line).or_else(|| fluent::of_d(line)),
+            b'0'..=b'9' if memchr(b'{', split(line, 42).0).is_some() => {
+                of_labelled(line).or_else(|| fluent::of_d(line))
+            }
             b'0'..=b'9' => fluent::of_d(line),
             _ => None,
         }

@@ -183,6 +183,9 @@ pub(super) fn is_torn(text: &[u8]) -> bool {
     };
     let (fraction, rest) = digits(rest);
     let padded = inside.starts_with(b" ");
+    if padded && fraction.len() < 6 && rest.starts_with(b"] ") {
+        return true;
+    }
     (padded || fraction.len() > 2) && fraction.len() <= 6 && !matches!(rest, [b']' | b'.' | b':' | b'-', ..])
 }
 

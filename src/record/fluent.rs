@@ -34,6 +34,17 @@ pub(super) fn of_bit(line: &[u8]) -> Option<Collected<'_>> {
     found.has_line().then_some(found)
 }
 
+/// Whether a line begins like one of Fluent Bit's.
+pub(super) fn is_begun(line: &[u8]) -> bool {
+    let begun = || {
+        let (number, rest) = digits(line.strip_prefix(b"[")?);
+        let (tag, rest) = run(rest.strip_prefix(b"] ").filter(|_| !number.is_empty())?, is_of_name);
+        let rest = rest.strip_prefix(b": [").filter(|_| !tag.is_empty())?;
+        rest.strip_prefix(b"[").unwrap_or(rest).first()
+    };
+    begun().is_some_and(u8::is_ascii_digit)
+}
+
 /// The line in one of Fluentd's, `2023-11-14 22:13:20.000000000 +0000 kern: {"message":"line"}` (lib/fluent/plugin/out_stdout.rb).
 pub(super) fn of_d(line: &[u8]) -> Option<Collected<'_>> {
     let (wall, rest) = time::date_and_clock(line)?;
@@ -85,8 +96,14 @@ mod tests {
     fn what_is_printed_to_standard_output_holds_the_line() {
         for (line, host) in [
             (r#"[0] kmsg.0: [[1700000000.000000000, {}], {"priority"=>6, "sequence"=>7, "msg"=>"a "b", "c" d"}]"#, ""),
-            (r#"[12] x: [1700000000.000000000, {"_HOSTNAME"=>"dom0", "MESSAGE"=>"a "b", "c" d", "PRIORITY"=>"6"}]"#, "dom0"),
-            (r#"[0] tail.0: [[1700000000.0, {"m"=>"n"}], {"log"=>"Nov 14 22:13:20 dom0 kernel: a "b", "c" d"}]"#, "dom0"),
+            (
+                r#"[12] x: [1700000000.000000000, {"_HOSTNAME"=>"dom0", "MESSAGE"=>"a "b", "c" d", "PRIORITY"=>"6"}]"#,
+                "dom0",
+            ),
+            (
+                r#"[0] tail.0: [[1700000000.0, {"m"=>"n"}], {"log"=>"Nov 14 22:13:20 dom0 kernel: a "b", "c" d"}]"#,
+                "dom0",
+            ),
             (r#"2023-11-14 22:13:20.000000000 +0000 k.x: {"message":"a \"b\", \"c\" d","host":"dom0"}"#, "dom0"),
         ] {
             let expected = (host.to_owned(), "a \"b\", \"c\" d".to_owned(), true);
@@ -95,14 +112,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_torn_is_known_by_its_beginning() {
+        let torn = b"[0] x: [[1.0, {}], {\"log\"=>\"y\"";
+        assert!(super::is_begun(torn) && super::of_bit(torn).is_none());
+        assert!(!super::is_begun(b"[0] kern: [x]") && !super::is_begun(b"[    1.000000] x: [1"));
+    }
+
+    #[test]
     fn other_lines_are_left_alone() {
-        for line in [
-            "[0] kern: [x]",
-            "[1] a: [[1.0, {}], {}]",
-            "[12345] x",
-            "[0] x: [[1.0, {}], {\"log\"=>\"y\"",
-            "2023-11-14 22:13:20 +0000 x",
-        ] {
+        for line in ["[0] kern: [x]", "[1] a: [[1.0, {}], {}]", "[12345] x", "2023-11-14 22:13:20 +0000 x"] {
             assert!(super::of_bit(line.as_bytes()).is_none() && super::of_d(line.as_bytes()).is_none(), "{line}");
         }
     }

@@ -33,6 +33,7 @@ mod syslog;
 mod terminal;
 mod text;
 mod time;
+mod torn;
 mod wide;
 mod wrapped;
 

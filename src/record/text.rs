@@ -10,7 +10,7 @@ use super::journal_short::{self, Separator};
 use super::lead::Lead;
 use super::peel::{blanks, chomp, split};
 use super::stream::Stream;
-use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, losses, merged, page, terminal};
+use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, fluent, line, losses, merged, page, terminal};
 
 impl Stream {
     /// Takes a line with its end.
@@ -28,6 +28,9 @@ impl Stream {
         if let Some(found) = self.collected_line(&plain) {
             return self.collected(found, place, sink);
         }
+        if fluent::is_begun(&plain) {
+            return self.unparsed(unparsed(Flaw::Damaged), sink);
+        }
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
         let form = match self.lead {
@@ -38,6 +41,13 @@ impl Stream {
             Some(form) => (form, &*plain),
             None => self.behind_lead(&mut record, &plain),
         };
+        // The last line of a log may still be written.
+        if self.head.is_torn(plain) && whole.ends_with(b"\n") {
+            if form == Form::Bare {
+                return self.unparsed(unparsed(Flaw::Damaged), sink);
+            }
+            self.gap(place, None, sink);
+        }
         if form == Form::Bare {
             if let Some(separator) = journal_short::separator(plain) {
                 return self.separator(separator, place, sink);
@@ -45,6 +55,9 @@ impl Stream {
             if doubtful && merged::dropped(plain).is_none() {
                 return self.unparsed(unparsed(Flaw::Binary), sink);
             }
+        }
+        if form != Form::Bare && record.program().is_none() {
+            self.head.note(plain, &record.message);
         }
         let is_header = matches!(form, Form::Header { .. });
         if !is_header && self.is_note_of_loss(&record, form, sink) {

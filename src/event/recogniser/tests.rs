@@ -193,6 +193,35 @@ fn a_driver_whose_probe_failed_has_not_got_the_device() {
 }
 
 #[test]
+fn what_is_left_of_a_torn_message_casts_a_doubt() {
+    let doubt = |address| [Event::Damaged { address }];
+    for (text, address) in [
+        ("pciba", None),
+        ("xen_pci", None),
+        ("xen_pciback: seizing device", None),
+        ("pciback:00:1d.0: xen_pciback: seizing device", None),
+        ("pciback 0000dom0 login: :00:1d.0: xen_pciback: seizing device", None),
+        ("ack 0000:00:1d.0: xen_pciback: seizing device", Some(device())),
+        ("ack 0000:00:1d.0: xen_pciback: error -22 initializing device", Some(device())),
+    ] {
+        assert_eq!(by(Author::Unstated, text), doubt(address), "{text}");
+    }
+    for text in ["pcieport", "ack 0000:00:1d.0: xen_pciback", "usb: xen_pciback: backend is vpci"] {
+        assert!(!by(Author::Unstated, text).iter().any(|event| matches!(event, Event::Damaged { .. })), "{text}");
+    }
+}
+
+#[test]
+fn a_message_of_another_that_ends_in_pcibacks_casts_a_doubt() {
+    let merged =
+        format!("pci {DEVICE}: [8086:2934] type 00 class 0x0c03    2.512345] pciback {DEVICE}: seizing device");
+    let doubt = Event::Damaged { address: Some(device()) };
+    assert_eq!(by(Author::Unstated, &merged), [Event::Found { address: device() }, doubt]);
+    let line = by(Author::Unstated, "Command line: quiet xen-pciback.hide=(00:1d.0)");
+    assert!(matches!(line[..], [Event::CommandLine { .. }]));
+}
+
+#[test]
 fn new_wording_of_pciback_is_counted_and_reads_like_a_failure_or_not() {
     for (text, failing) in [
         ("grabbing gadget", false),
