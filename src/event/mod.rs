@@ -24,6 +24,7 @@ mod wrapped;
 pub(crate) use boot::WRAPPED;
 pub use frontend::{Frontend, GuestKind};
 pub use incident::{Hold, Incident, Refusal};
+pub use marks::Mark;
 pub use recogniser::Recogniser;
 pub use wrapped::Joiner;
 
@@ -197,17 +198,6 @@ pub enum Event {
         /// Whether it is pciback's own text (it has the second prefix) and reads like a failure.
         failing: bool,
     },
-}
-
-/// What shows that a kernel does not run as dom0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// Only an unprivileged guest prints it.
-    Guest,
-    /// pcifront is set up: a guest, unless the kernel found PCI devices of its own.
-    Frontend,
-    /// The kernel runs on bare hardware or on another hypervisor.
-    NoXen,
 }
 
 /// When a set-up failed, which decides whether the device stays bound.

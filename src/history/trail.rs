@@ -126,17 +126,7 @@ impl Trail {
                     self.guest = Some((*domid, heard.fact()));
                 }
             }
-            Event::Incident { hold: Hold::Given { domid }, .. } => {
-                let exported = self.exported.take();
-                self.export(heard, order, gaps);
-                self.exported = exported.or_else(|| self.exported.take());
-                // What handed it to that guest says so better.
-                if let Some(domid) = domid
-                    && self.guest.as_ref().is_none_or(|(known, _)| known != domid)
-                {
-                    self.guest = Some((*domid, heard.fact()));
-                }
-            }
+            Event::Incident { hold: Hold::Given { domid }, .. } => self.give(heard, *domid, order, gaps),
             // pciback does not have it, or it was named twice, or another guest has it.
             Event::AssignFailed { .. } if self.exported.is_none() && self.guest.is_none() => self.doubt(heard),
             Event::Unrecognised { failing: true, .. } => self.doubt(heard),
@@ -182,7 +172,7 @@ impl Trail {
     }
 
     /// Handed to a guest: whatever may be missing before this, pciback has it now.
-    pub(super) fn export(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+    fn export(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
         if self.proof().is_none() {
             self.order = order;
         }
@@ -192,8 +182,18 @@ impl Trail {
         self.gaps = gaps;
     }
 
+    /// A guest has it. What handed it to that guest says so better.
+    fn give(&mut self, heard: &Heard<'_>, domid: Option<u32>, order: usize, gaps: u64) {
+        let exported = self.exported.take();
+        self.export(heard, order, gaps);
+        self.exported = exported.or_else(|| self.exported.take());
+        if let Some(domid) = domid.filter(|domid| self.guest.as_ref().is_none_or(|(known, _)| known != domid)) {
+            self.guest = Some((domid, heard.fact()));
+        }
+    }
+
     /// pciback is bound. That heals a gap if the set-up was known to have gone well before it.
-    pub(super) fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
+    fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
         self.bound = Some(heard.fact());
         // Another driver had it in between: how pciback came by it again is not in the log.
         let others = |taken: &Arc<Fact>| matches!(taken.event, Event::HeldBy { .. } | Event::Probed { .. });

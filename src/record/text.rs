@@ -28,9 +28,6 @@ impl Stream {
         if let Some(found) = self.collected_line(&plain) {
             return self.collected(found, place, sink);
         }
-        if fluent::is_begun(&plain) {
-            return self.unparsed(unparsed(Flaw::Damaged), sink);
-        }
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
         let form = match self.lead {
@@ -42,13 +39,11 @@ impl Stream {
             None => self.behind_lead(&mut record, &plain),
         };
         // The last line of a log may still be written.
-        if self.head.is_torn(plain) && whole.ends_with(b"\n") {
-            if form == Form::Bare {
+        let torn = self.head.is_torn(plain) && whole.ends_with(b"\n");
+        if form == Form::Bare {
+            if (torn || fluent::is_begun(plain)) && !self.is_in_users_message() {
                 return self.unparsed(unparsed(Flaw::Damaged), sink);
             }
-            self.gap(place, None, sink);
-        }
-        if form == Form::Bare {
             if let Some(separator) = journal_short::separator(plain) {
                 return self.separator(separator, place, sink);
             }
@@ -56,9 +51,7 @@ impl Stream {
                 return self.unparsed(unparsed(Flaw::Binary), sink);
             }
         }
-        if form != Form::Bare && record.program().is_none() {
-            self.head.note(plain, &record.message);
-        }
+        self.note_head(&record, form, plain, torn, sink);
         let is_header = matches!(form, Form::Header { .. });
         if !is_header && self.is_note_of_loss(&record, form, sink) {
             return;
@@ -75,6 +68,23 @@ impl Stream {
         } else {
             self.record(record, sink);
         }
+    }
+
+    /// Notes what stands before the message of a line of the kernel, and the loss of a message where it ends there.
+    fn note_head(&mut self, record: &Record<'_>, form: Form, line: &[u8], torn: bool, sink: &mut dyn FnMut(Input<'_>)) {
+        if form == Form::Bare {
+            return;
+        }
+        if torn {
+            self.gap(record.place, None, sink);
+        } else if record.program().is_none() {
+            self.head.note(line, &record.message);
+        }
+    }
+
+    /// Whether a line without a form is one of a user's message in a file of syslog.
+    fn is_in_users_message(&self) -> bool {
+        self.container == Container::Syslog && self.heading.author() == Some(Author::User)
     }
 
     /// Adds what a collector says of a line, where that does not say it: when it came only where no clock tells when it was made.

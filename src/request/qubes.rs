@@ -30,7 +30,6 @@ pub fn in_line(line: &[u8], tree: &Tree, location: Option<&Location>) -> Said {
     let mut addresses: Vec<Address> = Vec::new();
     let mut keys = Vec::new();
     let mut misspelt = Vec::new();
-    let location = || location.cloned();
     let mut except: BTreeSet<Address> = BTreeSet::new();
     for argument in arguments(line) {
         let value = String::from_utf8_lossy(argument.value.as_deref().unwrap_or_default()).into_owned();
@@ -54,7 +53,7 @@ pub fn in_line(line: &[u8], tree: &Tree, location: Option<&Location>) -> Said {
                 misspelt.push(Written {
                     text: text.into_bytes(),
                     source: Source::Qubes,
-                    location: location(),
+                    location: location.cloned(),
                     key,
                     effective: false,
                 });
@@ -79,7 +78,7 @@ pub fn in_line(line: &[u8], tree: &Tree, location: Option<&Location>) -> Said {
     said.written.push(Written {
         text: text.into_bytes(),
         source: Source::Qubes,
-        location: location(),
+        location: location.cloned(),
         key,
         effective: true,
     });
