@@ -1,7 +1,5 @@
 //! Findings about single devices.
 
-use std::sync::Arc;
-
 use super::facts::{about, device_file, file, unread};
 use super::statuses::{Judged, why};
 use super::{Scene, remedy};
@@ -263,50 +261,11 @@ impl Subject<'_> {
         if self.scene.story.doubt.is_some() {
             return None;
         }
-        let (message, record) = self.why_unsettled()?;
+        let (message, record) = super::unsettled::why(self.scene, self.trail)?;
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
         found.evidence.extend(self.record(record));
         found.evidence.extend(self.record(self.trail.doubt.as_deref()));
         Some(found)
-    }
-
-    /// Why the log does not settle it, and the record that it is about.
-    fn why_unsettled(&self) -> Option<(String, Option<&Fact>)> {
-        let trail = self.trail;
-        let any = self.scene.history.damaged.as_deref();
-        if let Some(damaged) = &trail.damaged {
-            return told("a record of pciback about it cannot be read: it is cut, or damaged", Some(damaged));
-        }
-        if let Some(failure) = any.filter(|any| is_unknown_failure(any)) {
-            let message = format!("pciback says that something failed, and not of which device: {}", excerpt(failure));
-            return Some((message, Some(failure)));
-        }
-        let doubt = trail.doubt.as_deref().filter(|doubt| trail.unsure && is_unknown_failure(doubt));
-        if let Some(failure) = doubt {
-            return Some((
-                format!("pciback says what may be a failure: {}", excerpt(failure)),
-                trail.proof().map(AsRef::as_ref),
-            ));
-        }
-        if let Some(proof) = trail.proof() {
-            let message = if trail.doubtful {
-                "its seizing line may belong to an earlier load of the module"
-            } else if trail.lossy {
-                "a record that contradicts its seizing line may be among those that are missing"
-            } else if trail.unsure || trail.maybe_released {
-                "a later record may mean that it is not pciback's"
-            } else if any.is_some() {
-                "a record of pciback that cannot be read may be about it"
-            } else {
-                "the log ends too soon behind its seizing line to show that its set-up went well"
-            };
-            return told(message, Some(proof));
-        }
-        if let Some(bound) = &trail.bound {
-            return told("pciback is bound to it, and the log does not say that its set-up went well", Some(bound));
-        }
-        let message = "the log ends before pciback's load came to its end: that no record is about it proves nothing";
-        told(message, None).filter(|_| self.scene.is_complete)
     }
 
     /// The file about this device that could not be read.
@@ -333,21 +292,6 @@ impl Subject<'_> {
         found.evidence.extend(self.record(self.trail.seizing.as_deref()));
         found
     }
-}
-
-fn is_unknown_failure(fact: &Fact) -> bool {
-    matches!(fact.event, Event::Unrecognised { failing: true, .. })
-}
-
-fn told<'a>(message: &str, fact: Option<&'a Arc<Fact>>) -> Option<(String, Option<&'a Fact>)> {
-    Some((message.to_owned(), fact.map(AsRef::as_ref)))
-}
-
-/// A record in a message: its first line, or the beginning of that.
-fn excerpt(fact: &Fact) -> String {
-    const LONGEST: usize = 160;
-    let text = String::from_utf8_lossy(&fact.text);
-    text.lines().next().unwrap_or_default().chars().take(LONGEST).collect()
 }
 
 /// A requested device that the hypervisor does not know: pciback may have it, and no guest can.

@@ -25,6 +25,7 @@ mod remedy;
 mod siblings;
 mod statuses;
 mod story;
+mod unsettled;
 mod verdict;
 mod vital;
 mod xen_log;

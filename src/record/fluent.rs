@@ -12,7 +12,7 @@ use super::{Wall, time};
 const ARROW: &[u8] = b"\"=>";
 
 /// The line in one of Fluent Bit's, `[0] kern: [[1700000000.000000000, {}], {"log"=>"line"}]`; up to 2.0 without what is known of the
-/// record, `[0] kern: [1700000000.000000000, {"log"=>"line"}]` (plugins/out_stdout/stdout.c; texts are not escaped).
+/// record, `[0] kern: [1700000000.000000000, {"log"=>"line"}]` (`plugins/out_stdout/stdout.c`; texts are not escaped).
 pub(super) fn of_bit(line: &[u8]) -> Option<Collected<'_>> {
     let (number, rest) = digits(line.strip_prefix(b"[")?);
     let rest = rest.strip_prefix(b"] ").filter(|_| !number.is_empty())?;
@@ -45,7 +45,7 @@ pub(super) fn is_begun(line: &[u8]) -> bool {
     begun().is_some_and(u8::is_ascii_digit)
 }
 
-/// The line in one of Fluentd's, `2023-11-14 22:13:20.000000000 +0000 kern: {"message":"line"}` (lib/fluent/plugin/out_stdout.rb).
+/// The line in one of Fluentd's, `2023-11-14 22:13:20.000000000 +0000 kern: {"message":"line"}` (`lib/fluent/plugin/out_stdout.rb`).
 pub(super) fn of_d(line: &[u8]) -> Option<Collected<'_>> {
     let (wall, rest) = time::date_and_clock(line)?;
     let (offset, rest) = time::offset(rest.strip_prefix(b" ")?)?;

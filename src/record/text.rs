@@ -51,7 +51,11 @@ impl Stream {
                 return self.unparsed(unparsed(Flaw::Binary), sink);
             }
         }
-        self.note_head(&record, form, plain, torn, sink);
+        if torn && form != Form::Bare {
+            self.gap(place, None, sink);
+        } else if form != Form::Bare && record.program().is_none() {
+            self.head.note(plain, &record.message);
+        }
         let is_header = matches!(form, Form::Header { .. });
         if !is_header && self.is_note_of_loss(&record, form, sink) {
             return;
@@ -67,18 +71,6 @@ impl Stream {
             self.parts(record, form, whole.len() as u64, sink);
         } else {
             self.record(record, sink);
-        }
-    }
-
-    /// Notes what stands before the message of a line of the kernel, and the loss of a message where it ends there.
-    fn note_head(&mut self, record: &Record<'_>, form: Form, line: &[u8], torn: bool, sink: &mut dyn FnMut(Input<'_>)) {
-        if form == Form::Bare {
-            return;
-        }
-        if torn {
-            self.gap(record.place, None, sink);
-        } else if record.program().is_none() {
-            self.head.note(line, &record.message);
         }
     }
 
