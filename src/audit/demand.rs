@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Case};
-use crate::event::Event;
-use crate::history::{Driver, History, WRAPPED};
+use crate::event::{Event, WRAPPED};
+use crate::history::{Driver, History};
 use crate::host::{Device, Devices, Host, LSPCI, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
-use crate::request::{Location, Said, Source, Written, argument, find, guests, logged, slots};
+use crate::request::{Location, Said, Source, Written, argument, find, guests, logged, qubes, slots};
 use crate::timeline::LONGEST_LINE;
 use crate::tree::{Known, Obstacle, Tree};
 
@@ -289,6 +289,10 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
             // The log says what the file would.
             if let Some(said) = command_line {
                 said.unseen.clear();
+            }
+            if unseen {
+                places.retain(|said| said.source != Source::Qubes);
+                places.push(qubes::in_line(text, tree.unwrap_or(&Tree::default()), None));
             }
         }
         Some(_) if unseen => {

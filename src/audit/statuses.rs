@@ -168,8 +168,11 @@ fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
         let trails = scene.history.trails.iter().filter(|(address, _)| !asked(address));
         // Where nobody knows what was asked for, what failed was, as surely as what was seized.
         let unknown = scene.demand.list.is_none() && scene.demand.wanted.is_empty();
+        let by_qubes = scene.demand.source() == Some(Source::Qubes);
         let judged = trails.filter_map(|(address, trail)| match trail {
-            trail if trail.is_settled() => Some(extra(*address, Basis::Log, scene.demand.is_named_somewhere(*address))),
+            trail if trail.is_settled() => {
+                Some(extra(*address, Basis::Log, by_qubes || scene.demand.is_named_somewhere(*address)))
+            }
             trail if unknown && trail.trouble.is_some() => {
                 Some(Judged { status: Status::Failed, ..extra(*address, Basis::Log, false) })
             }

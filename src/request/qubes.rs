@@ -15,15 +15,21 @@ const DEVICES: &str = "sys/bus/pci/devices";
 /// Class 0c03: USB controllers.
 const USB: u32 = 0x0c03;
 
-/// What the line names, as a list.
+/// What the running kernel's line names, as a list.
 pub fn written(tree: &Tree) -> Said {
+    match tree.read(LINE) {
+        Known::Is(line) => in_line(line, tree, Some(&Location::on_host(LINE, None))),
+        Known::Absent | Known::Unreadable(_) => Said::nothing(Source::Qubes),
+    }
+}
+
+/// What a line of the kernel names, as a list, on the machine that `tree` is of.
+pub fn in_line(line: &[u8], tree: &Tree, location: Option<&Location>) -> Said {
     let mut said = Said::nothing(Source::Qubes);
-    let Known::Is(line) = tree.read(LINE) else { return said };
     let paths = Paths { tree, secondary: OnceCell::new() };
     let mut addresses: Vec<Address> = Vec::new();
     let mut keys = Vec::new();
     let mut misspelt = Vec::new();
-    let location = || Some(Location::on_host(LINE, None));
     let mut except: BTreeSet<Address> = BTreeSet::new();
     for argument in arguments(line) {
         let value = String::from_utf8_lossy(argument.value.as_deref().unwrap_or_default()).into_owned();
@@ -47,7 +53,7 @@ pub fn written(tree: &Tree) -> Said {
                 misspelt.push(Written {
                     text: text.into_bytes(),
                     source: Source::Qubes,
-                    location: location(),
+                    location: location.cloned(),
                     key,
                     effective: false,
                 });
@@ -72,7 +78,7 @@ pub fn written(tree: &Tree) -> Said {
     said.written.push(Written {
         text: text.into_bytes(),
         source: Source::Qubes,
-        location: location(),
+        location: location.cloned(),
         key,
         effective: true,
     });
