@@ -66,9 +66,7 @@ fn every_situation_fits_one_screen() {
             ["", "etc/os-release = ID=debian\\n\n", "etc/os-release = ID=fedora\\n\n", "etc/os-release = ID=qubes\\n\n"]
         {
             let text = table(&captured_on(&name, family), &style(false));
-            // A script that loads pciback before udev takes six lines more.
-            let most = if text.contains("init-top") { LINES + 6 } else { LINES };
-            assert!(height(&text) <= most, "{name} {family}: {} lines\n{text}", height(&text));
+            assert!(height(&text) <= LINES, "{name} {family}: {} lines\n{text}", height(&text));
         }
     }
 }

@@ -163,8 +163,13 @@ fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     if !matches!(value.as_str(), "(null)" | "<NULL>" | "") {
         return None;
     }
-    let list = scene.demand.effective(Source::CommandLine).filter(|list| list.effective)?;
-    let message = "the module was loaded without the list that is on the kernel's command line: insmod and BusyBox' modprobe do not hand it on";
+    let by_line = scene.demand.effective(Source::CommandLine).filter(|list| list.effective);
+    let list = by_line.or_else(|| scene.demand.effective(Source::Modprobe).filter(|list| list.effective))?;
+    let message = if by_line.is_some() {
+        "the module was loaded without the list that is on the kernel's command line: insmod and BusyBox' modprobe do not hand it on"
+    } else {
+        "the module was loaded without the list that is in modprobe.d: insmod does not read it, a boot image may lack it, or it was written later"
+    };
     let mut found = finding(Code::LoadedWithoutList, severity(devices), message);
     found.evidence.extend([file(path, Some(&value)), written(list)]);
     let module = host.modules.pciback();

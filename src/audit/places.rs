@@ -53,6 +53,10 @@ fn message(list: &Written, why: Why) -> String {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!("the list {text} is in {file}, where only the names of modules are read: modprobe is not given it")
         }
+        Why::Misspelt => {
+            let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
+            format!("the list {text} is in {file} behind `{}`: nothing has that name, and nothing reads it", list.key)
+        }
         Why::Unmade => {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!("the list {text} is in {file}, and in no entry of the boot loader with Xen that was made of it")
@@ -79,6 +83,7 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
             format!("# put it on the line of dom0's kernel: {module}.hide=... (GRUB: GRUB_CMDLINE_LINUX, not ..._XEN)")
         }
         Why::NamesOnly => format!("# put it in a file of /etc/modprobe.d: options {module} hide=..."),
+        Why::Misspelt => format!("# the module is {module}, and its parameter hide"),
         Why::Unmade => {
             "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned()
         }

@@ -77,10 +77,19 @@ impl Repair {
     }
 }
 
-/// A file of one line is an `echo`. The word that ends a here-document does not stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
+/// A file of one line is an `echo`, and a script of one command a `printf`. The word that ends a here-document does not stand on a line
+/// of the file (POSIX, Shell Command Language, 2.7.4).
 fn here_document(file: &File) -> Vec<String> {
-    if let Some(line) = file.content.strip_suffix('\n').filter(|text| !text.contains(['\n', '\'', '\\'])) {
+    let is_plain = |text: &&str| !text.contains(['\n', '\'', '\\']);
+    let text = file.content.strip_suffix('\n');
+    if let Some(line) = text.filter(is_plain) {
         return vec![format!("echo '{line}' > {}", file.path)];
+    }
+    let script = text.and_then(|text| text.split_once('\n')).filter(|(first, _)| first.starts_with("#!"));
+    if let Some((first, command)) = script.filter(|(first, command)| [first, command].into_iter().all(is_plain))
+        && !file.content.contains('%')
+    {
+        return vec![format!(r"printf '{first}\n{command}\n' > {}", file.path)];
     }
     let mut end = "EOF".to_owned();
     while file.content.lines().any(|line| line == end) {
@@ -103,6 +112,8 @@ mod tests {
         assert_eq!(plan.for_good_lines(), ["cat > /etc/x <<'EOF_'", "a", "EOF", "EOF_", "reboot"]);
         let one = Repair { for_good: vec![file("options x y=(1)\n")], ..Repair::default() };
         assert_eq!(one.for_good_lines(), ["echo 'options x y=(1)' > /etc/x"]);
+        let script = Repair { for_good: vec![file("#!/bin/sh\n[ x ] || true\n")], ..Repair::default() };
+        assert_eq!(script.for_good_lines(), [r"printf '#!/bin/sh\n[ x ] || true\n' > /etc/x"]);
         assert_eq!(plan.files().count(), 1);
         assert!(!plan.is_empty() && Repair::default().is_empty());
     }

@@ -13,6 +13,7 @@ pub mod install_lines;
 pub mod late_service;
 pub mod loading;
 pub mod logged;
+mod misspelt;
 pub mod modprobe;
 pub mod module;
 pub mod modules;

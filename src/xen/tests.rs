@@ -22,6 +22,8 @@ fn faults_of_every_version_name_their_device() {
         ("(XEN) [VT-D]DMAR:[DMA Write] Request device [0001:03:00.0] fault addr fe000000", "0001:03:00.0"),
         ("(XEN) [VT-D]INTR-REMAP: Request device [0000:f0:1f.0] fault index 0, iommu reg = 1", "0000:f0:1f.0"),
         ("(XEN) DMAR:[DMA Write] Request device [03:00.0] fault addr 1", "0000:03:00.0"),
+        ("(XEN) [VT-D]iommu.c:785: DMAR:[DMA Read] Request device [03:00.0] fault addr 1, iommu reg = 2", "0000:03:00.0"),
+        ("(XEN) [VT-D]iommu.c:700: iommu_fault:DMA Read: 3:0.0 addr 1 REASON 6 iommu->reg = 2", "0000:03:00.0"),
         ("(XEN) [VT-D]iommu_fault:DMA Read: 0:1d.7 addr dfe REASON 6 iommu->reg = 1", "0000:00:1d.7"),
         ("(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:03:00.1 d7 addr 00000000fe000000 flags 0x8 I", "0000:03:00.1"),
         (

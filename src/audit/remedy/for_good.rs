@@ -188,15 +188,20 @@ fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>)
     if unmade::argument(&draft.after, &key).is_some_and(|other| other != merged) {
         kernel_line::put(aim, draft, &[(&key, merged)]);
     }
+    make_same(draft, merged);
+}
+
+/// Makes the other lists for modprobe the same.
+pub(super) fn make_same(draft: &mut Draft, list: &str) {
     for said in [modprobe::written(&draft.after), modules::written(&draft.after)] {
-        for other in said.written.iter().filter(|other| other.effective && other.text != merged.as_bytes()) {
-            replace(draft, other, merged);
+        for other in said.written.iter().filter(|other| other.effective && other.text != list.as_bytes()) {
+            replace(draft, other, list);
         }
     }
 }
 
 /// The file with this list in place of the one that stands there.
-fn replace(draft: &mut Draft, place: &Written, list: &str) -> bool {
+pub(super) fn replace(draft: &mut Draft, place: &Written, list: &str) -> bool {
     let changed = || {
         let location = place.location.as_ref()?;
         let old = std::str::from_utf8(&place.text).ok().filter(|old| !old.is_empty())?;
@@ -250,7 +255,9 @@ impl Drivers {
 /// Fills the texts of a row.
 fn fill(aim: &Aim<'_>, options: &str) -> impl Fn(&str) -> String {
     let (module, options) = (aim.host.modules.pciback(), options.to_owned());
-    let both = if options.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {options}") };
+    // The names in an image have no slash in front.
+    let inside = options.trim_start_matches('/');
+    let both = if options.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {inside}") };
     move |text| text.replace("{module}", module).replace("{options}", &options).replace("{both}", &both)
 }
 
@@ -258,11 +265,13 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
     let pciback = aim.host.modules.pciback();
     let fill = fill(aim, &list.file);
     let softdep = family.softdep && modprobe::has_softdeps(aim.tree);
-    let softdeps = drivers.modules.iter().filter(|_| softdep).map(|module| format!("softdep {module} pre: {pciback}"));
-    let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
-    options(draft, family, &lines);
     let all_wait = softdep && drivers.modules.iter().all(|module| heeds_softdep(module));
     let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !all_wait);
+    // Where pciback is the first of all, no driver needs to wait for it.
+    let waiting = drivers.modules.iter().filter(|_| softdep && !is_first);
+    let softdeps = waiting.map(|module| format!("softdep {module} pre: {pciback}"));
+    let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
+    options(draft, family, &lines);
     if !softdep || drivers.modules.is_empty() || is_first {
         family::take(family, draft, &fill, &list.file, is_first);
     }
