@@ -98,6 +98,28 @@ pub(super) fn reserved(text: &[u8]) -> Option<(Address, bool)> {
     rest.starts_with(b" with shared RMRR").then_some((address, refused))
 }
 
+/// A device that could not be given to a guest: `d3: assign (B) failed (-1)` (`drivers/passthrough/pci.c`, 4.3 to 4.20, with
+/// `phantom function` from 4.19 on), `XEN_DOMCTL_assign_device: assign B to dom3 failed (-1)` (4.2 to 4.12; 4.13 without the first word),
+/// `no IOMMU for B; cannot be handed to d3`, `Fail to find iommu. B cannot be assigned to dom3` (AMD).
+pub(super) fn refusal(text: &[u8]) -> Option<Address> {
+    const BEGINNINGS: [&[u8]; 5] = [
+        b"XEN_DOMCTL_assign_device: assign ",
+        b"assign ",
+        b"no IOMMU for ",
+        b"failed to find IOMMU: ",
+        b"Fail to find iommu. ",
+    ];
+    let text = text.strip_prefix(b"AMD-Vi:").unwrap_or(text).trim_ascii_start();
+    let of_domain = || {
+        let end = text.iter().take(12).position(|byte| *byte == b':')?;
+        text.get(end..)?.strip_prefix(b": assign ").filter(|_| text.starts_with(b"d"))
+    };
+    let rest = BEGINNINGS.iter().find_map(|begins| text.strip_prefix(*begins)).or_else(of_domain)?;
+    let rest = rest.strip_prefix(b"phantom function ").unwrap_or(rest);
+    let (address, rest) = Address::peel(rest.strip_prefix(b"(").unwrap_or(rest))?;
+    [&b" failed ("[..], b"cannot be "].iter().any(|words| memmem::find(rest, words).is_some()).then_some(address)
+}
+
 /// Whether a line says why the IOMMU or a part of it is not used: `Disabling IOMMU due to Intel 5500/5520/X58 Chipset errata`
 /// (vtd/quirks.c `platform_quirks_init`), `[VT-D]... disabled`, `AMD-Vi: ... disabled`.
 pub(super) fn is_obstacle(text: &[u8]) -> bool {
