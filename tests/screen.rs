@@ -131,6 +131,13 @@ fn drivers_of_three_families_fit_one_screen_with_their_plan() {
 }
 
 #[test]
+fn a_driver_that_needs_a_script_fits_one_screen_as_well() {
+    let text = table(&many(10, &[(0, "uhci_hcd"), (1, "nvme"), (2, "e1000e"), (3, "uhci_hcd")]), &style(false));
+    assert!(height(&text) < LINES, "{} lines\n{text}", height(&text));
+    assert!(text.contains("init-top/pciback") && !text.contains("softdep"), "{text}");
+}
+
+#[test]
 fn what_stands_on_the_screen_stands_in_the_whole_report() {
     for name in ["several-held", "lost", "malformed", "absent"] {
         let report = captured(name);

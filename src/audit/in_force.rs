@@ -220,7 +220,13 @@ fn rejected(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
         Driver::Ready(ready) => between(&fact.stamp, &ready.stamp).is_some_and(|apart| apart > 2_000_000),
         Driver::Unheard | Driver::Loading | Driver::Refused(_) => false,
     };
-    let severity = if far { Severity::Info } else { severity(devices) };
+    // Where no list is known, this may have been it.
+    let is_list = unknown_name(&text).is_none_or(|name| name.starts_with('(') || name.to_lowercase().contains("hid"));
+    let severity = match scene.demand.wanted.is_empty() {
+        _ if far => Severity::Info,
+        true if is_list => Severity::Critical,
+        _ => severity(devices),
+    };
     let mut found = finding(Code::ModuleParameterRejected, severity, message);
     found.evidence.push(scene.shown(fact));
     found.remedy = vec!["# the parameter is `hide`, and its list has no blanks outside quotes".to_owned()];

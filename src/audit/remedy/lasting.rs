@@ -140,12 +140,7 @@ pub(super) fn asked(scene: &Scene<'_>) -> Option<String> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"()*:.xX".contains(&byte));
         let meant = |list: &hide::HideList| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>();
         let same = hide::read(text.as_bytes(), scene.demand.grammar);
-        if is_plain
-            && text.ends_with(')')
-            && text.len() <= LONGEST
-            && same.fault.is_none()
-            && meant(&same) == meant(list)
-        {
+        if is_plain && text.len() <= LONGEST && same.fault.is_none() && meant(&same) == meant(list) {
             let short = hide::shortest(&meant(list), scene.demand.grammar.era);
             let is_long = text.len() > LINE && short.len() < text.len() && !short.is_empty();
             return Some(if is_long { short } else { text }).filter(|text| !text.is_empty());

@@ -187,10 +187,7 @@ pub(in crate::request) fn read_of_any_length(list: &[u8], grammar: Grammar) -> H
             Outcome::Unclosed { entry, at } => {
                 read.push(entry);
                 let entry = read.entries.len() - 1;
-                // The last entry is taken as if its bracket were there.
-                if text.iter().skip(at).any(|byte| !byte.is_ascii_whitespace()) {
-                    read.fault.get_or_insert(Fault::CutShort { entry, rest: at..text.len() });
-                }
+                read.fault.get_or_insert(Fault::CutShort { entry, rest: at..text.len() });
                 at
             }
             Outcome::OutOfRange { fault, next } => {

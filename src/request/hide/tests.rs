@@ -158,14 +158,12 @@ fn entries_behind_a_fault_are_still_read() {
 
 #[test]
 fn a_list_that_is_cut_short_names_what_it_drops() {
-    let read = super::read(b"(00:1d.0)(01:00.0,(02:00.0)(03:00.0)", Era::UpTo3_6);
+    let read = read(b"(00:1d.0)(01:00.0,(02:00.0)(03:00.0)", Era::UpTo3_6);
     assert_eq!(read.fault, Some(Fault::CutShort { entry: 1, rest: 17..36 }));
     assert!(read.accepted());
     let dropped: Vec<_> = read.dropped().map(|entry| entry.pattern.to_string()).collect();
     assert_eq!(dropped, ["(0000:02:00.0)", "(0000:03:00.0)"]);
     assert_eq!(read.quote(&read.entries[1].text), "(01:00.0");
-    let last = super::read(b"(00:1d.0)(01:00.0", Era::UpTo3_6);
-    assert_eq!((last.fault.as_ref(), last.in_force().count()), (None, 2));
 }
 
 #[test]
