@@ -39,7 +39,8 @@ fn severity(devices: &[Judged<'_>]) -> Severity {
 
 /// `pciback.hide=` and `options pciback`: the module has that name in 2.6.18-xen and its kin only.
 fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
-    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| !list.effective)?;
+    let is_classic = remedy::module(scene) == PCIBACK;
+    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| !list.is_read(is_classic))?;
     if list.source == Source::Qubes {
         let message = format!("nothing reads `{}`: the key is rd.qubes.hide_pci", list.key);
         let mut found = finding(Code::ListNotEffective, severity(devices), message);
@@ -50,15 +51,17 @@ fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let host = scene.host.as_ref();
     let logged = scene.story.release.as_deref().and_then(KernelVersion::of_release);
     let kernel = scene.case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel))?;
-    if kernel.may_have_classic_module_name() || remedy::module(scene) == PCIBACK {
+    if kernel.may_have_classic_module_name() && !is_classic {
         return None;
     }
+    let module = remedy::module(scene);
     let message =
-        format!("the list is written for `{}`, and this kernel's module is xen-pciback: it is not given it", list.key);
+        format!("the list is written for `{}`, and this kernel's module is {module}: it is not given it", list.key);
     let mut found = finding(Code::ListNotEffective, severity(devices), message);
     found.evidence.push(written(list));
-    found.remedy =
-        vec![format!("# write xen-pciback in place of pciback: {}", list.key.replace("pciback", "xen-pciback"))];
+    let plain = list.key.replace("xen-pciback", PCIBACK).replace("xen_pciback", PCIBACK);
+    let other = if is_classic { "xen-pciback" } else { PCIBACK };
+    found.remedy = vec![format!("# write {module} in place of {other}: {}", plain.replace(PCIBACK, module))];
     Some(found)
 }
 
@@ -163,8 +166,8 @@ fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     if !matches!(value.as_str(), "(null)" | "<NULL>" | "") {
         return None;
     }
-    let by_line = scene.demand.effective(Source::CommandLine).filter(|list| list.effective);
-    let list = by_line.or_else(|| scene.demand.effective(Source::Modprobe).filter(|list| list.effective))?;
+    let by_line = scene.demand.effective(Source::CommandLine);
+    let list = by_line.or_else(|| scene.demand.effective(Source::Modprobe))?;
     let message = if by_line.is_some() {
         "the module was loaded without the list that is on the kernel's command line: insmod and BusyBox' modprobe do not hand it on"
     } else {

@@ -141,7 +141,7 @@ fn next_line(tree: &Tree, notes: &mut Vec<String>) -> NextLine {
 
 /// The last list of a place that its reader takes.
 fn last(lists: &[Written], classic: bool) -> Option<Written> {
-    lists.iter().rfind(|list| list.effective || classic).filter(|list| !list.text.is_empty()).cloned()
+    lists.iter().rfind(|list| list.is_read(classic)).filter(|list| !list.text.is_empty()).cloned()
 }
 
 #[derive(Clone)]
