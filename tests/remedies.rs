@@ -192,7 +192,7 @@ fn without_a_known_driver_pciback_is_the_first_module_of_the_boot_image() {
     let report = conclude(&Case { asked, tree: Some(machine), ..Case::default() });
     let text = lines(&report.plan);
     for wanted in [
-        "printf '#!/bin/sh\\n[ \"$1\" = prereqs ] || modprobe xen-pciback\\n' > /etc/initramfs-tools/scripts/init-top/pciback\nchmod +x ",
+        "printf '%s\\n' '#!/bin/sh' '[ \"$1\" = prereqs ] || modprobe xen-pciback' > /etc/initramfs-tools/scripts/init-top/pciback\nchmod +x ",
         "/etc/initramfs-tools/modules",
     ] {
         assert!(text.contains(wanted), "{text}");
@@ -309,8 +309,8 @@ fn nothing_comes_before_a_driver_that_is_built_in() {
     assert_eq!(unit.path, "/etc/systemd/system/pciback-late.service");
     // Without an IOMMU xl fails to quarantine a device that pciback has then.
     for wanted in [
-        "ExecStart=-/bin/sh -c 'exec xl pci-assignable-add 0000:00:04.0'\n",
-        "ExecStartPost=/bin/sh -c 'cd /sys/bus/pci/drivers/pciback && exec ls -d 0000:00:04.0'\n",
+        "ExecStart=/bin/sh -c \"set -- 0000:00:04.0; for d; do xl pci-assignable-add $$d; done; ",
+        " cd /sys/bus/pci/drivers/pciback && ls -d $$*\"\n",
     ] {
         assert!(unit.content.contains(wanted), "{}", unit.content);
     }
