@@ -5,7 +5,7 @@
 mod support;
 
 use pciback_audit::audit::{Asked, Case, conclude};
-use pciback_audit::report::Repair;
+use pciback_audit::report::{Promise, Repair};
 use support::tree;
 
 const DEVICES: &str = "\
@@ -313,6 +313,23 @@ fn nothing_comes_before_a_driver_that_is_built_in() {
         " cd /sys/bus/pci/drivers/pciback && ls -d $$*\"\n",
     ] {
         assert!(unit.content.contains(wanted), "{}", unit.content);
+    }
+}
+
+#[test]
+fn what_pciback_has_keeps_its_list_beside_a_service() {
+    let built_in = "lib/modules/6.1.0-18-amd64/modules.builtin = kernel/drivers/net/e1000e.ko\\n\n";
+    let files = format!("{DEVICES}{NEWER}etc/os-release = ID=debian\\n\n{built_in}")
+        .replace(
+            "0000:00:05.0/driver -> ../../../bus/pci/drivers/igb",
+            "0000:00:05.0/driver -> ../../../bus/pci/drivers/pciback",
+        )
+        .replace("irq_handlers =", "irq_handlers = 0000:00:05.0:off:not acking:0\\n");
+    let asked = Asked::List(b"(00:04.0)(00:05.0)".to_vec());
+    let report = conclude(&Case { asked, tree: Some(tree(files.as_bytes())), ..Case::default() });
+    assert_eq!(report.plan.promise.as_ref().map(Promise::count).as_deref(), Some("2 of 2"));
+    for wanted in ["systemctl enable pciback-late.service", "hide=(00:04.0)(00:05.0)", "init-top/pciback"] {
+        assert!(lines(&report.plan).contains(wanted), "{}", lines(&report.plan));
     }
 }
 

@@ -169,11 +169,10 @@ const MKINITRD_SUSE: Family = Family {
 };
 
 /// The row of a family whose commands are known and write files. The program that makes the boot images decides, but for dracut's: what
-/// an image is called, and which one is booted, is up to the distribution (Arch's hooks, EndeavourOS, Solus).
+/// an image is called, and which one is booted, is up to the distribution (Arch's hooks, `EndeavourOS`, Solus).
 pub(super) fn row(host: &Host, tree: &Tree) -> Option<&'static Family> {
     let family = host.distribution;
     match (family, loading::maker(tree, forecast::maker(host))) {
-        (Distribution::Qubes | Distribution::NixOs | Distribution::XenServer, _) => None,
         (Distribution::RedHat5, _) => Some(&MKINITRD_RED_HAT),
         (Distribution::Suse11, _) => Some(&MKINITRD_SUSE),
         (Distribution::Debian | Distribution::Other, Maker::InitramfsTools) => Some(&INITRAMFS_TOOLS),

@@ -166,10 +166,12 @@ fn qubes_line(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     let mut arguments = vec![("rd.qubes.hide_pci", list.as_str())];
     // The kernel's own list counts there as well, and one with a fault keeps the module from being loaded.
     if let Lasting::Elsewhere { place, merged: Some(merged) } = lasting {
-        match place.source {
-            Source::CommandLine | Source::Log | Source::BootLoader => arguments.push((&place.key, merged)),
-            _ if for_good::replace(draft, place, merged) => draft.line("dracut --force --regenerate-all"),
-            _ => draft.by_hand(&format!("# the list in {} must be mended: {merged}", place.source.in_words())),
+        if matches!(place.source, Source::CommandLine | Source::Log | Source::BootLoader) {
+            arguments.push((&place.key, merged));
+        } else if for_good::replace(draft, place, merged) {
+            draft.line("dracut --force --regenerate-all");
+        } else {
+            draft.by_hand(&format!("# the list in {} must be mended: {merged}", place.source.in_words()));
         }
         for_good::make_same(draft, merged);
     }
