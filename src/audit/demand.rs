@@ -116,10 +116,7 @@ impl Demand {
     /// The last list of a place that its reader takes, also where another place is in force.
     pub(super) fn effective(&self, source: Source) -> Option<&Written> {
         let said = self.places.iter().find(|said| said.source == source)?;
-        said.written
-            .iter()
-            .rfind(|written| written.effective || self.classic)
-            .filter(|written| !written.text.is_empty())
+        said.written.iter().rfind(|written| written.is_read(self.classic)).filter(|written| !written.text.is_empty())
     }
 
     /// The place and source of the list in force.
