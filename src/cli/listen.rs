@@ -53,7 +53,7 @@ impl<'a> Listener<'a> {
         let report = conclude(&case);
         let version = report.kernel.as_deref().and_then(KernelVersion::of_release);
         if version.is_some_and(|version| !version.announces_bindings()) && !self.live.must_be_asked() {
-            self.live.disregard_uevents("kernels before 4.14 send none when a driver takes or leaves a device");
+            self.live.disregard_uevents();
             return self.look(with_names);
         }
         report

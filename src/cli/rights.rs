@@ -1,14 +1,14 @@
 //! Which rights each command keeps. Given up before its threads start, so that none of them has more.
 
 use pciback_audit::scan::Found;
-use pciback_audit::source::{self, Rights, Uevents};
+use pciback_audit::source::{self, Rights, Uevents, UeventsError};
 
 use super::plan::{self, Check, Forecast, Host, Log, Scan, Watch};
 use super::request::Request;
 use super::write::Page;
 
 /// What was opened with rights that are given up now.
-pub(super) type Heard = Option<Result<Uevents, String>>;
+pub(super) type Heard = Option<Result<Uevents, UeventsError>>;
 
 /// Keeps what a check needs.
 pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
@@ -26,7 +26,7 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
 }
 
 /// Keeps what a watch needs.
-pub(super) fn of_watch(watch: &Watch) -> Result<Uevents, String> {
+pub(super) fn of_watch(watch: &Watch) -> Result<Uevents, UeventsError> {
     let mut rights = Rights::default();
     evidence(&watch.check, &mut rights);
     rights.writes([&watch.output, &watch.textfile, &watch.resume].into_iter().flatten());
