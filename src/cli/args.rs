@@ -16,7 +16,7 @@ pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
 mod scan;
 mod times;
 
-pub(super) use scan::{Boots, Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
+pub(super) use scan::{Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
 pub(super) use times::{BootNumber, Times};
 
 const STATUSES: &str = "\
