@@ -19,7 +19,7 @@ pub struct Run {
 pub enum Counted {
     /// All of them.
     All,
-    /// The one with so many later ones, and the others are left out; 0 is the last one, of which the others are told as well.
+    /// The one that so many later ones follow. With 0, the last one, the others are told as well; with any other, they are left out.
     Back(usize),
 }
 
