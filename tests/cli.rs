@@ -410,6 +410,7 @@ fn the_demo_names_what_is_built_in() {
     }
     assert!(list.lines().count() >= 4, "{list}");
     audit("demo --list lost").run().ends_with(3);
+    audit("demo --list --quiet").run().ends_with(0).says_nothing();
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn work(plan: Plan) -> u8 {
             rights::of_check(&check, &page);
             audit(&limits, page, began, move |stage| guest::audit(&check, stage))
         }
-        Work::Demo(None) => say(Ok(demo::list())),
+        Work::Demo(None) => page.write(&demo::list(), page.quiet, 0),
         Work::Demo(Some(name)) => {
             let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
             rights::of_page(&page);
