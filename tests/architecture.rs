@@ -5,7 +5,7 @@
 #[path = "architecture/code.rs"]
 mod code;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -140,6 +140,25 @@ fn long_files_are_listed_only_while_they_are_long() {
         let text = fs::read_to_string(root().join("src").join(path)).unwrap();
         assert!(code::lines_before_tests(&text) > FILE, "{path} need not be listed any longer");
     }
+}
+
+/// Names that more than two types have, and why. Not counted are `render/json.rs`, whose structs are the wire form of
+/// the report's types and named like them, and those of `cli/args`, whose structs are the flags of what they are named after.
+const SHARED: &[(&str, &str)] = &[("Framer", "one for each log format, always with its module")];
+
+#[test]
+fn a_type_name_stands_twice_at_most() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in sources() {
+        if path == "render/json.rs" || path.starts_with("cli/args") {
+            continue;
+        }
+        for name in code::types(&code::tokens(&text)) {
+            places.entry(name).or_default().push(path.clone());
+        }
+    }
+    places.retain(|name, paths| paths.len() > 2 && !SHARED.iter().any(|(shared, _)| shared == name));
+    assert!(places.is_empty(), "rename all but two, or say in SHARED why not: {places:#?}");
 }
 
 /// Small files that break one rule each, and what must be said of them.

@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pciback_audit::source::{Access, Held, Rights, append, replace};
+use pciback_audit::source::{Access, Restrictions, Rights, append, replace};
 use rustix::thread::capabilities;
 
 /// The folder that the attempts of [`inside`] are made in.
@@ -41,7 +41,7 @@ fn inner() -> Option<PathBuf> {
 }
 
 /// The parts that this kernel has must hold; what it lacks was said.
-fn reading(folder: &Path) -> Held {
+fn reading(folder: &Path) -> Restrictions {
     Rights::default().reads([folder.join("logs")]).writes([folder.join("out/report")]).keep_only()
 }
 
@@ -136,7 +136,7 @@ fn inside_capabilities() {
 
 #[test]
 fn what_is_in_force_is_said() {
-    let held = Held::tried().to_string();
+    let held = Restrictions::tried().to_string();
     for part in ["no_new_privs", "capabilities", "landlock", "seccomp"] {
         assert!(held.contains(part), "{held}");
     }

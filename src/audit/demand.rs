@@ -10,7 +10,7 @@ use crate::host::{Device, Devices, Host, LSPCI, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
-use crate::request::policy::Device as Expected;
+use crate::request::policy::PolicyDevice as Expected;
 use crate::request::{Location, Said, Source, Written, argument, find, guests, logged, qubes, slots};
 use crate::timeline::LONGEST_LINE;
 use crate::tree::{Known, Obstacle, Tree};

@@ -8,7 +8,7 @@ use super::statuses::Judged;
 use crate::pci::{Address, Ids};
 use crate::report::{Code, Evidence, Finding, Severity, Status};
 use crate::request::Source;
-use crate::request::policy::{self, Device, Policy};
+use crate::request::policy::{self, Policy, PolicyDevice};
 use crate::tree::{Known, Obstacle};
 
 /// Weighs what was found of the devices, and compares the cards.
@@ -85,7 +85,7 @@ struct Card<'a> {
     policy: &'a Policy,
     /// Where other cards are.
     spare: &'a Spare,
-    expected: &'a Device,
+    expected: &'a PolicyDevice,
     id: Ids,
     /// The line of the policy that names it.
     line: usize,

@@ -7,11 +7,11 @@ use super::statuses::Judged;
 use super::{Asked, Scene, remedy};
 use crate::event::{Event, Fact};
 use crate::history::Driver;
-use crate::host::{Device as HostDevice, Host, PCIBACK};
+use crate::host::{Device, Host, PCIBACK};
 use crate::pci::{Address, KernelVersion};
 use crate::record::between;
 use crate::report::{Code, Finding, Severity, Status};
-use crate::request::overrides::{self, Device, Override};
+use crate::request::overrides::{self, OverriddenDevice, Override};
 use crate::request::{Said, Source, Written, cmdline, xapi};
 use crate::tree::Known;
 
@@ -245,7 +245,7 @@ fn unknown_name(text: &str) -> Option<&str> {
 /// Other drivers that are told to take a requested device.
 fn stubs(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
     let Some(tree) = &scene.case.tree else { return Vec::new() };
-    let settings: BTreeMap<Device, Override> = overrides::find(tree)
+    let settings: BTreeMap<OverriddenDevice, Override> = overrides::find(tree)
         .into_iter()
         .filter(|setting| setting.driver != PCIBACK)
         .map(|setting| (setting.device, setting))
@@ -255,9 +255,9 @@ fn stubs(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
     for judged in devices.iter().filter(|judged| judged.want.is_some()) {
         let device = known.and_then(|devices| devices.get(&judged.address));
         let ids = device.and_then(|device| device.ids.is());
-        let by_ids = || ids.and_then(|ids| settings.get(&Device::Of(ids.vendor, ids.device)));
+        let by_ids = || ids.and_then(|ids| settings.get(&OverriddenDevice::Of(ids.vendor, ids.device)));
         let severity = if matches!(judged.status, Status::Seized(_)) { Severity::Info } else { Severity::Critical };
-        if let Some(setting) = settings.get(&Device::At(judged.address)).or_else(by_ids) {
+        if let Some(setting) = settings.get(&OverriddenDevice::At(judged.address)).or_else(by_ids) {
             let message = format!("{} gives it to {}, and the list to pciback", setting.location, setting.driver);
             let mut stub = about(judged.address, Code::CompetingStub, severity, message);
             stub.evidence.push(super::facts::setting(setting));
@@ -275,7 +275,7 @@ fn stubs(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
 }
 
 /// The other driver that an override names, where that driver has the device.
-fn forced(device: &HostDevice) -> Option<&str> {
+fn forced(device: &Device) -> Option<&str> {
     let Known::Is(name) = &device.driver_override else { return None };
     (name != PCIBACK && device.driver.is() == Some(name)).then_some(name)
 }

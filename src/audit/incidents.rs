@@ -15,7 +15,7 @@ use crate::pci::{Address, register};
 use crate::report::{Code, Finding, Severity, Status};
 
 /// What is said of one kind of incident.
-struct Kind {
+struct IncidentKind {
     code: Code,
     severity: Severity,
     message: String,
@@ -48,7 +48,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
 }
 
 /// The finding, with the records that it rests on.
-fn made(scene: &Scene<'_>, address: Address, kind: Kind, incidents: &[&Incidents]) -> Finding {
+fn made(scene: &Scene<'_>, address: Address, kind: IncidentKind, incidents: &[&Incidents]) -> Finding {
     let counts = incidents.iter().any(|incidents| !incidents.outdated && is_recent(scene, &incidents.last));
     let severity = if counts { kind.severity } else { Severity::Info };
     let mut found = about(address, kind.code, severity, kind.message);
@@ -68,7 +68,7 @@ fn made(scene: &Scene<'_>, address: Address, kind: Kind, incidents: &[&Incidents
     found
 }
 
-fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) -> Option<Kind> {
+fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) -> Option<IncidentKind> {
     let note = |text: &str| vec![format!("# {text}")];
     let (code, severity, message, remedy) = match kind {
         Incident::WriteBlocked { .. } => return None,
@@ -116,7 +116,7 @@ fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) 
             note("shut that guest down before anything else uses the device"),
         ),
     };
-    Some(Kind { code, severity, message: message.to_owned(), remedy })
+    Some(IncidentKind { code, severity, message: message.to_owned(), remedy })
 }
 
 /// What to do about an interrupt that could not be set up, by the error number that its record names (`conf_space_capability.c`,
@@ -135,7 +135,7 @@ fn for_interrupts(record: &str) -> &'static str {
 }
 
 /// `Couldn't locate PCI device`: the guest's set-up ends there, and it gets none of its devices.
-fn refused(address: Address, refusal: Refusal, incidents: &Incidents, requested: bool) -> Kind {
+fn refused(address: Address, refusal: Refusal, incidents: &Incidents, requested: bool) -> IncidentKind {
     let guest = if let Event::AssignFailed { domid, .. } = &incidents.last.event {
         format!("guest {domid}")
     } else {
@@ -157,7 +157,7 @@ fn refused(address: Address, refusal: Refusal, incidents: &Incidents, requested:
     };
     let severity = if requested { Severity::Critical } else { Severity::Warning };
     let message = format!("{guest} could not have it (Couldn't locate PCI device): {why}");
-    Kind { code: Code::AssignFailed, severity, message, remedy: vec![remedy] }
+    IncidentKind { code: Code::AssignFailed, severity, message, remedy: vec![remedy] }
 }
 
 /// Writes that pciback dropped, by the registers that they were meant for.
@@ -181,7 +181,7 @@ fn blocked(scene: &Scene<'_>, address: Address, writes: &[(u16, u8, &Incidents)]
         "# it lets the guest write to any register, those that move the device's memory and interrupts included"
             .to_owned(),
     ];
-    let kind = Kind { code: Code::ConfigWriteBlocked, severity: Severity::Warning, message, remedy };
+    let kind = IncidentKind { code: Code::ConfigWriteBlocked, severity: Severity::Warning, message, remedy };
     let incidents: Vec<&Incidents> = writes.iter().map(|(_, _, incidents)| *incidents).collect();
     made(scene, address, kind, &incidents)
 }

@@ -66,7 +66,7 @@ pub struct Case {
     /// The logs, numbered by their position.
     pub logs: Vec<Log>,
     /// The hypervisor's logs.
-    pub xen_logs: Vec<xen::Log>,
+    pub xen_logs: Vec<xen::XenLog>,
     /// The configuration of the guest, where one is audited.
     pub guest: Option<request::guests::Guest>,
     /// How to judge.
@@ -238,7 +238,7 @@ struct Scene<'a> {
     history: History,
     demand: Demand,
     /// What a policy says of each device.
-    expected: BTreeMap<Address, &'a policy::Device>,
+    expected: BTreeMap<Address, &'a policy::PolicyDevice>,
 }
 
 /// The list in force of a case, and the grammar it is read by.

@@ -6,7 +6,7 @@ use super::facts::{finding, some_of, written};
 use super::{Asked, Scene, forecast};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
-use crate::request::boot_loader::{self, Entry, Line};
+use crate::request::boot_loader::{self, Line, MenuEntry};
 use crate::request::loading::Loading;
 use crate::request::{Source, Written, qubes};
 use crate::tree::{Known, Node};
@@ -97,7 +97,7 @@ fn by_qubes(scene: &Scene<'_>) -> Option<Finding> {
     Some(found)
 }
 
-fn without_xen(now: &Written, entry: &Entry) -> Finding {
+fn without_xen(now: &Written, entry: &MenuEntry) -> Finding {
     let message =
         format!("the boot loader's default entry \"{}\" starts no Xen: pciback takes nothing then", entry.title);
     let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
@@ -107,7 +107,7 @@ fn without_xen(now: &Written, entry: &Entry) -> Finding {
     found
 }
 
-fn location(entry: &Entry) -> Option<crate::report::Evidence> {
+fn location(entry: &MenuEntry) -> Option<crate::report::Evidence> {
     let line = entry.kernel.as_ref()?;
     let file = line.location.path.trim_start_matches('/').to_owned();
     Some(super::facts::file(file, Some(&line.text)))

@@ -256,7 +256,7 @@ fn without_physical(address: Address, own: &[Address]) -> Option<Finding> {
 
 /// Cards of one make: those of the list, and others.
 #[derive(Default)]
-struct Kind {
+struct ControllerKind {
     named: Vec<Address>,
     others: Vec<Address>,
 }
@@ -266,18 +266,18 @@ fn twins(scene: &Scene<'_>, devices: &Devices) -> Vec<Finding> {
     if matches!(scene.case.asked, Asked::Devices(_)) {
         return Vec::new();
     }
-    let mut kinds: BTreeMap<_, Kind> = BTreeMap::new();
+    let mut kinds: BTreeMap<_, ControllerKind> = BTreeMap::new();
     for (address, device) in devices {
         let Some(ids) = device.ids.is().filter(|_| !device.is_virtual() && !is_of_bridges(device)) else { continue };
         let board = device.board.is().map(|board| (board.vendor, board.device));
-        let Kind { named, others } = kinds.entry((ids.vendor, ids.device, board)).or_default();
+        let ControllerKind { named, others } = kinds.entry((ids.vendor, ids.device, board)).or_default();
         if scene.demand.wanted.contains_key(address) {
             named.push(*address);
         } else if !is_pcibacks(device) {
             others.push(*address);
         }
     }
-    let twin = |((vendor, id, _), Kind { named, others }): ((u16, u16, _), Kind)| {
+    let twin = |((vendor, id, _), ControllerKind { named, others }): ((u16, u16, _), ControllerKind)| {
         let (first, other) = (named.first()?, others.first()?);
         let ids = format!("{vendor:04x}:{id:04x}");
         let message = format!(

@@ -22,7 +22,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
         judged.want.is_some() && (judged.status == Status::Held || foretold)
     };
     let mut used = used(host, devices.iter().filter(at_stake).map(|judged| judged.address));
-    let machine = Machine::of(host, &used);
+    let machine = VitalUses::of(host, &used);
     let found = used.iter().filter_map(|(address, device, uses)| machine.vital(*address, device, uses, ""));
     findings.extend(found);
     let then = used_then(scene, host);
@@ -30,7 +30,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
         return;
     }
     used.extend(&then);
-    let machine = Machine::of(host, &used);
+    let machine = VitalUses::of(host, &used);
     let found = then.iter().filter_map(|(address, device, uses)| {
         machine.vital(*address, device, uses, ", and the next boot gives it to pciback")
     });
@@ -70,14 +70,14 @@ fn used_then<'a>(scene: &Scene<'_>, host: &'a Host) -> Vec<Used<'a>> {
 }
 
 /// What of the machine's consoles and links would be left.
-struct Machine {
+struct VitalUses {
     /// Whether all consoles are on devices that are asked for.
     consoles: bool,
     /// The same of network links.
     links: bool,
 }
 
-impl Machine {
+impl VitalUses {
     fn of(host: &Host, used: &[Used<'_>]) -> Self {
         let all = || used.iter().flat_map(|(_, _, uses)| *uses);
         let consoles: BTreeSet<&str> =

@@ -12,7 +12,7 @@ use crate::pci::Address;
 use crate::record::{Stamp, Wall};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::timeline::{LogKind, Moment};
-use crate::xen::{Boot, Faults, Line, Log, Origin};
+use crate::xen::{Faults, Line, XenBoot, XenLog, XenOrigin};
 
 /// Clocks and zones apart, a log whose dates are farther than this from a boot is of another one.
 const APART: TimeDelta = TimeDelta::hours(15);
@@ -24,7 +24,7 @@ const TOGETHER: TimeDelta = TimeDelta::minutes(15);
 struct Source<'a> {
     /// The log's name.
     name: &'a str,
-    boot: &'a Boot,
+    boot: &'a XenBoot,
     /// Whether it is known to be the boot that is audited.
     is_this_boot: bool,
     /// Whether it is a log of the kernel whose form does not say who wrote its lines.
@@ -72,7 +72,7 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn unreadable(log: &Log) -> Option<Finding> {
+fn unreadable(log: &XenLog) -> Option<Finding> {
     let message = match &log.failure {
         Some(why) => format!("the hypervisor's log {} cannot be read: {why}", log.name),
         None if log.hypervisor.lines == 0 => {
@@ -80,7 +80,7 @@ fn unreadable(log: &Log) -> Option<Finding> {
         }
         None => return None,
     };
-    let severity = if log.origin == Origin::Named { Severity::Unknown } else { Severity::Info };
+    let severity = if log.origin == XenOrigin::Named { Severity::Unknown } else { Severity::Info };
     Some(finding(Code::LogUnreadable, severity, message))
 }
 
@@ -95,7 +95,7 @@ fn merged<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Source<'a>> {
         });
         let first = facts.min();
         let is_last = || log.boots.last().is_some_and(|last| std::ptr::eq(last, *kernel));
-        let began = |boot: &&Boot| match first {
+        let began = |boot: &&XenBoot| match first {
             Some(first) => boot.version.is_none() || boot.place.offset <= first,
             None => is_last(),
         };
@@ -105,9 +105,9 @@ fn merged<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Source<'a>> {
     })
 }
 
-fn relation(scene: &Scene<'_>, log: &Log, boot: &Boot, known: &[Source<'_>]) -> Relation {
+fn relation(scene: &Scene<'_>, log: &XenLog, boot: &XenBoot, known: &[Source<'_>]) -> Relation {
     // What `xl dmesg` printed when the archive was made is of the boot that it is about.
-    if log.origin == Origin::Ring {
+    if log.origin == XenOrigin::Ring {
         return Relation::Same;
     }
     if let (Some(logged), Some(running)) = (&boot.version, running_version(scene))

@@ -13,7 +13,7 @@ use pciback_audit::tree::{Node, Tree};
 use pciback_audit::xen;
 
 use super::listen::Listener;
-use super::plan::{self, Check, Host, Log};
+use super::plan::{self, Check, HostSource, LogSource};
 use super::rights::Heard;
 use super::watchdog::Stage;
 use super::{wait, write};
@@ -40,7 +40,7 @@ pub(super) fn audit(check: &Check, heard: Heard, stage: &Stage) -> Outcome {
         return wait::audit(Listener::begin(check, asked, heard), limit, stage);
     }
     let outcome = once(check, &asked, stage);
-    if outcome.report.waiting.unsteady && check.host == Host::Here && check.logs == [Log::Ring] {
+    if outcome.report.waiting.unsteady && check.host == HostSource::Here && check.logs == [LogSource::Ring] {
         stage.enter("waiting for pciback to set a device up");
         std::thread::sleep(STEADY);
         return once(check, &asked, stage);
@@ -67,9 +67,9 @@ pub(super) fn gather(check: &Check, asked: &Asked, ways: &[Keep; 2], stage: &Sta
         complaints.extend(read(log, check, &mut logs, stage));
     }
     let mut tree = match &check.host {
-        Host::Nowhere => None,
-        Host::Here => Some(files(Path::new("/"), keep, stage, &mut complaints)),
-        Host::Below(root) => Some(files(root, keep_archive, stage, &mut complaints)),
+        HostSource::Nowhere => None,
+        HostSource::Here => Some(files(Path::new("/"), keep, stage, &mut complaints)),
+        HostSource::Below(root) => Some(files(root, keep_archive, stage, &mut complaints)),
     };
     if let Some(path) = &check.lspci {
         let node = lspci(path, stage, &mut complaints);
@@ -90,25 +90,25 @@ pub(super) fn gather(check: &Check, asked: &Asked, ways: &[Keep; 2], stage: &Sta
 }
 
 /// Reads one log. Says what is wrong with it when the user named it; of the others the report says it.
-fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<String> {
+fn read(log: &LogSource, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<String> {
     match log {
-        Log::Ring => {
+        LogSource::Ring => {
             stage.enter("reading /dev/kmsg");
             logs.ring();
             None
         }
-        Log::Journal => {
+        LogSource::Journal => {
             stage.enter("reading the journal");
             let why = logs.journal(plan::needs_other_boots(check))?;
             Some(format!("--log journal: {why}"))
         }
-        Log::File(path) => {
+        LogSource::File(path) => {
             let name = write::safe(path);
             stage.enter(&format!("reading the log {name}"));
             let why = logs.file(path)?;
             Some(format!("log {name}: {why}"))
         }
-        Log::Below(root) => {
+        LogSource::Below(root) => {
             stage.enter(&format!("reading the log below {}", write::safe(root)));
             logs.below(root);
             None
@@ -117,9 +117,9 @@ fn read(log: &Log, check: &Check, logs: &mut Logs, stage: &Stage) -> Option<Stri
 }
 
 /// The hypervisor's logs: those that were named, and those of a root.
-fn xen_logs(check: &Check, stage: &Stage, complaints: &mut Vec<String>) -> Vec<xen::Log> {
+fn xen_logs(check: &Check, stage: &Stage, complaints: &mut Vec<String>) -> Vec<xen::XenLog> {
     let mut logs = Vec::new();
-    if let Host::Below(root) = &check.host {
+    if let HostSource::Below(root) = &check.host {
         stage.enter(&format!("reading the hypervisor's logs below {}", write::safe(root)));
         logs = hypervisor_below(root);
     }

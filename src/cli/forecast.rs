@@ -13,7 +13,7 @@ use pciback_audit::tree::Tree;
 
 use super::CANNOT_SAY;
 use super::check::{self, files, now};
-use super::plan::{Forecast, Host};
+use super::plan::{Forecast, HostSource};
 use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{Form, Page, complain};
@@ -50,13 +50,13 @@ fn write(page: &Page, plan: &Plan, complaints: &[String]) -> u8 {
 
 fn plan(forecast: &Forecast, stage: &Stage, complaints: &mut Vec<String>) -> Plan {
     let mut tree = match &forecast.host {
-        Host::Below(root) => files(root, keep_archive, stage, complaints),
-        Host::Here | Host::Nowhere => files(Path::new("/"), keep, stage, complaints),
+        HostSource::Below(root) => files(root, keep_archive, stage, complaints),
+        HostSource::Here | HostSource::Nowhere => files(Path::new("/"), keep, stage, complaints),
     };
     stage.enter("reading the boot image");
     let root = match &forecast.host {
-        Host::Below(root) => root.as_path(),
-        Host::Here | Host::Nowhere => Path::new("/"),
+        HostSource::Below(root) => root.as_path(),
+        HostSource::Here | HostSource::Nowhere => Path::new("/"),
     };
     keep_boot_image(root, &mut tree);
     stage.enter("judging");

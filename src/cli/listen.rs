@@ -11,7 +11,7 @@ use pciback_audit::source::{Live, Stir, Uevents, keep, keep_archive, keep_namele
 use pciback_audit::tree::Tree;
 
 use super::check;
-use super::plan::{Check, Host};
+use super::plan::{Check, HostSource};
 use super::rights::Heard;
 use super::watchdog::Stage;
 
@@ -37,7 +37,7 @@ impl<'a> Listener<'a> {
     /// between the two.
     #[expect(clippy::disallowed_methods, reason = "an edge: when to look again")]
     pub(super) fn begin(check: &'a Check, asked: Asked, heard: Heard) -> Self {
-        let is_copy = matches!(check.host, Host::Below(_));
+        let is_copy = matches!(check.host, HostSource::Below(_));
         let live = (!is_copy).then(|| Live::begin(heard.unwrap_or_else(Uevents::open)));
         Self { check, asked, live, clock: Instant::now(), took: Duration::ZERO, complaints: Vec::new() }
     }
@@ -77,7 +77,7 @@ impl<'a> Listener<'a> {
         let began = self.elapsed();
         let keep = if with_names { keep } else { keep_nameless };
         let report = if let Some(live) = &mut self.live {
-            let root = (self.check.host == Host::Here).then_some(Path::new("/"));
+            let root = (self.check.host == HostSource::Here).then_some(Path::new("/"));
             let tree = root.map(|root| keep(root).unwrap_or_else(|error| closed(&error)));
             hear(live, self.check, &self.asked, tree)
         } else {

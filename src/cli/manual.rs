@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 use clap_mangen::Man;
-use pciback_audit::source::Held;
+use pciback_audit::source::Restrictions;
 
 use super::args::Args;
 
@@ -20,7 +20,7 @@ const FEATURES: [(&str, bool); 3] = [
 pub(super) fn version(arguments: impl Iterator<Item = impl AsRef<OsStr>>) -> String {
     let built = FEATURES.iter().filter(|(_, built)| *built).map(|(name, _)| *name);
     let features: Vec<&str> = built.collect();
-    let sandbox = if verbose(arguments) { format!("sandbox: {}\n", Held::tried()) } else { String::new() };
+    let sandbox = if verbose(arguments) { format!("sandbox: {}\n", Restrictions::tried()) } else { String::new() };
     format!("pciback-audit {}\nfeatures: {}\n{sandbox}", env!("CARGO_PKG_VERSION"), features.join(" "))
 }
 

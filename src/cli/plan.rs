@@ -54,8 +54,8 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) request: Request,
-    pub(super) logs: Vec<Log>,
-    pub(super) host: Host,
+    pub(super) logs: Vec<LogSource>,
+    pub(super) host: HostSource,
     /// The hypervisor's logs.
     pub(super) xen_logs: Vec<PathBuf>,
     /// The text of `lspci` on the audited machine.
@@ -87,14 +87,14 @@ pub(super) struct Forecast {
     pub(super) list: Option<Vec<u8>>,
     /// The moment that decides; `None` where the host does.
     pub(super) moment: Option<Moment>,
-    pub(super) host: Host,
+    pub(super) host: HostSource,
     pub(super) options: Options,
     pub(super) timeout: Option<Duration>,
 }
 
 /// Where a log comes from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Log {
+pub(super) enum LogSource {
     /// The running kernel's ring buffer.
     Ring,
     /// journald.
@@ -107,7 +107,7 @@ pub(super) enum Log {
 
 /// Whose files are the host's.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Host {
+pub(super) enum HostSource {
     /// This machine's.
     Here,
     /// Those below a directory.
@@ -149,17 +149,17 @@ fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
     if named.iter().chain(&evidence.xen_log).filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once: --log"));
     }
-    let mut logs: Vec<Log> = named.into_iter().map(log).collect();
-    if evidence.root.is_some() && logs.contains(&Log::Journal) {
+    let mut logs: Vec<LogSource> = named.into_iter().map(log).collect();
+    if evidence.root.is_some() && logs.contains(&LogSource::Journal) {
         return Err(conflict("--log journal is of this machine, and --root is of another one"));
     }
     let window = window(evidence.times.clone(), check::now())?;
-    let host = if window.until.is_some() { Host::Nowhere } else { host(&evidence, &logs) };
-    if evidence.lspci.is_some() && host == Host::Here {
+    let host = if window.until.is_some() { HostSource::Nowhere } else { host(&evidence, &logs) };
+    if evidence.lspci.is_some() && host == HostSource::Here {
         return Err(conflict("--lspci is of another machine: name its log as well, or its --root"));
     }
     if logs.is_empty() {
-        logs.push(evidence.root.clone().map_or(Log::Ring, Log::Below));
+        logs.push(evidence.root.clone().map_or(LogSource::Ring, LogSource::Below));
     }
     let page = self::page(page)?;
     let (boot, every_boot) = match evidence.boot {
@@ -275,7 +275,7 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
             args::PlanMoment::Now => Moment::Now,
             args::PlanMoment::Boot => Moment::Boot,
         }),
-        host: flags.root.map_or(Host::Here, Host::Below),
+        host: flags.root.map_or(HostSource::Here, HostSource::Below),
         options: Options { kernel: flags.kernel, verbose: page.verbose, ..Options::default() },
         timeout: flags.timeout.map(Duration::from_secs),
     };
@@ -289,8 +289,8 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
     }
     let check = Check {
         request: self::request(request),
-        logs: vec![root.clone().map_or(Log::Ring, Log::Below)],
-        host: root.map_or(Host::Here, Host::Below),
+        logs: vec![root.clone().map_or(LogSource::Ring, LogSource::Below)],
+        host: root.map_or(HostSource::Here, HostSource::Below),
         xen_logs: Vec::new(),
         lspci: None,
         guest_config: None,
@@ -303,18 +303,18 @@ fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
     Ok(Plan { work: Work::Watch(Watch { check, json, output, textfile, resume }), page: Page::default() })
 }
 
-fn log(path: PathBuf) -> Log {
-    if path.as_os_str() == "journal" { Log::Journal } else { Log::File(path) }
+fn log(path: PathBuf) -> LogSource {
+    if path.as_os_str() == "journal" { LogSource::Journal } else { LogSource::File(path) }
 }
 
 /// A log from elsewhere is never judged against this machine's sysfs unless that is asked for.
-fn host(evidence: &args::Evidence, logs: &[Log]) -> Host {
-    let from_elsewhere = logs.iter().any(|log| matches!(log, Log::File(_)));
+fn host(evidence: &args::Evidence, logs: &[LogSource]) -> HostSource {
+    let from_elsewhere = logs.iter().any(|log| matches!(log, LogSource::File(_)));
     match &evidence.root {
-        _ if evidence.no_host => Host::Nowhere,
-        Some(root) => Host::Below(root.clone()),
-        None if from_elsewhere && !evidence.host => Host::Nowhere,
-        None => Host::Here,
+        _ if evidence.no_host => HostSource::Nowhere,
+        Some(root) => HostSource::Below(root.clone()),
+        None if from_elsewhere && !evidence.host => HostSource::Nowhere,
+        None => HostSource::Here,
     }
 }
 

@@ -3,7 +3,7 @@
 use pciback_audit::scan::Found;
 use pciback_audit::source::{self, Rights, Uevents, UeventsError};
 
-use super::plan::{self, Check, Forecast, Host, Log, Scan, Watch};
+use super::plan::{self, Check, Forecast, HostSource, LogSource, Scan, Watch};
 use super::request::Request;
 use super::write::Page;
 
@@ -16,8 +16,8 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
     evidence(check, &mut rights);
     rights.writes(page.file.as_ref());
     // A large buffer of uevents needs CAP_NET_ADMIN.
-    let uevents = (check.wait.is_some() && check.logs == [Log::Ring]).then(Uevents::open);
-    for _ in check.logs.iter().filter(|log| **log == Log::Journal) {
+    let uevents = (check.wait.is_some() && check.logs == [LogSource::Ring]).then(Uevents::open);
+    for _ in check.logs.iter().filter(|log| **log == LogSource::Journal) {
         source::start_journal(plan::needs_other_boots(check));
         rights.child();
     }
@@ -31,7 +31,7 @@ pub(super) fn of_watch(watch: &Watch) -> Heard {
     evidence(&watch.check, &mut rights);
     rights.writes([&watch.output, &watch.textfile, &watch.resume].into_iter().flatten());
     rights.local_sockets();
-    let uevents = (watch.check.logs == [Log::Ring]).then(Uevents::open);
+    let uevents = (watch.check.logs == [LogSource::Ring]).then(Uevents::open);
     rights.keep_only();
     uevents
 }
@@ -40,8 +40,8 @@ pub(super) fn of_watch(watch: &Watch) -> Heard {
 pub(super) fn of_forecast(forecast: &Forecast, page: &Page) {
     let mut rights = Rights::default();
     match &forecast.host {
-        Host::Below(root) => rights.reads([root]),
-        Host::Here | Host::Nowhere => rights.reads(source::places()),
+        HostSource::Below(root) => rights.reads([root]),
+        HostSource::Here | HostSource::Nowhere => rights.reads(source::places()),
     };
     rights.writes(page.file.as_ref()).keep_only();
 }
@@ -63,16 +63,16 @@ fn evidence(check: &Check, rights: &mut Rights) {
     policy(&check.request, rights);
     for log in &check.logs {
         match log {
-            Log::Ring => rights.ring(),
-            Log::Journal => rights,
-            Log::File(path) if source::is_ring(path) => rights.ring(),
-            Log::File(path) | Log::Below(path) => rights.reads([path]),
+            LogSource::Ring => rights.ring(),
+            LogSource::Journal => rights,
+            LogSource::File(path) if source::is_ring(path) => rights.ring(),
+            LogSource::File(path) | LogSource::Below(path) => rights.reads([path]),
         };
     }
     match &check.host {
-        Host::Here => rights.reads(source::places()),
-        Host::Below(root) => rights.reads([root]),
-        Host::Nowhere => rights,
+        HostSource::Here => rights.reads(source::places()),
+        HostSource::Below(root) => rights.reads([root]),
+        HostSource::Nowhere => rights,
     };
     rights.reads(&check.lspci).reads(&check.guest_config).reads(&check.xen_logs);
 }

@@ -27,10 +27,10 @@ const LAST_WORDS: Duration = Duration::from_millis(900);
 
 /// What a command is doing, for whoever waits for it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stage(Arc<Mutex<State>>);
+pub(super) struct Stage(Arc<Mutex<Watched>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Watched {
     name: String,
     phase: Phase,
 }
@@ -70,7 +70,7 @@ impl Stage {
         if state.phase == Phase::Over {
             return false;
         }
-        *state = State { name: name.to_owned(), phase };
+        *state = Watched { name: name.to_owned(), phase };
         true
     }
 
@@ -85,7 +85,7 @@ impl Stage {
         (state.name.clone(), phase)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, Watched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -155,10 +155,10 @@ fn kind(found: &Found<'_>) -> Option<Event> {
 }
 
 /// A text in front of a device, and what that says.
-type Row = (&'static [u8], fn(Address) -> Frontend);
+type DeviceMessage = (&'static [u8], fn(Address) -> Frontend);
 
 /// Texts of pcifront in front of the device that they name.
-const DEVICES: [Row; 3] = [
+const DEVICES: [DeviceMessage; 3] = [
     (b"claiming resource ", |address| Frontend::Device { address }),
     (b"New device on ", |address| Frontend::Device { address }),
     (b"Could not claim resource ", |address| Frontend::Unclaimed { address }),
@@ -187,7 +187,7 @@ const FAILURES: [&[u8]; 12] = [
 
 /// What a text behind `pcifront pci-0: ` says. `None` for one that changes nothing.
 fn frontend(text: &[u8]) -> Option<Frontend> {
-    let device = |(start, said): &Row| {
+    let device = |(start, said): &DeviceMessage| {
         let named = text.strip_prefix(*start)?;
         let end = named.iter().position(|byte| matches!(byte, b'/' | b' ')).unwrap_or(named.len());
         let named = std::str::from_utf8(named.get(..end)?).ok()?;

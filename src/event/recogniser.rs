@@ -25,7 +25,7 @@ const REFUSED: [&[u8]; 2] =
     [b"Failed to add - passthrough or MSI/MSI-X might fail!", b"not registering with Xen: invalid PCI segment"];
 
 /// One text of a message.
-pub(super) struct Row {
+pub(super) struct FamilyRow {
     pub(super) template: Template,
     message: &'static Message,
     /// Whether the text is pciback's, or decides about a device of its.
@@ -34,7 +34,7 @@ pub(super) struct Row {
 
 /// Knows every message of [`super::messages`].
 pub struct Recogniser {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<FamilyRow>,
     /// The rows by the first byte of their text.
     by_first: [Vec<usize>; 256],
     pub(super) pciback: Finder<'static>,
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Recogniser {
 
 /// A message that was read.
 #[derive(Debug)]
-pub(super) struct Heard<'a> {
+pub(super) struct Recognised<'a> {
     pub(super) event: Event,
     levels: &'static [u8],
     /// What stands behind it.
@@ -57,7 +57,7 @@ pub(super) struct Heard<'a> {
 }
 
 /// The messages that a record begins with.
-struct Run<'a> {
+struct Unread<'a> {
     events: Vec<(Event, &'static [u8])>,
     /// What stands behind the last one.
     rest: &'a [u8],
@@ -78,7 +78,7 @@ impl Recogniser {
         for (family, decisive) in families {
             for message in *family {
                 let templates = message.texts.iter().filter_map(|text| Template::of(text));
-                rows.extend(templates.map(|template| Row { template, message, decisive }));
+                rows.extend(templates.map(|template| FamilyRow { template, message, decisive }));
             }
         }
         let mut by_first = [const { Vec::new() }; 256];
@@ -168,7 +168,7 @@ impl Recogniser {
     }
 
     /// A record that begins with known messages and goes on with something else.
-    fn hear_merged(&self, record: &Record<'_>, run: Run<'_>, sink: &mut dyn FnMut(Said)) {
+    fn hear_merged(&self, record: &Record<'_>, run: Unread<'_>, sink: &mut dyn FnMut(Said)) {
         let debug = record.level == Some(7);
         let mut behind = if run.begins { self.unknown(run.rest, debug) } else { Vec::new() };
         if run.events.len() >= MOST {
@@ -198,8 +198,8 @@ impl Recogniser {
     }
 
     /// The messages that `message` begins with. One that is repeated at once counts once.
-    fn run<'a>(&self, message: &'a [u8]) -> Run<'a> {
-        let mut run = Run { events: Vec::new(), rest: message, begins: true };
+    fn run<'a>(&self, message: &'a [u8]) -> Unread<'a> {
+        let mut run = Unread { events: Vec::new(), rest: message, begins: true };
         while begins(run.rest) && run.events.len() < MOST {
             let Some(heard) = Opening::of(run.rest).and_then(|opening| self.first(&opening)) else { break };
             if run.events.last().is_none_or(|(event, _)| *event != heard.event) {
@@ -217,9 +217,9 @@ impl Recogniser {
 
     /// The message that begins the text behind `opening`. Of several, the longest that ends where a message can end; one
     /// that takes all that comes only where there is no other.
-    pub(super) fn first<'a>(&self, opening: &Opening<'a>) -> Option<Heard<'a>> {
+    pub(super) fn first<'a>(&self, opening: &Opening<'a>) -> Option<Recognised<'a>> {
         let rows = self.by_first.get(usize::from(*opening.text.first()?))?;
-        let mut best: Option<((bool, usize), Heard<'a>)> = None;
+        let mut best: Option<((bool, usize), Recognised<'a>)> = None;
         for row in rows.iter().filter_map(|at| self.rows.get(*at)) {
             let Match::Whole { found, rest, open } = row.template.compare(opening) else { continue };
             let rank =
@@ -228,7 +228,7 @@ impl Recogniser {
                 continue;
             }
             if let Some(event) = (row.message.read)(&found) {
-                best = Some((rank, Heard { event, levels: row.message.levels, rest }));
+                best = Some((rank, Recognised { event, levels: row.message.levels, rest }));
             }
         }
         best.map(|(_, heard)| heard)

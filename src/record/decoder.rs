@@ -43,14 +43,14 @@ pub struct Decoder {
 #[derive(Debug)]
 struct Open {
     place: Place,
-    framer: Framer,
+    framer: AnyFramer,
     /// Bytes of it that were given up because it is too long.
     dropped: u64,
 }
 
 /// The formats that differ in where a record ends.
 #[derive(Debug)]
-enum Framer {
+enum AnyFramer {
     Line(line::Framer),
     /// What is left of a damaged record.
     Rest(line::Framer),
@@ -67,7 +67,7 @@ enum Framer {
 /// What the first bytes of a record say about it.
 #[derive(Debug)]
 enum Start {
-    Record(Framer),
+    Record(AnyFramer),
     /// These bytes belong to no record.
     Skip(usize),
     /// They are too few to tell.
@@ -201,7 +201,7 @@ impl Decoder {
             }
         };
         let (record, _) = split(window, length);
-        if matches!(open.framer, Framer::Line(_)) {
+        if matches!(open.framer, AnyFramer::Line(_)) {
             // A line has no end but its own.
             self.place.offset += length as u64;
             if self.place.line > 0 {
@@ -232,7 +232,7 @@ impl Decoder {
         let either = |starts: Option<bool>, framer| match starts {
             Some(true) => Start::Record(framer),
             None if !at_end => Start::NeedMore,
-            Some(false) | None => Start::Record(Framer::Line(line::Framer::default())),
+            Some(false) | None => Start::Record(AnyFramer::Line(line::Framer::default())),
         };
         if !self.stream.takes_frames() {
             return self.blank(bytes, at_end);
@@ -240,29 +240,31 @@ impl Decoder {
         match bytes {
             [b'0'..=b'9', ..] => match kmsg::starts(bytes) {
                 // Half a prefix behind other records is the start of one that was cut.
-                None if at_end && self.stream.kmsg => Start::Record(Framer::Kmsg(kmsg::Framer::default())),
-                starts => either(starts, Framer::Kmsg(kmsg::Framer::default())),
+                None if at_end && self.stream.kmsg => Start::Record(AnyFramer::Kmsg(kmsg::Framer::default())),
+                starts => either(starts, AnyFramer::Kmsg(kmsg::Framer::default())),
             },
             [b'{', ..] => self.object(bytes, at_end),
             [0x1e, ..] | [b'd', b'a', ..] | [b'd'] => match journal_json::lead(bytes) {
                 Some(length @ 1..) => Start::Skip(length),
-                lead => either(lead.map(|_| false), Framer::Line(line::Framer::default())),
+                lead => either(lead.map(|_| false), AnyFramer::Line(line::Framer::default())),
             },
-            [b'_', ..] => either(journal_export::starts(bytes), Framer::Export(journal_export::Framer::default())),
+            [b'_', ..] => either(journal_export::starts(bytes), AnyFramer::Export(journal_export::Framer::default())),
             [b'A'..=b'Z', ..] => match journal_verbose::starts(bytes) {
                 Some(false) if self.stream.container.is_trusted() => {
-                    either(journal_export::starts(bytes), Framer::Export(journal_export::Framer::default()))
+                    either(journal_export::starts(bytes), AnyFramer::Export(journal_export::Framer::default()))
                 }
-                starts => either(starts, Framer::Verbose(journal_verbose::Framer::default())),
+                starts => either(starts, AnyFramer::Verbose(journal_verbose::Framer::default())),
             },
             [b'[', ..] if self.stream.container.is_trusted() => match dmesg_json::bare(bytes) {
                 Some(length @ 1..) => {
                     self.stream.array = Array::Bare;
                     Start::Skip(length)
                 }
-                starts => either(starts.map(|_| false), Framer::Line(line::Framer::default())),
+                starts => either(starts.map(|_| false), AnyFramer::Line(line::Framer::default())),
             },
-            [b'"', ..] if self.stream.array != Array::Outside => Start::Record(Framer::Rest(line::Framer::default())),
+            [b'"', ..] if self.stream.array != Array::Outside => {
+                Start::Record(AnyFramer::Rest(line::Framer::default()))
+            }
             _ => self.blank(bytes, at_end),
         }
     }
@@ -277,19 +279,19 @@ impl Decoder {
             }
             None if !at_end => Start::NeedMore,
             // Inside the array even a lone brace is the start of a record, cut by the end of the log.
-            None if self.stream.array != Array::Outside => Start::Record(Framer::Object(object::Framer::default())),
-            _ if object::starts(bytes) => Start::Record(Framer::Object(object::Framer::default())),
-            _ => Start::Record(Framer::Line(line::Framer::default())),
+            None if self.stream.array != Array::Outside => Start::Record(AnyFramer::Object(object::Framer::default())),
+            _ if object::starts(bytes) => Start::Record(AnyFramer::Object(object::Framer::default())),
+            _ => Start::Record(AnyFramer::Line(line::Framer::default())),
         }
     }
 
     /// What stands between records and is none: empty lines, NULs behind `/dev/kmsg` records, the mark of UTF-8.
     fn blank(&self, bytes: &[u8], at_end: bool) -> Start {
-        let line = Start::Record(Framer::Line(line::Framer::default()));
+        let line = Start::Record(AnyFramer::Line(line::Framer::default()));
         match bytes {
             [b'\n', ..] if !self.stream.is_binary(self.place) => Start::Skip(1),
             [0, ..] if self.stream.kmsg => Start::Skip(run(bytes, |byte| byte == 0).0.len()),
-            [0, ..] => Start::Record(Framer::Zeros),
+            [0, ..] => Start::Record(AnyFramer::Zeros),
             [b'\r', ..] if !self.stream.is_binary(self.place) => match run(bytes, |byte| byte == b'\r') {
                 (blank, [b'\n', ..]) => Start::Skip(blank.len() + 1),
                 (blank, []) if at_end => Start::Skip(blank.len()),
@@ -309,17 +311,17 @@ impl Decoder {
     fn decode(&mut self, open: &Open, record: &[u8], sink: &mut dyn FnMut(Input<'_>)) {
         let place = open.place;
         let read = match open.framer {
-            Framer::Line(_) => return self.stream.line_or_row(record, place, sink),
-            Framer::Zeros => return self.unparsed(record, place, Flaw::Binary, sink),
-            Framer::Kmsg(_) => return self.kmsg(netconsole::without_release(record), place, sink),
-            Framer::Rest(_) => Err(NoRecord::Damaged),
-            Framer::Object(_) if self.stream.array == Array::Open => {
+            AnyFramer::Line(_) => return self.stream.line_or_row(record, place, sink),
+            AnyFramer::Zeros => return self.unparsed(record, place, Flaw::Binary, sink),
+            AnyFramer::Kmsg(_) => return self.kmsg(netconsole::without_release(record), place, sink),
+            AnyFramer::Rest(_) => Err(NoRecord::Damaged),
+            AnyFramer::Object(_) if self.stream.array == Array::Open => {
                 dmesg_json::decode(record, place).map_or_else(|| journal_json::decode(record, place), Ok)
             }
-            Framer::Object(_) => journal_json::decode(record, place)
+            AnyFramer::Object(_) => journal_json::decode(record, place)
                 .or_else(|flaw| dmesg_json::decode(record, place).filter(|_| flaw == NoRecord::Foreign).ok_or(flaw)),
-            Framer::Export(_) => journal_export::decode(record, place),
-            Framer::Verbose(_) => journal_verbose::decode(record, place),
+            AnyFramer::Export(_) => journal_export::decode(record, place),
+            AnyFramer::Verbose(_) => journal_verbose::decode(record, place),
         };
         if !matches!(read, Err(NoRecord::Foreign | NoRecord::Damaged)) {
             self.stream.framed();
@@ -362,7 +364,7 @@ impl Decoder {
     }
 }
 
-impl Framer {
+impl AnyFramer {
     fn frame(&mut self, bytes: &[u8], at_end: bool) -> Frame {
         match self {
             Self::Line(framer) | Self::Rest(framer) => framer.frame(bytes, at_end),

@@ -59,7 +59,7 @@ fn second(bytes: &[u8], more: bool) -> Option<bool> {
 
 /// The part of an entry that comes next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Part {
+enum FieldPart {
     #[default]
     Name,
     /// A value up to the end of its line.
@@ -77,7 +77,7 @@ enum Part {
 pub(super) struct Framer {
     /// Where `part` goes on.
     at: usize,
-    part: Part,
+    part: FieldPart,
 }
 
 impl Framer {
@@ -86,24 +86,26 @@ impl Framer {
         loop {
             let (_, rest) = split(bytes, self.at);
             let taken = match self.part {
-                Part::Name if rest.starts_with(b"\n") => return Frame::Whole(self.at + 1),
-                Part::Name => self.name(rest),
-                Part::Text => Ok(memchr(b'\n', rest).map(|end| (end + 1, Part::Name))),
-                Part::Length => Ok(rest.first_chunk().map(|length| (8, Part::Bytes(u64::from_le_bytes(*length))))),
-                Part::Bytes(0) => Ok(Some((0, Part::End))),
-                Part::Bytes(left) if rest.is_empty() || left > u64::MAX >> 1 => {
+                FieldPart::Name if rest.starts_with(b"\n") => return Frame::Whole(self.at + 1),
+                FieldPart::Name => self.name(rest),
+                FieldPart::Text => Ok(memchr(b'\n', rest).map(|end| (end + 1, FieldPart::Name))),
+                FieldPart::Length => {
+                    Ok(rest.first_chunk().map(|length| (8, FieldPart::Bytes(u64::from_le_bytes(*length)))))
+                }
+                FieldPart::Bytes(0) => Ok(Some((0, FieldPart::End))),
+                FieldPart::Bytes(left) if rest.is_empty() || left > u64::MAX >> 1 => {
                     if left > u64::MAX >> 1 {
                         Err(self.at)
                     } else {
                         Ok(None)
                     }
                 }
-                Part::Bytes(left) => {
+                FieldPart::Bytes(left) => {
                     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    Ok(Some((taken, Part::Bytes(left - taken as u64))))
+                    Ok(Some((taken, FieldPart::Bytes(left - taken as u64))))
                 }
-                Part::End => match rest {
-                    [b'\n', ..] => Ok(Some((1, Part::Name))),
+                FieldPart::End => match rest {
+                    [b'\n', ..] => Ok(Some((1, FieldPart::Name))),
                     [] => Ok(None),
                     _ => Err(self.at),
                 },
@@ -112,7 +114,7 @@ impl Framer {
                 Ok(Some((length, part))) => (self.at, self.part) = (self.at + length, part),
                 Ok(None) if at_end => return Frame::CutShort(bytes.len()),
                 Ok(None) => {
-                    if self.part == Part::Text {
+                    if self.part == FieldPart::Text {
                         self.at = bytes.len();
                     }
                     return Frame::NeedMore;
@@ -129,12 +131,12 @@ impl Framer {
     }
 
     /// Past a name and what ends it; the error is where the entry stops being one.
-    fn name(&self, rest: &[u8]) -> Result<Option<(usize, Part)>, usize> {
+    fn name(&self, rest: &[u8]) -> Result<Option<(usize, FieldPart)>, usize> {
         let (name, end) = field_name(rest);
         match end {
             _ if name.len() > LONGEST_NAME => Err(self.at),
-            [b'=', ..] if !name.is_empty() => Ok(Some((name.len() + 1, Part::Text))),
-            [b'\n', ..] if !name.is_empty() => Ok(Some((name.len() + 1, Part::Length))),
+            [b'=', ..] if !name.is_empty() => Ok(Some((name.len() + 1, FieldPart::Text))),
+            [b'\n', ..] if !name.is_empty() => Ok(Some((name.len() + 1, FieldPart::Length))),
             [] => Ok(None),
             _ => Err(self.at),
         }

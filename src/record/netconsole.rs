@@ -55,7 +55,7 @@ pub(super) fn without_release(record: &[u8]) -> &[u8] {
 
 /// The fragments of one message, as far as they came.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct FragmentSet {
     place: Place,
     sequence: u64,
     /// The header with its semicolon and without the field of fragments, then the text so far.
@@ -70,7 +70,7 @@ pub(super) struct Parts {
 
 /// One fragment.
 #[derive(Clone, Copy, Debug)]
-struct Part<'a> {
+struct Fragment<'a> {
     header: &'a [u8],
     offset: usize,
     total: usize,
@@ -104,11 +104,11 @@ impl Stream {
         self.unparsed(Unparsed { place, length: record.len() as u64, why: Flaw::Damaged }, sink);
     }
 
-    fn fragment(&mut self, part: Part<'_>, length: usize, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
+    fn fragment(&mut self, part: Fragment<'_>, length: usize, place: Place, sink: &mut dyn FnMut(Input<'_>)) {
         let begun = self.parts.as_ref().is_some_and(|parts| parts.takes(&part));
         if !begun {
             self.release(sink);
-            self.parts = Parts::begin(&part, place);
+            self.parts = FragmentSet::begin(&part, place);
         }
         let Some(parts) = &mut self.parts else {
             self.damaged(part.text, place, sink);
@@ -138,8 +138,8 @@ impl Stream {
     }
 }
 
-impl Parts {
-    fn begin(part: &Part<'_>, place: Place) -> Option<Self> {
+impl FragmentSet {
+    fn begin(part: &Fragment<'_>, place: Place) -> Option<Self> {
         let header = [part.header, b";"].concat();
         let (_, rest) = number(part.header)?;
         let (sequence, _) = number(rest.strip_prefix(b",")?)?;
@@ -149,7 +149,7 @@ impl Parts {
 
     /// Whether a fragment goes on where the last one ended. Behind that one may stand what is no part of it: a line feed of the
     /// receiver, or the release before the header of this one.
-    fn takes(&self, part: &Part<'_>) -> bool {
+    fn takes(&self, part: &Fragment<'_>) -> bool {
         let (header, text) = split(&self.whole, self.header);
         let goes_on = part.offset > 0 && part.offset <= text.len();
         header.strip_suffix(b";") == Some(part.header) && self.total == part.total && goes_on
@@ -161,13 +161,13 @@ impl Parts {
 }
 
 /// Reads a fragment: its header up to the field that makes it one, and its text.
-fn part(record: &[u8]) -> Option<Part<'_>> {
+fn part(record: &[u8]) -> Option<Fragment<'_>> {
     let (fields, text) = split(record, memchr::memchr(b';', record)?);
     let (header, fragment) = split(fields, memmem::find(fields, FRAGMENT)?);
     let (offset, rest) = number(fragment.strip_prefix(FRAGMENT)?)?;
     let (total, _) = number(rest.strip_prefix(b"/")?)?;
     let text = text.strip_prefix(b";")?;
-    Some(Part { header, offset: usize::try_from(offset).ok()?, total: usize::try_from(total).ok()?, text })
+    Some(Fragment { header, offset: usize::try_from(offset).ok()?, total: usize::try_from(total).ok()?, text })
 }
 
 #[cfg(test)]

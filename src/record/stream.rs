@@ -6,7 +6,7 @@ use super::dmesg_json::Array;
 use super::journal_short::Names;
 use super::kmsg::{Fragment, Kmsg};
 use super::lead::Lead;
-use super::netconsole::Parts;
+use super::netconsole::FragmentSet;
 use super::torn::Head;
 use super::wrapped::Held;
 use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed, losses};
@@ -43,7 +43,7 @@ pub(super) struct Stream {
     /// Sequence number of the last `/dev/kmsg` record.
     sequence: Option<u64>,
     /// The fragments of a netconsole message, until all are there.
-    pub(super) parts: Option<Parts>,
+    pub(super) parts: Option<FragmentSet>,
     /// The first part of a line, until it is known whether more parts follow.
     fragment: Option<Record<'static>>,
     /// A record of one line, until it is known whether lines without a form stand below it.

@@ -25,7 +25,7 @@ pub(super) struct Object<'a> {
     boot: Option<Boot>,
     time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<time::Window>,
+    window: Option<time::PrintedTimes>,
     request: Request<'a>,
     logs: Vec<Log<'a>>,
     devices: Vec<Device<'a>>,

@@ -10,11 +10,11 @@ use crate::pci::Address;
 use crate::report::{Code, Device, Evidence, Finding, Report, Severity, Stated, Status, Verdict};
 
 /// How addresses are written: without their domain where all are of the first one.
-struct Names {
+struct ShortNames {
     short: bool,
 }
 
-impl Names {
+impl ShortNames {
     fn for_report(report: &Report) -> Self {
         Self { short: report.devices.iter().all(|device| device.address.domain() == 0) }
     }
@@ -50,7 +50,7 @@ fn follows(before: Address, after: Address) -> bool {
 
 /// Devices that share a row.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
+struct Group {
     /// Worst first.
     verdict: std::cmp::Reverse<Verdict>,
     holder: String,
@@ -58,15 +58,15 @@ struct Row {
 
 /// A row for each holder of devices that are not as they should be, behind an empty line; then the others.
 pub(super) fn rows(report: &Report, style: &Style) -> Vec<String> {
-    let names = &Names::for_report(report);
+    let names = &ShortNames::for_report(report);
     let stated = Stated::by(&report.findings);
-    let mut groups: BTreeMap<Row, Vec<&Device>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<&Device>> = BTreeMap::new();
     let mut fine: BTreeMap<&str, Vec<Address>> = BTreeMap::new();
     for device in &report.devices {
         match device.status.verdict_by(device.address, &stated) {
             Verdict::Ok => fine.entry(device.status.name()).or_default().push(device.address),
             verdict @ (Verdict::Warning | Verdict::Unknown | Verdict::Critical) => {
-                let row = Row { verdict: std::cmp::Reverse(verdict), holder: holder(device) };
+                let row = Group { verdict: std::cmp::Reverse(verdict), holder: holder(device) };
                 groups.entry(row).or_default().push(device);
             }
         }
@@ -92,7 +92,7 @@ fn holder(device: &Device) -> String {
     }
 }
 
-fn bad(row: &Row, devices: &[&Device], widest: usize, names: &Names, style: &Style) -> Vec<String> {
+fn bad(row: &Group, devices: &[&Device], widest: usize, names: &ShortNames, style: &Style) -> Vec<String> {
     let addresses: Vec<Address> = devices.iter().map(|device| device.address).collect();
     let label = fit(&row.holder, 24, mark(style));
     let label = format!("{}{}", paint(&label, row.verdict.0, style), " ".repeat(widest.saturating_sub(width(&label))));
@@ -139,7 +139,7 @@ fn before(devices: &[&Device]) -> Option<String> {
     Some(time)
 }
 
-fn good(status: &str, addresses: &[Address], names: &Names, style: &Style) -> Vec<String> {
+fn good(status: &str, addresses: &[Address], names: &ShortNames, style: &Style) -> Vec<String> {
     let mut lines =
         paragraph("", &format!("{} {status}: {}", addresses.len(), names.list(addresses).join(" ")), style.width);
     if lines.len() > 2 {
@@ -153,7 +153,7 @@ fn good(status: &str, addresses: &[Address], names: &Names, style: &Style) -> Ve
 
 /// Each cause once: findings of one kind together.
 pub(super) fn causes(report: &Report, findings: &[&Finding], style: &Style) -> Vec<String> {
-    let names = &Names::for_report(report);
+    let names = &ShortNames::for_report(report);
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     // The headline says what makes the audit vain, and a list is not missed then.
     let vain = findings.iter().any(|finding| is_vain(finding.code));
@@ -178,7 +178,7 @@ fn same_kind(one: &Finding, other: &Finding) -> bool {
     (one.severity, one.code) == (other.severity, other.code)
 }
 
-fn cause(group: &[&Finding], drivers: &BTreeMap<Address, &str>, names: &Names, style: &Style) -> Vec<String> {
+fn cause(group: &[&Finding], drivers: &BTreeMap<Address, &str>, names: &ShortNames, style: &Style) -> Vec<String> {
     let Some(first) = group.first() else { return Vec::new() };
     let mut messages: Vec<(String, Vec<Address>)> = Vec::new();
     for finding in group {

@@ -47,13 +47,13 @@ pub(super) fn as_written(stamp: &Stamp) -> Option<String> {
 
 /// What `--since` and `--until` asked about.
 #[derive(Serialize)]
-pub(super) struct Window {
+pub(super) struct PrintedTimes {
     since: Option<String>,
     until: Option<String>,
 }
 
-pub(super) fn window(window: report::Window) -> Option<Window> {
-    let asked = Window { since: window.since.map(date), until: window.until.map(date) };
+pub(super) fn window(window: report::Window) -> Option<PrintedTimes> {
+    let asked = PrintedTimes { since: window.since.map(date), until: window.until.map(date) };
     (!window.is_open()).then_some(asked)
 }
 

@@ -9,7 +9,7 @@ use super::{Code, Report, Severity, Status, Verdict};
 
 /// What a report says, of this scan or of an earlier one: the part of it that is compared.
 #[derive(Clone, Debug, Default)]
-pub struct Judged {
+pub struct JudgedBefore {
     /// The host; none for what could not be read.
     pub host: Option<String>,
     /// The verdict.
@@ -17,12 +17,12 @@ pub struct Judged {
     /// Requested devices and the names of their statuses.
     pub devices: Vec<(String, String)>,
     /// Findings.
-    pub findings: Vec<Found>,
+    pub findings: Vec<FoundBefore>,
 }
 
 /// A finding, in the words of the JSON report.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundBefore {
     /// The name of its code. A later version has more of them.
     pub code: String,
     /// How bad it is.
@@ -136,11 +136,11 @@ impl Changes {
     }
 }
 
-impl Judged {
+impl JudgedBefore {
     /// Of a report.
     pub fn of(report: &Report) -> Self {
         let requested = report.devices.iter().filter(|device| device.requested);
-        let found = |finding: &super::Finding| Found {
+        let found = |finding: &super::Finding| FoundBefore {
             code: finding.code.name().to_owned(),
             severity: finding.severity,
             address: finding.address.map(|address| address.to_string()),
@@ -163,15 +163,16 @@ impl Judged {
             let known = problems.entry(Subject { host, address, code }).or_insert_with(|| (what.to_owned(), verdict));
             known.1 = known.1.max(verdict);
         };
-        let code = |found: &Found| found.code.parse::<Code>().ok();
-        let counts = |found: &&Found| found.severity != Severity::Info;
-        let explains =
-            |found: &&Found| found.severity < Severity::Warning && code(found).is_some_and(Code::explains_devices);
+        let code = |found: &FoundBefore| found.code.parse::<Code>().ok();
+        let counts = |found: &&FoundBefore| found.severity != Severity::Info;
+        let explains = |found: &&FoundBefore| {
+            found.severity < Severity::Warning && code(found).is_some_and(Code::explains_devices)
+        };
         if let Some(cause) = self.findings.iter().find(explains) {
             add(None, Some(&cause.code), &cause.code, cause.severity.verdict());
             return problems;
         }
-        let states = |found: &Found| found.address.is_some() && code(found).is_some_and(Code::states_a_device);
+        let states = |found: &FoundBefore| found.address.is_some() && code(found).is_some_and(Code::states_a_device);
         let mut stated: BTreeMap<&str, Verdict> = BTreeMap::new();
         for found in self.findings.iter().filter(|found| states(found)) {
             let verdict = found.severity.verdict();
@@ -185,7 +186,7 @@ impl Judged {
             }
         }
         // Who wrote the lines is not known of the log of an ill host either, where it is no more than a note.
-        let doubts = |found: &&Found| counts(found) || found.code == DOUBT;
+        let doubts = |found: &&FoundBefore| counts(found) || found.code == DOUBT;
         for found in self.findings.iter().filter(doubts).filter(|found| !states(found)) {
             // Without a host, only the message says what it is about.
             let what = if self.host.is_none() { &found.message } else { &found.code };
@@ -204,7 +205,7 @@ impl Judged {
 
 impl Baseline {
     /// Takes the report of the last boot of a host of the earlier scan, or of what it could not read.
-    pub fn remember(&mut self, judged: &Judged) {
+    pub fn remember(&mut self, judged: &JudgedBefore) {
         self.hosts.extend(judged.host.iter().map(|host| (host.clone(), false)));
         self.problems.append(&mut judged.problems());
     }
@@ -212,7 +213,7 @@ impl Baseline {
     /// Compares the last boot of a host of this scan, or what could not be read. Hosts without a name are one.
     pub fn compare(&mut self, report: &Report) -> Vec<Changed> {
         let mut changes = Vec::new();
-        for (subject, (what, verdict)) in Judged::of(report).problems() {
+        for (subject, (what, verdict)) in JudgedBefore::of(report).problems() {
             let before = self.problems.get(&subject).map(|(before, _)| before.clone());
             if before.is_some() {
                 self.met.insert(subject.clone());
@@ -248,15 +249,15 @@ impl Baseline {
 mod tests {
     use super::*;
 
-    fn judged(host: &str, devices: &[(&str, &str)], findings: &[(&str, Severity, Option<&str>)]) -> Judged {
+    fn judged(host: &str, devices: &[(&str, &str)], findings: &[(&str, Severity, Option<&str>)]) -> JudgedBefore {
         let owned = |text: &str| text.to_owned();
-        let found = |(code, severity, address): &(&str, Severity, Option<&str>)| Found {
+        let found = |(code, severity, address): &(&str, Severity, Option<&str>)| FoundBefore {
             code: owned(code),
             severity: *severity,
             address: address.map(owned),
             message: "x".to_owned(),
         };
-        Judged {
+        JudgedBefore {
             host: Some(owned(host)).filter(|host| !host.is_empty()),
             verdict: Some(Verdict::Ok),
             devices: devices.iter().map(|(address, status)| (owned(address), owned(status))).collect(),
@@ -264,7 +265,7 @@ mod tests {
         }
     }
 
-    fn told(judged: &Judged) -> Vec<String> {
+    fn told(judged: &JudgedBefore) -> Vec<String> {
         let line = |(subject, (what, verdict)): (&Subject, &(String, Verdict))| {
             format!(
                 "{}{}{what} {verdict}",
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(told(&with_cause), ["list-malformedlist-malformed critical"]);
         let later = ("unheard-of", Severity::Warning, None);
         assert_eq!(told(&judged("h", &[], &[later])), ["unheard-ofunheard-of warning"]);
-        let worse = Judged { verdict: Some(Verdict::Unknown), ..judged("h", &[], &[]) };
+        let worse = JudgedBefore { verdict: Some(Verdict::Unknown), ..judged("h", &[], &[]) };
         assert_eq!(told(&worse), ["unknownunknown unknown"]);
     }
 

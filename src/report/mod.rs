@@ -13,7 +13,7 @@ mod status;
 mod story;
 mod verdict;
 
-pub use baseline::{Baseline, Changed, Changes, Found, Judged, Since, Subject};
+pub use baseline::{Baseline, Changed, Changes, FoundBefore, JudgedBefore, Since, Subject};
 pub use change::{Change, Kind, Snapshot, Standing, changes, events_skipped, new_boot, records_lost, state, verdict};
 pub use choice::{Choice, EmptyGlob, Glob};
 pub use code::{Code, UnknownCode};

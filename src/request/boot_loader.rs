@@ -11,7 +11,7 @@ use crate::tree::{Known, Node, Obstacle, Tree};
 
 /// One entry of a boot loader's menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct MenuEntry {
     /// Its title, or its name in the file.
     pub title: String,
     /// Every name by which a default can choose it: title, id, place in the menu.
@@ -46,14 +46,14 @@ pub struct Menu {
     /// The file.
     pub path: String,
     /// Its entries, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<MenuEntry>,
     /// The name of the entry that is started by default, where the file says it.
     default: Option<String>,
 }
 
 impl Menu {
     /// The entry that the next boot starts, unless somebody chooses another one.
-    pub fn chosen(&self) -> Option<&Entry> {
+    pub fn chosen(&self) -> Option<&MenuEntry> {
         let name = self.default.as_deref()?;
         self.entries.iter().find(|entry| entry.names.iter().any(|own| own == name))
     }
@@ -92,7 +92,7 @@ pub fn menus(tree: &Tree) -> Vec<Menu> {
 /// The entry that starts dom0 next time. [`Known::Absent`]: no file of a boot loader is in the tree that has an entry with Xen.
 ///
 /// Where the default cannot be told, the entries that start Xen decide, if they all give the same lists.
-pub fn next(tree: &Tree) -> Known<Entry> {
+pub fn next(tree: &Tree) -> Known<MenuEntry> {
     let menus = menus(tree);
     let with_xen: Vec<&Menu> = menus.iter().filter(|menu| menu.entries.iter().any(|entry| entry.xen)).collect();
     let Some(first) = with_xen.first() else { return Known::Absent };
@@ -101,9 +101,9 @@ pub fn next(tree: &Tree) -> Known<Entry> {
     {
         return Known::Is(chosen.clone());
     }
-    let entries: Vec<&Entry> =
+    let entries: Vec<&MenuEntry> =
         with_xen.iter().flat_map(|menu| &menu.entries).filter(|entry| entry.xen && entry.kernel.is_some()).collect();
-    let lists = |entry: &Entry| -> Vec<Vec<u8>> {
+    let lists = |entry: &MenuEntry| -> Vec<Vec<u8>> {
         entry.kernel.iter().flat_map(Line::lists).map(|written| written.text).collect()
     };
     match entries.split_first() {
@@ -233,7 +233,7 @@ fn xen_cfg(_: &Tree, path: &str, text: &str) -> Menu {
     for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
         if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            menu.entries.push(Entry { xen: true, ..entry(name, vec![name.to_owned()]) });
+            menu.entries.push(MenuEntry { xen: true, ..entry(name, vec![name.to_owned()]) });
             continue;
         }
         let Some((key, value)) = trimmed.split_once('=') else { continue };
@@ -264,8 +264,8 @@ fn specified(_: &Tree, path: &str, text: &str) -> Menu {
     Menu { path: path.to_owned(), entries: vec![found], default: None }
 }
 
-fn entry(title: &str, names: Vec<String>) -> Entry {
-    Entry { title: title.to_owned(), names, xen: false, kernel: None, hypervisor: None }
+fn entry(title: &str, names: Vec<String>) -> MenuEntry {
+    MenuEntry { title: title.to_owned(), names, xen: false, kernel: None, hypervisor: None }
 }
 
 #[cfg(test)]

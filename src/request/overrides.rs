@@ -12,7 +12,7 @@ use crate::tree::Tree;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     /// The device, where it is named by its address.
-    pub device: Device,
+    pub device: OverriddenDevice,
     /// The driver.
     pub driver: String,
     /// Where it is written.
@@ -23,7 +23,7 @@ pub struct Override {
 
 /// How a device is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Device {
+pub enum OverriddenDevice {
     /// By its address.
     At(Address),
     /// By vendor and device id.
@@ -60,7 +60,7 @@ fn by_driverctl(tree: &Tree) -> Vec<Override> {
         let driver = tree.read_text(&path).is().cloned().filter(|driver| !driver.is_empty());
         if let (Some(address), Some(driver)) = (address, driver) {
             let location = Location::on_host(&path, None);
-            found.push(Override { device: Device::At(address), text: driver.clone(), driver, location });
+            found.push(Override { device: OverriddenDevice::At(address), text: driver.clone(), driver, location });
         }
     }
     found
@@ -78,7 +78,12 @@ fn by_rules(tree: &Tree) -> Vec<Override> {
             if let (Some(address), Some(driver)) = (address, driver) {
                 let column = line.find("ATTR{driver_override}").map_or(1, |at| at + 1);
                 let location = Location::at(&path, number, column);
-                found.push(Override { device: Device::At(address), driver, location, text: line.trim().to_owned() });
+                found.push(Override {
+                    device: OverriddenDevice::At(address),
+                    driver,
+                    location,
+                    text: line.trim().to_owned(),
+                });
             }
         }
     }
@@ -98,7 +103,7 @@ fn by_ids(
         for ids in value.split(',') {
             let mut numbers = ids.split(':').map(|number| u16::from_str_radix(number, 16).ok());
             if let (Some(Some(vendor)), Some(Some(device))) = (numbers.next(), numbers.next()) {
-                let (device, driver) = (Device::Of(vendor, device), driver.to_owned());
+                let (device, driver) = (OverriddenDevice::Of(vendor, device), driver.to_owned());
                 let text = format!("{}={value}", String::from_utf8_lossy(&argument.key));
                 found.push(Override { device, driver, location: location.clone(), text });
             }

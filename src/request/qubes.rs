@@ -31,7 +31,13 @@ pub fn in_line(line: &[u8], tree: &Tree, location: Option<&Location>) -> Said {
     let mut said = Said::nothing(Source::Qubes);
     let list = |addresses: &[Address], key: &str, effective: bool| {
         let text: String = addresses.iter().map(|address| Pattern::from(*address).to_string()).collect();
-        Written { text: text.into_bytes(), source: Source::Qubes, location: location.cloned(), key: key.to_owned(), effective }
+        Written {
+            text: text.into_bytes(),
+            source: Source::Qubes,
+            location: location.cloned(),
+            key: key.to_owned(),
+            effective,
+        }
     };
     let paths = Paths { tree, secondary: OnceCell::new() };
     let mut lists: Vec<Vec<Address>> = Vec::new();

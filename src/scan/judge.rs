@@ -24,7 +24,7 @@ pub type Sink<'a> = dyn FnMut(&Report, &Run) -> bool + Send + 'a;
 type Tell<'a> = dyn FnMut(Report, Run) -> bool + 'a;
 
 /// The parts of one boot, by the number of the log that has them.
-type Parts<'a> = [(usize, &'a Boot)];
+type BootParts<'a> = [(usize, &'a Boot)];
 
 /// What there was besides the boots that were reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What the logs say of one boot, as logs of their own.
-    fn alone(&self, parts: &Parts<'_>) -> Vec<Log> {
+    fn alone(&self, parts: &BootParts<'_>) -> Vec<Log> {
         let mut alone: Vec<Log> = Vec::new();
         for (index, boot) in parts {
             let at = self.logs.binary_search_by_key(index, |log| log.index).ok();
@@ -231,7 +231,7 @@ fn speaks_of_pciback(boot: &Boot) -> bool {
     past || now || boot.forged.pretended().next().is_some()
 }
 
-fn first_of(parts: &Parts<'_>) -> Option<Stamp> {
+fn first_of(parts: &BootParts<'_>) -> Option<Stamp> {
     // A file that says nothing else does not tell its years.
     let starts = || parts.iter().filter(|(_, boot)| boot.timed).map(|(_, boot)| boot.span.0);
     let dated = |stamp: &Stamp| stamp.wall.is_some_and(|wall| chrono::Datelike::year(&wall.local) != Wall::NO_YEAR);

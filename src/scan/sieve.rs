@@ -65,7 +65,7 @@ const LITERALS: [Literal; 14] = [
 
 /// What can stand at a position that the vectors point at.
 #[derive(Clone, Copy, Debug)]
-enum Row {
+enum SieveRow {
     Nothing,
     Literal(&'static Literal),
     /// The colon before the slot: `0000:00:1d.0`, followed by one of [`AFTER`].
@@ -85,22 +85,22 @@ const EARLY_KEY: usize = 5;
 const AFTER: [u8; 4] = [b':', b' ', b',', b'\n'];
 
 /// The rows by the last four bits of their key.
-const ROWS: [Row; 16] = {
-    let mut rows = [Row::Nothing; 16];
-    put(&mut rows, b':', Row::Address);
-    put(&mut rows, byte(EARLY, EARLY_KEY), Row::Early);
+const ROWS: [SieveRow; 16] = {
+    let mut rows = [SieveRow::Nothing; 16];
+    put(&mut rows, b':', SieveRow::Address);
+    put(&mut rows, byte(EARLY, EARLY_KEY), SieveRow::Early);
     let mut left: &'static [Literal] = &LITERALS;
     while let [literal, rest @ ..] = left {
-        put(&mut rows, byte(literal.text, literal.key), Row::Literal(literal));
+        put(&mut rows, byte(literal.text, literal.key), SieveRow::Literal(literal));
         left = rest;
     }
     rows
 };
 
 #[expect(clippy::indexing_slicing, reason = "runs while compiling, and fails there")]
-const fn put(rows: &mut [Row; 16], key: u8, row: Row) {
+const fn put(rows: &mut [SieveRow; 16], key: u8, row: SieveRow) {
     let at = (key & 15) as usize;
-    assert!(matches!(rows[at], Row::Nothing), "two keys end in the same four bits");
+    assert!(matches!(rows[at], SieveRow::Nothing), "two keys end in the same four bits");
     rows[at] = row;
 }
 
@@ -109,7 +109,7 @@ const fn byte(text: &[u8], at: usize) -> u8 {
     text[at]
 }
 
-impl Row {
+impl SieveRow {
     /// Its key, its second byte, and the four that its third may be.
     const fn bytes(self) -> Option<[u8; 6]> {
         match self {
@@ -162,7 +162,7 @@ impl Sieve {
             if at < done {
                 return;
             }
-            if matches!(row(block, at), Row::Early) {
+            if matches!(row(block, at), SieveRow::Early) {
                 early = early || is_early(block, at);
             } else if matters(block, at) {
                 let line = block.get(at..).unwrap_or_default();
@@ -194,8 +194,8 @@ pub(super) const fn is_strange(byte: u8) -> bool {
 }
 
 /// What can have its key at `at`.
-fn row(block: &[u8], at: usize) -> Row {
-    block.get(at).and_then(|key| ROWS.get(usize::from(key & 15))).copied().unwrap_or(Row::Nothing)
+fn row(block: &[u8], at: usize) -> SieveRow {
+    block.get(at).and_then(|key| ROWS.get(usize::from(key & 15))).copied().unwrap_or(SieveRow::Nothing)
 }
 
 /// Whether a time of the kernel's clock of less than ten seconds has its key at `at`.
@@ -217,13 +217,13 @@ pub(super) fn matters_early(line: &[u8]) -> bool {
 /// Whether a text that matters has its key at `at`, and is there as a whole.
 fn matters(block: &[u8], at: usize) -> bool {
     match row(block, at) {
-        Row::Literal(literal) => {
+        SieveRow::Literal(literal) => {
             let text = at.checked_sub(literal.key).and_then(|start| block.get(start..));
             let rest = text.and_then(|text| text.strip_prefix(literal.text));
             rest.is_some_and(|rest| literal.ends.is_empty() || literal.ends.iter().any(|end| rest.starts_with(end)))
         }
-        Row::Address => is_address(block, at),
-        Row::Early | Row::Nothing => false,
+        SieveRow::Address => is_address(block, at),
+        SieveRow::Early | SieveRow::Nothing => false,
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Job {
     pub(super) log: usize,
     pub(super) path: PathBuf,
     identity: Option<(u64, u64)>,
-    part: Part,
+    part: WorkPart,
     /// How long the file was when it was looked at, where that can be known.
     bytes: Option<u64>,
     /// Whether it is the file's last part.
@@ -68,8 +68,8 @@ impl Job {
     /// Where the next part begins. Lines behind it are selected to settle those before it.
     pub(super) const fn end(&self) -> u64 {
         match self.part {
-            Part::Bytes(_, until) => until,
-            Part::Whole => u64::MAX,
+            WorkPart::Bytes(_, until) => until,
+            WorkPart::Whole => u64::MAX,
         }
     }
 
@@ -83,7 +83,7 @@ impl Job {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum WorkPart {
     /// Bytes of a file whose records are lines.
     Bytes(u64, u64),
     /// All of a file, or of a stream.
@@ -119,12 +119,12 @@ pub(super) fn jobs_of(log: usize, of: &FileOf, part: Option<NonZeroU64>, whole: 
     let (identity, length) = (of.identity, (bytes > 0).then_some(bytes));
     let job = |part, is_last| Job { log, path: path.clone(), identity, part, bytes: length, is_last };
     if parts == 1 {
-        return vec![job(Part::Whole, true)];
+        return vec![job(WorkPart::Whole, true)];
     }
     // The byte before a part is read with it: so reads begin at whole pages.
     let from = |part: u64| if part == 0 { 0 } else { part * size + 1 };
     let until = |part: u64| if part + 1 == parts { u64::MAX } else { from(part + 1) };
-    (0..parts).map(|part| job(Part::Bytes(from(part), until(part)), part + 1 == parts)).collect()
+    (0..parts).map(|part| job(WorkPart::Bytes(from(part), until(part)), part + 1 == parts)).collect()
 }
 
 /// Whether a file can be read in parts.
@@ -169,9 +169,9 @@ impl Reading<'_> {
             return Err((0, "it was not read: the scan was stopped".to_owned()));
         }
         match job.part {
-            Part::Bytes(from, until) => self.part(job, Stretch { from, until, is_stream: false }, sink),
-            Part::Whole if job.path.as_os_str() == "-" => self.pipe(job, &io::stdin(), sink),
-            Part::Whole => match job.open() {
+            WorkPart::Bytes(from, until) => self.part(job, Stretch { from, until, is_stream: false }, sink),
+            WorkPart::Whole if job.path.as_os_str() == "-" => self.pipe(job, &io::stdin(), sink),
+            WorkPart::Whole => match job.open() {
                 Ok(file) => self.whole(job, &file, sink),
                 Err(error) => Err((0, words(&error))),
             },

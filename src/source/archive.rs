@@ -8,7 +8,7 @@ mod layout;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
-use super::inside::{Entry, Inside, Kind, Place};
+use super::inside::{FileEntry, FileKind, Inside, PathEnd};
 use layout::{Age, Takes, join, part};
 pub(super) use layout::{HOSTNAMES, XEN_SECTIONED, is_journal_text, is_root, is_syslog, role_below_root};
 pub(crate) use layout::{Role, role};
@@ -50,7 +50,7 @@ const JOURNALS: [&str; 2] = ["var/log/journal", "run/log/journal"];
 pub(super) struct Kept {
     /// The path behind all links, or the one that is closed.
     pub(super) path: String,
-    entry: Result<Entry, String>,
+    entry: Result<FileEntry, String>,
 }
 
 impl Kept {
@@ -139,9 +139,9 @@ impl Finder<'_> {
 
     fn names(&mut self, directory: &str) -> Vec<String> {
         let listed = match self.inside.walk(directory, true, &mut |_, _| {}) {
-            Place::Found(entry) if entry.kind == Kind::Directory => entry.list().map_err(|why| (entry.path, why)),
-            Place::Found(_) | Place::Absent => return Vec::new(),
-            Place::Closed(path, why) => Err((path, why)),
+            PathEnd::Found(entry) if entry.kind == FileKind::Directory => entry.list().map_err(|why| (entry.path, why)),
+            PathEnd::Found(_) | PathEnd::Absent => return Vec::new(),
+            PathEnd::Closed(path, why) => Err((path, why)),
         };
         match listed {
             Ok(names) => names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect(),
@@ -154,13 +154,13 @@ impl Finder<'_> {
 
     fn file(&mut self, path: &str) {
         match self.inside.walk(path, true, &mut |_, _| {}) {
-            Place::Found(entry) if entry.kind == Kind::File => {
+            PathEnd::Found(entry) if entry.kind == FileKind::File => {
                 if self.seen.insert(entry.path.clone()) {
                     self.kept.push(Kept { path: entry.path.clone(), entry: Ok(entry) });
                 }
             }
-            Place::Found(_) | Place::Absent => {}
-            Place::Closed(path, why) => self.fail(path, &why),
+            PathEnd::Found(_) | PathEnd::Absent => {}
+            PathEnd::Closed(path, why) => self.fail(path, &why),
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::error::FileError;
 use super::inside::words;
 use super::regular::open_regular;
-use crate::report::{Baseline, Found, Judged, Severity, Verdict};
+use crate::report::{Baseline, FoundBefore, JudgedBefore, Severity, Verdict};
 
 /// What such a line says that it is (`render/json.rs`).
 const SCHEMA: &str = "pciback-audit/report/1";
@@ -17,29 +17,29 @@ const SCHEMA: &str = "pciback-audit/report/1";
 const LONGEST: u64 = 256 << 20;
 
 #[derive(Deserialize)]
-struct Object {
+struct SavedReport {
     schema: String,
     verdict: String,
     host: Option<String>,
-    boot: Option<Boot>,
-    devices: Vec<Device>,
-    findings: Vec<Finding>,
+    boot: Option<SavedBoot>,
+    devices: Vec<SavedDevice>,
+    findings: Vec<SavedFinding>,
 }
 
 #[derive(Deserialize)]
-struct Boot {
+struct SavedBoot {
     last: bool,
 }
 
 #[derive(Deserialize)]
-struct Device {
+struct SavedDevice {
     address: String,
     requested: bool,
     status: String,
 }
 
 #[derive(Deserialize)]
-struct Finding {
+struct SavedFinding {
     code: String,
     severity: String,
     address: Option<String>,
@@ -72,8 +72,8 @@ fn lines(path: &Path) -> Result<Baseline, String> {
 }
 
 /// What a line says of the last boot of a host, or of what could not be read.
-fn judged(line: &[u8]) -> Result<Option<Judged>, String> {
-    let object: Object = serde_json::from_slice(line).map_err(|error| {
+fn judged(line: &[u8]) -> Result<Option<JudgedBefore>, String> {
+    let object: SavedReport = serde_json::from_slice(line).map_err(|error| {
         format!("is no report of `scan --format json`, column {}: {}", error.column(), plain(&error))
     })?;
     if object.schema != SCHEMA {
@@ -83,13 +83,13 @@ fn judged(line: &[u8]) -> Result<Option<Judged>, String> {
         return Ok(None);
     }
     let verdict = Verdict::named(&object.verdict).ok_or_else(|| format!("has no verdict: `{}`", object.verdict))?;
-    let found = |finding: Finding| {
-        let Finding { code, severity, address, message } = finding;
+    let found = |finding: SavedFinding| {
+        let SavedFinding { code, severity, address, message } = finding;
         let severity = Severity::named(&severity).ok_or_else(|| format!("has no severity: `{severity}`"))?;
-        Ok(Found { code, severity, address, message })
+        Ok(FoundBefore { code, severity, address, message })
     };
     let requested = object.devices.into_iter().filter(|device| device.requested);
-    Ok(Some(Judged {
+    Ok(Some(JudgedBefore {
         host: object.host,
         verdict: Some(verdict),
         devices: requested.map(|device| (device.address, device.status)).collect(),

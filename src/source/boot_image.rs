@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::inside::{Inside, Kind, Place, words};
+use super::inside::{FileKind, Inside, PathEnd, words};
 use super::lz4::{self, Legacy};
 use super::unpack::Unpacked;
 use crate::request::loading::{self, IMAGE, NEWER};
@@ -32,12 +32,12 @@ pub fn keep_boot_image(root: &Path, tree: &mut Tree) {
     for name in NAMES {
         let path = format!("boot/{}", name.replace("{}", &release));
         let entry = match inside.walk(&path, true, &mut |_, _| {}) {
-            Place::Found(entry) if entry.kind == Kind::File => entry,
-            Place::Closed(_, why) => {
+            PathEnd::Found(entry) if entry.kind == FileKind::File => entry,
+            PathEnd::Closed(_, why) => {
                 tree.insert(IMAGE, Node::Unreadable(format!("/{path}: {why}")));
                 return;
             }
-            Place::Found(_) | Place::Absent => continue,
+            PathEnd::Found(_) | PathEnd::Absent => continue,
         };
         if let Some(made) = entry.open().ok().and_then(|file| modified(&file)) {
             keep_newer(&inside, made, tree);
@@ -59,10 +59,10 @@ fn keep_newer(inside: &Inside, made: SystemTime, tree: &mut Tree) {
         |node: &Node| matches!(node, Node::File(text) if text.windows(7).any(|part| part == b"pciback"));
     let of_image = tree.nodes().filter(|(path, node)| loading::is_of_image(path) && about_pciback(node));
     let is_newer = |path: &&str| match inside.walk(path, true, &mut |_, _| {}) {
-        Place::Found(entry) if entry.kind == Kind::File => {
+        PathEnd::Found(entry) if entry.kind == FileKind::File => {
             entry.open().ok().and_then(|file| modified(&file)).is_some_and(|written| written > made)
         }
-        Place::Found(_) | Place::Absent | Place::Closed(..) => false,
+        PathEnd::Found(_) | PathEnd::Absent | PathEnd::Closed(..) => false,
     };
     let newer: Vec<String> = of_image.map(|(path, _)| path).filter(is_newer).map(|path| format!("/{path}\n")).collect();
     if !newer.is_empty() {

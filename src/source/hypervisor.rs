@@ -10,13 +10,13 @@ use super::log::{MOST_OF_ONE, open};
 use super::sections::{Sections, is_sectioned};
 use super::unpack::Unpacked;
 use crate::record::{Decoder, Input};
-use crate::xen::{Hypervisor, Log, Origin};
+use crate::xen::{Hypervisor, XenLog, XenOrigin};
 
 const CHUNK: usize = 64 << 10;
 
 /// Reads the hypervisor's log at `path`, `-` for standard input.
-pub fn hypervisor(path: &Path) -> Log {
-    let mut log = begin(path.to_string_lossy().into_owned(), Origin::Named);
+pub fn hypervisor(path: &Path) -> XenLog {
+    let mut log = begin(path.to_string_lossy().into_owned(), XenOrigin::Named);
     let read = if path.as_os_str() == "-" {
         Unpacked::new(io::stdin().lock()).and_then(|mut reader| decode(&mut reader, &mut log.hypervisor))
     } else {
@@ -27,14 +27,14 @@ pub fn hypervisor(path: &Path) -> Log {
 }
 
 /// Reads every log of the hypervisor that a root keeps. What could not be read is one, too; what holds no line of it is none.
-pub fn hypervisor_below(root: &Path) -> Vec<Log> {
+pub fn hypervisor_below(root: &Path) -> Vec<XenLog> {
     let kept = Inside::open(root).map(|inside| archive::find_xen(&inside)).unwrap_or_default();
     kept.into_iter().map(read_kept).filter(|log| log.failure.is_some() || log.hypervisor.lines > 0).collect()
 }
 
-fn read_kept(kept: Kept) -> Log {
+fn read_kept(kept: Kept) -> XenLog {
     let rotates = kept.path.starts_with("var/log/");
-    let mut log = begin(format!("/{}", kept.path), if rotates { Origin::File } else { Origin::Ring });
+    let mut log = begin(format!("/{}", kept.path), if rotates { XenOrigin::File } else { XenOrigin::Ring });
     let sectioned = kept.path.ends_with(XEN_SECTIONED);
     let opened = kept.open().and_then(Unpacked::new);
     let read = opened.and_then(|reader| {
@@ -48,8 +48,8 @@ fn read_kept(kept: Kept) -> Log {
     log
 }
 
-fn begin(name: String, origin: Origin) -> Log {
-    Log { name, origin, failure: None, hypervisor: Hypervisor::default() }
+fn begin(name: String, origin: XenOrigin) -> XenLog {
+    XenLog { name, origin, failure: None, hypervisor: Hypervisor::default() }
 }
 
 /// The sections of supportconfig's file that hold what `xl dmesg` printed.
@@ -99,11 +99,11 @@ mod tests {
         let section =
             format!("#==[ Command ]===#\n# /usr/sbin/xl info\n{line}#==[ Command ]===#\n# /usr/sbin/xl dmesg\n{line}");
         for (path, text, origin) in [
-            ("sos_commands/xen/xl_dmesg", line, Origin::Ring),
-            ("xl-dmesg.out", line, Origin::Ring),
-            ("xen/xl-dmesg.out", line, Origin::Ring),
-            ("xen.txt", &section, Origin::Ring),
-            ("var/log/xen/hypervisor.log.1", line, Origin::File),
+            ("sos_commands/xen/xl_dmesg", line, XenOrigin::Ring),
+            ("xl-dmesg.out", line, XenOrigin::Ring),
+            ("xen/xl-dmesg.out", line, XenOrigin::Ring),
+            ("xen.txt", &section, XenOrigin::Ring),
+            ("var/log/xen/hypervisor.log.1", line, XenOrigin::File),
         ] {
             let root = tempfile::tempdir().unwrap();
             let file = root.path().join(path);

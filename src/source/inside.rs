@@ -36,18 +36,18 @@ pub struct Inside {
 
 /// What a path leads to.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FileEntry {
     /// The path behind all links, from the root and without a leading slash.
     pub path: String,
     /// What is there.
-    pub kind: Kind,
+    pub kind: FileKind,
     above: OwnedFd,
     name: Vec<u8>,
 }
 
 /// What is at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A directory.
     Directory,
     /// A regular file: the only kind that is ever opened for reading.
@@ -62,9 +62,9 @@ pub enum Kind {
 
 /// Where walking a path ended.
 #[derive(Debug)]
-pub enum Place {
+pub enum PathEnd {
     /// At something.
-    Found(Entry),
+    Found(FileEntry),
     /// At nothing.
     Absent,
     /// Before the end: this path could not be looked at, for this reason.
@@ -80,10 +80,10 @@ impl Inside {
 
     /// Walks `path`. Every link met is handed to `seen` with its own path. With `follow_last` false a link at the end
     /// of the path is not followed.
-    pub fn walk(&self, path: &str, follow_last: bool, seen: &mut dyn FnMut(&str, &[u8])) -> Place {
+    pub fn walk(&self, path: &str, follow_last: bool, seen: &mut dyn FnMut(&str, &[u8])) -> PathEnd {
         let mut left = parts(path.as_bytes());
         let mut done: Vec<(String, OwnedFd)> = Vec::new();
-        let mut here: Option<Entry> = None;
+        let mut here: Option<FileEntry> = None;
         let mut links = 0;
         while let Some(name) = left.pop() {
             if name.is_empty() || name == b"." {
@@ -97,15 +97,15 @@ impl Inside {
             let shown = join(done.last().map_or("", |(path, _)| path), &name);
             let above = done.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd());
             let entry = match look(above, &name, shown) {
-                Place::Found(entry) => entry,
-                ended @ (Place::Absent | Place::Closed(..)) => return ended,
+                PathEnd::Found(entry) => entry,
+                ended @ (PathEnd::Absent | PathEnd::Closed(..)) => return ended,
             };
             let last = left.iter().all(|part| part.is_empty() || part == b".");
             match &entry.kind {
-                Kind::Link(target) if follow_last || !last => {
+                FileKind::Link(target) if follow_last || !last => {
                     links += 1;
                     if links > MOST_LINKS {
-                        return Place::Closed(entry.path, InsideError::TooManyLinks);
+                        return PathEnd::Closed(entry.path, InsideError::TooManyLinks);
                     }
                     seen(&entry.path, target);
                     if target.starts_with(b"/") {
@@ -114,36 +114,38 @@ impl Inside {
                     left.extend(parts(target));
                     here = None;
                 }
-                Kind::Directory => {
+                FileKind::Directory => {
                     match rustix::fs::openat(&entry.above, entry.name.as_slice(), DIRECTORY, Mode::empty()) {
                         Ok(fd) => {
                             done.push((entry.path.clone(), fd));
                             here = Some(entry);
                         }
-                        Err(error) => return Place::Closed(entry.path, error.into()),
+                        Err(error) => return PathEnd::Closed(entry.path, error.into()),
                     }
                 }
-                Kind::Link(_) | Kind::File | Kind::Null | Kind::Special if !last => return Place::Absent,
-                Kind::Link(_) | Kind::File | Kind::Null | Kind::Special => here = Some(entry),
+                FileKind::Link(_) | FileKind::File | FileKind::Null | FileKind::Special if !last => {
+                    return PathEnd::Absent;
+                }
+                FileKind::Link(_) | FileKind::File | FileKind::Null | FileKind::Special => here = Some(entry),
             }
         }
         match (here, done.pop()) {
-            (Some(entry), _) => Place::Found(entry),
+            (Some(entry), _) => PathEnd::Found(entry),
             (None, Some((path, fd))) => itself(path, fd),
             (None, None) => match self.root.try_clone() {
                 Ok(fd) => itself(String::new(), fd),
-                Err(error) => Place::Closed(String::new(), error.into()),
+                Err(error) => PathEnd::Closed(String::new(), error.into()),
             },
         }
     }
 }
 
 /// A directory that was reached through `..` or is the root: named from inside.
-fn itself(path: String, above: OwnedFd) -> Place {
-    Place::Found(Entry { path, kind: Kind::Directory, above, name: b".".to_vec() })
+fn itself(path: String, above: OwnedFd) -> PathEnd {
+    PathEnd::Found(FileEntry { path, kind: FileKind::Directory, above, name: b".".to_vec() })
 }
 
-impl Entry {
+impl FileEntry {
     /// The contents of a regular file of at most `most` bytes.
     pub fn read(&self, most: u64) -> Result<Vec<u8>, InsideError> {
         let mut bytes = Vec::new();
@@ -157,7 +159,7 @@ impl Entry {
 
     /// Opens a regular file for reading.
     pub fn open(&self) -> Result<File, InsideError> {
-        if self.kind != Kind::File {
+        if self.kind != FileKind::File {
             return Err(InsideError::NotRegular);
         }
         let fd = rustix::fs::openat(&self.above, self.name.as_slice(), FILE, Mode::empty())?;
@@ -194,27 +196,29 @@ impl Entry {
     }
 }
 
-fn look(above: BorrowedFd<'_>, name: &[u8], path: String) -> Place {
-    let found = || -> rustix::io::Result<Entry> {
+fn look(above: BorrowedFd<'_>, name: &[u8], path: String) -> PathEnd {
+    let found = || -> rustix::io::Result<FileEntry> {
         let stat = rustix::fs::statat(above, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => Kind::Directory,
-            FileType::RegularFile => link_kept_as_text(above, name, &path, &stat).map_or(Kind::File, Kind::Link),
-            FileType::Symlink => Kind::Link(rustix::fs::readlinkat(above, name, Vec::new())?.into_bytes()),
-            FileType::CharacterDevice if is_null(&stat) => Kind::Null,
+            FileType::Directory => FileKind::Directory,
+            FileType::RegularFile => {
+                link_kept_as_text(above, name, &path, &stat).map_or(FileKind::File, FileKind::Link)
+            }
+            FileType::Symlink => FileKind::Link(rustix::fs::readlinkat(above, name, Vec::new())?.into_bytes()),
+            FileType::CharacterDevice if is_null(&stat) => FileKind::Null,
             FileType::CharacterDevice
             | FileType::BlockDevice
             | FileType::Fifo
             | FileType::Socket
-            | FileType::Unknown => Kind::Special,
+            | FileType::Unknown => FileKind::Special,
         };
         let above = rustix::io::fcntl_dupfd_cloexec(above, 0)?;
-        Ok(Entry { path: path.clone(), kind, above, name: name.to_vec() })
+        Ok(FileEntry { path: path.clone(), kind, above, name: name.to_vec() })
     };
     match found() {
-        Ok(entry) => Place::Found(entry),
-        Err(Errno::NOENT | Errno::NOTDIR) => Place::Absent,
-        Err(error) => Place::Closed(path, error.into()),
+        Ok(entry) => PathEnd::Found(entry),
+        Err(Errno::NOENT | Errno::NOTDIR) => PathEnd::Absent,
+        Err(error) => PathEnd::Closed(path, error.into()),
     }
 }
 
@@ -273,13 +277,13 @@ mod tests {
         file("etc/modprobe.d/a.conf", "../b");
         let inside = Inside::open(copy.path()).unwrap();
         let kind = |path: &str, follow| match inside.walk(path, follow, &mut |_, _| {}) {
-            Place::Found(entry) => Some((entry.path, entry.kind)),
-            Place::Absent | Place::Closed(..) => None,
+            PathEnd::Found(entry) => Some((entry.path, entry.kind)),
+            PathEnd::Absent | PathEnd::Closed(..) => None,
         };
         let vendor = "sys/devices/pci0000:00/0000:00:1d.0/vendor".to_owned();
-        assert_eq!(kind("sys/bus/pci/devices/0000:00:1d.0/vendor", true), Some((vendor, Kind::File)));
+        assert_eq!(kind("sys/bus/pci/devices/0000:00:1d.0/vendor", true), Some((vendor, FileKind::File)));
         let link = kind("sys/bus/pci/devices/0000:00:1d.0", false).unwrap().1;
-        assert_eq!(link, Kind::Link(b"../../../devices/pci0000:00/0000:00:1d.0".to_vec()));
-        assert_eq!(kind("etc/modprobe.d/a.conf", true).unwrap().1, Kind::File);
+        assert_eq!(link, FileKind::Link(b"../../../devices/pci0000:00/0000:00:1d.0".to_vec()));
+        assert_eq!(kind("etc/modprobe.d/a.conf", true).unwrap().1, FileKind::File);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::inside::{Entry, Inside, Kind, Place};
+use super::inside::{FileEntry, FileKind, Inside, PathEnd};
 use crate::pci::Address;
 use crate::request::register::PLACES;
 use crate::tree::{Known, Node, Tree};
@@ -122,11 +122,11 @@ impl Keeper {
         let follow = matches!(take, Contents(_) | Files(_)) || path.ends_with("/.");
         let Some(entry) = self.walk(path, follow) else { return };
         let node = match (take, &entry.kind) {
-            (Link, Kind::Link(target)) => Node::Link(target.clone()),
-            (Link, Kind::Directory) => Node::Directory,
-            (Link, Kind::File | Kind::Special | Kind::Null) => Node::Unreadable("is not a link".to_owned()),
-            (Files(_), Kind::Directory) => return,
-            (Contents(_) | Files(_), Kind::Null) => Node::File(Vec::new()),
+            (Link, FileKind::Link(target)) => Node::Link(target.clone()),
+            (Link, FileKind::Directory) => Node::Directory,
+            (Link, FileKind::File | FileKind::Special | FileKind::Null) => Node::Unreadable("is not a link".to_owned()),
+            (Files(_), FileKind::Directory) => return,
+            (Contents(_) | Files(_), FileKind::Null) => Node::File(Vec::new()),
             (Contents(most) | Files(most), _) => {
                 self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File)
             }
@@ -137,7 +137,7 @@ impl Keeper {
         self.tree.insert(&entry.path, node);
     }
 
-    fn contents(&mut self, asked: &str, entry: &Entry, most: u64) -> Result<Vec<u8>, String> {
+    fn contents(&mut self, asked: &str, entry: &FileEntry, most: u64) -> Result<Vec<u8>, String> {
         // A configuration file that is a link into sysfs would open what is not on the list.
         let (wanted, found) = (first(asked), first(&entry.path));
         if wanted != found && ["sys", "proc", "dev"].contains(&found) {
@@ -153,7 +153,7 @@ impl Keeper {
         if self.listed.contains_key(path) {
             return;
         }
-        let Some(entry) = self.walk(path, true).filter(|entry| entry.kind == Kind::Directory) else { return };
+        let Some(entry) = self.walk(path, true).filter(|entry| entry.kind == FileKind::Directory) else { return };
         let mut names = Vec::new();
         match entry.list() {
             Ok(found) => {
@@ -175,7 +175,7 @@ impl Keeper {
     }
 
     /// Walks `path`, and keeps the links and the closed doors on the way.
-    fn walk(&mut self, path: &str, follow_last: bool) -> Option<Entry> {
+    fn walk(&mut self, path: &str, follow_last: bool) -> Option<FileEntry> {
         let tree = &mut self.tree;
         let mut last = None;
         let mut keep = |path: &str, target: &[u8]| {
@@ -183,14 +183,14 @@ impl Keeper {
             last = Some(path.to_owned()).filter(|_| target != b"/dev/null");
         };
         match self.inside.walk(path, follow_last, &mut keep) {
-            Place::Found(entry) => Some(entry),
-            Place::Absent => {
+            PathEnd::Found(entry) => Some(entry),
+            PathEnd::Absent => {
                 if let Some(link) = last.filter(|link| self.is_copy && first(link) != "sys") {
                     self.note_left_behind(&link);
                 }
                 None
             }
-            Place::Closed(path, why) => {
+            PathEnd::Closed(path, why) => {
                 // A loop of links is kept as it is: whoever resolves it finds out the same.
                 if tree.link(&path).is().is_none() {
                     tree.insert(&path, Node::Unreadable(why.to_string()));
@@ -202,7 +202,7 @@ impl Keeper {
 
     /// Notes that what a link leads to is not in this copy, if so.
     fn note_left_behind(&mut self, link: &str) {
-        if let Place::Absent = self.inside.walk(link, true, &mut |_, _| {})
+        if let PathEnd::Absent = self.inside.walk(link, true, &mut |_, _| {})
             && let Known::Is(target) = self.tree.resolve(link)
         {
             self.tree.insert(&target, Node::Unreadable(format!("/{link} leads there, and it is not in this copy")));

@@ -29,17 +29,17 @@ pub struct Memory {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Object {
+struct KeptState {
     schema: String,
     boot_id: String,
     sequence: Option<u64>,
     verdict: Option<String>,
-    devices: Vec<Device>,
-    findings: Vec<Finding>,
+    devices: Vec<KeptDevice>,
+    findings: Vec<KeptFinding>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Device {
+struct KeptDevice {
     address: String,
     status: String,
     driver: Option<String>,
@@ -47,7 +47,7 @@ struct Device {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Finding {
+struct KeptFinding {
     code: String,
     address: Option<String>,
 }
@@ -65,23 +65,23 @@ impl Memory {
         };
         let mut text = Vec::new();
         file.take(LONGEST).read_to_end(&mut text).map_err(|error| words(&error))?;
-        let object: Object = serde_json::from_slice(&text).map_err(|error| format!("is damaged: {error}"))?;
+        let object: KeptState = serde_json::from_slice(&text).map_err(|error| format!("is damaged: {error}"))?;
         Self::of(object).map(Some)
     }
 
     /// Replaces the file at `path`.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let device = |standing: &Standing| Device {
+        let device = |standing: &Standing| KeptDevice {
             address: standing.address.to_string(),
             status: standing.status.to_owned(),
             driver: standing.driver.clone(),
             seizing: standing.seizing,
         };
-        let finding = |(code, address): &(Code, Option<_>)| Finding {
+        let finding = |(code, address): &(Code, Option<_>)| KeptFinding {
             code: code.name().to_owned(),
             address: address.as_ref().map(ToString::to_string),
         };
-        let object = Object {
+        let object = KeptState {
             schema: SCHEMA.to_owned(),
             boot_id: self.boot.to_string(),
             sequence: self.sequence,
@@ -94,7 +94,7 @@ impl Memory {
         replace(path, &text, Access::Private).map_err(|error| FileError::of(path, error))
     }
 
-    fn of(object: Object) -> Result<Self, String> {
+    fn of(object: KeptState) -> Result<Self, String> {
         if object.schema != SCHEMA {
             return Err(format!("is of another form: {}", object.schema));
         }

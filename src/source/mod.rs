@@ -39,7 +39,7 @@ pub use destination::WriteError;
 pub use error::{FileError, InsideError, KmsgError, UeventsError};
 pub use hypervisor::{hypervisor, hypervisor_below};
 pub(crate) use inside::words;
-pub use inside::{Entry, Inside, Kind, Place};
+pub use inside::{FileEntry, FileKind, Inside, PathEnd};
 pub use journal::start_journal;
 pub use keep::{keep, keep_archive, keep_guest, keep_nameless, places};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
@@ -49,7 +49,7 @@ pub(crate) use made_up::{MADE_UP, is_made_up};
 pub use memory::Memory;
 pub use output::{Access, append, refusal, replace};
 pub use regular::open_regular;
-pub use sandbox::{Held, Rights};
+pub use sandbox::{Restrictions, Rights};
 pub(crate) use tar::Tar;
 pub use uevent::{Noticed, Uevents};
 

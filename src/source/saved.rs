@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::archive::{HOSTNAMES, Role, is_root, role_below_root};
-use super::inside::{Inside, Kind, Place};
+use super::inside::{FileKind, Inside, PathEnd};
 use super::{MADE_UP, is_made_up, words};
 use crate::timeline::{Log, LogKind, is_nameless};
 pub(crate) use host::{host, names_host};
@@ -285,8 +285,8 @@ impl Finder {
 fn hostname_below(top: &Path) -> Option<String> {
     let inside = Inside::open(top).ok()?;
     HOSTNAMES.iter().find_map(|path| match inside.walk(path, true, &mut |_, _| {}) {
-        Place::Found(entry) if entry.kind == Kind::File => entry.open_saved().ok().and_then(hostname),
-        Place::Found(_) | Place::Absent | Place::Closed(..) => None,
+        PathEnd::Found(entry) if entry.kind == FileKind::File => entry.open_saved().ok().and_then(hostname),
+        PathEnd::Found(_) | PathEnd::Absent | PathEnd::Closed(..) => None,
     })
 }
 

@@ -68,7 +68,7 @@ impl<R: Read> Tar<R> {
             if self.headers > MOST_HEADERS {
                 return Err(io::Error::other(format!("only the first {MOST_HEADERS} members of it are read")));
             }
-            let header = Header(&block);
+            let header = TarHeader(&block);
             if !is_header(&block) {
                 return Err(damaged());
             }
@@ -154,7 +154,7 @@ impl Before {
     }
 
     /// The file that a header is of; none for one that is a directory by its name or stands outside.
-    fn member(self, header: &Header<'_>, sparse: bool) -> Option<Member> {
+    fn member(self, header: &TarHeader<'_>, sparse: bool) -> Option<Member> {
         let path = self.path.unwrap_or_else(|| header.path());
         let path = String::from_utf8_lossy(&path);
         let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
@@ -169,9 +169,9 @@ impl Before {
 }
 
 /// A header, field by field.
-struct Header<'a>(&'a [u8; BLOCK]);
+struct TarHeader<'a>(&'a [u8; BLOCK]);
 
-impl Header<'_> {
+impl TarHeader<'_> {
     fn field(&self, at: usize, length: usize) -> &[u8] {
         self.0.get(at..at + length).unwrap_or_default()
     }
@@ -201,7 +201,7 @@ impl Header<'_> {
 pub(super) fn is_header(bytes: &[u8]) -> bool {
     let Some(block) = bytes.first_chunk::<BLOCK>() else { return false };
     let sum = block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) });
-    block.first().is_some_and(|byte| *byte != 0) && octal(Header(block).field(148, 8)) == Some(sum.sum())
+    block.first().is_some_and(|byte| *byte != 0) && octal(TarHeader(block).field(148, 8)) == Some(sum.sum())
 }
 
 fn octal(field: &[u8]) -> Option<u64> {

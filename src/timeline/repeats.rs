@@ -26,9 +26,9 @@ impl Repeats {
     /// Whether the same record was there before. Without a kernel clock only of the same second of the wall clock, and only
     /// while nothing else was said about the same device.
     pub(super) fn holds(&self, record: &Record<'_>, heard: &[Said]) -> bool {
-        match Key::of(record, heard) {
-            Some(Key::Clocked(hash)) => self.clocked.contains(&hash),
-            Some(Key::Unclocked(stamp, text, subject)) => {
+        match RepeatKey::of(record, heard) {
+            Some(RepeatKey::Clocked(hash)) => self.clocked.contains(&hash),
+            Some(RepeatKey::Unclocked(stamp, text, subject)) => {
                 let last = self.unclocked.iter().rev().find(|(_, _, known)| *known == subject);
                 last.is_some_and(|(known, told, _)| *told == text && *known == stamp)
             }
@@ -38,26 +38,26 @@ impl Repeats {
 
     /// Remembers a record.
     pub(super) fn remember(&mut self, record: &Record<'_>, heard: &[Said]) {
-        match Key::of(record, heard) {
-            Some(Key::Clocked(hash)) if self.clocked.len() < MOST => drop(self.clocked.insert(hash)),
-            Some(Key::Unclocked(stamp, text, subject)) => {
+        match RepeatKey::of(record, heard) {
+            Some(RepeatKey::Clocked(hash)) if self.clocked.len() < MOST => drop(self.clocked.insert(hash)),
+            Some(RepeatKey::Unclocked(stamp, text, subject)) => {
                 if self.unclocked.len() == MOST_UNCLOCKED {
                     self.unclocked.pop_front();
                 }
                 self.unclocked.push_back((stamp, text, subject));
             }
-            Some(Key::Clocked(_)) | None => {}
+            Some(RepeatKey::Clocked(_)) | None => {}
         }
     }
 }
 
 /// What a record is known by.
-enum Key {
+enum RepeatKey {
     Clocked(u64),
     Unclocked(Stamp, u64, u64),
 }
 
-impl Key {
+impl RepeatKey {
     fn of(record: &Record<'_>, heard: &[Said]) -> Option<Self> {
         if heard.is_empty() {
             return None;

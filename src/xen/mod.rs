@@ -21,7 +21,7 @@ const MOST_DEVICES: usize = 1024;
 
 /// Where a log of the hypervisor comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum XenOrigin {
     /// The user named it.
     Named,
     /// The ring, as a support archive saved it together with the machine's files.
@@ -32,11 +32,11 @@ pub enum Origin {
 
 /// A log of the hypervisor.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct XenLog {
     /// Its name, as given.
     pub name: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: XenOrigin,
     /// Why it could not be read, or not to its end.
     pub failure: Option<String>,
     /// What it holds.
@@ -47,14 +47,14 @@ pub struct Log {
 #[derive(Clone, Debug, Default)]
 pub struct Hypervisor {
     /// Every boot of Xen, in the order of the log. The first one may have begun before the log.
-    pub boots: VecDeque<Boot>,
+    pub boots: VecDeque<XenBoot>,
     /// Lines of the hypervisor.
     pub lines: u64,
 }
 
 /// One boot of the hypervisor.
 #[derive(Clone, Debug, Default)]
-pub struct Boot {
+pub struct XenBoot {
     /// Where its first line stands.
     pub place: Place,
     /// Its version, where the log reaches back to it: `4.14.6`.
@@ -126,7 +126,7 @@ impl Hypervisor {
             if self.boots.len() == MOST_BOOTS {
                 self.boots.pop_front();
             }
-            self.boots.push_back(Boot { place: line.place, version, ..Boot::default() });
+            self.boots.push_back(XenBoot { place: line.place, version, ..XenBoot::default() });
         }
         if let Some(boot) = self.boots.back_mut() {
             boot.take(line);
@@ -139,7 +139,7 @@ fn version(text: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
 
-impl Boot {
+impl XenBoot {
     fn take(&mut self, line: Line) {
         if let Some(wall) = line.wall {
             self.dates = Some((self.dates.map_or(wall, |(first, _)| first), wall));

@@ -76,7 +76,7 @@ fn the_state_is_that_of_each_boot() {
                 (XEN) Command line: placeholder iommu=no-intremap,verbose loglvl=all\n\
                 (XEN) I/O virtualisation enabled\n(XEN)  - Dom0 mode: Relaxed\n(XEN) Interrupt remapping disabled\n";
     let xen = heard(text);
-    let state = |boot: &Boot| {
+    let state = |boot: &XenBoot| {
         let on = |switch: &Option<(bool, Line)>| switch.as_ref().map(|(on, _)| *on);
         (boot.version.clone(), on(&boot.virtualisation), on(&boot.remapping))
     };

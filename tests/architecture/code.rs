@@ -204,3 +204,17 @@ pub fn lines_before_tests(text: &str) -> usize {
     let tests = lines.windows(2).position(|two| two[0] == "#[cfg(test)]" && two[1].starts_with("mod tests"));
     tests.unwrap_or(lines.len())
 }
+
+/// The types that a file defines outside of functions, modules and implementations.
+pub fn types(tokens: &[Token]) -> Vec<String> {
+    let mut depth = 0;
+    let mut types = Vec::new();
+    for pair in tokens.windows(2) {
+        depth += i32::from(pair[0].text == "{") - i32::from(pair[0].text == "}");
+        let defines = matches!(pair[0].text.as_str(), "struct" | "enum" | "trait" | "type" | "union");
+        if defines && depth == 0 && pair[1].text.starts_with(char::is_uppercase) {
+            types.push(pair[1].text.clone());
+        }
+    }
+    types
+}

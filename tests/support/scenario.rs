@@ -61,12 +61,12 @@ pub fn parse(text: &str) -> Scenario {
 }
 
 /// The hypervisor's log, line by line.
-fn xen_log(name: &str, body: &str) -> xen::Log {
+fn xen_log(name: &str, body: &str) -> xen::XenLog {
     let mut hypervisor = xen::Hypervisor::default();
     for (line, text) in (1..).zip(body.lines().filter(|line| !line.is_empty())) {
         hypervisor.take(&Record::bare(Place { line, ..Place::default() }, text.as_bytes()));
     }
-    xen::Log { name: name.to_owned(), origin: xen::Origin::Named, failure: None, hypervisor }
+    xen::XenLog { name: name.to_owned(), origin: xen::XenOrigin::Named, failure: None, hypervisor }
 }
 
 fn argument(case: &mut Case, line: &str) {

@@ -36,7 +36,7 @@ pub fn next_boot(tree: &Tree, given: Option<&[u8]>, grammar: Grammar) -> Forecas
     if let NextLine::Known(line, _) = &line {
         loading.by_line(line);
     }
-    let boot = Boot { tree, host: &host, loading: &loading, line: &line };
+    let boot = NextBoot { tree, host: &host, loading: &loading, line: &line };
     let written = given.map_or_else(|| boot.written(), |given| Ok(Some(argument::written(given))));
     let mut lists = written.map(|list| list.map_or_else(Vec::new, |list| list.text));
     let is_refused = lists.as_ref().is_ok_and(|list| !hide::read(list, grammar).accepted());
@@ -83,7 +83,7 @@ pub(in super::super) fn next_list(tree: &Tree) -> Result<Option<Written>, String
     let host = Host::read(tree);
     let loading = Loading::read(tree, maker(&host));
     let line = next_line(tree, &mut Vec::new());
-    Boot { tree, host: &host, loading: &loading, line: &line }.written()
+    NextBoot { tree, host: &host, loading: &loading, line: &line }.written()
 }
 
 /// The program that makes the boot images of a family, for a tree that does not show its configuration.
@@ -153,14 +153,14 @@ enum Fate {
     AsNow,
 }
 
-struct Boot<'a> {
+struct NextBoot<'a> {
     tree: &'a Tree,
     host: &'a Host,
     loading: &'a Loading,
     line: &'a NextLine,
 }
 
-impl Boot<'_> {
+impl NextBoot<'_> {
     /// XCP-ng's and XenServer's kernels have it built in, and do not all say so.
     fn is_built_in(&self) -> bool {
         let platform = self.host.distribution == Distribution::XenServer && !self.host.modules.has_pciback_loaded();

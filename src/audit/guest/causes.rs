@@ -3,9 +3,9 @@
 use crate::event::{Event, Fact, Frontend};
 
 /// A text of pcifront, what it means, and what to do.
-type Row = (&'static str, &'static str, &'static [&'static str]);
+type Cause = (&'static str, &'static str, &'static [&'static str]);
 
-const ROWS: &[Row] = &[
+const ROWS: &[Cause] = &[
     (
         "Could not setup SWIOTLB",
         "the guest has no memory in one piece for its devices' transfers",

@@ -31,7 +31,7 @@ pub(super) struct Logged {
     /// The devices went back.
     pub released: Option<Arc<Fact>>,
     /// Every device that it has.
-    pub devices: BTreeMap<Address, Device>,
+    pub devices: BTreeMap<Address, FrontendDevice>,
     /// A record of dom0's pciback: it is no guest's log.
     pub pciback: Option<Arc<Fact>>,
     /// A device that the kernel found before pcifront had one.
@@ -42,7 +42,7 @@ pub(super) struct Logged {
 
 /// A device, as the log tells.
 #[derive(Debug, Default)]
-pub(super) struct Device {
+pub(super) struct FrontendDevice {
     /// The record by which it is known.
     pub found: Option<Arc<Fact>>,
     /// A resource could not be had.
@@ -84,7 +84,7 @@ impl Logged {
         }
     }
 
-    fn device(&mut self, address: Address) -> Option<&mut Device> {
+    fn device(&mut self, address: Address) -> Option<&mut FrontendDevice> {
         if self.devices.len() >= MOST_DEVICES && !self.devices.contains_key(&address) {
             self.lossy = true;
             return None;

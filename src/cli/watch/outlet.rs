@@ -17,7 +17,7 @@ const MOST: usize = 4 << 20;
 
 /// Standard output, or the file of `--output`.
 pub(super) struct Outlet {
-    sink: Sink,
+    sink: Channel,
     /// Lines whose bytes are not all written yet.
     pending: VecDeque<u8>,
     /// Lines that were left out.
@@ -28,7 +28,7 @@ pub(super) struct Outlet {
     trouble: Option<String>,
 }
 
-enum Sink {
+enum Channel {
     Stdout,
     File(PathBuf, File),
     Closed,
@@ -38,8 +38,8 @@ impl Outlet {
     /// Opens the file, to append to it.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, String> {
         let sink = match path {
-            None => Sink::Stdout,
-            Some(path) => Sink::File(path.to_owned(), open(path)?),
+            None => Channel::Stdout,
+            Some(path) => Channel::File(path.to_owned(), open(path)?),
         };
         Ok(Self { sink, pending: VecDeque::new(), skipped: 0, noted: 0, trouble: None })
     }
@@ -47,7 +47,7 @@ impl Outlet {
     /// Opens the file again, as after a rotation. Where that fails the old one is kept.
     pub(super) fn reopen(&mut self) {
         self.flush();
-        if let Sink::File(path, file) = &mut self.sink {
+        if let Channel::File(path, file) = &mut self.sink {
             match open(path) {
                 Ok(fresh) => *file = fresh,
                 Err(why) => {
@@ -63,9 +63,9 @@ impl Outlet {
             self.flush();
         }
         match self.sink {
-            Sink::Closed => {}
+            Channel::Closed => {}
             _ if self.pending.len() + line.len() > MOST || self.skipped > 0 => self.skipped += 1,
-            Sink::Stdout | Sink::File(..) => self.pending.extend(line.as_bytes()),
+            Channel::Stdout | Channel::File(..) => self.pending.extend(line.as_bytes()),
         }
     }
 
@@ -101,9 +101,9 @@ impl Outlet {
         while !self.pending.is_empty() {
             let (first, _) = self.pending.as_slices();
             let written = match &mut self.sink {
-                Sink::Stdout => write_some(io::stdout().as_fd(), first),
-                Sink::File(_, file) => file.write(first),
-                Sink::Closed => return self.pending.clear(),
+                Channel::Stdout => write_some(io::stdout().as_fd(), first),
+                Channel::File(_, file) => file.write(first),
+                Channel::Closed => return self.pending.clear(),
             };
             match written {
                 Ok(length) => {
@@ -133,20 +133,20 @@ impl Outlet {
 
     fn name(&self) -> String {
         match &self.sink {
-            Sink::File(path, _) => format!("--output {}", write::safe(path)),
-            Sink::Stdout | Sink::Closed => "standard output".to_owned(),
+            Channel::File(path, _) => format!("--output {}", write::safe(path)),
+            Channel::Stdout | Channel::Closed => "standard output".to_owned(),
         }
     }
 
     /// The reader has gone.
     pub(super) fn close(&mut self) {
-        self.sink = Sink::Closed;
+        self.sink = Channel::Closed;
         self.pending.clear();
     }
 
     /// Whether nobody reads any more, nor the other file that is kept.
     pub(super) const fn is_closed(&self, other: bool) -> bool {
-        matches!(self.sink, Sink::Closed) && !other
+        matches!(self.sink, Channel::Closed) && !other
     }
 
     /// Whether something waits that only time can mend.
@@ -156,7 +156,7 @@ impl Outlet {
 
     /// What to wait for: the reader of standard output, that it reads on, or goes away.
     pub(super) fn sink(&self) -> Option<(BorrowedFd<'static>, bool)> {
-        matches!(self.sink, Sink::Stdout).then(|| (rustix::stdio::stdout(), self.waits()))
+        matches!(self.sink, Channel::Stdout).then(|| (rustix::stdio::stdout(), self.waits()))
     }
 
     fn waits(&self) -> bool {
@@ -203,7 +203,7 @@ mod tests {
         // The disk has room again.
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events");
-        outlet.sink = Sink::File(path.clone(), open(&path).unwrap());
+        outlet.sink = Channel::File(path.clone(), open(&path).unwrap());
         outlet.flush();
         let skipped = outlet.skipped();
         assert_eq!(skipped, Some(u64::try_from(lines - waiting).unwrap()));

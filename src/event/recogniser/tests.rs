@@ -51,7 +51,7 @@ fn every_example_is_read_by_its_own_row_and_by_nothing_else() {
             assert!(begins(example.as_bytes()), "{example}");
             let opening = Opening::of(example.as_bytes()).unwrap();
             let heard = recogniser.first(&opening).expect(example);
-            let row = |row: &&Row| matches!(row.template.compare(&opening), Match::Whole { rest: b"", .. });
+            let row = |row: &&FamilyRow| matches!(row.template.compare(&opening), Match::Whole { rest: b"", .. });
             let rows: Vec<_> = recogniser.rows.iter().filter(row).collect();
             assert!(rows.iter().any(|row| row.message.texts == message.texts), "{example}");
             assert_eq!((heard.levels, heard.rest), (message.levels, &b""[..]), "{example}");

@@ -20,7 +20,7 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// The lines of a report: one for each chosen device, or one without a device where none was chosen by name and there is none.
 pub fn csv(report: &Report, run: &Run, choice: &Choice) -> String {
     let devices: Vec<&Device> = report.devices.iter().filter(|device| choice.names(device.address)).collect();
-    let mut found: Found<'_> = BTreeMap::new();
+    let mut found: FindingsByDevice<'_> = BTreeMap::new();
     for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Info) {
         found.entry(finding.address).or_default().push(finding);
     }
@@ -34,9 +34,9 @@ pub fn csv(report: &Report, run: &Run, choice: &Choice) -> String {
 }
 
 /// The findings that count, by the device that they are about.
-type Found<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
+type FindingsByDevice<'a> = BTreeMap<Option<Address>, Vec<&'a Finding>>;
 
-fn boot(report: &Report, run: &Run, found: &Found<'_>) -> Vec<String> {
+fn boot(report: &Report, run: &Run, found: &FindingsByDevice<'_>) -> Vec<String> {
     let of_boot = !report.logs.is_empty();
     let known = |value: Option<String>| value.filter(|_| of_boot).unwrap_or_default();
     let date = |stamp: Option<crate::record::Stamp>| stamp.as_ref().and_then(time::instant).map(time::date);
@@ -54,7 +54,7 @@ fn boot(report: &Report, run: &Run, found: &Found<'_>) -> Vec<String> {
     ]
 }
 
-fn of_device(device: Option<&Device>, found: &Found<'_>) -> Vec<String> {
+fn of_device(device: Option<&Device>, found: &FindingsByDevice<'_>) -> Vec<String> {
     let address = device.map(|device| device.address);
     let found = of(found, address);
     let text = |value: Option<&String>| field(value.map_or("", String::as_str));
@@ -70,7 +70,7 @@ fn of_device(device: Option<&Device>, found: &Found<'_>) -> Vec<String> {
     ]
 }
 
-fn of<'a, 'b>(found: &'b Found<'a>, address: Option<Address>) -> &'b [&'a Finding] {
+fn of<'a, 'b>(found: &'b FindingsByDevice<'a>, address: Option<Address>) -> &'b [&'a Finding] {
     found.get(&address).map(Vec::as_slice).unwrap_or_default()
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Row {
     pub(super) host: Box<str>,
     /// What was found, in one line; behind it the lines that show it, where they are asked for.
     text: Box<str>,
-    boot: Boot,
+    boot: BootLabel,
     pub(super) back: u32,
     pub(super) verdict: Verdict,
     /// Whether nothing is wrong with it but that its log does not say who wrote its lines.
@@ -48,7 +48,7 @@ pub(super) struct Row {
 
 /// What a boot is called.
 #[derive(Clone, Copy, Debug)]
-enum Boot {
+enum BootLabel {
     Utc(NaiveDateTime),
     Local(NaiveDateTime),
     /// The first digits of its id.
@@ -101,11 +101,11 @@ impl Row {
             _ => local.format("%Y-%m-%d %H:%M"),
         };
         match self.boot {
-            Boot::Utc(time) => format!("{}Z", date(time)),
-            Boot::Local(time) => date(time).to_string(),
-            Boot::Id(digits) => format!("{digits:08x}"),
-            Boot::Back if self.back == 0 => "0".to_owned(),
-            Boot::Back => format!("-{}", self.back),
+            BootLabel::Utc(time) => format!("{}Z", date(time)),
+            BootLabel::Local(time) => date(time).to_string(),
+            BootLabel::Id(digits) => format!("{digits:08x}"),
+            BootLabel::Back if self.back == 0 => "0".to_owned(),
+            BootLabel::Back => format!("-{}", self.back),
         }
     }
 
@@ -199,11 +199,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn boot(report: &Report, first: Option<&Stamp>) -> Boot {
-    let utc = first.and_then(time::instant).map(|time| Boot::Utc(time.naive_utc()));
-    let local = || first.and_then(|stamp| stamp.wall).map(|wall| Boot::Local(wall.local));
-    let id = || report.boot_id.and_then(|id| u32::try_from(id.0 >> 96).ok()).map(Boot::Id);
-    utc.or_else(local).or_else(id).unwrap_or(Boot::Back)
+fn boot(report: &Report, first: Option<&Stamp>) -> BootLabel {
+    let utc = first.and_then(time::instant).map(|time| BootLabel::Utc(time.naive_utc()));
+    let local = || first.and_then(|stamp| stamp.wall).map(|wall| BootLabel::Local(wall.local));
+    let id = || report.boot_id.and_then(|id| u32::try_from(id.0 >> 96).ok()).map(BootLabel::Id);
+    utc.or_else(local).or_else(id).unwrap_or(BootLabel::Back)
 }
 
 fn text(report: &Report, wrong: &Wrong<'_>, style: &Style) -> String {

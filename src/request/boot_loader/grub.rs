@@ -1,6 +1,6 @@
 //! `grub.cfg` as `grub-mkconfig` writes it (GRUB's `util/grub.d/10_linux.in` and `20_linux_xen.in`).
 
-use super::{Entry, Line, Menu, behind, entry};
+use super::{Line, Menu, MenuEntry, behind, entry};
 use crate::request::Location;
 use crate::tree::Tree;
 
@@ -16,7 +16,7 @@ enum Block {
 }
 
 pub(super) fn menu(tree: &Tree, path: &str, text: &str) -> Menu {
-    let mut reader = Reader { path, open: Vec::new(), numbers: vec![0], titles: Vec::new(), entries: Vec::new() };
+    let mut reader = GrubReader { path, open: Vec::new(), numbers: vec![0], titles: Vec::new(), entries: Vec::new() };
     let mut default = None;
     for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
@@ -42,17 +42,17 @@ fn resolved(tree: &Tree, name: String) -> Option<String> {
     Some(saved.unwrap_or("0").to_owned())
 }
 
-struct Reader<'a> {
+struct GrubReader<'a> {
     path: &'a str,
     open: Vec<Block>,
     /// The number of the next entry of each open menu.
     numbers: Vec<usize>,
     /// The names of the open submenus, each with its id.
     titles: Vec<(String, Option<String>)>,
-    entries: Vec<Entry>,
+    entries: Vec<MenuEntry>,
 }
 
-impl Reader<'_> {
+impl GrubReader<'_> {
     fn line(&mut self, number: usize, line: &str, trimmed: &str) {
         if trimmed == "}" {
             if self.open.pop() == Some(Block::Submenu) {

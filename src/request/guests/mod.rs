@@ -113,11 +113,11 @@ pub fn wanted(tree: &Tree, exists: &dyn Fn(Address) -> bool) -> (Said, Vec<Locat
 const FOLDERS: [&str; 3] = ["etc/xen", "etc/libvirt/libxl", "var/lib/qubes"];
 
 /// Reads the guests of one file: its text, its path from the root, and its name.
-type Reader = dyn Fn(&str, &str) -> Vec<Guest>;
+type GuestReader = dyn Fn(&str, &str) -> Vec<Guest>;
 
 impl Guests {
     /// The files of a folder, and of the one that names those that are started with dom0, which mostly holds links.
-    fn folder(&mut self, tree: &Tree, folder: &str, auto: &str, read: &Reader) {
+    fn folder(&mut self, tree: &Tree, folder: &str, auto: &str, read: &GuestReader) {
         let linked = names(tree, auto).map(|name| tree.resolve(&format!("{auto}/{name}")).is().cloned());
         let started: BTreeSet<String> = linked.flatten().collect();
         let own = names(tree, folder).map(|name| format!("{folder}/{name}")).filter(|path| *path != auto);
@@ -131,7 +131,7 @@ impl Guests {
         }
     }
 
-    fn file(&mut self, tree: &Tree, path: &str, read: &Reader) {
+    fn file(&mut self, tree: &Tree, path: &str, read: &GuestReader) {
         match tree.read(path) {
             Known::Is(bytes) => {
                 let text = String::from_utf8_lossy(bytes);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Part;
-use super::scan::Wanted;
+use super::scan::Expected;
 
 /// The first thing wrong with a hide list, in the order in which the kernel meets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub(super) fn malformed(text: &[u8], entry: usize, at: usize, wanted: &[Wanted]) -> Self {
+    pub(super) fn malformed(text: &[u8], entry: usize, at: usize, wanted: &[Expected]) -> Self {
         let (before, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
         Self::Malformed {
             entry,
@@ -62,10 +62,10 @@ impl Fault {
     }
 }
 
-fn in_words(wanted: &[Wanted]) -> String {
+fn in_words(wanted: &[Expected]) -> String {
     let words = wanted.iter().map(|wanted| match wanted {
-        Wanted::Digit => "a hexadecimal digit".to_owned(),
-        Wanted::Literal(literal) => format!("`{}`", char::from(*literal)),
+        Expected::Digit => "a hexadecimal digit".to_owned(),
+        Expected::Literal(literal) => format!("`{}`", char::from(*literal)),
     });
     words.collect::<Vec<_>>().join(" or ")
 }

@@ -14,7 +14,7 @@ pub use shorten::{addresses, shortest};
 use std::ops::Range;
 
 use crate::pci::{Era, KernelVersion, Pattern};
-use forms::{Outcome, blanks, read_entry};
+use forms::{EntryOutcome, blanks, read_entry};
 
 /// The longest list the kernel lets through to pciback, in bytes (`param_set_charp` in kernel/params.c: a longer one is
 /// refused with ENOSPC before pciback sees it).
@@ -179,22 +179,22 @@ pub(in crate::request) fn read_of_any_length(list: &[u8], grammar: Grammar) -> H
     let mut from = 0;
     while from < text.len() {
         let behind = match read_entry(text, from, grammar) {
-            Outcome::Entry { entry, next } => {
+            EntryOutcome::Entry { entry, next } => {
                 read.push(entry);
                 from = next;
                 continue;
             }
-            Outcome::Unclosed { entry, at } => {
+            EntryOutcome::Unclosed { entry, at } => {
                 read.push(entry);
                 let entry = read.entries.len() - 1;
                 read.fault.get_or_insert(Fault::CutShort { entry, rest: at..text.len() });
                 at
             }
-            Outcome::OutOfRange { fault, next } => {
+            EntryOutcome::OutOfRange { fault, next } => {
                 read.fault.get_or_insert(fault);
                 next
             }
-            Outcome::Malformed { at, wanted } => {
+            EntryOutcome::Malformed { at, wanted } => {
                 read.fault.get_or_insert_with(|| Fault::malformed(text, from, at, &wanted));
                 let start = from + blanks(text, from);
                 at.max(start + 1)

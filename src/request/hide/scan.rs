@@ -24,25 +24,25 @@ pub(super) struct Number {
 
 /// What a form would have taken next, at the place where it stopped matching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wanted {
+pub(super) enum Expected {
     Digit,
     Literal(u8),
 }
 
 /// How far one form got.
 #[derive(Clone, Debug)]
-pub(super) struct Scan {
+pub(super) struct Scanner {
     /// The numbers converted: `sscanf` returns how many there are.
     pub(super) numbers: Vec<Number>,
     /// What `%n` stored: where the form ended, when all of it matched.
     pub(super) end: Option<usize>,
     /// Where the form stopped matching, and what it wanted there.
-    pub(super) stopped: Option<(usize, Wanted)>,
+    pub(super) stopped: Option<(usize, Expected)>,
 }
 
 /// Matches `text`, from the byte `from` on, against a `format` of blanks, literals, `%x` and `%n`.
-pub(super) fn sscanf(text: &[u8], from: usize, format: &str, wide: Wide) -> Scan {
-    let mut scan = Scan { numbers: Vec::new(), end: None, stopped: None };
+pub(super) fn sscanf(text: &[u8], from: usize, format: &str, wide: Wide) -> Scanner {
+    let mut scan = Scanner { numbers: Vec::new(), end: None, stopped: None };
     let mut input = Input { rest: text.get(from..).unwrap_or_default(), at: from, wide };
     let mut format = format.bytes();
     while let Some(directive) = format.next() {
@@ -56,14 +56,14 @@ pub(super) fn sscanf(text: &[u8], from: usize, format: &str, wide: Wide) -> Scan
                     scan.numbers.push(number);
                     continue;
                 }
-                None => Wanted::Digit,
+                None => Expected::Digit,
             },
             b'%' => {
                 scan.end = Some(input.at);
                 continue;
             }
             literal if input.take(literal) => continue,
-            literal => Wanted::Literal(literal),
+            literal => Expected::Literal(literal),
         };
         scan.stopped = Some((input.at, wanted));
         break;
@@ -164,9 +164,9 @@ mod tests {
     fn a_form_stops_where_it_no_longer_matches() {
         let scan = sscanf(b"(00: 1d .0)", 0, " (%x:%x.%x) %n", Wide::Wraps);
         assert_eq!((scan.numbers.len(), scan.end), (2, None));
-        assert_eq!(scan.stopped, Some((7, Wanted::Literal(b'.'))));
+        assert_eq!(scan.stopped, Some((7, Expected::Literal(b'.'))));
         assert_eq!(sscanf(b"(00:1d.0)  (", 0, " (%x:%x.%x) %n", Wide::Wraps).end, Some(11));
-        assert_eq!(sscanf(b"", 0, " (%x", Wide::Wraps).stopped, Some((0, Wanted::Literal(b'('))));
+        assert_eq!(sscanf(b"", 0, " (%x", Wide::Wraps).stopped, Some((0, Expected::Literal(b'('))));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct Policy {
     /// The file, as it was given.
     pub path: String,
     /// The devices, as they are written one behind the other. Each address stands here once.
-    pub devices: Vec<Device>,
+    pub devices: Vec<PolicyDevice>,
     /// The findings that are known, in the order written.
     pub accepts: Vec<Accept>,
 }
@@ -67,7 +67,7 @@ impl Accept {
 
 /// What is written about one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
+pub struct PolicyDevice {
     /// Where it is.
     pub address: Address,
     /// The line of its address, counted from 1.
@@ -93,7 +93,7 @@ pub enum Severity {
 
 impl Policy {
     /// What is written about the device at `address`.
-    pub fn device(&self, address: Address) -> Option<&Device> {
+    pub fn device(&self, address: Address) -> Option<&PolicyDevice> {
         self.devices.iter().find(|device| device.address == address)
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Accept, Device, Policy, Severity};
+use super::{Accept, Policy, PolicyDevice, Severity};
 use crate::pci::{Address, Ids};
 
 /// The longest policy that is read, in bytes: some ten thousand devices.
@@ -51,10 +51,10 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Policy, PolicyError> {
             let (good, _) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
             let good = String::from_utf8_lossy(good);
             let what = "a byte that is no UTF-8: a policy is TOML, plain text in UTF-8";
-            return Err(Page::new(path, &good).fault(good.len(), what));
+            return Err(PolicyText::new(path, &good).fault(good.len(), what));
         }
     };
-    let page = Page::new(path, text);
+    let page = PolicyText::new(path, text);
     let (devices, accepts) = page.tables()?;
     if devices.is_empty() {
         return Err(whole(
@@ -68,19 +68,19 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Policy, PolicyError> {
 type Pair<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
 
 /// The text of a policy, and where its lines begin.
-struct Page<'a> {
+struct PolicyText<'a> {
     path: &'a str,
     text: &'a str,
     lines: Vec<usize>,
 }
 
-impl<'a> Page<'a> {
+impl<'a> PolicyText<'a> {
     fn new(path: &'a str, text: &'a str) -> Self {
         let behind = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self { path, text, lines: std::iter::once(0).chain(behind).collect() }
     }
 
-    fn tables(&self) -> Result<(Vec<Device>, Vec<Accept>), PolicyError> {
+    fn tables(&self) -> Result<(Vec<PolicyDevice>, Vec<Accept>), PolicyError> {
         let page = DeTable::parse(self.text).map_err(|error| {
             let at = error.span().map_or(self.text.len(), |span| span.start);
             self.fault(at, format!("this is no TOML: {}", quote(&error.message().replace('\n', ", "), 200)))
@@ -152,7 +152,7 @@ impl<'a> Page<'a> {
     }
 
     /// One device, and where its address stands.
-    fn device(&self, start: usize, keys: &DeTable<'_>) -> Result<(Device, usize), PolicyError> {
+    fn device(&self, start: usize, keys: &DeTable<'_>) -> Result<(PolicyDevice, usize), PolicyError> {
         let (mut address, mut id, mut label, mut guest, mut severity) = (None, None, None, None, None);
         for (key, value) in in_order(keys) {
             let name = key.get_ref().as_ref();
@@ -178,7 +178,7 @@ impl<'a> Page<'a> {
         let missing =
             || self.fault(start, "this device has no address: write address = \"0000:00:1d.0\" below [[device]]");
         let (address, at) = address.ok_or_else(missing)?;
-        Ok((Device { address, line: self.place(at).0, id, label, guest, severity }, at))
+        Ok((PolicyDevice { address, line: self.place(at).0, id, label, guest, severity }, at))
     }
 
     fn text_of<'v>(&self, name: &str, value: &'v Spanned<DeValue<'_>>) -> Result<&'v str, PolicyError> {
@@ -196,7 +196,7 @@ impl<'a> Page<'a> {
         Ok(text.to_owned())
     }
 
-    fn once_each(&self, devices: &[(Device, usize)]) -> Result<(), PolicyError> {
+    fn once_each(&self, devices: &[(PolicyDevice, usize)]) -> Result<(), PolicyError> {
         let mut lines = BTreeMap::new();
         for (device, at) in devices {
             if let Some(first) = lines.insert(device.address, device.line) {

@@ -9,7 +9,7 @@ fn a_policy_says_what_is_expected_of_each_device() {
     let text = "# the firewall's\r\n[[device]]\r\naddress = '03:00.0'\r\nid = \"8086:1521\"\r\nlabel = \"Zürich\"\r\n\
                 guest = 'fw'\r\nseverity = \"warning\"\r\n\r\n[[device]]\naddress = \"0000:00:1D.0\"";
     let policy = read("site.toml", text.as_bytes()).unwrap();
-    let first = Device {
+    let first = PolicyDevice {
         address: "0000:03:00.0".parse().unwrap(),
         line: 3,
         id: Some((Ids { vendor: 0x8086, device: 0x1521 }, 4)),
@@ -17,8 +17,14 @@ fn a_policy_says_what_is_expected_of_each_device() {
         guest: Some("fw".to_owned()),
         severity: Some(Severity::Warning),
     };
-    let second =
-        Device { address: "00:1d.0".parse().unwrap(), line: 10, id: None, label: None, guest: None, severity: None };
+    let second = PolicyDevice {
+        address: "00:1d.0".parse().unwrap(),
+        line: 10,
+        id: None,
+        label: None,
+        guest: None,
+        severity: None,
+    };
     assert_eq!(policy.devices, [first, second.clone()]);
     assert_eq!(policy.at(10).to_string(), "site.toml:10");
     assert_eq!(policy.device(second.address), Some(&second));

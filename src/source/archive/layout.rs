@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::super::saved::rotated::{Date, Member, is_journal, member};
+use super::super::saved::rotated::{Date, RotatedName, is_journal, member};
 
 /// Logs below `var/log` that the kernel's messages get into, by distribution: Debian, Fedora, SUSE, Arch, Alpine.
 const SYSLOGS: &[&str] = &[
@@ -167,7 +167,7 @@ pub(super) fn part(name: &str) -> (String, Age) {
     if let Some((before, boot)) = name.rsplit_once("--boot_-") {
         return (before.trim_end_matches('_').to_owned(), (false, None, Reverse(Some(boot.parse().unwrap_or(0)))));
     }
-    let Member { base, age, .. } = member(name.as_bytes());
+    let RotatedName { base, age, .. } = member(name.as_bytes());
     let is_newest = age.date.is_none() && age.number.is_none();
     (String::from_utf8_lossy(&base).into_owned(), (is_newest, age.date, Reverse(age.number)))
 }

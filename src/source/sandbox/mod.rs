@@ -72,8 +72,8 @@ impl Rights {
 
     /// Gives up everything else, for this thread and those that it starts. Where the kernel lacks something the process goes
     /// on, and the result says so.
-    pub fn keep_only(&self) -> Held {
-        Held {
+    pub fn keep_only(&self) -> Restrictions {
+        Restrictions {
             no_new_privs: rustix::thread::set_no_new_privs(true).map_err(|error| error.to_string()),
             // Before the capabilities go: files that only they can reach may be named in the rules.
             landlock: self.restrict().map_err(|error| error.to_string()).and_then(named),
@@ -159,7 +159,7 @@ fn named((landlock, ruleset): (LandlockStatus, RulesetStatus)) -> Result<String,
 
 /// What of the sandbox is in force, and why the rest is not.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct Restrictions {
     /// `no_new_privs`.
     pub no_new_privs: Result<(), String>,
     /// The capabilities that are not needed are gone.
@@ -170,7 +170,7 @@ pub struct Held {
     pub calls: Result<(), String>,
 }
 
-impl Held {
+impl Restrictions {
     /// What this kernel allows, tried on a thread that ends.
     pub fn tried() -> Self {
         std::thread::spawn(|| Rights::default().keep_only()).join().unwrap_or_else(|_defect| {
@@ -180,7 +180,7 @@ impl Held {
     }
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for Restrictions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let landlock = self.landlock.as_ref().map(|version| format!("version {version}"));
         let parts = [

@@ -57,7 +57,7 @@ const MOST_DIGITS: usize = 4;
 
 /// A file as a part of its log.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::source) struct Member {
+pub(in crate::source) struct RotatedName {
     /// The name of the log: what its newest part is called, which has no age. Empty but for the extension where files
     /// are named by the date alone.
     pub(in crate::source) base: Vec<u8>,
@@ -98,13 +98,13 @@ fn archived_journal(name: &[u8]) -> Option<(Vec<u8>, Date)> {
 }
 
 /// Reads a file name.
-pub(in crate::source) fn member(name: &[u8]) -> Member {
+pub(in crate::source) fn member(name: &[u8]) -> RotatedName {
     let mut age = Age::default();
     let (mut rest, mut packed, mut guessed) = (name, false, false);
     // From the end, so that of two dates or numbers the one next to the name of the log remains.
     for _ in 0..MOST_SUFFIXES {
         if let Some((base, date)) = archived_journal(rest) {
-            return Member { base, age: Age { date: Some(date), number: None }, packed, guessed };
+            return RotatedName { base, age: Age { date: Some(date), number: None }, packed, guessed };
         }
         if let Some(shorter) = cut_any(rest, PACKED) {
             (rest, packed) = (shorter, true);
@@ -128,7 +128,7 @@ pub(in crate::source) fn member(name: &[u8]) -> Member {
             (stem, age.number, guessed) = (shorter, Some(number), !is_log(shorter));
         }
     }
-    Member { base: [stem, extension].concat(), age, packed, guessed }
+    RotatedName { base: [stem, extension].concat(), age, packed, guessed }
 }
 
 /// A name and its extension, which is empty where it has none that a log has.
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     fn shown(name: &str) -> String {
-        let Member { base, age, packed, guessed } = member(name.as_bytes());
+        let RotatedName { base, age, packed, guessed } = member(name.as_bytes());
         let mut parts = vec![String::from_utf8(base).unwrap()];
         parts.extend(age.date.map(|Date(date, more)| {
             let more = if more > 0 { format!("+{more}") } else { String::new() };

@@ -16,7 +16,7 @@ use super::{FileOf, Set};
 const ANY: &str = "*";
 
 /// A file, and what its name says.
-struct Part {
+struct SetFile {
     file: FileOf,
     age: Age,
     packed: bool,
@@ -24,12 +24,12 @@ struct Part {
 }
 
 /// Directory and name of a log, without the dates in them.
-type Key = (PathBuf, Vec<u8>);
+type SetKey = (PathBuf, Vec<u8>);
 
 /// The sets that `files` make, in the order in which the first file of each was found.
 pub(super) fn of(files: Vec<FileOf>) -> Vec<Set> {
-    let mut places: BTreeMap<Key, usize> = BTreeMap::new();
-    let mut groups: Vec<(Key, Vec<Part>)> = Vec::new();
+    let mut places: BTreeMap<SetKey, usize> = BTreeMap::new();
+    let mut groups: Vec<(SetKey, Vec<SetFile>)> = Vec::new();
     for file in files {
         let (key, part) = read(file);
         let place = *places.entry(key.clone()).or_insert(groups.len());
@@ -51,7 +51,7 @@ pub(super) fn of(files: Vec<FileOf>) -> Vec<Set> {
     sets
 }
 
-fn set(key: &Key, parts: Vec<Part>) -> Set {
+fn set(key: &SetKey, parts: Vec<SetFile>) -> Set {
     let (directory, base) = key;
     let files: Vec<FileOf> = in_order(parts).into_iter().map(|part| part.file).collect();
     let only = if files.len() == 1 { files.first() } else { None };
@@ -72,11 +72,11 @@ fn extension_alone(base: &[u8]) -> bool {
 }
 
 /// What the path of a file says: its log, and its place in it.
-fn read(file: FileOf) -> (Key, Part) {
+fn read(file: FileOf) -> (SetKey, SetFile) {
     // A stream has no parts.
     let Some(name) = file.path.file_name().filter(|_| file.modified.is_some()) else {
         let key = (PathBuf::new(), file.path.as_os_str().as_bytes().to_vec());
-        return (key, Part { file, age: Age::default(), packed: false, guessed: false });
+        return (key, SetFile { file, age: Age::default(), packed: false, guessed: false });
     };
     let mut member = rotated::member(name.as_bytes());
     let (directory, mut digits) = undated(file.path.parent().unwrap_or(Path::new("")));
@@ -88,7 +88,7 @@ fn read(file: FileOf) -> (Key, Part) {
     }
     let by_directory = rotated::calendar(&digits).filter(|_| !digits.is_empty()).map(|date| Date(date, 0));
     let age = Age { date: member.age.date.or(by_directory), ..member.age };
-    ((directory, member.base), Part { file, age, packed: member.packed, guessed: member.guessed })
+    ((directory, member.base), SetFile { file, age, packed: member.packed, guessed: member.guessed })
 }
 
 /// A directory with `*` for what is a date in it, and the digits of that date: `/srv/2026/11/gaia` is `/srv/*/*/gaia`.
@@ -122,7 +122,7 @@ fn undated(directory: &Path) -> (PathBuf, Vec<u8>) {
 
 /// Numbers count down and dates count up to the file that is still written. Where a log has both, because its writer
 /// was told to change, each kind keeps its order, and the times of the files say how they mesh.
-fn in_order(parts: Vec<Part>) -> Vec<Part> {
+fn in_order(parts: Vec<SetFile>) -> Vec<SetFile> {
     let (mut dated, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.age.date.is_some());
     let (mut numbered, mut current): (Vec<_>, Vec<_>) = others.into_iter().partition(|part| part.age.number.is_some());
     for parts in [&mut dated, &mut numbered, &mut current] {
@@ -143,16 +143,16 @@ fn in_order(parts: Vec<Part>) -> Vec<Part> {
     all
 }
 
-type Order<'a> = (Option<Date>, Reverse<Option<u32>>, Option<DateTime<Utc>>, bool, &'a Path);
+type MemberOrder<'a> = (Option<Date>, Reverse<Option<u32>>, Option<DateTime<Utc>>, bool, &'a Path);
 
-fn order(part: &Part) -> Order<'_> {
+fn order(part: &SetFile) -> MemberOrder<'_> {
     (part.age.date, Reverse(part.age.number), part.file.modified, part.packed, &part.file.path)
 }
 
 /// Whether two files that are of the same age hold the same: a packer gives its output the time of its input, and
 /// removes the input last. With any other time, a packed file is half-written or older: both are read, and records
 /// that both hold are one record.
-fn is_twin(plain: &Part, packed: &Part) -> bool {
+fn is_twin(plain: &SetFile, packed: &SetFile) -> bool {
     let same = plain.age == packed.age && plain.file.modified == packed.file.modified;
     same && !plain.packed && packed.packed && plain.file.path.parent() == packed.file.path.parent()
 }

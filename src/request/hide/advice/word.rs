@@ -44,13 +44,13 @@ pub(super) fn read(word: &str, era: Era) -> Word {
         // A word of a comment. What has no letters may mean a range.
         return if colons.contains(char::is_alphabetic) { Word::Junk } else { Word::Unknown };
     }
-    let fields = Fields::of(&colons);
-    if let [Field::Number { value, .. }] = fields.all.as_slice()
+    let fields = FieldList::of(&colons);
+    if let [AddressField::Number { value, .. }] = fields.all.as_slice()
         && colons.len() == 1
     {
         return u8::try_from(*value).ok().filter(|value| *value < 8).map_or(Word::Unknown, Word::Function);
     }
-    if fields.all.contains(&Field::Wrong) {
+    if fields.all.contains(&AddressField::Wrong) {
         return Word::Unknown;
     }
     if let Some(lookalike) = fields.lookalike() {
@@ -64,13 +64,13 @@ pub(super) fn read(word: &str, era: Era) -> Word {
 
 /// What stands between the separators of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Field {
+enum AddressField {
     Number { value: u64, digits: usize, written: String },
     Any,
     Wrong,
 }
 
-impl Field {
+impl AddressField {
     fn of(text: &str) -> Self {
         if text.bytes().all(|byte| byte == b'*') {
             return Self::Any;
@@ -120,8 +120,8 @@ impl Field {
 }
 
 /// A word in its fields, and the separators between them.
-struct Fields {
-    all: Vec<Field>,
+struct FieldList {
+    all: Vec<AddressField>,
     separators: Vec<char>,
     /// Whether a separator was typed twice, so that a field may be missing.
     doubled: bool,
@@ -130,9 +130,9 @@ struct Fields {
 }
 
 /// Domain, bus, slot and function; `None` for a function that is not there at all.
-type Parts = (Option<Field>, Field, Field, Option<Field>);
+type AddressFields = (Option<AddressField>, AddressField, AddressField, Option<AddressField>);
 
-impl Fields {
+impl FieldList {
     fn of(word: &str) -> Self {
         let is_separator = |char: char| matches!(char, ':' | '.');
         let mut found = Self { all: Vec::new(), separators: Vec::new(), doubled: false, trailing: None };
@@ -152,18 +152,20 @@ impl Fields {
     fn push(&mut self, text: &str) {
         // `1d*` with its dot forgotten.
         let number = text.trim_end_matches('*');
-        self.all.push(Field::of(if number.is_empty() { text } else { number }));
+        self.all.push(AddressField::of(if number.is_empty() { text } else { number }));
         if !number.is_empty() && number.len() < text.len() {
             self.separators.push('.');
-            self.all.push(Field::Any);
+            self.all.push(AddressField::Any);
         }
     }
 
     fn lookalike(&self) -> Option<Lookalike> {
         let colons = self.separators.iter().all(|separator| *separator == ':');
         match self.all.as_slice() {
-            fields @ [_, _, _, _] if colons && fields.iter().all(Field::is_plain_decimal) => Some(Lookalike::Scsi),
-            [Field::Number { value: 1.., digits: 4, .. }, Field::Number { digits: 4, .. }] if colons => {
+            fields @ [_, _, _, _] if colons && fields.iter().all(AddressField::is_plain_decimal) => {
+                Some(Lookalike::Scsi)
+            }
+            [AddressField::Number { value: 1.., digits: 4, .. }, AddressField::Number { digits: 4, .. }] if colons => {
                 Some(Lookalike::VendorDevice)
             }
             _ => None,
@@ -171,11 +173,13 @@ impl Fields {
     }
 
     /// Which field is what, where that is beyond doubt.
-    fn parts(&self) -> Option<Parts> {
-        let with_domain = |a: &Field, b: &Field, c: &Field, d: Option<&Field>| {
+    fn parts(&self) -> Option<AddressFields> {
+        let with_domain = |a: &AddressField, b: &AddressField, c: &AddressField, d: Option<&AddressField>| {
             Some((Some(a.clone()), b.clone(), c.clone(), d.cloned()))
         };
-        let short = |a: &Field, b: &Field, c: Option<&Field>| Some((None, a.clone(), b.clone(), c.cloned()));
+        let short = |a: &AddressField, b: &AddressField, c: Option<&AddressField>| {
+            Some((None, a.clone(), b.clone(), c.cloned()))
+        };
         match (self.all.as_slice(), self.separators.as_slice()) {
             ([a, b, c, d], _) => with_domain(a, b, c, Some(d)),
             ([a, b, c], [':', ':']) if self.trailing == Some('.') => with_domain(a, b, c, None),
@@ -186,17 +190,17 @@ impl Fields {
                 let fits = a.is_at_most(0xff) && b.is_at_most(0x1f) && c.is_at_most(7);
                 fits.then(|| short(a, b, Some(c))).flatten()
             }
-            ([a, b, c @ Field::Any], [':', ':']) if !a.is_short(2) => with_domain(a, b, c, Some(c)),
+            ([a, b, c @ AddressField::Any], [':', ':']) if !a.is_short(2) => with_domain(a, b, c, Some(c)),
             ([a, b, c], _) if !a.is_short(2) || !c.is_at_most(7) => with_domain(a, b, c, None),
             ([a, b, c], _) => short(a, b, Some(c)),
-            ([a, b @ Field::Any], [':']) if a.is_short(2) => short(a, b, Some(b)),
+            ([a, b @ AddressField::Any], [':']) if a.is_short(2) => short(a, b, Some(b)),
             ([a, b], [':']) if a.is_short(2) && b.is_short(2) => short(a, b, None),
             _ => None,
         }
     }
 }
 
-fn entry((domain, bus, slot, function): &Parts, era: Era) -> Word {
+fn entry((domain, bus, slot, function): &AddressFields, era: Era) -> Word {
     let most_domain = if era == Era::UpTo3_6 { u32::MAX } else { Part::Domain.most() };
     let fields = [
         (Part::Domain, most_domain, domain.as_ref()),
@@ -205,15 +209,15 @@ fn entry((domain, bus, slot, function): &Parts, era: Era) -> Word {
         (Part::Function, Part::Function.most(), function.as_ref()),
     ];
     for (part, most, field) in fields {
-        if let Some(Field::Number { written, .. }) = field.filter(|field| !field.is_at_most(most)) {
+        if let Some(AddressField::Number { written, .. }) = field.filter(|field| !field.is_at_most(most)) {
             return Word::TooLarge { part, written: written.clone(), most };
         }
     }
-    let number = |field: &Field| match field {
-        Field::Number { value, .. } => u32::try_from(*value).ok(),
-        Field::Any | Field::Wrong => None,
+    let number = |field: &AddressField| match field {
+        AddressField::Number { value, .. } => u32::try_from(*value).ok(),
+        AddressField::Any | AddressField::Wrong => None,
     };
-    let byte = |field: &Field| number(field).and_then(|value| u8::try_from(value).ok());
+    let byte = |field: &AddressField| number(field).and_then(|value| u8::try_from(value).ok());
     // Up to 3.6 a slot without function cannot be written, and which functions it has is not known.
     let function_is_known = function.is_some() || era == Era::From3_7;
     let wildcards_fit =

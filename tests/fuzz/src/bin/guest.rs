@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     decoder.feed(bytes, &mut take);
     decoder.finish(&mut take);
-    let log = xen::Log { name: "xen".to_owned(), origin: xen::Origin::Named, failure: None, hypervisor };
+    let log = xen::XenLog { name: "xen".to_owned(), origin: xen::XenOrigin::Named, failure: None, hypervisor };
     let asked = Asked::List(b"(0000:00:1d.0)(0000:03:00.0)".to_vec());
     let report = conclude(&Case { asked, xen_logs: vec![log], ..Case::default() });
     assert_ne!(report.verdict, Verdict::Ok, "ok by the hypervisor's log alone");
