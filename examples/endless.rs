@@ -91,7 +91,7 @@ fn main() -> Result<(), String> {
     for million in 1..=millions {
         while log.records < million * MILLION {
             if let Drained::Ended(why) = reader.drain(4096, &mut log) {
-                return Err(why);
+                return Err(why.to_string());
             }
             if log.records / JUDGED > judged {
                 judged = log.records / JUDGED;

@@ -32,7 +32,7 @@ impl AsFd for Overheard {
     }
 }
 
-fn main() -> Result<(), String> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let last = Rc::default();
     let mut reader = Reader::new(0, Overheard { kmsg: Kmsg::open()?, last: Rc::clone(&last) });
     let mut log = Log::new(0, "kmsg".to_owned(), LogKind::Ring);
@@ -46,10 +46,10 @@ fn main() -> Result<(), String> {
         if log.notable > before {
             let line = read.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
             // Each by itself, as dmesg does it: where processors are scarce, a reader that is woken late has a late line.
-            stdout.write_all(line).and_then(|()| stdout.flush()).map_err(|error| error.to_string())?;
+            stdout.write_all(line).and_then(|()| stdout.flush())?;
         }
         match drained {
-            Drained::Ended(why) => return Err(why),
+            Drained::Ended(why) => return Err(why.into()),
             // Whoever read the lines has gone.
             Drained::Empty if wait(&[reader.as_fd()], Some((rustix::stdio::stdout(), false)), None)? => return Ok(()),
             Drained::More | Drained::Empty => {}

@@ -69,6 +69,9 @@ fn bad_usage_is_3_and_names_the_argument() {
         ("--log - -", "--log"),
         ("--boot 1", "--boot"),
         ("--boot last", "--boot"),
+        ("check --boot xyz", "or all"),
+        ("scan --boot 1 x", "--boot"),
+        ("scan --boot xyz x", "or all"),
         ("--boot all --wait 1s", "--boot"),
         ("--boot all --format tree x", "--boot all"),
         ("explain 00:1d.0 --boot all", "--boot all"),
@@ -100,7 +103,9 @@ fn bad_usage_is_3_and_names_the_argument() {
 
 #[test]
 fn help_and_version_are_0() {
-    for args in ["--help", "-h", "check --help", "demo -h", "explain --help", "--version", "-V"] {
+    for args in
+        ["--help", "-h", "check --help", "demo -h", "explain --help", "--version", "-V", "scan --version", "check -V"]
+    {
         let ran = audit(args).run().ends_with(0).says(if args.contains('V') || args.contains("version") {
             env!("CARGO_PKG_VERSION")
         } else {
@@ -365,6 +370,26 @@ fn an_earlier_boot_can_be_asked_for() {
     audit("--boot -1 --hide").with(FOUR).with(log).run().ends_with(3);
 }
 
+#[test]
+fn a_scan_can_be_of_an_earlier_boot_of_each_host() {
+    let folder = Folder::new();
+    folder.file("a.log", TWO_BOOTS.as_bytes());
+    let second = TWO_BOOTS.replace(" dom0 ", " other ");
+    folder.file("b.log", second.split_inclusive('\n').skip(6).collect::<String>().as_bytes());
+    let scan = |args: &str| audit(&format!("scan --trust-log {args}")).with(folder.path()).run();
+    scan("").ends_with(2).says("3 boots of 2 hosts");
+    for last in ["last", "0"] {
+        assert_eq!(scan(&format!("-J --boot {last}")).ends_with(2).out.lines().count(), 3);
+    }
+    let ran = scan("-J --boot -1").ends_with(0).complains("no boot -1 says anything of pciback for 1 of 2 hosts");
+    let [report] = ran.out.lines().collect::<Vec<_>>()[..] else { panic!("{}", ran.out) };
+    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    assert_eq!((&report["host"], &report["boot"]["number"]), (&"dom0".into(), &(-1).into()));
+    scan("--boot -1").ends_with(0).says("1 host is fine").says("1 boot of 1 host: 1 ok");
+    assert_eq!(scan("--boot -1 --format csv").ends_with(0).out.lines().count(), 3);
+    scan("--boot -2").ends_with(3).complains("for 2 of 2 hosts");
+}
+
 // The report.
 
 #[test]
@@ -378,15 +403,21 @@ fn the_demo_is_a_real_dom0() {
 fn the_demo_names_what_is_built_in() {
     let list = audit("demo --list").run().ends_with(0).out;
     for name in list.lines().filter_map(|line| line.split(' ').next()) {
-        audit("demo").with(name).run().ends_with(2).says("a captured dom0, built in");
+        for form in ["table", "tree"] {
+            let ran = audit("demo --format").with(form).with(name).run().ends_with(2);
+            assert!(ran.out.starts_with("demo: a captured dom0, not this machine\n"), "{}", ran.out);
+        }
     }
     assert!(list.lines().count() >= 4, "{list}");
     audit("demo --list lost").run().ends_with(3);
+    audit("demo --list --quiet").run().ends_with(0).says_nothing();
 }
 
 #[test]
 fn a_mistyped_command_is_no_log() {
-    for (word, meant) in [("chekc", "`check`"), ("wach", "`watch`"), ("expl", "`explain`"), ("Demo", "`demo`")] {
+    for (word, meant) in
+        [("chekc", "`check`"), ("wach", "`watch`"), ("expl", "`explain`"), ("Demo", "`demo`"), ("plan2", "`plan`")]
+    {
         audit(word).run().ends_with(3).complains(&format!("did you mean {meant}?"));
     }
     audit("collect").run().ends_with(3).complains("is reserved for");
@@ -576,6 +607,9 @@ fn a_time_limit_ends_what_waits_for_a_fifo_and_the_report_says_so() {
     let folder = Folder::new();
     let fifo = fifo(&folder);
     let file = folder.at("report");
+    let start = Instant::now();
+    audit("explain 00:1d.0 --timeout 1").with(&fifo).run().ends_with(3).complains("time limit of 1 s (--timeout)");
+    assert!(start.elapsed() < SOON);
     for command in ["check", "scan"] {
         let start = Instant::now();
         let ran = audit(command).with("-J").with("--timeout").with("1").with("--output").with(&file);
@@ -595,7 +629,10 @@ fn a_signal_ends_it_whatever_it_waits_for() {
     use rustix::process::{Pid, Signal, kill_process};
     let folder = Folder::new();
     let fifo = fifo(&folder);
-    for (command, signal) in [("check", Signal::TERM), ("check", Signal::INT), ("scan", Signal::TERM)] {
+    let signals = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::XCPU, Signal::ABORT];
+    // Who runs the tests may have them ignored (`nohup`, a shell's `&`), and then they are not to end it.
+    let heeded = signals.into_iter().filter(|signal| !common::is_ignored(*signal));
+    for (command, signal) in heeded.map(|signal| ("check", signal)).chain([("scan", Signal::TERM)]) {
         let mut child = audit(command).with("--hide").with(FOUR).with(&fifo).command().spawn().unwrap();
         // By then it waits; a signal that comes sooner ends it as well.
         std::thread::sleep(Duration::from_millis(300));
@@ -766,4 +803,17 @@ fn every_finding_can_be_explained() {
     let log = capture("silently-ignored").join("kmsg.raw");
     audit("explain 0000:00:1d.1").with(log).run().ends_with(0).says("pciback's load came to its end");
     audit("explain nonsense").run().ends_with(3).complains("`nonsense` is no finding");
+}
+
+#[test]
+fn what_is_explained_can_be_written_to_a_file() {
+    let folder = Folder::new();
+    let file = folder.at("text");
+    for args in ["explain", "explain absent", "explain evidence"] {
+        let printed = audit(args).run().ends_with(0).out;
+        audit(args).with("--output").with(&file).run().ends_with(0).says_nothing();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), printed, "{args}");
+    }
+    audit("explain absent --output /nowhere/text").run().ends_with(3).complains("--output /nowhere/text: ");
+    audit("explain absent --quiet").run().ends_with(0).says_nothing();
 }

@@ -107,8 +107,11 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
-fn it_prints_the_state_and_ends_well_on_either_signal() {
-    for signal in [Signal::TERM, Signal::INT] {
+fn it_prints_the_state_and_ends_well_on_any_signal_that_ends_a_process() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::USR1] {
+        if common::is_ignored(signal) && signal == Signal::QUIT {
+            continue;
+        }
         let mut watch = Watch::start("--device 00:1f.7", &[]);
         let state = watch.state();
         assert!(state[0].contains(" state 0000:00:1f.7: "), "{state:?}");
@@ -132,6 +135,59 @@ fn its_json_is_as_the_schema_says() {
     let mut other = verdict.clone();
     other["kind"] = "anything".into();
     assert!(!validator.is_valid(&other));
+}
+
+/// The kinds of what is told from now on, up to the verdict or the first line where there is none, with device and driver.
+fn told(watch: &mut Watch, ends: &str) -> Vec<String> {
+    let mut kinds = Vec::new();
+    loop {
+        let event: Value = serde_json::from_str(&watch.line()).unwrap();
+        let word = |field: &str| event[field].as_str().unwrap_or("-").to_owned();
+        kinds.push(format!("{} {} {}", word("kind"), word("address"), word("driver")));
+        if word("kind") == ends {
+            assert!(chrono::DateTime::parse_from_rfc3339(&word("time")).is_ok(), "{event}");
+            return kinds;
+        }
+    }
+}
+
+#[test]
+fn the_files_of_another_machine_are_looked_at_again_and_every_change_is_told() {
+    let folder = Folder::of("all-seized");
+    let driver = folder.at("sys/devices/pci0000:00/0000:00:1d.0/driver");
+    let handlers = "sys/bus/pci/drivers/pciback/irq_handlers";
+    let listed = text(&folder.at(handlers));
+    let others: String = listed.split_inclusive('\n').filter(|line| !line.contains("1d.0:")).collect();
+    let give = |name: &str, handlers_now: &str| {
+        fs::remove_file(&driver).unwrap();
+        folder.file(handlers, handlers_now.as_bytes());
+        std::os::unix::fs::symlink(format!("../../../bus/pci/drivers/{name}"), &driver).unwrap();
+    };
+    let mut watch = Watch::start("-J", &[("--root", folder.path())]);
+    assert_eq!(watch.state().len(), 5);
+    give("uhci_hcd", &others);
+    assert_eq!(told(&mut watch, "verdict"), ["lost 0000:00:1d.0 uhci_hcd", "verdict - -"]);
+    give("ehci-pci", &others);
+    assert_eq!(told(&mut watch, "driver-changed"), ["driver-changed 0000:00:1d.0 ehci-pci"]);
+    give("pciback", &listed);
+    assert_eq!(told(&mut watch, "verdict"), ["seized 0000:00:1d.0 pciback", "verdict - -"]);
+    folder.file(handlers, others.as_bytes());
+    assert_eq!(told(&mut watch, "verdict"), ["failed 0000:00:1d.0 pciback", "verdict - -"]);
+    let log = text(&folder.at("dev/kmsg"));
+    folder.file("dev/kmsg", format!("{log}6,9000,99000000,-;random: crng init done\n").as_bytes());
+    assert_eq!(told(&mut watch, "records-lost"), ["records-lost - -"]);
+    assert_eq!(watch.end(Signal::TERM), (Some(0), String::new()));
+}
+
+#[test]
+fn a_copy_can_be_waited_for_until_it_is_settled() {
+    for (name, status) in [("all-seized", 0), ("silently-ignored", 2)] {
+        let folder = Folder::of(name);
+        let began = Instant::now();
+        audit("check --wait 50s --root").with(folder.path()).run().ends_with(status);
+        assert!(began.elapsed() < Duration::from_secs(40), "{name}");
+    }
+    audit("check --wait 1s --device 00:1d.0 --root /nowhere").run().ends_with(3).complains("--root /nowhere");
 }
 
 #[test]
@@ -405,7 +461,7 @@ fn bad_usage_is_no_verdict() {
         assert!(audit(args).run().ends_with(3).complains("error:").out.is_empty(), "{args}");
     }
     audit("watch --device 00:1f.7 --output /nowhere/at/all").run().ends_with(3).complains("/nowhere/at/all");
-    for args in ["--wait 1s --log x", "--wait 1s --root /", "check --wait 1s x", "--wait 1", "--wait 1s --boot -1"] {
+    for args in ["--wait 1s --log x", "check --wait 1s x", "--wait 1", "--wait 1s --boot -1"] {
         audit(args).run().ends_with(3).complains("error:");
     }
 }

@@ -1,23 +1,27 @@
 //! What can be typed. Only this file, [`plan`](super::plan) and [`manual`](super::manual) know clap.
 
 mod forecast;
+mod guest;
+mod output;
+mod scan;
+mod times;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args as Flags, Parser, Subcommand, ValueEnum};
+use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
-use pciback_audit::timeline::BootChoice;
 
 pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
-mod scan;
-mod times;
-
-pub(super) use scan::{Boots, Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
+pub(super) use guest::Guest;
+pub(super) use output::{Color, Format, Page, Paper};
+pub(super) use scan::{Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
 pub(super) use times::{BootNumber, Times};
+pub(super) use watch::{EventFormat, Watch};
 
 const STATUSES: &str = "\
 Exit status:
@@ -33,7 +37,7 @@ Exit status:
 /// mend what it finds are printed, never run.
 #[derive(Debug, Parser)]
 #[command(name = "pciback-audit", version, after_help = STATUSES, max_term_width = 80)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, propagate_version = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -174,7 +178,7 @@ pub(super) struct Evidence {
     #[arg(long, conflicts_with = "until")]
     pub(super) host: bool,
     /// Listen until every requested device is settled, but no longer than this: 10s, 2m
-    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "root", "boot", "xen_log", "since", "until"])]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["named_logs", "logs", "boot", "xen_log", "since", "until"])]
     pub(super) wait: Option<Duration>,
     /// Which boot of the logs: 0 is the last one, -1 the one before; `all`: a report for each
     #[arg(long, value_name = "N|all", default_value = "0", allow_hyphen_values = true)]
@@ -222,158 +226,17 @@ pub(super) struct Explain {
     pub(super) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) evidence: Evidence,
-    #[command(flatten)]
-    pub(super) paper: Paper,
-}
-
-/// A PV guest has its devices through pcifront; an HVM guest sees them as ordinary PCI devices. To be run in the guest, not in
-/// dom0.
-#[derive(Debug, Flags)]
-pub(super) struct Guest {
-    /// Logs to read instead of the guest's ring buffer, such as what `xl console` showed: as --log
-    #[arg(value_name = "LOG")]
-    pub(super) logs: Vec<PathBuf>,
-    /// A device that the guest is to have, by its address in the guest (repeatable)
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
-    pub(super) device: Vec<Address>,
-    /// The guest's configuration in dom0 (xl's, xm's or libvirt's): the devices that it is to have
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// A saved log, `-` for standard input, or `journal` (repeatable). Implies --no-host, except for `journal`
-    #[arg(long = "log", value_name = "PATH|-|journal")]
-    pub(super) named_logs: Vec<PathBuf>,
-    /// Audit the guest whose files are below DIR, and nothing of this one
-    #[arg(long, value_name = "DIR", conflicts_with = "host")]
-    pub(super) root: Option<PathBuf>,
-    /// Judge by the log alone
-    #[arg(long, conflicts_with = "host")]
-    pub(super) no_host: bool,
-    /// Judge by this guest's sysfs although the log is a file
-    #[arg(long)]
-    pub(super) host: bool,
-    #[command(flatten)]
-    pub(super) times: Times,
-    /// Which boot of the logs: 0 is the last one, -1 the one before
-    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
-    pub(super) boot: BootChoice,
-    /// The guest to judge, in a log of several hosts
-    #[arg(long, value_name = "NAME")]
-    pub(super) log_host: Option<String>,
-    /// Believe logs whose form does not say who wrote each line
-    #[arg(long)]
-    pub(super) trust_log: bool,
-    #[command(flatten)]
-    pub(super) judgement: Judgement,
-    #[command(flatten)]
-    pub(super) page: Page,
-}
-
-/// Ends with 0 when it is stopped by SIGTERM or SIGINT. SIGHUP has it open --output anew and look at everything again.
-#[derive(Debug, Flags)]
-pub(super) struct Watch {
-    #[command(flatten)]
-    pub(super) request: Request,
-    /// Accept a known finding, everywhere or on one device (repeatable)
-    #[arg(long, value_name = "CODE[@ADDRESS]")]
-    pub(super) ignore: Vec<Ignore>,
-    /// How long an event counts: 30s, 90m, 24h, 7d
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub(super) event_window: Duration,
-    /// Give up when it does not watch after so many seconds, with exit status 3
+    /// Give up after so many seconds, with exit status 3
     #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: Option<u64>,
-    /// The form of the events
-    #[arg(long, value_name = "FORM")]
-    pub(super) format: Option<EventFormat>,
-    /// The same as --format json
-    #[arg(short = 'J', long)]
-    pub(super) json: bool,
-    /// Append the events to FILE instead of printing them
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
-    /// Keep the metrics in FILE current, for the textfile collector of Prometheus' node exporter
-    #[arg(long, value_name = "FILE")]
-    pub(super) textfile: Option<PathBuf>,
-    /// Remember in FILE how far the log was read, and begin with what happened since
-    #[arg(long, value_name = "FILE")]
-    pub(super) resume: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum EventFormat {
-    /// A line for a person (default)
-    Text,
-    /// One JSON object a line, as schema/event-1.json describes it
-    Json,
+    #[command(flatten)]
+    pub(super) paper: Paper,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum FailOn {
     Warning,
     Critical,
-}
-
-/// What every report has in common, whatever its form.
-#[derive(Debug, Flags)]
-#[command(next_help_heading = "Output")]
-pub(super) struct Paper {
-    /// Write the report to FILE, whole or not at all, instead of standard output
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
-    /// Print nothing when the exit status is 0
-    #[arg(short, long)]
-    pub(super) quiet: bool,
-    /// Show notes and every proof
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(super) verbose: u8,
-    /// Colour the table
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: Color,
-}
-
-#[derive(Debug, Flags)]
-#[command(next_help_heading = "Output")]
-pub(super) struct Page {
-    /// The form of the report
-    #[arg(long, value_name = "FORM")]
-    pub(super) format: Option<Format>,
-    /// The same as --format json
-    #[arg(short = 'J', long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) paper: Paper,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For a person (default)
-    Table,
-    /// The PCI hierarchy as `lspci -tv` draws it, each device with who has it and its status
-    Tree,
-    /// One JSON object, as schema/report-1.json describes it
-    Json,
-    /// A line for Nagios, Icinga, NRPE or Checkmk; with -v what was found below it
-    Nagios,
-    /// Metrics for the textfile collector of Prometheus' node exporter
-    Prometheus,
-}
-
-impl Format {
-    /// Whether the arguments ask for `nagios`: to be known even where they are otherwise bad, since such a caller hears
-    /// only what is said on standard output.
-    pub(super) fn is_nagios(arguments: impl Iterator<Item = OsString>) -> bool {
-        let arguments: Vec<OsString> = arguments.take_while(|argument| argument != "--").collect();
-        let apart =
-            arguments.windows(2).any(|two| matches!(two, [name, value] if name == "--format" && value == "nagios"));
-        apart || arguments.iter().any(|argument| argument == "--format=nagios")
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 /// Reads `90m`: a whole number and its unit.

@@ -61,8 +61,8 @@ pub(super) fn report(demo: Demo, verbose: bool) -> Report {
     case(&capture(demo), verbose).map_or_else(|why| unfinished(&why).report, |case| conclude(&case))
 }
 
-/// What stands in the place of the host's name, for a person.
-pub(super) const HOST: &str = "a captured dom0, built in";
+/// The line above the report, for a person: whose report it is not.
+pub(super) const PREFACE: &str = "demo: a captured dom0, not this machine";
 
 /// Every captured dom0, a line each.
 pub(super) fn list() -> String {

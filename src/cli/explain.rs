@@ -18,7 +18,7 @@ const EVIDENCE: &str = include_str!("../../docs/evidence.md");
 
 /// Tells the story of a device, and hands back the exit status: 3 where nothing is known of it.
 pub(super) fn story(check: Check, address: Address, page: Page) -> u8 {
-    let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
+    let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
     let work = move |stage: &Stage| {
         let asked = Asked::Found { from: None };
         let (case, complaints) = check::gather(&check, &asked, &[keep, keep_archive], stage);

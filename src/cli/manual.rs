@@ -52,7 +52,8 @@ pub(super) fn man(command: Option<&str>) -> Result<String, String> {
         return Err(format!("there is no command `{}`; there are: {}", command.unwrap_or_default(), names.join(" ")));
     };
     let mut text = Vec::new();
-    Man::new(page.clone()).render(&mut text).map_err(|error| error.to_string())?;
+    let man = Man::new(page.clone()).source(concat!("pciback-audit ", env!("CARGO_PKG_VERSION")));
+    man.render(&mut text).map_err(|error| error.to_string())?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
@@ -65,6 +66,7 @@ mod tests {
         for name in Args::command().get_subcommands().map(clap::Command::get_name) {
             let page = man(Some(name)).unwrap();
             assert!(page.contains(&format!("pciback\\-audit\\-{name}")), "{name}: {page}");
+            assert!(page.contains(concat!("\"pciback-audit ", env!("CARGO_PKG_VERSION"), "\"")), "{name}: {page}");
         }
         assert!(man(None).unwrap().contains("Exit status"));
         assert!(man(Some("nothing")).unwrap_err().contains("watch"));

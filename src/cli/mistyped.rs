@@ -70,7 +70,7 @@ fn refuse(args: Args) -> Result<Args, clap::Error> {
 }
 
 fn is_word(text: &str) -> bool {
-    text != "journal" && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') && text.len() > 1
+    text != "journal" && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && text.len() > 1
 }
 
 /// What to say of a word, where it is close to a name.
@@ -122,6 +122,7 @@ mod tests {
             ("wacth", "watch"),
             ("demos", "demo"),
             ("expl", "explain"),
+            ("plan2", "plan"),
         ] {
             assert!(meant(word).is_some_and(|said| said.contains(&format!("did you mean `{name}`?"))), "{word}");
         }

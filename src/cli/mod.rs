@@ -31,7 +31,7 @@ use args::Format;
 use check::Outcome;
 use plan::{Plan, Work};
 use watchdog::{AtSignal, Limits, Stage};
-use write::{Form, Page};
+use write::Page;
 
 /// The exit status of whatever keeps this program from judging: bad usage, unreadable input, a time limit, a defect.
 const CANNOT_SAY: u8 = 3;
@@ -72,19 +72,16 @@ fn work(plan: Plan) -> u8 {
             rights::of_check(&check, &page);
             audit(&limits, page, began, move |stage| guest::audit(&check, stage))
         }
-        Work::Demo(None) => say(Ok(demo::list())),
+        Work::Demo(None) => page.write(&demo::list(), page.quiet, 0),
         Work::Demo(Some(name)) => {
             let limits = Limits { timeout: None, at_signal: AtSignal::Die, spent: Duration::ZERO };
-            let (verbose, is_text) = (page.verbose, page.form == Form::Table);
             rights::of_page(&page);
-            let judge = move |_: &Stage| {
-                let mut report = demo::report(name, verbose);
-                if is_text {
-                    report.host = Some(demo::HOST.to_owned());
-                }
-                Outcome { report, complaints: Vec::new() }
-            };
-            audit(&limits, page, began, judge)
+            let page = Page { preface: Some(demo::PREFACE), ..page };
+            let verbose = page.verbose;
+            audit(&limits, page, began, move |_| Outcome {
+                report: demo::report(name, verbose),
+                complaints: Vec::new(),
+            })
         }
         Work::Forecast(forecast) => forecast::guarded(forecast, page),
         Work::Watch(watch) => watch::guarded(watch),
@@ -94,7 +91,10 @@ fn work(plan: Plan) -> u8 {
             rights::of_check(&check, &page);
             explain::story(check, address, page)
         }
-        Work::Explain(code) => say(explain::explain(code.as_deref())),
+        Work::Explain(code) => match explain::explain(code.as_deref()) {
+            Ok(text) => page.write(&text, page.quiet, 0),
+            Err(why) => write::complain(&why, CANNOT_SAY),
+        },
         Work::Completions(shell) => say(Ok(manual::completions(shell))),
         Work::Man(command) => say(manual::man(command.as_deref())),
     }

@@ -231,7 +231,7 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
 
 /// An address asks for the story of a device; anything else is the name of a finding.
 fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
-    let args::Explain { what, logs, evidence, paper } = explain;
+    let args::Explain { what, logs, evidence, timeout, paper } = explain;
     let Some(address) = what.as_deref().and_then(|what| what.parse::<Address>().ok()) else {
         if let Some(log) = logs.first() {
             let message = format!("{}: logs are for the story of a device: explain ADDRESS LOG", log.display());
@@ -245,7 +245,7 @@ fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
         if_requested: false,
         fail_on: args::FailOn::Warning,
         event_window: Options::default().event_window,
-        timeout: None,
+        timeout,
     };
     let page = args::Page { format: None, json: false, paper };
     if evidence.wait.is_some() {
@@ -283,14 +283,14 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
 }
 
 fn watch(watch: args::Watch) -> Result<Plan, clap::Error> {
-    let args::Watch { request, ignore, event_window, timeout, format, json, output, textfile, resume } = watch;
+    let args::Watch { request, root, ignore, event_window, timeout, format, json, output, textfile, resume } = watch;
     if json && format == Some(args::EventFormat::Text) {
         return Err(conflict("--json and --format text ask for two forms"));
     }
     let check = Check {
         request: self::request(request),
-        logs: vec![Log::Ring],
-        host: Host::Here,
+        logs: vec![root.clone().map_or(Log::Ring, Log::Below)],
+        host: root.map_or(Host::Here, Host::Below),
         xen_logs: Vec::new(),
         lspci: None,
         guest_config: None,
@@ -360,7 +360,7 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
 
 fn paper(paper: args::Paper, form: Form) -> Page {
     let args::Paper { output, quiet, verbose, color } = paper;
-    Page { form, file: output, quiet, verbose: verbose > 0, colour: colour(color) }
+    Page { form, file: output, quiet, verbose: verbose > 0, colour: colour(color), preface: None }
 }
 
 /// Whether to colour; none where the surroundings decide.

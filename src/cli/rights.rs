@@ -1,14 +1,14 @@
 //! Which rights each command keeps. Given up before its threads start, so that none of them has more.
 
 use pciback_audit::scan::Found;
-use pciback_audit::source::{self, Rights, Uevents};
+use pciback_audit::source::{self, Rights, Uevents, UeventsError};
 
 use super::plan::{self, Check, Forecast, Host, Log, Scan, Watch};
 use super::request::Request;
 use super::write::Page;
 
 /// What was opened with rights that are given up now.
-pub(super) type Heard = Option<Result<Uevents, String>>;
+pub(super) type Heard = Option<Result<Uevents, UeventsError>>;
 
 /// Keeps what a check needs.
 pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
@@ -16,7 +16,7 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
     evidence(check, &mut rights);
     rights.writes(page.file.as_ref());
     // A large buffer of uevents needs CAP_NET_ADMIN.
-    let uevents = check.wait.map(|_| Uevents::open());
+    let uevents = (check.wait.is_some() && check.logs == [Log::Ring]).then(Uevents::open);
     for _ in check.logs.iter().filter(|log| **log == Log::Journal) {
         source::start_journal(plan::needs_other_boots(check));
         rights.child();
@@ -26,12 +26,12 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
 }
 
 /// Keeps what a watch needs.
-pub(super) fn of_watch(watch: &Watch) -> Result<Uevents, String> {
+pub(super) fn of_watch(watch: &Watch) -> Heard {
     let mut rights = Rights::default();
     evidence(&watch.check, &mut rights);
     rights.writes([&watch.output, &watch.textfile, &watch.resume].into_iter().flatten());
     rights.local_sockets();
-    let uevents = Uevents::open();
+    let uevents = (watch.check.logs == [Log::Ring]).then(Uevents::open);
     rights.keep_only();
     uevents
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pciback_audit::render::{CSV_HEADING, Overview, Sheet, csv, json_line, scan_metrics, scan_summary};
-use pciback_audit::report::{Baseline, Changed, Changes, Code, Report, Run, Since, Totals, Verdict};
+use pciback_audit::report::{Baseline, Changed, Changes, Code, Counted, Report, Run, Since, Totals, Verdict};
 use pciback_audit::scan::{self, Found, Progress, Scanned};
 use pciback_audit::source;
 
@@ -120,6 +120,8 @@ struct Reporter<'a> {
     stage: Option<&'a Stage>,
     began: Instant,
     totals: Totals,
+    /// Hosts of which there is a boot, whether it was asked for or not.
+    last_boots: u64,
     overview: Overview,
     /// What is not written yet.
     text: String,
@@ -142,13 +144,14 @@ impl<'a> Reporter<'a> {
             style.width = WIDE;
         }
         let lines = terminal.then(super::write::height).flatten();
-        let sheet = Sheet { style, lines, all: scan.all, choice: scan.choice.clone(), all_boots: scan.all_boots };
+        let sheet = Sheet { style, lines, all: scan.all, choice: scan.choice.clone(), counted: scan.counted };
         Self {
             scan,
             page,
             stage,
             began: Instant::now(),
             totals: Totals::default(),
+            last_boots: 0,
             overview: Overview::new(sheet),
             text: if scan.form == ScanForm::Csv { CSV_HEADING.to_owned() } else { String::new() },
             worst: None,
@@ -163,7 +166,14 @@ impl<'a> Reporter<'a> {
     /// Takes a report. Says whether anybody wants more: a reader that has gone away has read enough, but what the process
     /// ends with depends on all.
     fn take(&mut self, report: &Report, run: &Run) -> bool {
-        self.totals.count(report, run);
+        if !report.logs.is_empty() {
+            self.last_boots += u64::from(run.back == 0);
+            // Of the boots that are not asked for, nothing is told.
+            if matches!(self.scan.counted, Counted::Back(1..)) && !self.scan.counted.has(run) {
+                return true;
+            }
+        }
+        self.totals.count(report, run, self.scan.counted);
         self.judge(report, run);
         let is_chosen = !report.silent && self.scan.choice.takes(report);
         self.chosen |= is_chosen;
@@ -193,11 +203,10 @@ impl<'a> Reporter<'a> {
         if report.silent {
             return;
         }
-        let counts = self.scan.all_boots || run.back == 0;
-        if counts && !self.scan.only_new_fails {
+        if (self.scan.counted.has(run) || report.logs.is_empty()) && !self.scan.only_new_fails {
             self.worst = self.worst.max(Some((report.verdict, report.exit_status)));
         }
-        let Some(baseline) = self.baseline.as_mut().filter(|_| run.back == 0) else { return };
+        let Some(baseline) = self.baseline.as_mut().filter(|_| run.back == self.scan.counted.newest()) else { return };
         let changes = baseline.compare(report);
         if self.scan.only_new_fails {
             let new = changes.iter().filter(|change| change.since == Since::New).map(|change| change.verdict);
@@ -280,9 +289,17 @@ impl<'a> Reporter<'a> {
                 "{records} records of pciback do not say of which host they are, in logs of several hosts"
             ));
         }
-        if self.totals.boots == 0 && !scanned.stopped {
+        if self.totals.boots == 0 && self.last_boots == 0 && !scanned.stopped {
             let time = if self.scan.work.options.window.is_open() { "" } else { " in that time" };
             complaints.push(format!("no boot in these logs says anything of pciback{time}"));
+        }
+        let without = self.last_boots.saturating_sub(self.totals.hosts);
+        if let Counted::Back(back @ 1..) = self.scan.counted
+            && without > 0
+        {
+            let hosts = self.last_boots;
+            complaints
+                .push(format!("no boot -{back} says anything of pciback for {without} of {hosts} hosts in these logs"));
         }
         let choice = &self.scan.choice;
         let chooses = !(choice.hosts.is_empty() && choice.verdicts.is_empty() && choice.only.is_empty());

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// Signals that came. Their handlers note them and wake whoever polls [`Signals::source`].
@@ -19,20 +19,19 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches the signals that end a one-shot command; SIGHUP not where its parent has it ignore that (`nohup`).
+    /// Catches the signals that end a one-shot command.
     pub(super) fn of_one_shot() -> Result<Self, String> {
-        let heeded = |signal: &i32| *signal != SIGHUP || !is_ignored(SIGHUP);
-        Self::catch([SIGTERM, SIGINT, SIGHUP].into_iter().filter(heeded), None)
+        Self::catch(ending().chain(Some(SIGHUP).filter(|signal| !is_ignored(*signal))), None)
     }
 
-    /// Catches SIGTERM and SIGINT, which end a watch, and SIGHUP, which has it begin anew.
+    /// Catches the signals that end a watch, and SIGHUP, which has it begin anew.
     pub(super) fn of_watch() -> Result<Self, String> {
-        Self::catch([SIGTERM, SIGINT].into_iter(), Some(SIGHUP))
+        Self::catch(ending(), Some(SIGHUP))
     }
 
-    /// Catches SIGTERM and SIGINT.
+    /// Catches the signals that end a watch.
     pub(super) fn that_end_a_watch() -> Result<Self, String> {
-        Self::catch([SIGTERM, SIGINT].into_iter(), None)
+        Self::catch(ending(), None)
     }
 
     fn catch(end: impl Iterator<Item = i32>, again: Option<i32>) -> Result<Self, String> {
@@ -87,6 +86,13 @@ impl Signals {
             }
         }
     }
+}
+
+/// All signals that are sent to end a process, so that it leaves nothing behind. Where its parent has it ignore one, it goes on
+/// (`nohup`, and a shell's `&`), but not on SIGTERM and SIGINT.
+fn ending() -> impl Iterator<Item = i32> {
+    let others = [SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU].into_iter().filter(|signal| !is_ignored(*signal));
+    [SIGTERM, SIGINT].into_iter().chain(others)
 }
 
 /// Has a write beyond `RLIMIT_FSIZE` fail with an error (EFBIG) instead of ending the process by SIGXFSZ (setrlimit(2)).

@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The least time between two looks at the host, whatever the kernel prints.
 const CALM: Duration = Duration::from_millis(50);
 
-/// How often to look where nothing wakes us.
+/// How often to look where nothing wakes us: as often at a copy of another machine's files, unless a look takes long.
 const ASK: Duration = Duration::from_millis(250);
 
 /// How often the time left is shown.
@@ -40,23 +40,23 @@ pub(super) fn audit(mut listener: Listener<'_>, limit: Duration, stage: &Stage) 
         let due = [
             Some(limit),
             needs_quiet(&report).then(|| stirred + QUIET),
-            listener.live.must_be_asked().then(|| looked + ASK),
+            listener.asks_every(ASK, ASK).map(|every| looked + every),
             fresh.then(|| looked + CALM),
         ];
         let due = due.into_iter().flatten().min().unwrap_or(limit);
         let left = due.saturating_sub(listener.elapsed());
         let left = if progress.0.is_some() { left.min(TICK) } else { left };
-        if let Err(why) = source::wait(&listener.live.sources(), None, Some(left)) {
+        if let Err(why) = source::wait(&listener.sources(), None, Some(left)) {
             break Some(format!("--wait: {why}"));
         }
-        if listener.live.turn().any() {
+        if listener.turn().any() {
             (fresh, stirred) = (true, listener.elapsed());
         }
         let now = listener.elapsed();
         if now >= due || (fresh && now >= looked + CALM) {
             let before = Snapshot::of(&report);
             report = listener.look(true);
-            (fresh, looked) = (listener.live.turn().any(), now);
+            (fresh, looked) = (listener.turn().any(), now);
             // Where nothing is heard, what is seen counts.
             if fresh || !changes(&before, &report).is_empty() {
                 stirred = now;
@@ -64,7 +64,8 @@ pub(super) fn audit(mut listener: Listener<'_>, limit: Duration, stage: &Stage) 
         }
     };
     progress.end();
-    Outcome { report, complaints: complaint.into_iter().collect() }
+    listener.complaints.extend(complaint);
+    Outcome { report, complaints: listener.complaints }
 }
 
 /// Whether nothing more can come, as of the last look.

@@ -36,6 +36,8 @@ pub(super) struct Page {
     pub(super) verbose: bool,
     /// Whether to colour; `None` where the surroundings decide.
     pub(super) colour: Option<bool>,
+    /// A line above the report, for a person.
+    pub(super) preface: Option<&'static str>,
 }
 
 impl Page {
@@ -51,8 +53,8 @@ impl Page {
         }
         let version = env!("CARGO_PKG_VERSION");
         let text = match self.form {
-            Form::Table => table(report, &self.style()),
-            Form::Tree => tree(report, &self.style()),
+            Form::Table => self.prefaced(table(report, &self.style())),
+            Form::Tree => self.prefaced(tree(report, &self.style())),
             Form::Json => json(report, version),
             Form::Nagios => nagios(report, complaints, self.verbose),
             Form::Prometheus => prometheus(report, version, took),
@@ -70,6 +72,13 @@ impl Page {
             None => stdout(text),
         };
         written.map_or_else(|why| self.fail(&why), |()| status)
+    }
+
+    fn prefaced(&self, text: String) -> String {
+        match self.preface {
+            Some(line) => format!("{line}\n{text}"),
+            None => text,
+        }
     }
 
     /// Who may read a new file: `node_exporter` must, whatever the umask says, and it does not run as root.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::heard::{Heard, Last};
 use super::line;
 use super::{Driver, Gaps, History, Trail};
-use crate::event::{Event, Fact, Said};
+use crate::event::{Event, Fact, Hold, Said};
 use crate::pci::Address;
 use crate::record::{Gap, Record, Stamp, between};
 
@@ -147,6 +147,7 @@ impl Chronicle {
             Event::Failed { .. }
             | Event::SettingUp { .. }
             | Event::Assigned { .. }
+            | Event::Incident { hold: Hold::Given { .. }, .. }
             | Event::AssignFailed { .. }
             | Event::Released { .. }
             | Event::MaybeReleased { .. }
@@ -159,15 +160,14 @@ impl Chronicle {
             }
             // These break no run: other drivers and the PCI core speak whenever they like.
             Event::HeldBy { .. }
+            | Event::Probed { .. }
             | Event::Bound { .. }
             | Event::Noted { .. }
             | Event::XenRefused { .. }
             | Event::Incident { .. }
-            | Event::Unrecognised { .. } => self.device(heard, order),
-            Event::Damaged { address } => {
-                if address.is_none() {
-                    self.history.damaged.get_or_insert_with(|| heard.fact());
-                }
+            | Event::Unrecognised { failing: false, .. } => self.device(heard, order),
+            Event::Unrecognised { failing: true, .. } | Event::Damaged { .. } => {
+                self.doubt(heard);
                 self.device(heard, order);
             }
             Event::NotDom0 { .. }
@@ -176,6 +176,13 @@ impl Chronicle {
             | Event::UserSpaceUp
             | Event::Quoted { .. }
             | Event::Remark => {}
+        }
+    }
+
+    /// A record that may be about any device, as long as it names none.
+    fn doubt(&mut self, heard: &Heard<'_>) {
+        if heard.event.address().is_none() {
+            self.history.damaged.get_or_insert_with(|| heard.fact());
         }
     }
 
@@ -188,6 +195,7 @@ impl Chronicle {
 
     /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
+        self.kept += self.history.unrecognised.hear(heard);
         let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
         let trails = &mut self.trails;
         let known = trails.get(&address).map(Trail::weight);
@@ -214,7 +222,7 @@ impl Chronicle {
         if heard.event.is_pciback() {
             live.insert(address);
         }
-        mark(trail, heard, order, gaps);
+        trail.mark(heard, order, gaps);
         if matches!(heard.event, Event::Seizing { .. }) {
             history.last_seizing = Some(*heard.stamp);
             if !matches!(history.driver, Driver::Ready(_)) {
@@ -314,54 +322,5 @@ impl Chronicle {
                 stale.1.clone_from(&trail.earlier);
             }
         }
-    }
-}
-
-/// What a record says of its device goes into the device's trail.
-fn mark(trail: &mut Trail, heard: &Heard<'_>, order: usize, gaps: u64) {
-    match heard.event {
-        Event::Seizing { .. } => trail.seize(heard, order, gaps),
-        Event::Failed { .. } | Event::Refused { .. } => {
-            if trail.seizing.is_none() {
-                trail.order = order;
-            }
-            trail.trouble = Some(heard.fact());
-        }
-        Event::Released { .. } | Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
-        Event::HeldBy { .. } => {
-            trail.held = Some(heard.fact());
-            if trail.proof().is_some() {
-                trail.taken = Some(heard.fact());
-            }
-        }
-        Event::Assigned { domid, .. } => {
-            trail.export(heard, order, gaps);
-            if let Some(domid) = domid {
-                trail.guest = Some((*domid, heard.fact()));
-            }
-        }
-        // pciback does not have it, or it was named twice, or another guest has it.
-        Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
-        Event::MaybeReleased { .. } => trail.maybe_released = true,
-        Event::Unrecognised { failing, .. } => trail.unsure |= failing,
-        Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
-        Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
-        Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } | Event::Incident { bound: true, .. } => {
-            trail.bind(heard, gaps);
-        }
-        Event::Booted { .. }
-        | Event::CommandLine { .. }
-        | Event::Found { .. }
-        | Event::Bridge { .. }
-        | Event::Incident { bound: false, .. }
-        | Event::ListRefused { .. }
-        | Event::ParameterRefused { .. }
-        | Event::BackendReady
-        | Event::NotDom0 { .. }
-        | Event::Frontend { .. }
-        | Event::BootEnds
-        | Event::UserSpaceUp
-        | Event::Quoted { .. }
-        | Event::Remark => {}
     }
 }

@@ -8,12 +8,13 @@ mod heard;
 mod incidents;
 mod line;
 mod trail;
+mod unrecognised;
 
 pub use chronicle::Chronicle;
 use chronicle::MOST_DEVICES;
 pub use incidents::{IncidentLog, Incidents};
-pub(crate) use line::WRAPPED;
 pub use trail::{Trail, is_settled};
+pub use unrecognised::Unrecognised;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -61,10 +62,13 @@ pub struct History {
     pub seizing: bool,
     /// The last seizing line since the last load ended.
     pub last_seizing: Option<Stamp>,
-    /// Records of pciback that cannot be read and name no device: any device may be meant. The first of them.
+    /// Records of pciback that cannot be read, or tell of a failure that nobody knows, and name no device: any device may be meant. The
+    /// first of them.
     pub damaged: Option<Arc<Fact>>,
     /// What happened to devices without changing who has them.
     pub incidents: IncidentLog,
+    /// Records of pciback that are none of its known messages.
+    pub unrecognised: Unrecognised,
     /// Records about devices beyond the number that is kept.
     pub beyond: u64,
 }

@@ -5,7 +5,7 @@ use memchr::memchr;
 use super::container::Form;
 use super::journal_short::Names;
 use super::peel::split;
-use super::{Frame, Record, dmesg, journal_short, syslog};
+use super::{Frame, Record, dmesg, journal_short, merged, syslog, time};
 
 /// Looks for the end of a line.
 #[derive(Debug, Default)]
@@ -68,6 +68,7 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], names: &mu
             *record = dmesg::decode(text, place, call)?;
             return Some(Form::Priority);
         }
+        b' ' if time::is_padded_month(text) => syslog::read(record, text, None)?,
         b'0'..=b'9' | b'A'..=b'Z' | 0x80.. if syslog::read(record, text, None).is_some() => {}
         b'0'..=b'9' => match dmesg::decode(text, place, call) {
             Some(read) => {

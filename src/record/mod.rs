@@ -10,6 +10,7 @@ mod container;
 mod decoder;
 mod dmesg;
 mod dmesg_json;
+mod fluent;
 mod journal;
 mod journal_export;
 mod journal_json;
@@ -31,6 +32,7 @@ mod syslog;
 mod terminal;
 mod text;
 mod time;
+mod torn;
 mod wide;
 mod wrapped;
 

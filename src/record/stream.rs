@@ -7,6 +7,7 @@ use super::journal_short::Names;
 use super::kmsg::{Fragment, Kmsg};
 use super::lead::Lead;
 use super::netconsole::Parts;
+use super::torn::Head;
 use super::wrapped::Held;
 use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed, losses};
 
@@ -27,6 +28,8 @@ pub(super) struct Stream {
     pub(super) lead: Option<Lead>,
     /// The columns, where the log is a table of lines.
     pub(super) table: Option<Table>,
+    /// What stands before the messages of the kernel's lines.
+    pub(super) head: Head,
     /// What a collector says of the line that is read.
     pub(super) origin: Origin,
     /// Whether the last thing was a `/dev/kmsg` record.

@@ -12,6 +12,9 @@ use crate::report::{Code, Finding, GuestState, Report, Severity, Status, Verdict
 /// Columns of the first line in front of the performance data, where its first two parts leave the choice.
 const LINE: usize = 79;
 
+/// The least room for a reason: a shorter beginning would say nothing.
+const LEAST: usize = 20;
+
 /// Longest single part of that line: a name or a message of any length may stand in it.
 const PART: usize = 100;
 
@@ -39,7 +42,10 @@ pub fn nagios_unknown(why: &str) -> String {
     let mut lines = why.trim().lines().map(harmless);
     let first = lines.next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(&first);
-    let lines = std::iter::once(format!("PCIBACK UNKNOWN - {first}")).chain(lines);
+    let begin = "PCIBACK UNKNOWN - ";
+    let short = shortened(first, LINE - begin.len());
+    let whole = (short != first).then(|| first.to_owned());
+    let lines = std::iter::once(format!("{begin}{short}")).chain(whole).chain(lines);
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
@@ -63,9 +69,38 @@ fn first(report: &Report, complaints: &[String]) -> String {
         2 => "CRITICAL",
         _ => "UNKNOWN",
     };
-    let parts = parts(report, complaints).into_iter().map(|part| harmless(&cut(part, PART))).collect();
-    // The first two are the outcome and its worst reason: without them the line says nothing.
-    joined(format!("PCIBACK {word} - "), parts, 2, LINE)
+    let begin = format!("PCIBACK {word} - ");
+    let mut parts: Vec<String> = parts(report, complaints).into_iter().map(|part| harmless(&cut(part, PART))).collect();
+    // The first two are the outcome and its worst reason: without them the line says little.
+    let count = parts.len();
+    let others = |of: usize| parts_more(count.saturating_sub(of));
+    let room = LINE.saturating_sub(begin.len());
+    let (first, second) = (room.saturating_sub(others(1)), room.saturating_sub(others(2)));
+    let mut always = 1;
+    if let Some((one, rest)) = parts.split_first_mut() {
+        *one = shortened(one, first);
+        let left = second.saturating_sub(one.chars().count() + 2);
+        if let Some(two) = rest.first_mut().filter(|_| left >= LEAST) {
+            *two = shortened(two, left);
+            always = 2;
+        }
+    }
+    joined(begin, parts, always, LINE)
+}
+
+/// How long it is to say that so many parts are left out.
+fn parts_more(parts: usize) -> usize {
+    if parts > 0 { format!("; and {parts} more").len() } else { 0 }
+}
+
+/// `text`, or its first words where it has more than `most` letters.
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(most.saturating_sub(3)).collect();
+    let end = start.rfind(' ').filter(|end| *end > most / 2).unwrap_or(start.len());
+    format!("{}...", start.get(..end).unwrap_or(&start))
 }
 
 /// What the line says: the cause that explains everything, or the outcome and what keeps it from being better.
@@ -123,6 +158,22 @@ mod tests {
     use super::super::sample::{device, finding, report};
     use super::*;
     use crate::report::{Device, Severity};
+
+    #[test]
+    fn a_line_of_long_parts_is_cut_at_a_word_and_counts_what_is_left_out() {
+        let long =
+            || finding(Code::LogUnreadable, Severity::Unknown, None, &"some log has a very long name ".repeat(9));
+        let report = report(3, vec![device(0x1d, Status::Unconfirmed, None)], vec![long(), long(), long()]);
+        let line = text(&report);
+        assert!(line.len() <= LINE && line.ends_with(" more") && line.contains("..."), "{line}");
+        let said = nagios_unknown(&format!("error: {}", "no such file ".repeat(20)));
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(lines.len() == 2 && lines[0].len() <= LINE && lines[1].len() > 200, "{said}");
+        assert_eq!(
+            (shortened("a bc", 4), shortened("abcdefgh", 6), shortened("ab cd ef gh", 9)),
+            ("a bc".into(), "abc...".into(), "ab cd...".into())
+        );
+    }
 
     /// The first line in front of its performance data.
     fn text(report: &Report) -> String {

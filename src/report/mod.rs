@@ -21,7 +21,7 @@ pub use evidence::Evidence;
 pub use forecast::{Expectation, Moment, Plan};
 pub use guest::{Frontend, Guest, GuestDevice, GuestState};
 pub use repair::{File, Measure, Promise, Repair};
-pub use run::{Run, Totals, Verdicts};
+pub use run::{Counted, Run, Totals, Verdicts};
 pub use status::{Basis, Proof, Stated, Status};
 pub use story::{DeviceStory, Step};
 pub use verdict::{Severity, Verdict};

@@ -14,6 +14,30 @@ pub struct Run {
     pub last: Option<Stamp>,
 }
 
+/// Which boots of each host count for the exit status of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// All of them.
+    All,
+    /// The one that so many later ones follow. With 0, the last one, the others are told as well; with any other, they are left out.
+    Back(usize),
+}
+
+impl Counted {
+    /// Whether a boot counts.
+    pub const fn has(self, run: &Run) -> bool {
+        matches!(self, Self::All) || run.back == self.newest()
+    }
+
+    /// How many boots of a host came later than the newest one that counts.
+    pub const fn newest(self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Back(back) => back,
+        }
+    }
+}
+
 /// How many of each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
@@ -58,7 +82,7 @@ pub struct Totals {
     pub boots: u64,
     /// Verdicts of all boots.
     pub all: Verdicts,
-    /// Verdicts of each host's last boot.
+    /// Verdicts of each host's last boot, or of the one that was asked for.
     pub last: Verdicts,
     /// Devices that are requested and no bridges, boot by boot.
     pub requested: u64,
@@ -86,15 +110,15 @@ pub struct Totals {
 
 impl Totals {
     /// Counts the report of one boot. One without a log is of what could not be read, and of no boot.
-    pub fn count(&mut self, report: &Report, run: &Run) {
+    pub fn count(&mut self, report: &Report, run: &Run, counted: Counted) {
         if report.logs.is_empty() {
             return;
         }
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         self.boots += 1;
         self.all.count(report.verdict);
-        // Every host has one last boot.
-        if run.back == 0 {
+        // Every host has one such boot at the most.
+        if run.back == counted.newest() {
             self.hosts += 1;
             self.last.count(report.verdict);
         }

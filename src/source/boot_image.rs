@@ -43,7 +43,8 @@ pub fn keep_boot_image(root: &Path, tree: &mut Tree) {
             keep_newer(&inside, made, tree);
         }
         tree.insert(IMAGE, Node::Directory);
-        let kept = entry.open().and_then(|file| archives(BufReader::new(file), tree));
+        let opened = entry.open().map_err(|why| why.to_string());
+        let kept = opened.and_then(|file| archives(BufReader::new(file), tree));
         if let Err(why) = kept {
             tree.remove(IMAGE);
             tree.insert(IMAGE, Node::Unreadable(format!("/{path}: {why}")));

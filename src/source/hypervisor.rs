@@ -36,7 +36,7 @@ fn read_kept(kept: Kept) -> Log {
     let rotates = kept.path.starts_with("var/log/");
     let mut log = begin(format!("/{}", kept.path), if rotates { Origin::File } else { Origin::Ring });
     let sectioned = kept.path.ends_with(XEN_SECTIONED);
-    let opened = kept.entry.and_then(|entry| entry.open_saved()).and_then(Unpacked::new);
+    let opened = kept.open().and_then(Unpacked::new);
     let read = opened.and_then(|reader| {
         let mut reader = BufReader::new(Bounded::new(reader, MOST_OF_ONE));
         if sectioned && is_sectioned(reader.fill_buf().map_err(|error| words(&error))?) {

@@ -10,7 +10,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::made_up::{MADE_UP, is_in_made_up};
+use super::error::InsideError;
+use super::made_up::is_in_made_up;
 
 /// As many links as Linux follows in one path (include/linux/namei.h, MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
@@ -67,7 +68,7 @@ pub enum Place {
     /// At nothing.
     Absent,
     /// Before the end: this path could not be looked at, for this reason.
-    Closed(String, String),
+    Closed(String, InsideError),
 }
 
 impl Inside {
@@ -104,7 +105,7 @@ impl Inside {
                 Kind::Link(target) if follow_last || !last => {
                     links += 1;
                     if links > MOST_LINKS {
-                        return Place::Closed(entry.path, "too many links".to_owned());
+                        return Place::Closed(entry.path, InsideError::TooManyLinks);
                     }
                     seen(&entry.path, target);
                     if target.starts_with(b"/") {
@@ -119,7 +120,7 @@ impl Inside {
                             done.push((entry.path.clone(), fd));
                             here = Some(entry);
                         }
-                        Err(error) => return closed(entry.path, error),
+                        Err(error) => return Place::Closed(entry.path, error.into()),
                     }
                 }
                 Kind::Link(_) | Kind::File | Kind::Null | Kind::Special if !last => return Place::Absent,
@@ -131,7 +132,7 @@ impl Inside {
             (None, Some((path, fd))) => itself(path, fd),
             (None, None) => match self.root.try_clone() {
                 Ok(fd) => itself(String::new(), fd),
-                Err(error) => Place::Closed(String::new(), error.to_string()),
+                Err(error) => Place::Closed(String::new(), error.into()),
             },
         }
     }
@@ -144,54 +145,47 @@ fn itself(path: String, above: OwnedFd) -> Place {
 
 impl Entry {
     /// The contents of a regular file of at most `most` bytes.
-    pub fn read(&self, most: u64) -> Result<Vec<u8>, String> {
+    pub fn read(&self, most: u64) -> Result<Vec<u8>, InsideError> {
         let mut bytes = Vec::new();
         let limit = most.saturating_add(1);
-        self.open()?.take(limit).read_to_end(&mut bytes).map_err(|error| words(&error))?;
+        self.open()?.take(limit).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {
-            return Err(format!("is longer than {most} bytes"));
+            return Err(InsideError::TooLong(most));
         }
         Ok(bytes)
     }
 
     /// Opens a regular file for reading.
-    pub fn open(&self) -> Result<File, String> {
+    pub fn open(&self) -> Result<File, InsideError> {
         if self.kind != Kind::File {
-            return Err("is not a regular file".to_owned());
+            return Err(InsideError::NotRegular);
         }
-        let open = || {
-            let fd = rustix::fs::openat(&self.above, self.name.as_slice(), FILE, Mode::empty())?;
-            // It may have been replaced since it was looked at.
-            let regular = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::RegularFile;
-            if regular { Ok(File::from(fd)) } else { Err(Errno::INVAL) }
-        };
-        open().map_err(|error| words(&error.into()))
+        let fd = rustix::fs::openat(&self.above, self.name.as_slice(), FILE, Mode::empty())?;
+        // It may have been replaced since it was looked at.
+        let is_regular = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::RegularFile;
+        if is_regular { Ok(File::from(fd)) } else { Err(InsideError::NotRegular) }
     }
 
     /// Opens a regular file that somebody saved, not one that the running kernel makes up: that is not opened.
-    pub(super) fn open_saved(&self) -> Result<File, String> {
+    pub(super) fn open_saved(&self) -> Result<File, InsideError> {
         let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made_up = || is_in_made_up(&rustix::fs::openat(&self.above, self.name.as_slice(), look, Mode::empty())?);
-        match made_up() {
-            Ok(false) => self.open(),
-            Ok(true) => Err(MADE_UP.to_owned()),
-            Err(error) => Err(words(&error.into())),
-        }
+        let looked_at = rustix::fs::openat(&self.above, self.name.as_slice(), look, Mode::empty())?;
+        if is_in_made_up(&looked_at)? { Err(InsideError::MadeUp) } else { self.open() }
     }
 
     /// The names in a directory, in order.
-    pub fn list(&self) -> Result<Vec<Vec<u8>>, String> {
+    pub fn list(&self) -> Result<Vec<Vec<u8>>, InsideError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || Dir::new(rustix::fs::openat(&self.above, self.name.as_slice(), flags, Mode::empty())?);
+        let directory = rustix::fs::openat(&self.above, self.name.as_slice(), flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in open().map_err(|error| words(&error.into()))? {
-            let entry = entry.map_err(|error| words(&error.into()))?;
+        for entry in Dir::new(directory)? {
+            let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
             }
             if names.len() == MOST_NAMES {
-                return Err(format!("has more than {MOST_NAMES} entries"));
+                return Err(InsideError::TooManyNames(MOST_NAMES));
             }
             names.push(name.to_vec());
         }
@@ -220,7 +214,7 @@ fn look(above: BorrowedFd<'_>, name: &[u8], path: String) -> Place {
     match found() {
         Ok(entry) => Place::Found(entry),
         Err(Errno::NOENT | Errno::NOTDIR) => Place::Absent,
-        Err(error) => closed(path, error),
+        Err(error) => Place::Closed(path, error.into()),
     }
 }
 
@@ -242,10 +236,6 @@ fn link_kept_as_text(above: BorrowedFd<'_>, name: &[u8], path: &str, stat: &Stat
 /// Device 1:3 (Documentation/admin-guide/devices.txt).
 fn is_null(stat: &Stat) -> bool {
     rustix::fs::major(stat.st_rdev) == 1 && rustix::fs::minor(stat.st_rdev) == 3
-}
-
-fn closed(path: String, error: Errno) -> Place {
-    Place::Closed(path, words(&error.into()))
 }
 
 /// What the operating system says, in lower case and without its number: "permission denied".

@@ -3,15 +3,22 @@
 //! Its export form carries facility, boot id and monotonic time of each record, and bytes of any kind.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::inside::words;
 use super::log::decode;
 use crate::timeline::Log;
 
-/// By absolute path: who runs this as root must not be served from another directory of `PATH`.
-const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
+const PROGRAM: &str = "journalctl";
+
+/// Where it is looked for behind the directories of `PATH`.
+const PLACES: [&str; 2] = ["/usr/bin", "/bin"];
 
 /// The children that were started and are not read from yet, or why one could not be.
 static STARTED: Mutex<VecDeque<Result<Child, String>>> = Mutex::new(VecDeque::new());
@@ -43,17 +50,31 @@ pub fn start_journal(all: bool) {
 }
 
 fn spawn(all: bool) -> Result<Child, String> {
-    let Some(program) = PROGRAMS.iter().find(|program| std::path::Path::new(program).exists()) else {
-        return Err(format!("there is no {}", PROGRAMS.join(" and no ")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(program) = find(&path) else {
+        return Err(format!("there is no {PROGRAM} in a directory of PATH that only root and this user can write to"));
     };
-    Command::new(program)
+    Command::new(&program)
         .args(arguments(all))
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("{program} cannot be run: {error}"))
+        .map_err(|error| format!("{} cannot be run: {}", program.display(), words(&error)))
+}
+
+/// The first program of that name that nobody but root and this user can have put there: who runs this as root must not be served
+/// from somebody else's directory.
+fn find(path: &OsStr) -> Option<PathBuf> {
+    let directories = std::env::split_paths(path).chain(PLACES.map(PathBuf::from));
+    let closed = directories.filter(|directory| directory.is_absolute() && is_closed(directory));
+    closed.map(|directory| directory.join(PROGRAM)).find(|program| is_closed(program))
+}
+
+fn is_closed(path: &Path) -> bool {
+    let trusted = [0, rustix::process::geteuid().as_raw()];
+    fs::metadata(path).is_ok_and(|about| trusted.contains(&about.uid()) && about.mode() & 0o022 == 0)
 }
 
 /// Reads the journal into `log`, which is number `index`: of the running boot, or of all that are kept.
@@ -95,7 +116,27 @@ fn arguments(all: bool) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_program_that_another_user_can_have_put_there_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let program = directory.path().join(PROGRAM);
+        let found = || find(directory.path().as_os_str()).filter(|found| *found == program);
+        assert_eq!(found(), None);
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+        mode(&program, 0o755);
+        assert_eq!(found(), Some(program.clone()));
+        for (directory_mode, program_mode) in [(0o777, 0o755), (0o755, 0o775)] {
+            mode(directory.path(), directory_mode);
+            mode(&program, program_mode);
+            assert_eq!(found(), None, "{directory_mode:o} {program_mode:o}");
+        }
+        assert_eq!(find(OsStr::new(".:relative")).filter(|found| found.is_relative()), None);
+    }
 
     #[test]
     fn only_the_running_boot_is_asked_for_unless_another_is_wanted() {

@@ -143,7 +143,7 @@ impl Keeper {
         if wanted != found && ["sys", "proc", "dev"].contains(&found) {
             return Err(format!("is a link into /{found}"));
         }
-        let bytes = entry.read(most.min(self.left))?;
+        let bytes = entry.read(most.min(self.left)).map_err(|why| why.to_string())?;
         self.left = self.left.saturating_sub(bytes.len() as u64);
         Ok(bytes)
     }
@@ -169,7 +169,7 @@ impl Keeper {
                     }
                 }
             }
-            Err(why) => self.tree.insert(&entry.path, Node::Unreadable(why)),
+            Err(why) => self.tree.insert(&entry.path, Node::Unreadable(why.to_string())),
         }
         self.listed.insert(path.to_owned(), names);
     }
@@ -193,7 +193,7 @@ impl Keeper {
             Place::Closed(path, why) => {
                 // A loop of links is kept as it is: whoever resolves it finds out the same.
                 if tree.link(&path).is().is_none() {
-                    tree.insert(&path, Node::Unreadable(why));
+                    tree.insert(&path, Node::Unreadable(why.to_string()));
                 }
                 None
             }

@@ -22,7 +22,7 @@ mod call {
     use rmesg::klogctl::{KLogType, safely_wrapped_klogctl};
     use rustix::io::Errno;
 
-    use super::super::kmsg::explain;
+    use super::super::error::KmsgError;
     use super::Log;
     use crate::record::{Decoder, Gap, Input, Place};
 
@@ -64,7 +64,8 @@ mod call {
             Ask::All => KLogType::SyslogActionReadAll,
         };
         safely_wrapped_klogctl(request, buffer).map_err(|error| {
-            if matches!(error, RMesgError::OperationNotPermitted(_)) { explain(Errno::PERM) } else { error.to_string() }
+            let is_refused = matches!(error, RMesgError::OperationNotPermitted(_));
+            if is_refused { KmsgError::Os(Errno::PERM).to_string() } else { error.to_string() }
         })
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::inside::words;
+use super::error::KmsgError;
 use crate::record::{Input, Numbered};
 use crate::timeline::Log;
 
@@ -45,10 +45,10 @@ pub trait Ring {
 pub struct Kmsg(OwnedFd);
 
 impl Kmsg {
-    /// Opens the device. What went wrong is said in words, with the capability that is missing.
-    pub fn open() -> Result<Self, String> {
+    /// Opens the device. The error names the capability that is missing.
+    pub fn open() -> Result<Self, KmsgError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        rustix::fs::open(PATH, flags, Mode::empty()).map(Self).map_err(explain)
+        rustix::fs::open(PATH, flags, Mode::empty()).map(Self).map_err(KmsgError::Os)
     }
 }
 
@@ -72,7 +72,7 @@ pub enum Drained {
     /// There may be more.
     More,
     /// There will be no more, and why. The log has failed; reading on changes nothing.
-    Ended(String),
+    Ended(KmsgError),
 }
 
 /// Reads a ring into a log: every record once, in order, and what is lost counted.
@@ -86,7 +86,7 @@ pub struct Reader<R> {
     buffer: Vec<u8>,
     /// Whether there was a record yet.
     begun: bool,
-    ended: Option<String>,
+    ended: Option<KmsgError>,
 }
 
 impl<R: Ring> Reader<R> {
@@ -100,15 +100,15 @@ impl<R: Ring> Reader<R> {
     ///
     /// Returns [`Drained::More`] as well when many reads in a row gave no record, so that nothing can hold the caller.
     pub fn drain(&mut self, most: u64, log: &mut Log) -> Drained {
-        if let Some(why) = &self.ended {
-            return Drained::Ended(why.clone());
+        if let Some(why) = self.ended {
+            return Drained::Ended(why);
         }
         let mut sink = |input: Input<'_>| log.take(input);
         let (mut read, mut vain) = (0, 0);
         while read < most && vain < VAIN {
             vain += 1;
             match self.ring.read(&mut self.buffer) {
-                Ok(0) => return self.end("the device ended".to_owned(), log),
+                Ok(0) => return self.end(KmsgError::Ended, log),
                 Ok(length) => {
                     (read, vain) = (read + 1, 0);
                     self.begun = true;
@@ -122,21 +122,21 @@ impl<R: Ring> Reader<R> {
                 // Before the first record that is no gap: the log begins later, which its first sequence number says.
                 Err(Errno::PIPE) if !self.begun => {}
                 Err(Errno::PIPE | Errno::INVAL) => self.records.gap(&mut sink),
-                Err(error) => return self.end(explain(error), log),
+                Err(error) => return self.end(KmsgError::Os(error), log),
             }
         }
         Drained::More
     }
 
-    fn end(&mut self, why: String, log: &mut Log) -> Drained {
+    fn end(&mut self, why: KmsgError, log: &mut Log) -> Drained {
         self.records.pause(&mut |input| log.take(input));
-        log.fail(why.clone());
-        self.ended = Some(why.clone());
+        log.fail(why.to_string());
+        self.ended = Some(why);
         Drained::Ended(why)
     }
 
     /// Reads what is there while `time_left`, and leaves the rest as a gap.
-    fn once(&mut self, time_left: &mut dyn FnMut() -> bool, log: &mut Log) -> Result<(), String> {
+    fn once(&mut self, time_left: &mut dyn FnMut() -> bool, log: &mut Log) -> Result<(), KmsgError> {
         for _ in 0..MOST_RECORDS / ROUND {
             match self.drain(ROUND, log) {
                 Drained::Empty => return Ok(()),
@@ -158,7 +158,8 @@ impl<R: AsFd> AsFd for Reader<R> {
 
 /// Reads the ring buffer of the running kernel into `log`, which is number `index`, once.
 pub(super) fn read(index: usize, log: &mut Log) -> Result<(), String> {
-    Reader::new(index, Kmsg::open()?).once(&mut started(), log)
+    let once = |kmsg| Reader::new(index, kmsg).once(&mut started(), log);
+    Kmsg::open().and_then(once).map_err(|why| why.to_string())
 }
 
 /// Whether time is left, from now on.
@@ -166,17 +167,6 @@ pub(super) fn read(index: usize, log: &mut Log) -> Result<(), String> {
 fn started() -> impl FnMut() -> bool {
     let start = Instant::now();
     move || start.elapsed() < LONGEST
-}
-
-/// The error in words, with the way out where there is one.
-pub(super) fn explain(error: Errno) -> String {
-    let what = words(&error.into());
-    match error {
-        Errno::PERM | Errno::ACCESS => {
-            format!("{what}: reading it needs the capability CAP_SYSLOG while kernel.dmesg_restrict is 1; run as root")
-        }
-        _ => what,
-    }
 }
 
 #[cfg(test)]
@@ -213,7 +203,7 @@ mod tests {
         Log::new(0, "kmsg".to_owned(), LogKind::Ring)
     }
 
-    fn played(answers: &[Result<&str, Errno>]) -> (Log, Result<(), String>) {
+    fn played(answers: &[Result<&str, Errno>]) -> (Log, Result<(), KmsgError>) {
         let mut log = log();
         let ended = Reader::new(0, Played(answers.iter())).once(&mut || true, &mut log);
         log.end();
@@ -223,7 +213,7 @@ mod tests {
     #[test]
     fn a_lack_of_permission_names_the_capability() {
         let (log, ended) = played(&[Err(Errno::PERM)]);
-        assert!(ended.unwrap_err().contains("CAP_SYSLOG"));
+        assert_eq!(ended, Err(KmsgError::Os(Errno::PERM)));
         assert!(log.failure.unwrap().contains("CAP_SYSLOG"));
     }
 
@@ -244,14 +234,13 @@ mod tests {
 
     #[test]
     fn a_device_that_ends_or_breaks_has_failed_for_good() {
-        for (answer, why) in [(Ok(""), "the device ended"), (Err(Errno::IO), "input/output error")] {
+        for (answer, why) in [(Ok(""), KmsgError::Ended), (Err(Errno::IO), KmsgError::Os(Errno::IO))] {
             let mut log = log();
             let answers = [Ok("6,10,1000,-;a\n"), answer, Ok("6,11,1000,-;b\n")];
             let mut reader = Reader::new(0, Played(answers.iter()));
             for _ in 0..2 {
-                let Drained::Ended(said) = reader.drain(u64::MAX, &mut log) else { panic!("{why}: it goes on") };
-                assert!(said.contains(why), "{said}");
-                assert_eq!((log.records, log.failure.clone()), (1, Some(said)));
+                assert_eq!(reader.drain(u64::MAX, &mut log), Drained::Ended(why));
+                assert_eq!((log.records, log.failure.clone()), (1, Some(why.to_string())));
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use super::error::UeventsError;
 use super::kmsg::{self, Drained, Kmsg, Reader};
 use super::log::Logs;
 use super::uevent::Uevents;
@@ -26,7 +27,7 @@ const MOST_ROUNDS: u32 = 64;
 #[derive(Debug)]
 pub struct Live {
     ring: Ring,
-    uevents: Result<Uevents, String>,
+    uevents: Result<Uevents, UeventsError>,
     since: Stamp,
 }
 
@@ -97,7 +98,7 @@ impl Stir {
 impl Live {
     /// Begins to listen, and reads what the ring buffer holds already. Read the host after this, so that no change falls
     /// between the two. The uevents may have been opened earlier, with rights that are given up by now.
-    pub fn begin(uevents: Result<Uevents, String>) -> Self {
+    pub fn begin(uevents: Result<Uevents, UeventsError>) -> Self {
         let ring = match Kmsg::open() {
             Ok(kmsg) => Ring::Numbered(Box::new(Numbered::new(kmsg))),
             Err(_) => Ring::Whole(Box::new(whole())),
@@ -122,7 +123,7 @@ impl Live {
 
     /// How the case is listened to.
     pub fn listening(&self) -> Listening {
-        Listening { since: self.since, deaf: self.uevents.as_ref().err().cloned() }
+        Listening { since: self.since, deaf: self.uevents.as_ref().err().map(ToString::to_string) }
     }
 
     /// Whether the host or the log must be read again from time to time, because nothing wakes for their changes.
@@ -130,9 +131,9 @@ impl Live {
         self.uevents.is_err() || matches!(self.ring, Ring::Whole(_))
     }
 
-    /// Holds the uevents for unheard, with the reason.
-    pub fn disregard_uevents(&mut self, why: &str) {
-        self.uevents = Err(why.to_owned());
+    /// Holds the uevents for unheard: this kernel does not send all that matter.
+    pub fn disregard_uevents(&mut self) {
+        self.uevents = Err(UeventsError::Untold);
     }
 
     /// Takes what has come since the last turn, without waiting. Where the log must be asked for, asks.

@@ -174,7 +174,7 @@ impl Logs {
     fn kept(&mut self, kept: Kept, reading: &mut Below) {
         // A copy of the ring buffer is a file: its uptime is not the running machine's.
         let name = if kept.path == RING { "kmsg".to_owned() } else { format!("/{}", kept.path) };
-        let opened = kept.entry.and_then(|entry| entry.open_saved());
+        let opened = kept.open();
         reading.modified = opened.as_ref().ok().and_then(modified);
         self.saved(&name, opened, reading);
     }

@@ -36,7 +36,7 @@ pub use baseline::baseline;
 pub use boot_image::keep_boot_image;
 pub(crate) use contents::{Bounded, Contents, Failing};
 pub use destination::WriteError;
-pub use error::FileError;
+pub use error::{FileError, InsideError, KmsgError, UeventsError};
 pub use hypervisor::{hypervisor, hypervisor_below};
 pub(crate) use inside::words;
 pub use inside::{Entry, Inside, Kind, Place};

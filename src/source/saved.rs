@@ -151,7 +151,7 @@ impl Finder {
         }
         let about = match fs::metadata(path) {
             Ok(about) => about,
-            Err(error) => return self.obstacle(path, &words(&error)),
+            Err(error) => return self.obstacle(path, &format!("cannot be read: {}", words(&error))),
         };
         let kind = about.file_type();
         if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
@@ -272,7 +272,7 @@ impl Finder {
     /// What went away while we looked, or is a link to nothing, was no log any more; what is closed may be one.
     fn gone(&mut self, path: &Path, error: &std::io::Error) {
         if error.kind() != std::io::ErrorKind::NotFound {
-            self.obstacle(path, &words(error));
+            self.obstacle(path, &format!("cannot be read: {}", words(error)));
         }
     }
 

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketAddrAny, SocketFlags, SocketType, sockopt};
 
-use super::inside::words;
+use super::error::UeventsError;
 use crate::pci::Address;
 
 /// The multicast group of the kernel's own messages. Those of udev, behind its rules, are in group 2.
@@ -48,7 +48,7 @@ pub struct Noticed {
     /// Messages were lost or could not be read: anything may have changed.
     pub lost: bool,
     /// Why no more messages will come.
-    pub ended: Option<String>,
+    pub ended: Option<UeventsError>,
 }
 
 impl Noticed {
@@ -81,16 +81,15 @@ impl Uevents {
     /// Begins to listen. Whatever happens from now on is noticed; read the host after this, not before.
     ///
     /// Any user may listen. Where it fails all the same (a container without netlink) the error says why.
-    pub fn open() -> Result<Self, String> {
-        let explain = |error: Errno| format!("uevents: {}", words(&error.into()));
+    pub fn open() -> Result<Self, UeventsError> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT))
-            .map_err(explain)?;
+            .map_err(UeventsError::Os)?;
         // Above net.core.rmem_max only with CAP_NET_ADMIN. With less room more may be lost, which is said.
         if sockopt::set_socket_recv_buffer_size_force(&socket, ROOM).is_err() {
             sockopt::set_socket_recv_buffer_size(&socket, ROOM).unwrap_or_default();
         }
-        rustix::net::bind(&socket, &SocketAddrNetlink::new(0, KERNEL)).map_err(explain)?;
+        rustix::net::bind(&socket, &SocketAddrNetlink::new(0, KERNEL)).map_err(UeventsError::Os)?;
         Ok(Self { socket, buffer: vec![0; LONGEST] })
     }
 
@@ -108,7 +107,7 @@ impl Uevents {
                 Err(Errno::AGAIN) => break,
                 Err(Errno::NOBUFS) => noticed.lost = true,
                 Err(error) => {
-                    noticed.ended = Some(format!("uevents: {}", words(&error.into())));
+                    noticed.ended = Some(UeventsError::Os(error));
                     break;
                 }
             }
@@ -279,7 +278,7 @@ mod tests {
     fn what_a_process_sends_is_not_noticed() {
         let mut uevents = match Uevents::open() {
             Ok(uevents) => uevents,
-            Err(why) => return assert!(why.starts_with("uevents: "), "{why}"),
+            Err(why) => return assert!(matches!(why, UeventsError::Os(_)), "{why}"),
         };
         let port = rustix::net::getsockname(&uevents).unwrap();
         let port = SocketAddrNetlink::try_from(port).unwrap().pid();

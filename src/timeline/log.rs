@@ -82,8 +82,8 @@ pub struct Log {
     pub kernel_records: u64,
     /// Records of pciback that are known.
     pub recognised: u64,
-    /// Records of pciback that are not known: the first of them, and how many.
-    pub unrecognised: (Vec<Arc<Fact>>, u64),
+    /// Records of pciback that are not known.
+    pub unrecognised: u64,
     /// Records with facts, gaps and pieces that could not be read: when this grows, a report may change.
     pub notable: u64,
     /// Sequence number of the first record.
@@ -124,9 +124,6 @@ pub struct Log {
     pub(super) weight: usize,
 }
 
-/// How many unknown messages are kept for the report; the rest is counted.
-const UNRECOGNISED_KEPT: usize = 16;
-
 impl Log {
     /// An empty log.
     pub fn new(index: usize, name: String, kind: LogKind) -> Self {
@@ -146,7 +143,7 @@ impl Log {
             records: 0,
             kernel_records: 0,
             recognised: 0,
-            unrecognised: (Vec::new(), 0),
+            unrecognised: 0,
             notable: 0,
             first_sequence: None,
             last_sequence: None,
@@ -183,8 +180,7 @@ impl Log {
         alone.part = self.part;
         (alone.records, alone.kernel_records) = (boot.notable, boot.notable);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
-        alone.unrecognised.0 = facts().filter(unknown).take(UNRECOGNISED_KEPT).cloned().collect();
-        alone.unrecognised.1 = facts().filter(unknown).count() as u64;
+        alone.unrecognised = facts().filter(unknown).count() as u64;
         alone.lost = lost.fold(0, u64::saturating_add);
         alone.boots.push(boot.clone());
         alone
@@ -334,7 +330,7 @@ impl Log {
             heard
         };
         let own = record.author != Author::User && !unclocked && (from_kernel || self.is_behind_end(record));
-        self.note_unknown(record, heard);
+        self.note_unknown(heard);
         let at = self.boot_of(name, record, heard, own);
         let Some(boot) = self.boots.get_mut(at) else { return };
         boot.notable += u64::from(!heard.is_empty());
@@ -360,18 +356,13 @@ impl Log {
         }
     }
 
-    /// Counts messages of pciback that are known, and keeps the first ones that are not.
-    fn note_unknown(&mut self, record: &Record<'_>, heard: &[Said]) {
+    /// Counts messages of pciback, those that are known and those that are not.
+    fn note_unknown(&mut self, heard: &[Said]) {
         let mut recognised = false;
         for said in heard {
-            let unknown = matches!(said.event, Event::Unrecognised { .. });
+            let unknown = said.author != Author::User && matches!(said.event, Event::Unrecognised { .. });
             recognised |= said.author != Author::User && !unknown && said.event.is_pciback();
-            if unknown {
-                self.unrecognised.1 += 1;
-                if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
-                    self.unrecognised.0.push(Arc::new(Fact::of(record, said.clone())));
-                }
-            }
+            self.unrecognised += u64::from(unknown);
         }
         self.recognised += u64::from(recognised);
     }

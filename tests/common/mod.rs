@@ -185,6 +185,14 @@ impl Folder {
     }
 }
 
+/// Whether this process, and so what it runs, ignores a signal.
+pub fn is_ignored(signal: rustix::process::Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let bit = u32::try_from(signal.as_raw()).unwrap() - 1;
+    u64::from_str_radix(mask, 16).unwrap() >> bit & 1 == 1
+}
+
 /// The bytes, compressed by gzip.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

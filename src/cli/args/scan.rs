@@ -8,8 +8,9 @@ use clap::{Args as Flags, ValueEnum};
 use pciback_audit::audit::Ignore;
 use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::report::Glob;
+use pciback_audit::timeline::BootChoice;
 
-use super::{Paper, Times, duration};
+use super::{BootNumber, Paper, Times, duration};
 
 /// Reads files of any size, packed (gzip, zstd, xz) or not, and directories with all that is below them. Each boot is held
 /// against the list on its own command line unless another one is given. The exit status is that of each host's last boot.
@@ -27,9 +28,9 @@ pub(in super::super) struct Scan {
     /// The devices that a policy file names (TOML), for every boot
     #[arg(long, value_name = "FILE", conflicts_with_all = ["hide", "device"])]
     pub(in super::super) policy: Option<PathBuf>,
-    /// Which boots of a host count for the exit status
-    #[arg(long, value_name = "BOOTS", default_value = "last")]
-    pub(in super::super) boot: Boots,
+    /// Which boots of a host count for the exit status: the last one (0), all, or only the one before it (-1), and so on
+    #[arg(long, value_name = "last|-N|all", default_value = "last", allow_hyphen_values = true, value_parser = counted)]
+    pub(in super::super) boot: BootNumber,
     #[command(flatten)]
     pub(in super::super) times: Times,
     /// Judge this host only, of the hosts in the logs
@@ -135,15 +136,6 @@ pub(in super::super) struct ScanPage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum Boots {
-    /// Each host's last boot
-    #[value(alias = "0")]
-    Last,
-    /// All of them
-    All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in super::super) enum ScanFormat {
     /// For a person: what is not ok, worst first (default)
     Table,
@@ -153,4 +145,8 @@ pub(in super::super) enum ScanFormat {
     Csv,
     /// Counts for the textfile collector of Prometheus' node exporter
     Prometheus,
+}
+
+fn counted(text: &str) -> Result<BootNumber, &'static str> {
+    if text == "last" { Ok(BootNumber::One(BootChoice::default())) } else { text.parse() }
 }

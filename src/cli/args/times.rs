@@ -33,7 +33,13 @@ impl FromStr for BootNumber {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::One) }
+        let is_number =
+            text.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+        match text {
+            "all" => Ok(Self::All),
+            _ if is_number => text.parse().map(Self::One),
+            _ => Err("expected 0, -1, -2, ... or all"),
+        }
     }
 }
 

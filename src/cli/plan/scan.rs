@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pciback_audit::audit::{FailOn, Options};
-use pciback_audit::report::{Choice, Verdict};
+use pciback_audit::report::{Choice, Counted, Verdict};
+use pciback_audit::timeline::BootChoice;
 
 use super::super::check;
 use super::super::request::Request;
 use super::super::write::{Form, Page};
-use super::{Check, Plan, Work, args, conflict, paper};
+use super::{BootNumber, Check, Plan, Work, args, conflict, paper};
 
 /// A scan of saved logs.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(in super::super) struct Scan {
     pub(in super::super) choice: Choice,
     /// Whether every row of the table is shown, ok or not.
     pub(in super::super) all: bool,
-    /// Whether all boots count for the exit status, not just each host's last one.
-    pub(in super::super) all_boots: bool,
+    /// Which boots count for the exit status.
+    pub(in super::super) counted: Counted,
     pub(in super::super) baseline: Option<PathBuf>,
     /// Whether the exit status is that of what the baseline does not have.
     pub(in super::super) only_new_fails: bool,
@@ -86,7 +87,10 @@ pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
         form,
         all: scan.choice.all,
         choice: choice(scan.choice),
-        all_boots: scan.boot == args::Boots::All,
+        counted: match scan.boot {
+            BootNumber::All => Counted::All,
+            BootNumber::One(BootChoice::FromLast(back)) => Counted::Back(back),
+        },
         baseline,
         only_new_fails,
         timeout: judgement.timeout.map(Duration::from_secs),
@@ -119,7 +123,7 @@ pub(super) fn every_boot(check: Check, page: Page) -> Result<Plan, clap::Error> 
         form,
         all: true,
         choice: Choice::default(),
-        all_boots: true,
+        counted: Counted::All,
         baseline: None,
         only_new_fails: false,
         timeout: check.timeout,

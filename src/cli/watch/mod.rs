@@ -31,13 +31,16 @@ const STEADY: Duration = Duration::from_secs(2);
 /// How often to look where nothing wakes us.
 const ASK: Duration = Duration::from_secs(10);
 
+/// The same at a copy of another machine's files.
+const ASK_COPY: Duration = Duration::from_secs(1);
+
 /// How soon to try again what could not be written.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Watches until it is stopped, and says how the process is to end. The time limit ends when the watch begins.
 pub(super) fn guarded(watch: Watch) -> u8 {
     let limits = Limits { timeout: watch.check.timeout, at_signal: AtSignal::EndWell, spent: Duration::ZERO };
-    let heard = Some(rights::of_watch(&watch));
+    let heard = rights::of_watch(&watch);
     let work = move |stage: &Stage| match Watcher::begin(&watch, heard, stage).and_then(Watcher::run) {
         Ok(()) => 0,
         Err(why) => write::complain(&why, CANNOT_SAY),
@@ -87,7 +90,7 @@ impl<'a> Watcher<'a> {
         let mut listener = Listener::begin(&plan.check, asked, heard);
         let mut looked = listener.elapsed();
         let mut report = listener.look(false);
-        while (listener.live.turn().any() || report.waiting.unsteady) && listener.elapsed() < STEADY {
+        while (listener.turn().any() || report.waiting.unsteady) && listener.elapsed() < STEADY {
             std::thread::sleep(CALM);
             looked = listener.elapsed();
             report = listener.look(false);
@@ -106,6 +109,9 @@ impl<'a> Watcher<'a> {
             unsteady: None,
             forgetful: None,
         };
+        for complaint in &watcher.listener.complaints {
+            write::complain(complaint, 0);
+        }
         if !stage.ready() {
             return Err("given up before it watched".to_owned());
         }
@@ -121,7 +127,7 @@ impl<'a> Watcher<'a> {
         let mut between = Vec::new();
         match remembered {
             Some(memory) if Some(memory.boot) == self.boot() => {
-                let first = self.listener.live.log().first_sequence;
+                let (first, _) = self.listener.sequences();
                 let next = memory.sequence.map(|last| last.saturating_add(1));
                 let lost = first.zip(next).map_or(0, |(first, next)| first.saturating_sub(next));
                 between.extend((lost > 0).then(|| records_lost(lost)));
@@ -144,7 +150,7 @@ impl<'a> Watcher<'a> {
         while !self.signals.end() && !self.outlet.is_closed(self.plan.textfile.is_some()) {
             let due = self.due();
             let left = due.map(|due| due.saturating_sub(self.listener.elapsed()));
-            let mut sources = self.listener.live.sources();
+            let mut sources = self.listener.sources();
             sources.push(self.signals.source());
             let sink_gone = source::wait(&sources, self.outlet.sink(), left)?;
             if sink_gone {
@@ -163,7 +169,7 @@ impl<'a> Watcher<'a> {
     fn due(&self) -> Option<Duration> {
         let times = [
             self.fresh.then(|| self.looked + CALM),
-            self.listener.live.must_be_asked().then(|| self.looked + ASK),
+            self.listener.asks_every(ASK, ASK_COPY).map(|every| self.looked + every),
             self.textfile.as_ref().map(|textfile| self.looked + textfile.every()),
             self.outlet.is_stuck().then(|| self.looked.max(self.listener.elapsed()) + AGAIN),
             self.systemd.due(),
@@ -173,7 +179,7 @@ impl<'a> Watcher<'a> {
 
     /// Takes what happened, and looks at the host when there is reason to.
     fn turn(&mut self, due: Option<Duration>) {
-        self.fresh |= self.listener.live.turn().any();
+        self.fresh |= self.listener.turn().any();
         let again = self.signals.again();
         if again {
             self.systemd.reloading();
@@ -203,14 +209,14 @@ impl<'a> Watcher<'a> {
 
     /// Whether the last look is older than it may become where nothing wakes us.
     fn is_old(&self, now: Duration) -> bool {
-        let asked = self.listener.live.must_be_asked() && now >= self.looked + ASK;
+        let asked = self.listener.asks_every(ASK, ASK_COPY).is_some_and(|every| now >= self.looked + every);
         asked || self.textfile.as_ref().is_some_and(|textfile| now >= self.looked + textfile.every())
     }
 
     fn look(&mut self, now: Duration) {
         self.report = self.listener.look(false);
         // The host's files are read one after the other: what changed meanwhile may be in some and not in others.
-        let stirred = self.listener.live.turn().any();
+        let stirred = self.listener.turn().any();
         (self.looked, self.fresh) = (now, stirred);
         if stirred || self.report.waiting.unsteady {
             let since = *self.unsteady.get_or_insert(now);
@@ -256,7 +262,7 @@ impl<'a> Watcher<'a> {
     /// Notes what was told, so that the next watch does not tell it again.
     fn remember(&mut self) {
         let (Some(path), Some(boot)) = (&self.plan.resume, self.boot()) else { return };
-        let memory = Memory { boot, sequence: self.listener.live.log().last_sequence, told: self.told.clone() };
+        let memory = Memory { boot, sequence: self.listener.sequences().1, told: self.told.clone() };
         let trouble = memory.write(path).err();
         if trouble != self.forgetful {
             if let Some(why) = &trouble {

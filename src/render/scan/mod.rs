@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use super::layout::paragraph;
 use super::table::{Style, plural, table};
 use super::text::escape;
-use crate::report::{Changed, Choice, Report, Run, Totals, Verdict, Verdicts};
+use crate::report::{Changed, Choice, Counted, Report, Run, Totals, Verdict, Verdicts};
 use groups::Groups;
 use row::{Row, Rows, Wrong};
 use totals::footer;
@@ -53,8 +53,8 @@ pub struct Sheet {
     pub all: bool,
     /// Which rows are chosen.
     pub choice: Choice,
-    /// Whether all boots count, not just each host's last one.
-    pub all_boots: bool,
+    /// Which boots count.
+    pub counted: Counted,
 }
 
 /// The page of a scan, as it is being filled.
@@ -99,11 +99,12 @@ impl Overview {
     /// Takes a report. Those of a host come one after the other, its last boot last.
     pub fn take(&mut self, report: &Report, run: &Run) {
         let wrong = Wrong::of(report, &self.sheet.choice);
+        let is_newest = run.back == self.sheet.counted.newest();
         let doubtful = report.verdict == Verdict::Warning && wrong.is_only_doubt();
         self.stated |= report.logs.iter().any(|log| log.trusted && log.records > 0);
         if doubtful && !report.logs.is_empty() {
             self.doubtful.0 += 1;
-            self.doubtful.1 += u64::from(run.back == 0);
+            self.doubtful.1 += u64::from(is_newest);
         }
         if report.silent || !self.sheet.choice.takes(report) {
             return;
@@ -117,11 +118,10 @@ impl Overview {
             self.hosts += 1;
         }
         self.host = Some((name.into(), run.back));
-        let counts = self.sheet.all_boots || run.back == 0;
         let is_fine = self.is_fine(report, &wrong);
-        self.fine += u64::from(run.back == 0 && (is_fine || doubtful));
+        self.fine += u64::from(is_newest && (is_fine || doubtful));
         let row = Row::of(report, run, &wrong, &self.sheet.style);
-        if counts && !is_fine {
+        if self.sheet.counted.has(run) && !is_fine {
             self.groups.count(self.hosts, name, &wrong);
         }
         let is_shown = self.sheet.all || !self.sheet.choice.verdicts.is_empty() || !is_fine;
@@ -200,9 +200,12 @@ impl Overview {
 
     /// What counts for the exit status first, the worst of it first, then by host, its last boot first.
     fn sort(&mut self) {
-        let all_boots = self.sheet.all_boots;
+        let counts = |row: &Row| match self.sheet.counted {
+            Counted::All => true,
+            Counted::Back(back) => usize::try_from(row.back) == Ok(back),
+        };
         self.rows.sort_unstable_by(|one, other| {
-            let order = |row: &Row| (!all_boots && row.back > 0, Reverse(row.verdict));
+            let order = |row: &Row| (!counts(row), Reverse(row.verdict));
             order(one).cmp(&order(other)).then_with(|| one.host.cmp(&other.host)).then(one.back.cmp(&other.back))
         });
     }

@@ -8,7 +8,7 @@ use crate::request::Source;
 const STYLE: Style = Style { width: 100, colour: false, verbose: false, ascii: false };
 
 fn sheet() -> Sheet {
-    Sheet { style: STYLE, lines: None, all: false, choice: Choice::default(), all_boots: false }
+    Sheet { style: STYLE, lines: None, all: false, choice: Choice::default(), counted: Counted::Back(0) }
 }
 
 fn wall(text: &str, offset: Option<i32>) -> Stamp {
@@ -33,7 +33,7 @@ fn page(sheet: Sheet, reports: &[(Report, Run)]) -> String {
     let mut totals = Totals::default();
     let mut overview = Overview::new(sheet);
     for (report, run) in reports {
-        totals.count(report, run);
+        totals.count(report, run, Counted::Back(0));
         overview.take(report, run);
     }
     overview.page(&totals, None)
@@ -238,8 +238,8 @@ fn the_summary_is_counts_alone() {
         partial: true,
         ..Totals::default()
     };
-    totals.count(&report(2, missing(1..3), vec![]), &run(0, None));
-    totals.count(&report(0, vec![], vec![]), &run(1, None));
+    totals.count(&report(2, missing(1..3), vec![]), &run(0, None), Counted::Back(0));
+    totals.count(&report(0, vec![], vec![]), &run(1, None), Counted::Back(0));
     let expected = "\
 hosts                           1
 boots                           2

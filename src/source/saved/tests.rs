@@ -68,7 +68,7 @@ fn what_is_no_log_is_left_alone_where_it_is_found_and_refused_where_it_is_named(
     assert_eq!(found(&top, &[""]), (vec!["a.log".to_owned()], vec![]));
     assert_eq!(found(&top, &["fifo", "fifo"]), (vec!["fifo".to_owned()], vec![]));
     assert_eq!(found(&top, &["socket"]).1, ["socket: is a device, not a log"]);
-    assert_eq!(found(&top, &["none"]).1, ["none: no such file or directory"]);
+    assert_eq!(found(&top, &["none"]).1, ["none: cannot be read: no such file or directory"]);
     assert_eq!(found(&top, &["/dev/null"]).1, ["/dev/null: is a device, not a log"]);
 }
 
@@ -130,7 +130,10 @@ fn a_directory_that_is_closed_stands_in_the_way() {
     let top = tree(&["a.log", "closed/b.log"]);
     fs::set_permissions(top.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(top.path().join("closed")).is_err() {
-        assert_eq!(found(&top, &[""]), (vec!["a.log".to_owned()], vec!["closed: permission denied".to_owned()]));
+        assert_eq!(
+            found(&top, &[""]),
+            (vec!["a.log".to_owned()], vec!["closed: cannot be read: permission denied".to_owned()])
+        );
     }
     fs::set_permissions(top.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
 }
