@@ -207,9 +207,9 @@ fn group(logs: &[Log], together: bool) -> Hosts<'_> {
                 }
                 None => {
                     if let Some(name) = &stretch.log.host {
-                        kept.push((name, stretch))
+                        kept.push((name, stretch));
                     } else {
-                        own.push(stretch)
+                        own.push(stretch);
                     }
                 }
             }

@@ -219,7 +219,9 @@ impl Log {
             self.take_gap(gap);
         }
         let names: Vec<Box<[u8]>> = self.lanes.keys().cloned().collect();
-        names.iter().for_each(|name| self.count_pieces(name, None));
+        for name in names {
+            self.count_pieces(&name, None);
+        }
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
             self.look_back();
