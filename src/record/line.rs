@@ -5,7 +5,7 @@ use memchr::memchr;
 use super::container::Form;
 use super::journal_short::Names;
 use super::peel::split;
-use super::{Frame, Record, dmesg, journal_short, merged, syslog, time};
+use super::{Frame, Record, dmesg, journal_short, syslog, time};
 
 /// Looks for the end of a line.
 #[derive(Debug, Default)]
