@@ -42,9 +42,13 @@ fn a_usb_function_whose_companion_gets_its_driver_behind_pciback_is_foretold() {
     let folder = machine("(00:1d.0)", "");
     let ran = audit("plan --for boot --root").with(folder.path()).run().ends_with(1);
     ran.says("1 of 1 would be seized").says("usb-companion").says("00:1d.7");
-    let whole = machine("(00:1d.0)(00:1d.7)", "");
+    let softdep = "etc/modprobe.d/y.conf = softdep ehci_pci pre: xen-pciback\\n\n";
+    let whole = machine("(00:1d.0)(00:1d.7)", softdep);
     let text = audit("plan --for boot --root").with(whole.path()).run().out;
     assert!(!text.contains("usb-companion"), "{text}");
+    // The other way round the controller has its driver, and its companion is pciback's.
+    let half = machine("(00:1d.0)(00:1d.7)", "");
+    audit("plan --for boot --root").with(half.path()).run().says("usb-companion 00:1d.7: ehci-pci has this");
     // Now both have their drivers, and nothing is to come.
     let text = audit("check -J --root").with(folder.path()).run().out;
     assert!(!text.contains("usb-companion"), "{text}");

@@ -475,19 +475,80 @@ fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
+/// The records of a host's boot as a file of syslog keeps them, and as `dmesg` prints them.
+fn kept(host: &str, number: u64, fates: [Outcome; 3]) -> (Vec<String>, String) {
+    let (mut lines, mut ring) = (Vec::new(), String::new());
+    for record in boot("6.1.0-56-amd64", "", fates).records {
+        let micros = record.micros + number * 7_001;
+        let second = 86_400 + number * 50_000 + micros / 1_000_000;
+        let text = format!("{} {}\n", stamp(micros), record.text);
+        lines.push(format!("{} {host} kernel: {text}", syslog_time(second)));
+        ring.push_str(&text);
+    }
+    (lines, ring)
+}
+
+#[test]
+fn a_log_without_names_is_of_the_host_beside_it() {
+    use Outcome::{Failed, PassedOver, Seized};
+    let (first, old_ring) = kept("gaia", 0, [Seized, Failed, Seized]);
+    let (last, ring) = kept("gaia", 1, [Seized; 3]);
+    let folder = Folder::new();
+    let put = |name: &str, text: &str| {
+        folder.file(&format!("case-4711/{name}"), text.as_bytes());
+        folder.at(&format!("case-4711/{name}"))
+    };
+    let mut paths = vec![put("kern.log", &[&first[..], &last].concat().concat())];
+    let nameless = last.concat().replace(" gaia ", " (none) ");
+    for (name, text) in [("dmesg", &ring), ("dmesg.0", &old_ring), ("boot.log", &nameless)] {
+        paths.push(put(name, text));
+        let found = by_name(&scanned(folder.at("case-4711")));
+        let expected = vec![checked(&paths, 0), checked(&paths, 1)];
+        assert_eq!(found, BTreeMap::from([("gaia".to_owned(), expected)]), "with {name}");
+        assert!(found["gaia"][0].starts_with("warning"), "with {name}: {found:?}");
+    }
+    // Beside two hosts it is the records that tell.
+    put("messages", &kept("rhea", 5, [Seized, PassedOver, Failed]).0.concat());
+    let boots = |of: &str| by_name(&scanned(folder.at("case-4711"))).get(of).map_or(0, Vec::len);
+    assert_eq!((boots("gaia"), boots("rhea"), boots("case-4711")), (2, 1, 0));
+    put("dmesg.1", &kept("", 9, [Seized; 3]).1);
+    assert_eq!((boots("gaia"), boots("rhea"), boots("case-4711")), (2, 1, 1));
+}
+
+#[test]
+fn a_line_without_a_header_is_what_it_is_in_a_check() {
+    let (lines, _) = kept("gaia", 0, [Outcome::Seized; 3]);
+    let noise =
+        |host: &str| -> String { (0..2000).map(|n| format!("Jan  2 00:00:24 {host} cron[{n}]: a job\n")).collect() };
+    let folder = Folder::new();
+    let said_of = |text: &str| {
+        folder.file("syslog", text.as_bytes());
+        let found = by_name(&scanned(folder.at("syslog")));
+        assert_eq!(found["gaia"], [checked(&[folder.at("syslog")], 0)], "{text}");
+        found["gaia"][0].clone()
+    };
+    let log = lines.concat();
+    let (before, behind) =
+        log.split_at(log.find("pciback 0000:00:1d.0").and_then(|at| log[..at].rfind('\n')).unwrap() + 1);
+    let broken = behind.replacen(" seizing device", "\nseizing device", 1);
+    assert!(!said_of(&[before, &noise("gaia"), &broken].concat()).contains("unconfirmed"), "broken by a mail program");
+    // The further lines of what a daemon says are its own.
+    let (_, without) = behind.split_once('\n').unwrap();
+    for gap in ["", "further\n"] {
+        let forged = format!("{gap}pciback 0000:00:1d.0: xen_pciback: seizing device\n");
+        let text = [before, &noise("gaia"), &forged, &noise("gaia"), without].concat();
+        assert!(said_of(&text).contains("0000:00:1d.0 missing"), "{}", said_of(&text));
+    }
+}
+
 /// The logs of a host as a support archive keeps them: syslog, rotated, and the ring buffer, which does not name the host.
 fn support_archive(top: &str, host: &str, boots: &[[Outcome; 3]]) -> Vec<(String, Vec<u8>)> {
     let mut lines = Vec::new();
     let mut last = String::new();
-    for (number, fates) in boots.iter().enumerate() {
-        last.clear();
-        for record in boot("6.1.0-56-amd64", "", *fates).records {
-            let micros = record.micros + number as u64 * 7_001;
-            let second = 86_400 + number as u64 * 50_000 + micros / 1_000_000;
-            let text = format!("{} {}\n", stamp(micros), record.text);
-            lines.push(format!("{} {host} kernel: {text}", syslog_time(second)));
-            last.push_str(&text);
-        }
+    for (number, fates) in (0..).zip(boots) {
+        let (own, ring) = kept(host, number, *fates);
+        lines.extend(own);
+        last = ring;
     }
     let half = lines.len() / 2;
     vec![

@@ -81,6 +81,61 @@ fn its_json_is_what_the_schema_says() {
     }
 }
 
+/// Qubes' hook takes all network controllers, and those that are named, and no others (90qubes-pciback).
+#[test]
+fn on_qubes_network_controllers_are_taken_without_a_list() {
+    let machine = "proc/xen/capabilities = control_d\\n\nproc/sys/kernel/osrelease = 6.6.2-1.qubes.fc37.x86_64\\n\n\
+        etc/os-release = ID=qubes\\n\nproc/cmdline = quiet\\n\n\
+        sys/bus/pci/devices/0000:00:1f.6/class = 0x020000\\n\n\
+        sys/bus/pci/devices/0000:00:14.0/class = 0x0c0330\\n\n\
+        sys/bus/pci/devices/0000:00:14.0/driver -> ../../../drivers/xhci_hcd\n";
+    let nic = |driver: &str| format!("sys/bus/pci/devices/0000:00:1f.6/driver -> ../../../drivers/{driver}\n");
+    for (files, args, says) in [
+        (nic("pciback"), "--hide (00:1f.6)", "after a reboot as is:  1 of 1 would be seized\n"),
+        (nic("pciback"), "--hide (00:14.0)", "after a reboot as is:  0 of 1 would be seized\n"),
+        // Another driver has it although the hook ran: why is not known.
+        (nic("e1000e"), "--hide (00:1f.6)", "after a reboot as is:  0 of 1 would be seized, 1 not known\n"),
+    ] {
+        let folder = Folder::holding(&format!("{machine}{files}"));
+        audit(&format!("plan {args} --root")).with(folder.path()).run().says(says);
+    }
+    let slots = "sys/bus/pci/drivers/pciback/slots = 0000:00:1f.6\\n\n\
+                 sys/bus/pci/drivers/pciback/irq_handlers = 0000:00:1f.6:off:not acking:0\\n\n";
+    let folder = Folder::holding(&format!("{machine}{}{slots}", nic("pciback")));
+    let ran = audit("check -v --hide (00:14.0) --root").with(folder.path()).run();
+    ran.says("it is a network controller,\n  and the hook of Qubes' boot image takes them all");
+}
+
+/// An upgrade that drops the list from GRUB's menu is told before the reboot.
+#[test]
+fn on_qubes_a_list_that_the_next_boot_lacks_is_a_drift() {
+    let machine = "proc/xen/capabilities = control_d\\n\nproc/sys/kernel/osrelease = 6.6.2-1.qubes.fc37.x86_64\\n\n\
+        etc/os-release = ID=qubes\\n\nproc/cmdline = quiet rd.qubes.hide_pci=00:14.0,00:1f.6\\n\n\
+        sys/bus/pci/devices/0000:00:1f.6/class = 0x020000\\n\n\
+        sys/bus/pci/devices/0000:00:1f.6/driver -> ../../../drivers/pciback\n\
+        sys/bus/pci/devices/0000:00:14.0/class = 0x0c0330\\n\n\
+        sys/bus/pci/devices/0000:00:14.0/driver -> ../../../drivers/pciback\n\
+        sys/bus/pci/drivers/pciback/slots = 0000:00:14.0\\n0000:00:1f.6\\n\n\
+        sys/bus/pci/drivers/pciback/irq_handlers = 0000:00:14.0:off:not acking:0\\n0000:00:1f.6:off:not acking:0\\n\n";
+    for (line, drift) in [
+        ("quiet", Some("0000:00:14.0 only now")),
+        ("rd.qubes.hide_pci=00:1a.0", Some("0000:00:14.0 only now, 0000:00:1a.0 only then")),
+        // The network controller is taken without a list.
+        ("rd.qubes.hide_pci=00:14.0", None),
+        ("rd.qubes.hide_pci=00:1f.6,0000:00:14.0", None),
+    ] {
+        let menu = format!(
+            "boot/grub2/grub.cfg = set default=0\\nmenuentry 'Qubes' {{\\nmultiboot2 /xen.gz\\nmodule2 /vmlinuz root=x {line}\\n}}\\n\n"
+        );
+        let report = audit("check -J --root").with(Folder::holding(&format!("{machine}{menu}")).path()).run().json();
+        let findings = report["findings"].as_array().unwrap();
+        let drifts = findings.iter().filter(|found| found["code"] == "next-boot-drift");
+        let found: Vec<&str> =
+            drifts.filter_map(|found| found["message"].as_str()?.rsplit_once("`): ")).map(|it| it.1).collect();
+        assert_eq!(found, drift.into_iter().collect::<Vec<_>>(), "{line}");
+    }
+}
+
 #[test]
 fn two_forms_at_once_are_bad_usage() {
     audit("plan -J --format table --root /").run().ends_with(3);

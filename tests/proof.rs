@@ -102,6 +102,12 @@ const FAMILIES: &[Family] = &[
         ON_LINE,
         true,
     ),
+    family(
+        "Qubes with a list in modprobe.d",
+        "etc/os-release = ID=qubes\\n\netc/default/grub = GRUB_CMDLINE_LINUX=\"quiet\"\\n\n",
+        MODPROBE,
+        true,
+    ),
     family("XCP-ng", "etc/os-release = ID=\"xcp-ng\"\\nID_LIKE=\"centos rhel fedora\"\\n\n", ON_LINE, true),
     family("XenServer", "etc/redhat-release = XenServer release 7.2.0 (xenenterprise)\\n\n", ON_LINE, true),
     family(
@@ -128,6 +134,13 @@ const FAMILIES: &[Family] = &[
         MODPROBE,
         true,
     ),
+    family(
+        "EndeavourOS with mkinitcpio",
+        "etc/os-release = ID=endeavouros\\nID_LIKE=arch\\n\netc/mkinitcpio.conf = MODULES=()\\nHOOKS=(base udev modconf)\\n\n",
+        MODPROBE,
+        true,
+    ),
+    family("openEuler", "etc/os-release = ID=\"openEuler\"\\n\n", MODPROBE, true),
     family("Gentoo with dracut", "etc/os-release = ID=gentoo\\n\netc/dracut.conf = \n", MODPROBE, true),
     family(
         "Gentoo with genkernel",
@@ -256,7 +269,8 @@ fn every_family_keeps_its_promise_in_every_situation() {
                 continue;
             }
             let machine = machine(family, situation);
-            let asked = if situation == Lacking || family.name == "Qubes" { both() } else { Asked::default() };
+            let asked =
+                if situation == Lacking || family.name.starts_with("Qubes") { both() } else { Asked::default() };
             let report = report(&machine, asked);
             if let Some(why) = fault(family, &report, &machine) {
                 let lines = report.plan.for_good_lines().join("\n");

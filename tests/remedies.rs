@@ -5,7 +5,7 @@
 mod support;
 
 use pciback_audit::audit::{Asked, Case, conclude};
-use pciback_audit::report::Repair;
+use pciback_audit::report::{Promise, Repair};
 use support::tree;
 
 const DEVICES: &str = "\
@@ -134,6 +134,52 @@ fn each_family_has_its_own_commands() {
     }
 }
 
+/// What a tree without a known family, or with a program of its own for boot images, is known by.
+const IN_WORDS: &[&str] = &[
+    "etc/os-release = ID=slackware\\n\n",
+    "etc/os-release = ID=guix\\n\n",
+    "etc/os-release = ID=altlinux\\n\n",
+    "etc/os-release = ID=clear-linux-os\\n\n",
+    "etc/os-release = ID=solus\\n\nusr/bin/dracut ! is not a link\n",
+    "etc/os-release = ID=endeavouros\\nID_LIKE=arch\\n\nusr/bin/dracut ! is not a link\n",
+    "etc/os-release = ID=arch\\n\nusr/bin/dracut ! is not a link\n",
+    "etc/os-release = ID=\"postmarketos\"\\nID_LIKE=\"alpine\"\\n\n",
+    "etc/os-release = ID=\"void\"\\n\netc/mkinitcpio.conf = MODULES=()\\n\n",
+    "etc/redhat-release = CentOS release 6.10 (Final)\\n\netc/dracut.conf = \n",
+    "etc/os-release = NAME=x\\n\n",
+    "lib/\n",
+];
+
+#[test]
+fn a_family_that_is_not_known_gets_words_and_no_other_s_commands() {
+    for files in IN_WORDS {
+        let plan = plan(&format!("{NEWER}{files}"), &["00:04.0"]);
+        let text = lines(&plan);
+        assert!(text.lines().all(|line| line.starts_with("# ")), "{files}\n{text}");
+        assert!(text.contains("# load xen-pciback before e1000e, in a boot image made anew"), "{files}\n{text}");
+        assert!(plan.promise.is_none() && plan.files().next().is_none());
+    }
+    let files = "etc/os-release = ID=endeavouros\\nID_LIKE=arch\\n\netc/mkinitcpio.conf = HOOKS=(base udev)\\n\n";
+    assert!(lines(&plan(&format!("{NEWER}{files}"), &["00:04.0"])).contains("mkinitcpio -P"));
+}
+
+#[test]
+fn a_unit_is_written_only_where_systemd_is_init() {
+    let built_in = "lib/modules/6.1.0-18-amd64/modules.builtin = kernel/drivers/net/e1000e.ko\\n\n";
+    for (files, systemd) in [
+        ("etc/os-release = ID=debian\\nVERSION_ID=\"12\"\\n\n", true),
+        ("etc/os-release = ID=debian\\nVERSION_ID=\"7\"\\n\n", false),
+        ("etc/os-release = ID=ubuntu\\nVERSION_ID=\"14.04\"\\nID_LIKE=debian\\n\n", false),
+        ("etc/debian_version = 6.0.10\\n\n", false),
+        ("etc/os-release = ID=devuan\\nID_LIKE=debian\\n\n", false),
+        ("etc/os-release = ID=debian\\n\nsbin/init ! is not a link\n", false),
+        ("etc/os-release = ID=devuan\\nID_LIKE=debian\\n\nsbin/init -> /lib/systemd/systemd\n", true),
+    ] {
+        let text = lines(&plan(&format!("{NEWER}{built_in}{files}"), &["00:04.0"]));
+        assert_eq!(text.contains("systemctl enable"), systemd, "{files}\n{text}");
+    }
+}
+
 #[test]
 fn without_a_known_driver_pciback_is_the_first_module_of_the_boot_image() {
     let debian = format!("{NEWER}etc/os-release = ID=debian\\n\n");
@@ -146,7 +192,7 @@ fn without_a_known_driver_pciback_is_the_first_module_of_the_boot_image() {
     let report = conclude(&Case { asked, tree: Some(machine), ..Case::default() });
     let text = lines(&report.plan);
     for wanted in [
-        "init-top/pciback <<'EOF'\n#!/bin/sh\n[ \"$1\" = prereqs ] || modprobe xen-pciback\nEOF\nchmod +x ",
+        "printf '%s\\n' '#!/bin/sh' '[ \"$1\" = prereqs ] || modprobe xen-pciback' > /etc/initramfs-tools/scripts/init-top/pciback\nchmod +x ",
         "/etc/initramfs-tools/modules",
     ] {
         assert!(text.contains(wanted), "{text}");
@@ -226,6 +272,14 @@ fn modprobe_without_soft_dependencies_gets_commands() {
     let unknown = lines(&plan(&format!("{old}etc/issue = x\\n\n"), &["00:04.0"]));
     let command = "#   install e1000e /sbin/modprobe pciback; /sbin/modprobe --ignore-install e1000e";
     assert!(unknown.contains(command) && !unknown.contains("softdep"), "{unknown}");
+    for (files, has_softdeps) in [
+        ("proc/sys/kernel/osrelease = 2.6.32-5-xen-amd64\\n\netc/debian_version = 6.0.10\\n\n", true),
+        ("proc/sys/kernel/osrelease = 2.6.32-21-xen\\n\netc/debian_version = squeeze/sid\\n\n", false),
+        ("proc/sys/kernel/osrelease = 2.6.38-8-xen\\n\netc/debian_version = squeeze/sid\\n\n", true),
+    ] {
+        let text = lines(&plan(&format!("{files}proc/cmdline = ro\\n\n"), &["00:04.0"]));
+        assert_eq!(text.contains("softdep e1000e"), has_softdeps, "{files}\n{text}");
+    }
     let debian = lines(&plan(&format!("{old}etc/debian_version = 4.0\\n\n"), &["00:04.0"]));
     assert!(debian.contains("init-top/pciback") && !debian.contains("softdep"), "{debian}");
 }
@@ -255,10 +309,27 @@ fn nothing_comes_before_a_driver_that_is_built_in() {
     assert_eq!(unit.path, "/etc/systemd/system/pciback-late.service");
     // Without an IOMMU xl fails to quarantine a device that pciback has then.
     for wanted in [
-        "ExecStart=-/bin/sh -c 'exec xl pci-assignable-add 0000:00:04.0'\n",
-        "ExecStartPost=/bin/sh -c 'cd /sys/bus/pci/drivers/pciback && exec ls -d 0000:00:04.0'\n",
+        "ExecStart=/bin/sh -c \"set -- 0000:00:04.0; for d; do xl pci-assignable-add $$d; done; ",
+        " cd /sys/bus/pci/drivers/pciback && ls -d $$*\"\n",
     ] {
         assert!(unit.content.contains(wanted), "{}", unit.content);
+    }
+}
+
+#[test]
+fn what_pciback_has_keeps_its_list_beside_a_service() {
+    let built_in = "lib/modules/6.1.0-18-amd64/modules.builtin = kernel/drivers/net/e1000e.ko\\n\n";
+    let files = format!("{DEVICES}{NEWER}etc/os-release = ID=debian\\n\n{built_in}")
+        .replace(
+            "0000:00:05.0/driver -> ../../../bus/pci/drivers/igb",
+            "0000:00:05.0/driver -> ../../../bus/pci/drivers/pciback",
+        )
+        .replace("irq_handlers =", "irq_handlers = 0000:00:05.0:off:not acking:0\\n");
+    let asked = Asked::List(b"(00:04.0)(00:05.0)".to_vec());
+    let report = conclude(&Case { asked, tree: Some(tree(files.as_bytes())), ..Case::default() });
+    assert_eq!(report.plan.promise.as_ref().map(Promise::count).as_deref(), Some("2 of 2"));
+    for wanted in ["systemctl enable pciback-late.service", "hide=(00:04.0)(00:05.0)", "init-top/pciback"] {
+        assert!(lines(&report.plan).contains(wanted), "{}", lines(&report.plan));
     }
 }
 

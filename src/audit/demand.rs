@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Case};
-use crate::event::Event;
-use crate::history::{Driver, History, WRAPPED};
+use crate::event::{Event, WRAPPED};
+use crate::history::{Driver, History};
 use crate::host::{Device, Devices, Host, LSPCI, PCIBACK};
 use crate::pci::{Address, KernelVersion, Pattern};
 use crate::report::{Entry as EntryReport, Request};
 use crate::request::hide::{self, Grammar, HideList};
 use crate::request::policy::Device as Expected;
-use crate::request::{Location, Said, Source, Written, argument, find, guests, logged, slots};
+use crate::request::{Location, Said, Source, Written, argument, find, guests, logged, qubes, slots};
 use crate::timeline::LONGEST_LINE;
 use crate::tree::{Known, Obstacle, Tree};
 
@@ -116,10 +116,7 @@ impl Demand {
     /// The last list of a place that its reader takes, also where another place is in force.
     pub(super) fn effective(&self, source: Source) -> Option<&Written> {
         let said = self.places.iter().find(|said| said.source == source)?;
-        said.written
-            .iter()
-            .rfind(|written| written.effective || self.classic)
-            .filter(|written| !written.text.is_empty())
+        said.written.iter().rfind(|written| written.is_read(self.classic)).filter(|written| !written.text.is_empty())
     }
 
     /// The place and source of the list in force.
@@ -289,6 +286,10 @@ fn places(tree: Option<&Tree>, host: Option<&Host>, history: &History) -> Vec<Sa
             // The log says what the file would.
             if let Some(said) = command_line {
                 said.unseen.clear();
+            }
+            if unseen {
+                places.retain(|said| said.source != Source::Qubes);
+                places.push(qubes::in_line(text, tree.unwrap_or(&Tree::default()), None));
             }
         }
         Some(_) if unseen => {

@@ -13,12 +13,11 @@ use crate::tree::{Known, Obstacle};
 
 pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let empty = Trail::default();
-    let unknown: Vec<&Fact> = scene.unrecognised().collect();
     for judged in devices {
         let address = judged.address;
         let trail = scene.history.trails.get(&address).unwrap_or(&empty);
         let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
-        let subject = Subject { scene, address, trail, device, basis: judged.basis, unknown: &unknown };
+        let subject = Subject { scene, address, trail, device, basis: judged.basis };
         findings.extend(match &judged.status {
             Status::Held => Some(subject.held()),
             Status::Unbound => Some(subject.unbound()),
@@ -43,8 +42,6 @@ struct Subject<'a> {
     trail: &'a Trail,
     device: Option<&'a Device>,
     basis: Basis,
-    /// Messages of pciback that nobody knows, about any device.
-    unknown: &'a [&'a Fact],
 }
 
 impl Subject<'_> {
@@ -264,39 +261,11 @@ impl Subject<'_> {
         if self.scene.story.doubt.is_some() {
             return None;
         }
-        let (message, record) = self.why_unsettled()?;
+        let (message, record) = super::unsettled::why(self.scene, self.trail)?;
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
         found.evidence.extend(self.record(record));
-        let unknown = self.unknown.iter().filter(|fact| fact.event.address() == Some(self.address));
-        found.evidence.extend(unknown.map(|fact| self.scene.shown(fact)));
+        found.evidence.extend(self.record(self.trail.doubt.as_deref()));
         Some(found)
-    }
-
-    /// Why the log does not settle it, and the record that it is about.
-    fn why_unsettled(&self) -> Option<(&'static str, Option<&Fact>)> {
-        let trail = self.trail;
-        if let Some(damaged) = &trail.damaged {
-            return Some(("a record of pciback about it cannot be read: it is cut, or damaged", Some(damaged)));
-        }
-        if let Some(proof) = trail.proof() {
-            let message = if trail.doubtful {
-                "its seizing line may belong to an earlier load of the module"
-            } else if trail.lossy {
-                "a record that contradicts its seizing line may be among those that are missing"
-            } else if trail.unsure || trail.maybe_released {
-                "a later record may mean that it is not pciback's"
-            } else if self.scene.history.damaged.is_some() {
-                "a record of pciback that cannot be read may be about it"
-            } else {
-                "the log ends too soon behind its seizing line to show that its set-up went well"
-            };
-            return Some((message, Some(proof)));
-        }
-        if let Some(bound) = &trail.bound {
-            return Some(("pciback is bound to it, and the log does not say that its set-up went well", Some(bound)));
-        }
-        let message = "the log ends before pciback's load came to its end: that no record is about it proves nothing";
-        self.scene.is_complete.then_some((message, None))
     }
 
     /// The file about this device that could not be read.
@@ -312,6 +281,9 @@ impl Subject<'_> {
         let why = self.device.and_then(|device| why(self.scene, self.address, device));
         let message = match why {
             Some(why) => format!("pciback has it, though the list does not name it: {why}"),
+            None if explained && self.device.is_none() && self.scene.demand.source() == Some(Source::Qubes) => {
+                "pciback has it, though the list does not name it: Qubes takes every network device".to_owned()
+            }
             None => "pciback has it, though no list names it".to_owned(),
         };
         let severity = if explained { Severity::Info } else { Severity::Warning };

@@ -24,6 +24,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
     findings.extend(begins_late(scene, severity));
     findings.extend(forged(scene, devices));
     findings.extend(stale(scene));
+    findings.extend(unrecognised(scene));
     findings.extend(quoted(scene));
 }
 
@@ -150,7 +151,8 @@ fn beyond(scene: &Scene<'_>) -> Option<Finding> {
 /// Records of pciback that are there and cannot be read.
 fn damaged(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     let of_devices = scene.history.trails.values().filter_map(|trail| trail.damaged.as_ref());
-    let facts: Vec<&Arc<Fact>> = scene.history.damaged.iter().chain(of_devices).collect();
+    let facts = scene.history.damaged.iter().chain(of_devices);
+    let facts: Vec<&Arc<Fact>> = facts.filter(|fact| matches!(fact.event, Event::Damaged { .. })).collect();
     let message = format!("{} of pciback cut or damaged, and cannot be read", count_are(facts.len() as u64));
     let mut found = finding(Code::RecordsLost, severity, message);
     found.evidence = facts.iter().take(3).map(|fact| scene.shown(fact)).collect();
@@ -283,6 +285,19 @@ fn stale(scene: &Scene<'_>) -> Vec<Finding> {
         found
     };
     kinds.into_iter().filter(|(_, (number, _), _)| *number > 0).map(finding).collect()
+}
+
+/// What pciback says and nobody knows.
+fn unrecognised(scene: &Scene<'_>) -> Option<Finding> {
+    let unrecognised = &scene.history.unrecognised;
+    let message = match unrecognised.count {
+        0 => return None,
+        1 => "pciback says something that this program does not know".to_owned(),
+        number => format!("pciback says something that this program does not know, in {number} records"),
+    };
+    let mut found = finding(Code::UnrecognisedRecord, Severity::Info, message);
+    found.evidence = unrecognised.first.iter().map(|fact| scene.shown(fact)).collect();
+    Some(found)
 }
 
 fn quoted(scene: &Scene<'_>) -> Vec<Finding> {

@@ -3,17 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use super::Scene;
-use crate::event::{Event, Fact};
+use crate::event::Fact;
 use crate::pci::Address;
 use crate::record::{Author, Place, Stamp, Wall, between};
 use crate::report::{Code, Evidence, Finding, Severity};
 use crate::request::overrides::Override;
 use crate::request::{Source, Written};
-use crate::timeline::{Keeps, LogKind, Moment};
+use crate::timeline::LogKind;
 use crate::tree::Obstacle;
-
-/// How many unknown messages are shown at most.
-const UNRECOGNISED: usize = 16;
 
 impl Scene<'_> {
     /// A record as evidence.
@@ -42,23 +39,6 @@ impl Scene<'_> {
         } else {
             ""
         }
-    }
-
-    /// The first messages of pciback in this boot that this program does not know. A log that has no end keeps them apart from
-    /// its boots.
-    pub(super) fn unrecognised(&self) -> impl Iterator<Item = &Fact> {
-        let apart = self
-            .case
-            .logs
-            .iter()
-            .filter(|log| log.keeps != Keeps::Facts)
-            .flat_map(|log| &log.unrecognised.0)
-            .map(AsRef::as_ref);
-        let facts = self.story.moments.iter().filter_map(|moment| match moment {
-            Moment::Fact(fact) => Some(fact.as_ref()),
-            Moment::Gap { .. } => None,
-        });
-        facts.filter(|fact: &&Fact| matches!(fact.event, Event::Unrecognised { .. })).take(UNRECOGNISED).chain(apart)
     }
 
     /// The date of a stamp: by its own wall clock where that has a zone, else from the running machine's uptime.

@@ -39,7 +39,8 @@ fn severity(devices: &[Judged<'_>]) -> Severity {
 
 /// `pciback.hide=` and `options pciback`: the module has that name in 2.6.18-xen and its kin only.
 fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
-    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| !list.effective)?;
+    let is_classic = remedy::module(scene) == PCIBACK;
+    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| !list.is_read(is_classic))?;
     if list.source == Source::Qubes {
         let message = format!("nothing reads `{}`: the key is rd.qubes.hide_pci", list.key);
         let mut found = finding(Code::ListNotEffective, severity(devices), message);
@@ -50,15 +51,17 @@ fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let host = scene.host.as_ref();
     let logged = scene.story.release.as_deref().and_then(KernelVersion::of_release);
     let kernel = scene.case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel))?;
-    if kernel.may_have_classic_module_name() || remedy::module(scene) == PCIBACK {
+    if kernel.may_have_classic_module_name() && !is_classic {
         return None;
     }
+    let module = remedy::module(scene);
     let message =
-        format!("the list is written for `{}`, and this kernel's module is xen-pciback: it is not given it", list.key);
+        format!("the list is written for `{}`, and this kernel's module is {module}: it is not given it", list.key);
     let mut found = finding(Code::ListNotEffective, severity(devices), message);
     found.evidence.push(written(list));
-    found.remedy =
-        vec![format!("# write xen-pciback in place of pciback: {}", list.key.replace("pciback", "xen-pciback"))];
+    let plain = list.key.replace("xen-pciback", PCIBACK).replace("xen_pciback", PCIBACK);
+    let other = if is_classic { "xen-pciback" } else { PCIBACK };
+    found.remedy = vec![format!("# write {module} in place of {other}: {}", plain.replace(PCIBACK, module))];
     Some(found)
 }
 
@@ -163,8 +166,13 @@ fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     if !matches!(value.as_str(), "(null)" | "<NULL>" | "") {
         return None;
     }
-    let list = scene.demand.effective(Source::CommandLine).filter(|list| list.effective)?;
-    let message = "the module was loaded without the list that is on the kernel's command line: insmod and BusyBox' modprobe do not hand it on";
+    let by_line = scene.demand.effective(Source::CommandLine);
+    let list = by_line.or_else(|| scene.demand.effective(Source::Modprobe))?;
+    let message = if by_line.is_some() {
+        "the module was loaded without the list that is on the kernel's command line: insmod and BusyBox' modprobe do not hand it on"
+    } else {
+        "the module was loaded without the list that is in modprobe.d: insmod does not read it, a boot image may lack it, or it was written later"
+    };
     let mut found = finding(Code::LoadedWithoutList, severity(devices), message);
     found.evidence.extend([file(path, Some(&value)), written(list)]);
     let module = host.modules.pciback();
@@ -215,7 +223,13 @@ fn rejected(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
         Driver::Ready(ready) => between(&fact.stamp, &ready.stamp).is_some_and(|apart| apart > 2_000_000),
         Driver::Unheard | Driver::Loading | Driver::Refused(_) => false,
     };
-    let severity = if far { Severity::Info } else { severity(devices) };
+    // Where no list is known, this may have been it.
+    let is_list = unknown_name(&text).is_none_or(|name| name.starts_with('(') || name.to_lowercase().contains("hid"));
+    let severity = match scene.demand.wanted.is_empty() {
+        _ if far => Severity::Info,
+        true if is_list => Severity::Critical,
+        _ => severity(devices),
+    };
     let mut found = finding(Code::ModuleParameterRejected, severity, message);
     found.evidence.push(scene.shown(fact));
     found.remedy = vec!["# the parameter is `hide`, and its list has no blanks outside quotes".to_owned()];

@@ -54,7 +54,13 @@ fn asks_for_nothing(scene: &Scene<'_>) -> bool {
 
 /// What is wrong with the list in force, by the grammar of its kernel.
 fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding> {
-    let severity = if only_next_load_reads(scene, place) { Severity::Warning } else { Severity::Critical };
+    let is_whole = matches!(&list.fault, Some(Fault::CutShort { rest, .. }) if list.quote(rest).trim().is_empty());
+    let severity = match only_next_load_reads(scene, place) {
+        // Nothing is behind the bracket that is missing.
+        _ if is_whole => Severity::Info,
+        true => Severity::Warning,
+        false => Severity::Critical,
+    };
     let void = "every entry of the list is void";
     let (code, message) = match list.fault.as_ref()? {
         Fault::Malformed { column, expected, found, .. } => {
@@ -67,6 +73,11 @@ fn fault(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding>
                 format!("{entry}: {} {written} is above {most:x}, so {void}, and the kernel says nothing", part.name());
             (Code::ListOutOfRange, message)
         }
+        Fault::CutShort { .. } if is_whole => (
+            Code::ListCutShort,
+            "the last entry lacks its closing bracket: this kernel takes it all the same, and kernels from 3.7 on refuse the list"
+                .to_owned(),
+        ),
         Fault::CutShort { rest, .. } => {
             let dropped: Vec<String> = list.dropped().map(|entry| list.quote(&entry.text)).collect();
             let dropped = if dropped.is_empty() { format!("`{}`", list.quote(rest)) } else { some_of(&dropped) };

@@ -25,6 +25,7 @@ mod remedy;
 mod siblings;
 mod statuses;
 mod story;
+mod unsettled;
 mod verdict;
 mod vital;
 mod xen_log;
@@ -324,7 +325,7 @@ impl Scene<'_> {
             source: log.name.clone(),
             records: log.records,
             recognised: log.recognised,
-            unrecognised: log.unrecognised.1,
+            unrecognised: log.unrecognised,
             first_sequence: log.first_sequence,
             lost: log.lost,
             unparsed: log.unparsed.1,

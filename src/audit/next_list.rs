@@ -8,8 +8,8 @@ use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::boot_loader::{self, Entry, Line};
 use crate::request::loading::Loading;
-use crate::request::{Source, Written};
-use crate::tree::Known;
+use crate::request::{Source, Written, qubes};
+use crate::tree::{Known, Node};
 
 /// The difference, where both lists are known. A driver that runs with a list is needed: a list that nobody has read yet is no
 /// drift, but what was asked for.
@@ -18,7 +18,7 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
     if !running || !matches!(scene.case.asked, Asked::Found { .. }) {
         return None;
     }
-    by_boot_loader(scene).or_else(|| by_modprobe(scene)).or_else(|| without_list(scene))
+    by_boot_loader(scene).or_else(|| by_qubes(scene)).or_else(|| by_modprobe(scene)).or_else(|| without_list(scene))
 }
 
 /// The boot loader's file says what the next kernel gets, and `/proc/cmdline` what this one got.
@@ -31,7 +31,7 @@ fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
     }
     let now = scene.demand.effective(Source::CommandLine);
     if !entry.xen {
-        return now.map(|now| without_xen(now, &entry));
+        return now.or_else(|| scene.demand.effective(Source::Qubes)).map(|now| without_xen(now, &entry));
     }
     entry.kernel.as_ref()?;
     let lists: Vec<Written> = entry.kernel.iter().flat_map(Line::lists).collect();
@@ -60,6 +60,39 @@ fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
     let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
     found.evidence.extend(now.into_iter().chain(next).map(written));
     found.evidence.extend(next.is_none().then(|| location(&entry)).flatten());
+    found.remedy = vec!["# pciback-audit plan shows what the next boot gives pciback".to_owned()];
+    Some(found)
+}
+
+/// The same of the devices that the hook of Qubes takes by its own arguments; network controllers it takes in any case.
+fn by_qubes(scene: &Scene<'_>) -> Option<Finding> {
+    let tree = scene.case.tree.as_ref()?;
+    let Known::Is(entry) = boot_loader::next(tree) else { return None };
+    let line = entry.kernel.as_ref().filter(|_| entry.xen)?;
+    let now = scene.demand.effective(Source::Qubes).filter(|now| now.effective)?;
+    let mut then = tree.clone();
+    then.insert("proc/cmdline", Node::File(line.text.clone().into_bytes()));
+    let said = qubes::written(&then);
+    let next = said.written.last().filter(|next| next.effective);
+    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let is_taken = |address: &Address| {
+        let class = devices.and_then(|devices| devices.get(address)).and_then(|device| device.class.is());
+        class.is_some_and(|class| qubes::takes_unlisted(*class))
+    };
+    let named = |list: &Written| {
+        let mut names = names(scene, list)?;
+        names.retain(|address| !is_taken(address));
+        Some(names)
+    };
+    let then = next.map_or_else(|| Some(BTreeSet::new()), named).filter(|_| said.obstacles.is_empty())?;
+    let difference = difference(&named(now)?, &then)?;
+    let message = format!(
+        "the boot loader's entry \"{}\" hides other devices than this boot's line (`{}`): {difference}",
+        entry.title, now.key
+    );
+    let mut found = finding(Code::NextBootDrift, Severity::Warning, message);
+    found.evidence.push(written(now));
+    found.evidence.extend(location(&entry));
     found.remedy = vec!["# pciback-audit plan shows what the next boot gives pciback".to_owned()];
     Some(found)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{finding, some_of, written};
 use super::{Asked, Scene};
-use crate::host::PCIBACK;
+use crate::host::{Distribution, PCIBACK};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::unread::{self, Unread, Why};
@@ -53,6 +53,10 @@ fn message(list: &Written, why: Why) -> String {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!("the list {text} is in {file}, where only the names of modules are read: modprobe is not given it")
         }
+        Why::Misspelt => {
+            let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
+            format!("the list {text} is in {file} behind `{}`: nothing has that name, and nothing reads it", list.key)
+        }
         Why::Unmade => {
             let file = list.location.as_ref().map_or(String::new(), ToString::to_string);
             format!("the list {text} is in {file}, and in no entry of the boot loader with Xen that was made of it")
@@ -79,8 +83,12 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
             format!("# put it on the line of dom0's kernel: {module}.hide=... (GRUB: GRUB_CMDLINE_LINUX, not ..._XEN)")
         }
         Why::NamesOnly => format!("# put it in a file of /etc/modprobe.d: options {module} hide=..."),
+        Why::Misspelt => format!("# the module is {module}, and its parameter hide"),
         Why::Unmade => {
             "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned()
+        }
+        Why::NotBooted if scene.host.as_ref().is_some_and(|host| host.distribution == Distribution::NixOs) => {
+            "# nixos-rebuild boot, and reboot".to_owned()
         }
         Why::NotBooted => {
             "# see which file and entry are started, have the boot loader's file made anew (update-grub, or grub2-mkconfig -o and its path), and reboot".to_owned()
@@ -98,11 +106,24 @@ fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
         return None;
     }
     let (line, line_names) = named(scene, Source::CommandLine)?;
-    let (file, file_names) = named(scene, Source::Modprobe)?;
     let only = |one: &BTreeSet<Address>, other: &BTreeSet<Address>| {
         let names: Vec<&Address> = one.difference(other).collect();
         (!names.is_empty()).then(|| some_of(&names))
     };
+    if let Some((given, names)) = named(scene, Source::Module).filter(|(_, names)| *names != line_names) {
+        let by_line = only(&line_names, &names).map(|names| format!("only the command line names {names}"));
+        let by_hand = only(&names, &line_names).map(|names| format!("only the module has {names}"));
+        let difference: Vec<String> = by_line.into_iter().chain(by_hand).collect();
+        let message = format!(
+            "the module was given another list than the kernel's command line holds: {}; that of the module counts",
+            difference.join(", and ")
+        );
+        let mut found = finding(Code::SourcesDisagree, Severity::Warning, message);
+        found.evidence.extend([written(given), written(line)]);
+        found.remedy = vec!["# keep one list, and take the other one out".to_owned()];
+        return Some(found);
+    }
+    let (file, file_names) = named(scene, Source::Modprobe)?;
     let by_line = only(&line_names, &file_names).map(|names| format!("only the command line names {names}"));
     let by_file = only(&file_names, &line_names).map(|names| format!("only modprobe.d names {names}"));
     let difference: Vec<String> = by_line.into_iter().chain(by_file).collect();

@@ -93,6 +93,13 @@ fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
     let module = module(scene);
     let list = list.map_or(String::new(), |list| format!(" {}", parameter(list)));
     let mut lines = vec![format!("modprobe {module}{list}")];
+    lines.extend(take_meant(scene));
+    lines
+}
+
+/// Takes those devices of the list, or of the corrected one, that other drivers have.
+fn take_meant(scene: &Scene<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
     let Some(host) = &scene.host else { return lines };
     let Some(devices) = host.devices.is() else { return lines };
     let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
@@ -135,7 +142,10 @@ pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String
         return load_with(scene, Some(list));
     }
     let at = place.location.as_ref().map_or(String::new(), |location| format!(" in {location}"));
+    let is_loaded = scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some());
     match place.source {
+        // modprobe gives nothing to a module that is there.
+        Source::Argument if is_loaded => take_meant(scene),
         Source::Argument | Source::Module => vec![format!("modprobe {module} {}", parameter(list))],
         Source::CommandLine | Source::Log => vec![
             "# on the kernel's line of the boot loader, then reboot:".to_owned(),

@@ -35,6 +35,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
     }
     findings.extend(left.into_values());
     findings.extend(slots.values().filter_map(|functions| neighbours.companion(functions)));
+    findings.extend(slots.values().filter_map(|functions| neighbours.controller(functions)));
     findings.extend(twins(scene, there));
 }
 
@@ -144,6 +145,27 @@ impl Neighbours<'_> {
             "# load no USB driver for {} while pciback has {address}: give it all USB functions of the slot, or none",
             some_of(&names)
         )];
+        Some(found)
+    }
+
+    /// An EHCI controller that is asked for and has its driver, and a companion that pciback has: when that driver lets go, the core of
+    /// USB writes into the driver data of the companions (drivers/usb/core/hcd-pci.c, `usb_hcd_pci_remove`; seen to crash on 6.1).
+    /// Nothing makes it let go where nobody asks for the controller.
+    fn controller(&self, functions: &[(Address, &Device)]) -> Option<Finding> {
+        let is_companion = |device: &Device| matches!(device.class.is(), Some(&(UHCI | OHCI)));
+        let (companion, _) = functions.iter().find(|(_, device)| is_companion(device) && is_pcibacks(device))?;
+        let is_bound = |device: &Device| device.class.is() == Some(&EHCI) && !is_pcibacks(device);
+        let asked_for = functions.iter().filter(|(address, _)| self.is_asked_for(*address));
+        let (address, driver) = asked_for
+            .filter(|(_, device)| is_bound(device))
+            .find_map(|(at, device)| Some((at, device.driver.is()?)))?;
+        let message = format!(
+            "{driver} has this EHCI controller, and pciback {} of its slot: the kernel may crash when {driver} lets go",
+            companion.short()
+        );
+        let mut found = about(*address, Code::UsbCompanion, Severity::Warning, message);
+        found.evidence.push(file(device_file(*address, "driver"), Some(driver)));
+        found.evidence.push(file(device_file(*companion, "driver"), Some(PCIBACK)));
         Some(found)
     }
 

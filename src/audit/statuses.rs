@@ -4,11 +4,11 @@ use super::Scene;
 use super::demand::Want;
 use super::facts::finding;
 use crate::history::{Driver, Trail, is_settled};
-use crate::host::{Device as HostDevice, Host, PCIBACK};
+use crate::host::{Device as HostDevice, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::record::Author;
 use crate::report::{Basis, Code, Finding, Proof, Severity, Status};
-use crate::request::Source;
+use crate::request::{Source, qubes};
 use crate::tree::Known;
 
 /// How many devices that nobody asked for are told one by one. No host has so many: whoever can write to a log invents them.
@@ -168,8 +168,11 @@ fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
         let trails = scene.history.trails.iter().filter(|(address, _)| !asked(address));
         // Where nobody knows what was asked for, what failed was, as surely as what was seized.
         let unknown = scene.demand.list.is_none() && scene.demand.wanted.is_empty();
+        let by_qubes = scene.demand.source() == Some(Source::Qubes);
         let judged = trails.filter_map(|(address, trail)| match trail {
-            trail if trail.is_settled() => Some(extra(*address, Basis::Log, scene.demand.is_named_somewhere(*address))),
+            trail if trail.is_settled() => {
+                Some(extra(*address, Basis::Log, by_qubes || scene.demand.is_named_somewhere(*address)))
+            }
             trail if unknown && trail.trouble.is_some() => {
                 Some(Judged { status: Status::Failed, ..extra(*address, Basis::Log, false) })
             }
@@ -192,7 +195,13 @@ pub(super) fn why(scene: &Scene<'_>, address: Address, device: &HostDevice) -> O
     if let Some(bridge) = device.bridges.iter().find(|bridge| listed(**bridge)) {
         return Some(format!("it is behind the bridge {bridge}, which a list names"));
     }
-    let source = scene.demand.named_by(address)?;
+    let is_qubes = scene.host.as_ref().is_some_and(|host| host.distribution == Distribution::Qubes);
+    let source = scene.demand.named_by(address);
+    let by_hook = is_qubes && device.class.is().is_some_and(|class| qubes::takes_unlisted(*class));
+    if by_hook && source.is_none_or(|source| source == Source::Slots) {
+        return Some("it is a network controller, and the hook of Qubes' boot image takes them all".to_owned());
+    }
+    let source = source?;
     Some(if source == Source::Slots {
         "pciback's slots names it: xl, XAPI or a script asked for it at run time".to_owned()
     } else {

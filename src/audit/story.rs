@@ -68,6 +68,10 @@ impl Holder {
                 self.driver = Some((driver.clone(), fact.stamp));
                 format!("{driver} has it{lost}")
             }
+            Event::Probed { .. } => {
+                let lost = if std::mem::take(&mut self.seized) { ", which pciback had before" } else { "" };
+                format!("a driver could not take it{lost}")
+            }
             Event::Seizing { .. } => {
                 (self.driver, self.seized) = (None, true);
                 "pciback is about to take it".to_owned()

@@ -61,7 +61,14 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     findings.extend(begins_late(scene, &sources));
     for address in scene.demand.wanted.keys() {
         findings.extend(fault(scene, &sources, *address));
-        findings.extend(reserved(scene, &sources, *address));
+        let shared = reserved(scene, &sources, *address);
+        let is_cause = |found: &Finding| {
+            found.code == Code::IommuOff || (found.code == Code::AssignFailed && found.address == Some(*address))
+        };
+        if shared.is_none() && !findings.iter().any(is_cause) {
+            findings.extend(refused(scene, &sources, *address));
+        }
+        findings.extend(shared);
     }
 }
 
@@ -315,6 +322,17 @@ fn reserved(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Opti
             "# some firmware drops the reservation when USB legacy support is off in its setup".to_owned(),
         ];
     }
+    Some(found)
+}
+
+/// A device that the hypervisor did not give to a guest, where nothing else says why.
+fn refused(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
+    let (source, line) = sources.iter().find_map(|source| Some((source, source.boot.refused.get(&address)?)))?;
+    let message = "the hypervisor failed to give it to a guest";
+    let mut found = about(address, Code::AssignFailed, Severity::Critical, source.says(message));
+    event(scene, source, &mut found, line);
+    found.evidence.push(source.shown(line));
+    found.remedy = vec!["# the lines in front of it say why: its IOMMU, or another guest that has it".to_owned()];
     Some(found)
 }
 

@@ -2,6 +2,9 @@
 
 use super::{Event, Found, Message};
 
+/// The end of a record behind which the command line goes on.
+pub(crate) const WRAPPED: &[u8] = b" \\";
+
 pub(super) const MESSAGES: &[Message] = &[
     Message {
         texts: &["Linux version {w}{+}"],
@@ -72,7 +75,29 @@ pub(super) const MESSAGES: &[Message] = &[
 ];
 
 fn command_line(found: &Found<'_>) -> Option<Event> {
-    Some(Event::CommandLine { text: out_of_mail(found.part(0)?) })
+    Some(Event::CommandLine { text: out_of_quotes(out_of_mail(without_escapes(found.part(0)?))) })
+}
+
+/// The line without a line feed that some program wrote as two characters.
+fn without_escapes(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\\n").unwrap_or(line);
+    line.strip_suffix(b"\\r").unwrap_or(line)
+}
+
+/// The line without the quote that another program closed behind it, and what stands there: `msg="Command line: quiet" level=info`. Where
+/// the line itself ends is not known then. A quote that opens stands behind a blank or `=`.
+fn out_of_quotes(mut line: Vec<u8>) -> Vec<u8> {
+    let mut open = false;
+    let closing = memchr::memchr_iter(b'"', &line).find(|at| {
+        let before = at.checked_sub(1).and_then(|before| line.get(before));
+        open = !open;
+        open && before.is_some_and(|before| !matches!(before, b' ' | b'='))
+    });
+    if let Some(end) = closing {
+        line.truncate(end);
+        line.extend_from_slice(WRAPPED);
+    }
+    line
 }
 
 /// The line as it was before a mail program wrote it as quoted-printable (RFC 2045, section 6.7): each `=` as `=3D`, and a lone one
@@ -90,7 +115,7 @@ fn out_of_mail(line: &[u8]) -> Vec<u8> {
         plain.extend_from_slice(rest);
     }
     if body.len() < line.len() {
-        plain.extend_from_slice(b" \\");
+        plain.extend_from_slice(WRAPPED);
     }
     plain
 }
@@ -100,16 +125,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_line_is_read_out_of_a_mail_and_others_stay() {
+    fn a_command_line_is_read_out_of_what_others_put_around_it() {
         for (line, expected) in [
             ("root=3D/dev/sda1 xen-pciback.hide=3D(c3:00.4)", "root=/dev/sda1 xen-pciback.hide=(c3:00.4)"),
             ("root=3D/dev/sda1 hide=3D(c3:00=", "root=/dev/sda1 hide=(c3:00 \\"),
             ("root=/dev/sda1 a=3D", "root=/dev/sda1 a=3D"),
             ("root=/dev/sda1 a=", "root=/dev/sda1 a="),
             ("quiet a=", "quiet a="),
+            ("quiet hide=(c3:00.4)\"}]", "quiet hide=(c3:00.4) \\"),
+            ("quiet hide=(c3:00.4)\" source=\"kmsg\"", "quiet hide=(c3:00.4) \\"),
+            ("quiet hide=\"(c3:00.4)", "quiet hide=\"(c3:00.4)"),
+            ("quiet hide=\"(c3:00.4) (c3:00.5)\" x", "quiet hide=\"(c3:00.4) (c3:00.5)\" x"),
+            ("quiet hide=(c3:00.4)\\r\\n", "quiet hide=(c3:00.4)"),
             ("quiet", "quiet"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&out_of_mail(line.as_bytes())), expected, "{line}");
+            assert_eq!(
+                String::from_utf8_lossy(&out_of_quotes(out_of_mail(without_escapes(line.as_bytes())))),
+                expected,
+                "{line}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! pciback's messages about guests: who was given what, and what went wrong with it.
 
-use super::incident::{msi_failed, ownership_stolen, write_blocked};
-use super::{Event, Found, Message};
+use super::incident::{irq_unmapped, msi_failed, msi_failed_for_some, ownership_stolen, write_blocked};
+use super::{Event, Found, Message, noted};
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
@@ -86,18 +86,28 @@ pub(super) const MESSAGES: &[Message] = &[
             "{p}error enabling MSI-X for guest {n}: err {n}!",
             "{m}error enabling MSI for guest {n}: err {n}",
             "{m}error enabling MSI-X for guest {n}: err {n}!",
-            "{m}failed to enable MSI-X: err {n}!",
-            "{p}xen map irq failed {n} for {n} domain",
         ],
         read: msi_failed,
         levels: &[],
-        source: "pciback_ops.c, 3.1 to 7.1 (up to 5.7 printk with the device in the text); arch/x86/pci/xen.c, 3.1 to 7.1",
+        source: "pciback_ops.c, 3.8 to 7.1 (warn; up to 5.7 printk with the device in the text)",
         examples: &[
             "pciback 0000:00:1d.0: xen_pciback: error enabling MSI for guest 3: err -22",
             "xen_pciback: 0000:00:1d.0: error enabling MSI-X for guest 4: err -28!",
-            "xen-pciback: 0000:00:1d.0: failed to enable MSI-X: err -22!",
-            "pciback 0000:00:14.3: xen map irq failed -19 for 1 domain",
         ],
+    },
+    Message {
+        texts: &["{m}failed to enable MSI-X: err {n}!"],
+        read: msi_failed_for_some,
+        levels: &[],
+        source: "pciback_ops.c xen_pcibk_enable_msix, 3.1 to 3.6 (err)",
+        examples: &["xen-pciback: 0000:00:1d.0: failed to enable MSI-X: err -22!"],
+    },
+    Message {
+        texts: &["{p}xen map irq failed {n} for {n} domain"],
+        read: irq_unmapped,
+        levels: &[],
+        source: "arch/x86/pci/xen.c xen_initdom_setup_msi_irqs, 3.1 to 7.1 (warn)",
+        examples: &["pciback 0000:00:14.3: xen map irq failed -19 for 1 domain"],
     },
     Message {
         texts: &[
@@ -108,12 +118,20 @@ pub(super) const MESSAGES: &[Message] = &[
             "{p}xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
             "{p}pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
             "{p}pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "{m}xen-pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "{m}xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "xen-pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "xen-pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
+            "pciback[{a}] IRQ line is not shared with other domains. Turning ISR off",
+            "pciback[{a}]: failed to install fake IRQ handler for IRQ {n}! (rc:{n})",
         ],
-        read: |found| Some(Event::Noted { address: found.device? }),
+        read: noted,
         levels: &[],
-        source: "conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1",
+        source: "conf_space_header.c, pciback_ops.c, each in some of 2.6.18 to 7.1: before 5.8 printk with the module's name, up to 3.10 with nothing in front",
         examples: &[
             "pciback 0000:00:1d.0: xen_pciback: xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",
+            "xen_pciback: xen-pciback[0000:00:1d.0]: failed to install fake IRQ handler for IRQ 17! (rc:-16)",
+            "xen-pciback[0000:00:1d.0] IRQ line is not shared with other domains. Turning ISR off",
         ],
     },
     Message {

@@ -107,16 +107,39 @@ pub(super) fn speaker<'a>(record: &'a Record<'_>) -> Option<(Address, &'a [u8], 
     let message = record.message.as_ref();
     let space = memchr::memchr(b' ', message.get(..LONGEST).unwrap_or(message))?;
     let (driver, rest) = message.split_at_checked(space)?;
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
-    if !driver.iter().any(u8::is_ascii_lowercase) || !driver.iter().all(plain) {
-        return None;
-    }
+    let driver = is_driver(driver).then_some(driver)?;
     let (address, rest) = Address::peel(rest.get(1..)?)?;
-    if record.author == Author::User || record.program().is_some() || NOT_DRIVERS.contains(&driver) {
+    if !is_of_kernel(record) {
         return None;
     }
     let text = rest.strip_prefix(b": ").or_else(|| interface(rest)).or_else(|| rest.strip_prefix(b":"))?;
     Some((address, driver, text))
+}
+
+/// Whether a word has the form of a driver's name.
+fn is_driver(word: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    word.iter().any(u8::is_ascii_lowercase) && word.iter().all(plain) && !NOT_DRIVERS.contains(&word)
+}
+
+fn is_of_kernel(record: &Record<'_>) -> bool {
+    record.author != Author::User && record.program().is_none()
+}
+
+/// Whether a driver's text, in the driver core's form, says that it could not take the device (drivers/base/dd.c `call_driver_probe`,
+/// 6.12 to 7.1).
+pub(super) fn is_failed_probe(text: &[u8]) -> bool {
+    text.starts_with(b"probe with driver ") && memchr::memmem::find(text, b" failed with error ").is_some()
+}
+
+/// The device that a driver could not take: `igb: probe of 0000:03:00.0 failed with error -5` (drivers/base/dd.c `really_probe`,
+/// 2.6.18 to 6.8).
+pub(super) fn failed_probe(record: &Record<'_>) -> Option<Address> {
+    const PROBE: &[u8] = b": probe of ";
+    let message = record.message.as_ref();
+    let (driver, rest) = message.split_at_checked(memchr::memchr(b':', message.get(..LONGEST).unwrap_or(message))?)?;
+    let (address, rest) = Address::peel(rest.strip_prefix(PROBE)?)?;
+    (is_driver(driver) && is_of_kernel(record) && rest.starts_with(b" failed with error ")).then_some(address)
 }
 
 /// The text behind ` eth0: ` or ` eth0 (unregistering): `.

@@ -31,6 +31,20 @@ pub enum Incident {
     AssignFailed(Refusal),
 }
 
+/// What the record of an incident shows of pciback and the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing: somebody else speaks of it.
+    Unsaid,
+    /// The driver core names pciback in front, so that the device is bound to it.
+    Bound,
+    /// It is printed only while a guest has the device, which is set up then.
+    Given {
+        /// The guest, where the record names it.
+        domid: Option<u32>,
+    },
+}
+
 /// Why a guest could not have a device, as far as the records before show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
@@ -49,19 +63,44 @@ impl Incident {
 
 /// The event of an incident: pciback's name stands in front.
 fn of_pciback(found: &Found<'_>, kind: Incident) -> Option<Event> {
-    Some(Event::Incident { address: found.address()?, kind, bound: true })
+    Some(Event::Incident { address: found.address()?, kind, hold: Hold::Bound })
+}
+
+/// The same of a device that a guest has.
+fn of_guest(found: &Found<'_>, kind: Incident, domid: Option<u32>) -> Option<Event> {
+    Some(Event::Incident { address: found.address()?, kind, hold: Hold::Given { domid } })
 }
 
 pub(super) fn permissive(found: &Found<'_>) -> Option<Event> {
     of_pciback(found, Incident::Permissive)
 }
 
-pub(super) fn msi_failed(found: &Found<'_>) -> Option<Event> {
-    found.address().map_or(Some(Event::Remark), |_| of_pciback(found, Incident::MsiFailed))
+pub(super) fn msi_unprepared(found: &Found<'_>) -> Option<Event> {
+    of_pciback(found, Incident::MsiFailed)
 }
 
+/// A guest asked for the interrupt (`pciback_ops.c`, `xen_pcibk_enable_msi`). Its number is the first in the text.
+pub(super) fn msi_failed(found: &Found<'_>) -> Option<Event> {
+    found.address().map_or(Some(Event::Remark), |_| of_guest(found, Incident::MsiFailed, found.number(0)))
+}
+
+/// The same, where the guest is not named.
+pub(super) fn msi_failed_for_some(found: &Found<'_>) -> Option<Event> {
+    found.address().map_or(Some(Event::Remark), |_| of_guest(found, Incident::MsiFailed, None))
+}
+
+/// `xen map irq failed -19 for 1 domain`: who is noted as the owner, else `DOMID_SELF` (`xen_initdom_setup_msi_irqs`).
+pub(super) fn irq_unmapped(found: &Found<'_>) -> Option<Event> {
+    const DOMID_SELF: u32 = 0x7ff0;
+    match found.number(1).filter(|domid| (1..DOMID_SELF).contains(domid)) {
+        Some(domid) => of_guest(found, Incident::MsiFailed, Some(domid)),
+        None => of_pciback(found, Incident::MsiFailed),
+    }
+}
+
+/// Printed between finding the device among those that are set up and giving it to the guest.
 pub(super) fn ownership_stolen(found: &Found<'_>) -> Option<Event> {
-    of_pciback(found, Incident::OwnershipStolen)
+    of_guest(found, Incident::OwnershipStolen, None)
 }
 
 pub(super) fn reset_stalled(found: &Found<'_>) -> Option<Event> {
@@ -85,7 +124,7 @@ pub(super) fn write_blocked(found: &Found<'_>) -> Option<Event> {
         Some((u16::from_str_radix(offset, 16).ok()?, size.parse().ok()?))
     });
     match numbers {
-        Some((offset, size)) => of_pciback(found, Incident::WriteBlocked { offset, size }),
+        Some((offset, size)) => of_guest(found, Incident::WriteBlocked { offset, size }, None),
         None => super::noted(found),
     }
 }
@@ -106,7 +145,7 @@ pub(super) fn reported(port: Address, text: &[u8]) -> Option<Event> {
         let named = rest.strip_prefix(b"error received: ");
         Address::peel(named.or_else(|| rest.strip_prefix(b"error message received from "))?)?.0
     };
-    (agent != port).then_some(Event::Incident { address: agent, kind: Incident::Aer, bound: false })
+    (agent != port).then_some(Event::Incident { address: agent, kind: Incident::Aer, hold: Hold::Unsaid })
 }
 
 /// What the PCI core says of a device that no driver has.
@@ -133,5 +172,5 @@ pub(super) fn stuck(address: Address, text: &[u8]) -> Option<Event> {
         () if begins(&STUCK) => Incident::PowerStuck,
         () => return None,
     };
-    Some(Event::Incident { address, kind, bound: false })
+    Some(Event::Incident { address, kind, hold: Hold::Unsaid })
 }

@@ -1,6 +1,17 @@
 //! What shows that a kernel does not run as dom0.
 
-use super::{Event, Mark, Message};
+use super::{Event, Message};
+
+/// What shows that a kernel does not run as dom0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Only an unprivileged guest prints it.
+    Guest,
+    /// pcifront is set up: a guest, unless the kernel found PCI devices of its own.
+    Frontend,
+    /// The kernel runs on bare hardware or on another hypervisor.
+    NoXen,
+}
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {

@@ -21,8 +21,10 @@ mod unknown;
 mod user_space;
 mod wrapped;
 
+pub(crate) use boot::WRAPPED;
 pub use frontend::{Frontend, GuestKind};
-pub use incident::{Incident, Refusal};
+pub use incident::{Hold, Incident, Refusal};
+pub use marks::Mark;
 pub use recogniser::Recogniser;
 pub use wrapped::Joiner;
 
@@ -119,8 +121,8 @@ pub enum Event {
         address: Address,
         /// The kind.
         kind: Incident,
-        /// Whether the driver core names pciback in front, so that the device is bound to it.
-        bound: bool,
+        /// What the record shows of pciback and the device.
+        hold: Hold,
     },
     /// pciback was unbound from a device that a guest still had.
     RemovedInUse {
@@ -135,6 +137,12 @@ pub enum Event {
         address: Address,
         /// The driver.
         driver: String,
+    },
+    /// A driver other than pciback tried to take the device and failed. The driver core asks drivers only of a device that none has
+    /// (drivers/base/dd.c, `__driver_attach`).
+    Probed {
+        /// The device.
+        address: Address,
     },
     /// A message that the driver core prefixes with `pciback` and the address: the device is bound to pciback at that moment,
     /// whatever the text says (drivers/base/core.c, `dev_driver_string`).
@@ -192,17 +200,6 @@ pub enum Event {
     },
 }
 
-/// What shows that a kernel does not run as dom0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// Only an unprivileged guest prints it.
-    Guest,
-    /// pcifront is set up: a guest, unless the kernel found PCI devices of its own.
-    Frontend,
-    /// The kernel runs on bare hardware or on another hypervisor.
-    NoXen,
-}
-
 /// When a set-up failed, which decides whether the device stays bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -230,6 +227,7 @@ impl Event {
             | Self::Released { address }
             | Self::MaybeReleased { address }
             | Self::XenRefused { address }
+            | Self::Probed { address }
             | Self::HeldBy { address, .. } => Some(*address),
             Self::AssignFailed { address, .. }
             | Self::Quoted { address }
@@ -257,8 +255,9 @@ impl Event {
                 | Self::Found { .. }
                 | Self::Bridge { .. }
                 | Self::HeldBy { .. }
+                | Self::Probed { .. }
                 | Self::XenRefused { .. }
-                | Self::Incident { bound: false, .. }
+                | Self::Incident { hold: Hold::Unsaid, .. }
                 | Self::NotDom0 { .. }
                 | Self::Frontend { .. }
                 | Self::BootEnds

@@ -1,6 +1,6 @@
 //! pciback's own messages about taking devices and letting them go (drivers/xen/xen-pciback/pci_stub.c and xenbus.c).
 
-use super::incident::{aer, msi_failed, permissive};
+use super::incident::{aer, msi_unprepared, permissive};
 use super::{Event, Found, Message, Stage, noted};
 use crate::pci::Errno;
 
@@ -85,6 +85,24 @@ pub(super) const MESSAGES: &[Message] = &[
         levels: &[],
         source: "kernel/module.c unknown_module_param_cb, 4.9 and later (warn; the load goes on); kernel/params.c before (err)",
         examples: &["xen_pciback: unknown parameter 'hides' ignored", "pciback: Unknown parameter `hides'"],
+    },
+    Message {
+        texts: &[
+            "{m}module verification failed: {*}",
+            "{m}loading out-of-tree module taints kernel.",
+            "{m}module license {*}",
+            "{m}disagrees about version of symbol {*}",
+            "{m}Unknown symbol {*}",
+            "{m}no symbol version for {*}",
+            "{m}version magic {*}",
+        ],
+        read: |_| Some(Event::Remark),
+        levels: &[],
+        source: "kernel/module.c, each in some of 2.6.18 to 7.1: while the module is loaded, before it does anything",
+        examples: &[
+            "xen_pciback: module verification failed: signature and/or required key missing - tainting kernel",
+            "xen_pciback: Unknown symbol xen_register_device_domain_owner (err -2)",
+        ],
     },
     Message {
         texts: &["{m}backend is vpci", "{m}backend is passthrough"],
@@ -178,7 +196,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         texts: &["{p}MSI-X preparation failed ({n})"],
-        read: msi_failed,
+        read: msi_unprepared,
         levels: &[],
         source: "pci_stub.c pcistub_init_device, 3.8 to 7.1 (err)",
         examples: &["pciback 0000:00:1d.0: MSI-X preparation failed (-6)"],

@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::frontend::lacks_interrupts;
-use super::holders::speaker;
+use super::holders::{failed_probe, is_failed_probe, speaker};
 use super::opening::Opening;
 use super::template::{Match, Template};
-use super::unknown::{priority, stamp};
-use super::{DECISIVE, Event, Frontend, Message, OTHERS, Said, incident, user_space};
+use super::unknown::{is_begun, priority, stamp};
+use super::{DECISIVE, Event, Frontend, Hold, Message, OTHERS, Said, incident, user_space};
 use crate::pci::Address;
 use crate::record::{Author, Record};
 
@@ -101,7 +101,11 @@ impl Recogniser {
         }
         let run = self.run(message);
         if run.rest.is_empty() {
-            for (event, levels) in run.events {
+            // The end of another's message may be one of pciback's, which lost its beginning.
+            let others = record.author == Author::Unstated && run.events.iter().all(|(event, _)| !event.is_pciback());
+            let merged = if others && self.pciback.find(message).is_some() { self.quoted(message) } else { Vec::new() };
+            let unsaid = merged.into_iter().map(|event| (event, &[][..]));
+            for (event, levels) in run.events.into_iter().chain(unsaid) {
                 state(record, event, levels, sink);
             }
         } else if record.author == Author::User {
@@ -129,7 +133,12 @@ impl Recogniser {
                 events.extend(self.quotes_seizing(message));
             } else if events.is_empty() {
                 events = self.quoted(message);
+                if events.is_empty() {
+                    events.extend(self.torn(message));
+                }
             }
+        } else if is_begun(message) && record.author != Author::User {
+            events.push(Event::Damaged { address: None });
         }
         if events.is_empty()
             && let Some((address, driver, text)) = speaker(record)
@@ -141,7 +150,17 @@ impl Recogniser {
             if lacks_interrupts(text) {
                 events.push(Event::Frontend { said: Frontend::NoInterrupts { address } });
             }
-            events.push(Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() });
+            events.push(if text.starts_with(b"xen_pciback: ") || text.starts_with(b"xen-pciback: ") {
+                // The name of the driver in front is what is left of pciback's.
+                Event::Damaged { address: Some(address) }
+            } else if is_failed_probe(text) {
+                Event::Probed { address }
+            } else {
+                Event::HeldBy { address, driver: String::from_utf8_lossy(driver).into_owned() }
+            });
+        }
+        if events.is_empty() {
+            events.extend(failed_probe(record).map(|address| Event::Probed { address }));
         }
         for event in events {
             state(record, event, &[], sink);
@@ -230,7 +249,7 @@ fn state(record: &Record<'_>, event: Event, levels: &[u8], sink: &mut dyn FnMut(
     // The dictionary is written by the kernel, never by a message: where both speak they must agree.
     let contradicted = event.address().filter(|address| record.device.is_some_and(|device| device != *address));
     // A port speaks of the device behind it.
-    let contradicted = contradicted.filter(|_| !matches!(event, Event::Incident { bound: false, .. }));
+    let contradicted = contradicted.filter(|_| !matches!(event, Event::Incident { hold: Hold::Unsaid, .. }));
     if let Some(address) = contradicted {
         if author != Author::User && (event.is_pciback() || matches!(event, Event::XenRefused { .. })) {
             for address in [Some(address), record.device] {

@@ -22,14 +22,20 @@ impl Recogniser {
     pub(super) fn unknown(&self, message: &[u8], debug: bool) -> Vec<Event> {
         let opening = match Name::of(message) {
             Name::Opens(opening) => opening,
-            Name::Broken => return damaged(message).into_iter().collect(),
+            Name::Broken => return damaged(message).or_else(|| self.torn(message)).into_iter().collect(),
             Name::Other if NAMES.contains(&whole(message)) => return vec![Event::Damaged { address: None }],
             Name::Other => return Vec::new(),
         };
         let failing = !debug && reads_like_failure(opening.text);
         let address = opening.device.or_else(|| address_in(opening.text));
         if opening.speaker == Speaker::Backend {
-            return vec![Event::Unrecognised { address, failing }];
+            // Of a guest's set-up, which takes no device from pciback.
+            return vec![Event::Unrecognised { address, failing: failing && address.is_some() }];
+        }
+        if opening.speaker == Speaker::Module
+            && let Some(torn) = self.torn(message)
+        {
+            return vec![torn];
         }
         let mut others = self.quoted(opening.text);
         if !others.is_empty() || self.is_cut(&opening) || self.goes_on(&opening) {
@@ -84,8 +90,21 @@ impl Recogniser {
         if let Some(heard) = self.first(opening) {
             return decides(&heard.event).then(|| Event::Damaged { address: heard.event.address() });
         }
-        let cut = opening.speaker == Speaker::Driver && self.is_cut(opening);
-        cut.then_some(Event::Damaged { address: opening.device })
+        // What else stands behind the driver's name and the device is not to be read in the middle of another's line.
+        (opening.speaker == Speaker::Driver).then_some(Event::Damaged { address: opening.device })
+    }
+
+    /// A message of pciback that would change a device's state, behind the module's name, where the device's cannot be read.
+    pub(super) fn torn(&self, message: &[u8]) -> Option<Event> {
+        let some = Address::new(0, 0, 0, 0)?;
+        self.pciback.find_iter(message).take(MOST).find_map(|at| {
+            let (before, rest) = message.split_at_checked(at)?;
+            let text = rest.strip_prefix(b"pciback: ")?;
+            let before = before.strip_suffix(b"xen_").or_else(|| before.strip_suffix(b"xen-"))?;
+            let opening = Opening { message: text, speaker: Speaker::Driver, device: Some(some), own: true, text };
+            let heard = self.first(&opening).filter(|heard| heard.event.address() == Some(some))?;
+            decides(&heard.event).then(|| Event::Damaged { address: address_in(before) })
+        })
     }
 
     /// Whether the text ends inside one of pciback's own, or another record begins in it.
@@ -112,6 +131,13 @@ impl Recogniser {
             decides(&heard.event) && opening.text.get(..length).is_some_and(|text| text.contains(&b' '))
         })
     }
+}
+
+/// Whether a message ends within pciback's name.
+pub(super) fn is_begun(message: &[u8]) -> bool {
+    let message = message.trim_ascii_end();
+    let begins = |name: &[u8]| name.starts_with(message) && name.len() > message.len();
+    !message.is_empty() && [&b"pciback"[..], b"xen_pciback", b"xen-pciback"].into_iter().any(begins)
 }
 
 /// Whether an event changes what is known of a device's set-up.

@@ -1,13 +1,12 @@
 //! The one pass over the facts of a boot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::heard::{Heard, Last};
 use super::line;
-use super::trail::is_settled;
 use super::{Driver, Gaps, History, Trail};
-use crate::event::{Event, Fact, Said};
+use crate::event::{Event, Fact, Hold, Said};
 use crate::pci::Address;
 use crate::record::{Gap, Record, Stamp, between};
 
@@ -19,16 +18,18 @@ pub(super) const RUN: i64 = 1_000_000;
 const PARAMETERS_KEPT: usize = 8;
 
 /// How many devices of a boot are told apart: as many as one PCI segment has. The rest is counted.
-const MOST_DEVICES: usize = 1 << 16;
+pub(super) const MOST_DEVICES: usize = 1 << 16;
 
-/// About how many bytes of records about devices are kept: of 50,000 devices a short record each.
-const MOST_BYTES: usize = 14 << 20;
+/// About how many bytes of records about devices are kept: of so many devices a short record each.
+const MOST_BYTES: usize = 18 << 20;
 
 /// What the facts of one boot come to so far: takes each once, in order, and keeps no more than the host has devices,
 /// however many come.
 #[derive(Clone, Debug, Default)]
 pub struct Chronicle {
+    /// What is known of the boot but for its devices.
     history: History,
+    trails: BTreeMap<Address, Trail>,
     /// The last run of seizing lines since the last load ended.
     run: Option<Run>,
     /// Whether a device was seized since the last load ended.
@@ -90,7 +91,7 @@ impl Chronicle {
 
     /// About so many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.kept + self.history.trails.len() * size_of::<(Address, Trail)>()
+        size_of::<Self>() + self.kept + self.trails.len() * size_of::<(Address, Trail)>()
     }
 
     /// The places where records are missing.
@@ -98,11 +99,13 @@ impl Chronicle {
         self.history.gaps
     }
 
-    /// The history, of a boot whose last record was made at `end`, where any record has a time (`timed`).
-    pub fn close(mut self, end: &Stamp, timed: bool) -> History {
-        self.finish(end, timed);
-        self.history.seizing = self.seized;
-        self.history
+    /// The history, of a boot whose last record was made at `end`, where any record has a time (`timed`). Its trails are laid close
+    /// together: a map that grew in order is half empty.
+    pub fn close(&self, end: &Stamp, timed: bool) -> History {
+        let trails = self.trails.iter().map(|(address, trail)| (*address, trail.clone())).collect();
+        let mut history = History { trails, seizing: self.seized, ..self.history.clone() };
+        history.finish(end, timed);
+        history
     }
 
     /// Takes the next fact.
@@ -128,11 +131,7 @@ impl Chronicle {
             Event::Booted { .. } => self.has_start |= self.ends == 0 && self.order.is_none(),
             Event::CommandLine { text } => line::take(&mut self.history.command_line, heard, text),
             Event::ParameterRefused { .. } => self.parameter(heard),
-            Event::Bridge { address, buses } => {
-                if self.history.bridges.len() < MOST_DEVICES {
-                    self.history.bridges.insert(*address, *buses);
-                }
-            }
+            Event::Bridge { address, buses } => self.history.find((*address, Some(*buses))),
             Event::Found { address } => self.found(*address),
             Event::BackendReady => self.ready(heard),
             Event::ListRefused { .. } => {
@@ -148,6 +147,7 @@ impl Chronicle {
             Event::Failed { .. }
             | Event::SettingUp { .. }
             | Event::Assigned { .. }
+            | Event::Incident { hold: Hold::Given { .. }, .. }
             | Event::AssignFailed { .. }
             | Event::Released { .. }
             | Event::MaybeReleased { .. }
@@ -160,15 +160,14 @@ impl Chronicle {
             }
             // These break no run: other drivers and the PCI core speak whenever they like.
             Event::HeldBy { .. }
+            | Event::Probed { .. }
             | Event::Bound { .. }
             | Event::Noted { .. }
             | Event::XenRefused { .. }
             | Event::Incident { .. }
-            | Event::Unrecognised { .. } => self.device(heard, order),
-            Event::Damaged { address } => {
-                if address.is_none() {
-                    self.history.damaged.get_or_insert_with(|| heard.fact());
-                }
+            | Event::Unrecognised { failing: false, .. } => self.device(heard, order),
+            Event::Unrecognised { failing: true, .. } | Event::Damaged { .. } => {
+                self.doubt(heard);
                 self.device(heard, order);
             }
             Event::NotDom0 { .. }
@@ -177,6 +176,13 @@ impl Chronicle {
             | Event::UserSpaceUp
             | Event::Quoted { .. }
             | Event::Remark => {}
+        }
+    }
+
+    /// A record that may be about any device, as long as it names none.
+    fn doubt(&mut self, heard: &Heard<'_>) {
+        if heard.event.address().is_none() {
+            self.history.damaged.get_or_insert_with(|| heard.fact());
         }
     }
 
@@ -189,8 +195,9 @@ impl Chronicle {
 
     /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
     fn device(&mut self, heard: &Heard<'_>, order: usize) {
+        self.kept += self.history.unrecognised.hear(heard);
         let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
-        let trails = &mut self.history.trails;
+        let trails = &mut self.trails;
         let known = trails.get(&address).map(Trail::weight);
         let is_full = self.kept >= MOST_BYTES;
         if is_full || (known.is_none() && trails.len() >= MOST_DEVICES) {
@@ -201,21 +208,21 @@ impl Chronicle {
         } else {
             self.follow_device(heard, address, order);
         }
-        let now = self.history.trails.get(&address).map_or(0, Trail::weight);
+        let now = self.trails.get(&address).map_or(0, Trail::weight);
         self.kept = (self.kept + now).saturating_sub(known.unwrap_or(0));
     }
 
     fn follow_device(&mut self, heard: &Heard<'_>, address: Address, order: usize) {
-        let Self { history, live, .. } = self;
+        let Self { history, trails, live, .. } = self;
         let gaps = history.gaps.places;
-        let trail = history.trails.entry(address).or_default();
+        let trail = trails.entry(address).or_default();
         if !history.incidents.hear(heard, address, trail) {
             history.beyond += 1;
         }
         if heard.event.is_pciback() {
             live.insert(address);
         }
-        mark(trail, heard, order, gaps);
+        trail.mark(heard, order, gaps);
         if matches!(heard.event, Event::Seizing { .. }) {
             history.last_seizing = Some(*heard.stamp);
             if !matches!(history.driver, Driver::Ready(_)) {
@@ -226,12 +233,8 @@ impl Chronicle {
 
     /// A device that the PCI core finds again was unplugged in between: what held it then holds it no more.
     fn found(&mut self, address: Address) {
-        if self.history.found.len() < MOST_DEVICES {
-            self.history.found.insert(address);
-        } else if !self.history.found.contains(&address) {
-            self.history.beyond += 1;
-        }
-        if let Some(trail) = self.history.trails.get_mut(&address) {
+        self.history.find((address, None));
+        if let Some(trail) = self.trails.get_mut(&address) {
             trail.unsure = true;
         }
     }
@@ -274,7 +277,7 @@ impl Chronicle {
         }
         let gaps = self.history.gaps.places;
         for address in &self.live {
-            let Some(trail) = self.history.trails.get_mut(address) else { continue };
+            let Some(trail) = self.trails.get_mut(address) else { continue };
             if trail.seizing.is_some() {
                 trail.doubtful |= doubtful;
                 trail.over = true;
@@ -294,8 +297,7 @@ impl Chronicle {
 
     /// Ends the load before the fact number `from`.
     fn end_load(&mut self, from: usize) {
-        let History { trails, stale, .. } = &mut self.history;
-        let kept = &mut self.kept;
+        let Self { trails, kept, history: History { stale, .. }, .. } = self;
         self.live.retain(|address| {
             let Some(trail) = trails.get_mut(address).filter(|trail| trail.order < from) else { return true };
             let before = trail.weight();
@@ -313,85 +315,12 @@ impl Chronicle {
 
     /// What a device's records said before this load seized it again was of an earlier one.
     fn outdate(&mut self) {
-        let History { trails, stale, .. } = &mut self.history;
+        let Self { trails, history: History { stale, .. }, .. } = self;
         for address in &self.live {
             if let Some(trail) = trails.get_mut(address).filter(|trail| trail.replaced > 0) {
                 stale.0 += std::mem::take(&mut trail.replaced);
                 stale.1.clone_from(&trail.earlier);
             }
         }
-    }
-
-    fn finish(&mut self, end: &Stamp, timed: bool) {
-        let settled = |fact: &Fact| match between(&fact.stamp, end) {
-            Some(_) => is_settled(&fact.stamp, end),
-            None => !timed,
-        };
-        let mut fresh: Option<usize> = None;
-        let gaps = self.history.gaps.places;
-        for trail in self.history.trails.values_mut() {
-            trail.lossy = trail.gaps < gaps;
-            if let Some(seizing) = &trail.seizing
-                && !trail.over
-            {
-                trail.over = settled(seizing);
-                if !trail.over {
-                    fresh = Some(fresh.map_or(trail.order, |order| order.min(trail.order)));
-                }
-            }
-        }
-        // A log that ends just behind a seizing line may end inside a new load, which the older ones would not survive.
-        for trail in self.history.trails.values_mut() {
-            trail.doubtful |= fresh.is_some_and(|order| trail.order < order);
-        }
-    }
-}
-
-/// What a record says of its device goes into the device's trail.
-fn mark(trail: &mut Trail, heard: &Heard<'_>, order: usize, gaps: u64) {
-    match heard.event {
-        Event::Seizing { .. } => trail.seize(heard, order, gaps),
-        Event::Failed { .. } | Event::Refused { .. } => {
-            if trail.seizing.is_none() {
-                trail.order = order;
-            }
-            trail.trouble = Some(heard.fact());
-        }
-        Event::Released { .. } | Event::RemovedInUse { .. } => trail.taken = Some(heard.fact()),
-        Event::HeldBy { .. } => {
-            trail.held = Some(heard.fact());
-            if trail.proof().is_some() {
-                trail.taken = Some(heard.fact());
-            }
-        }
-        Event::Assigned { domid, .. } => {
-            trail.export(heard, order, gaps);
-            if let Some(domid) = domid {
-                trail.guest = Some((*domid, heard.fact()));
-            }
-        }
-        // pciback does not have it, or it was named twice, or another guest has it.
-        Event::AssignFailed { .. } => trail.unsure |= trail.exported.is_none() && trail.guest.is_none(),
-        Event::MaybeReleased { .. } => trail.maybe_released = true,
-        Event::Unrecognised { failing, .. } => trail.unsure |= failing,
-        Event::Damaged { .. } => trail.damaged = Some(heard.fact()),
-        Event::XenRefused { .. } => trail.xen_refused = Some(heard.fact()),
-        Event::Bound { .. } | Event::SettingUp { .. } | Event::Noted { .. } | Event::Incident { bound: true, .. } => {
-            trail.bind(heard, gaps);
-        }
-        Event::Booted { .. }
-        | Event::CommandLine { .. }
-        | Event::Found { .. }
-        | Event::Bridge { .. }
-        | Event::Incident { bound: false, .. }
-        | Event::ListRefused { .. }
-        | Event::ParameterRefused { .. }
-        | Event::BackendReady
-        | Event::NotDom0 { .. }
-        | Event::Frontend { .. }
-        | Event::BootEnds
-        | Event::UserSpaceUp
-        | Event::Quoted { .. }
-        | Event::Remark => {}
     }
 }

@@ -102,7 +102,8 @@ impl Incidents {
 fn refusal(trail: &Trail, domid: u32, at: &Stamp) -> Refusal {
     const SET_UP: i64 = 10_000_000;
     let Some(exported) = &trail.exported else { return Refusal::NotHeld };
-    let near = between(&exported.stamp, at).is_none_or(|apart| apart <= SET_UP);
+    let is_set_up = matches!(exported.event, Event::Assigned { .. });
+    let near = is_set_up && between(&exported.stamp, at).is_none_or(|apart| apart <= SET_UP);
     match &trail.guest {
         Some((owner, _)) if *owner == domid => Refusal::NamedTwice,
         None if near => Refusal::NamedTwice,

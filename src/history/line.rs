@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use super::heard::Heard;
-use crate::event::{Event, Fact};
-
-/// The end of a record behind which the command line goes on.
-pub(crate) const WRAPPED: &[u8] = b" \\";
+use crate::event::{Event, Fact, WRAPPED};
 
 /// The longest command line that is put together: no architecture takes a longer one (`COMMAND_LINE_SIZE`).
 const LONGEST: usize = 1 << 14;

@@ -8,18 +8,20 @@ mod heard;
 mod incidents;
 mod line;
 mod trail;
+mod unrecognised;
 
 pub use chronicle::Chronicle;
+use chronicle::MOST_DEVICES;
 pub use incidents::{IncidentLog, Incidents};
-pub(crate) use line::WRAPPED;
 pub use trail::{Trail, is_settled};
+pub use unrecognised::Unrecognised;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::event::Fact;
 use crate::pci::Address;
-use crate::record::Stamp;
+use crate::record::{Stamp, between};
 
 /// What the log says about pciback as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,10 +62,13 @@ pub struct History {
     pub seizing: bool,
     /// The last seizing line since the last load ended.
     pub last_seizing: Option<Stamp>,
-    /// Records of pciback that cannot be read and name no device: any device may be meant. The first of them.
+    /// Records of pciback that cannot be read, or tell of a failure that nobody knows, and name no device: any device may be meant. The
+    /// first of them.
     pub damaged: Option<Arc<Fact>>,
     /// What happened to devices without changing who has them.
     pub incidents: IncidentLog,
+    /// Records of pciback that are none of its known messages.
+    pub unrecognised: Unrecognised,
     /// Records about devices beyond the number that is kept.
     pub beyond: u64,
 }
@@ -90,6 +95,44 @@ impl History {
     /// Whether every record of pciback could be read, and was kept.
     pub fn is_whole(&self) -> bool {
         self.damaged.is_none() && self.beyond == 0 && self.trails.values().all(|trail| trail.damaged.is_none())
+    }
+
+    /// Says of each device what only the end of the boot shows.
+    fn finish(&mut self, end: &Stamp, timed: bool) {
+        let settled = |fact: &Fact| match between(&fact.stamp, end) {
+            Some(_) => is_settled(&fact.stamp, end),
+            None => !timed,
+        };
+        let mut fresh: Option<usize> = None;
+        let gaps = self.gaps.places;
+        for trail in self.trails.values_mut() {
+            trail.lossy = trail.gaps < gaps;
+            if let Some(seizing) = &trail.seizing
+                && !trail.over
+            {
+                trail.over = settled(seizing);
+                if !trail.over {
+                    fresh = Some(fresh.map_or(trail.order, |order| order.min(trail.order)));
+                }
+            }
+        }
+        // A log that ends just behind a seizing line may end inside a new load, which the older ones would not survive.
+        for trail in self.trails.values_mut() {
+            trail.doubtful |= fresh.is_some_and(|order| trail.order < order);
+        }
+    }
+
+    /// Notes a device that the PCI core found, and the buses behind it where it is a bridge.
+    pub(crate) fn find(&mut self, (address, buses): (Address, Option<(u8, u8)>)) {
+        if let Some(buses) = buses {
+            if self.bridges.len() < MOST_DEVICES {
+                self.bridges.insert(address, buses);
+            }
+        } else if self.found.len() < MOST_DEVICES {
+            self.found.insert(address);
+        } else if !self.found.contains(&address) {
+            self.beyond += 1;
+        }
     }
 
     /// Whether `address` is behind `bridge`, by what the log says of the buses.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::chronicle::RUN;
 use super::heard::Heard;
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, Hold};
 use crate::record::{Stamp, between};
 
 /// What the records of this load of the module say about one device.
@@ -37,6 +37,8 @@ pub struct Trail {
     pub unsure: bool,
     /// Whether pciback may have let it go: what it printed is printed when a guest gives it back as well.
     pub maybe_released: bool,
+    /// The last record that casts such a doubt.
+    pub doubt: Option<Arc<Fact>>,
     /// A record of pciback about it cannot be read.
     pub damaged: Option<Arc<Fact>>,
     /// Whether its set-up had the time to fail: the load came to its end behind it, or a second went by.
@@ -95,11 +97,69 @@ impl Trail {
     pub(super) fn weight(&self) -> usize {
         let guest = self.guest.as_ref().map(|(_, fact)| fact);
         let facts = [&self.seizing, &self.exported, &self.trouble, &self.taken, &self.earlier, &self.held];
-        let others = [&self.bound, &self.xen_refused, &self.damaged, &self.before];
+        let others = [&self.bound, &self.xen_refused, &self.damaged, &self.before, &self.doubt];
         facts.into_iter().chain(others).flatten().chain(guest).map(|fact| fact.weight()).sum()
     }
 
-    pub(super) fn seize(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+    /// Takes what a record says of the device.
+    pub(super) fn mark(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+        match heard.event {
+            Event::Seizing { .. } => self.seize(heard, order, gaps),
+            Event::Failed { .. } | Event::Refused { .. } => {
+                if self.seizing.is_none() {
+                    self.order = order;
+                }
+                self.trouble = Some(heard.fact());
+            }
+            Event::Released { .. } | Event::RemovedInUse { .. } => self.taken = Some(heard.fact()),
+            Event::HeldBy { .. } | Event::Probed { .. } => {
+                if matches!(heard.event, Event::HeldBy { .. }) {
+                    self.held = Some(heard.fact());
+                }
+                if self.proof().is_some() {
+                    self.taken = Some(heard.fact());
+                }
+            }
+            Event::Assigned { domid, .. } => {
+                self.export(heard, order, gaps);
+                if let Some(domid) = domid {
+                    self.guest = Some((*domid, heard.fact()));
+                }
+            }
+            Event::Incident { hold: Hold::Given { domid }, .. } => self.give(heard, *domid, order, gaps),
+            // pciback does not have it, or it was named twice, or another guest has it.
+            Event::AssignFailed { .. } if self.exported.is_none() && self.guest.is_none() => self.doubt(heard),
+            Event::Unrecognised { failing: true, .. } => self.doubt(heard),
+            Event::MaybeReleased { .. } => {
+                self.maybe_released = true;
+                self.doubt = Some(heard.fact());
+            }
+            Event::Damaged { .. } => self.damaged = Some(heard.fact()),
+            Event::XenRefused { .. } => self.xen_refused = Some(heard.fact()),
+            Event::Bound { .. }
+            | Event::SettingUp { .. }
+            | Event::Noted { .. }
+            | Event::Incident { hold: Hold::Bound, .. } => self.bind(heard, gaps),
+            Event::Booted { .. }
+            | Event::CommandLine { .. }
+            | Event::Found { .. }
+            | Event::Bridge { .. }
+            | Event::Incident { hold: Hold::Unsaid, .. }
+            | Event::AssignFailed { .. }
+            | Event::Unrecognised { .. }
+            | Event::ListRefused { .. }
+            | Event::ParameterRefused { .. }
+            | Event::BackendReady
+            | Event::NotDom0 { .. }
+            | Event::Frontend { .. }
+            | Event::BootEnds
+            | Event::UserSpaceUp
+            | Event::Quoted { .. }
+            | Event::Remark => {}
+        }
+    }
+
+    fn seize(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
         self.replaced = self.records();
         if self.seizing.is_some() {
             self.earlier = self.seizing.take();
@@ -112,21 +172,32 @@ impl Trail {
     }
 
     /// Handed to a guest: whatever may be missing before this, pciback has it now.
-    pub(super) fn export(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+    fn export(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
         if self.proof().is_none() {
             self.order = order;
         }
         self.exported = Some(heard.fact());
-        (self.trouble, self.taken, self.damaged) = (None, None, None);
+        (self.trouble, self.taken, self.damaged, self.doubt) = (None, None, None, None);
         (self.doubtful, self.unsure, self.maybe_released, self.over, self.sound) = (false, false, false, true, true);
         self.gaps = gaps;
     }
 
+    /// A guest has it. What handed it to that guest says so better.
+    fn give(&mut self, heard: &Heard<'_>, domid: Option<u32>, order: usize, gaps: u64) {
+        let exported = self.exported.take();
+        self.export(heard, order, gaps);
+        self.exported = exported.or_else(|| self.exported.take());
+        if let Some(domid) = domid.filter(|domid| self.guest.as_ref().is_none_or(|(known, _)| known != domid)) {
+            self.guest = Some((domid, heard.fact()));
+        }
+    }
+
     /// pciback is bound. That heals a gap if the set-up was known to have gone well before it.
-    pub(super) fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
+    fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
         self.bound = Some(heard.fact());
         // Another driver had it in between: how pciback came by it again is not in the log.
-        if self.taken.as_ref().is_some_and(|taken| matches!(taken.event, Event::HeldBy { .. })) {
+        let others = |taken: &Arc<Fact>| matches!(taken.event, Event::HeldBy { .. } | Event::Probed { .. });
+        if self.taken.as_ref().is_some_and(others) {
             (self.taken, self.unsure) = (None, true);
         }
         if self.sound {
@@ -145,8 +216,14 @@ impl Trail {
         stale
     }
 
+    fn doubt(&mut self, heard: &Heard<'_>) {
+        self.unsure = true;
+        self.doubt = Some(heard.fact());
+    }
+
     fn clear(&mut self) {
-        (self.exported, self.trouble, self.taken, self.damaged, self.bound) = (None, None, None, None, None);
+        (self.exported, self.trouble, self.taken, self.bound) = (None, None, None, None);
+        (self.damaged, self.doubt) = (None, None);
         (self.doubtful, self.unsure, self.maybe_released, self.over, self.sound) = (false, false, false, false, false);
     }
 }

@@ -13,7 +13,7 @@ mod platform;
 mod uses;
 
 pub use device::{Device, Devices, Reset};
-pub use distribution::Distribution;
+pub use distribution::{Distribution, id, version};
 pub use modules::{Linkage, Modules};
 pub use names::PciIds;
 pub use page::Page;

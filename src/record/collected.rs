@@ -12,10 +12,23 @@ use super::container::Container;
 use super::json::{Value, members};
 use super::peel::{blanks, chomp, run, split};
 use super::stream::Stream;
-use super::{Flaw, Input, Place, Record, Unparsed, time};
+use super::{Flaw, Input, Place, Record, Unparsed, fluent, time};
 
-/// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry.
-const LINES: [&[u8]; 8] = [b"message", b"log", b"line", b"_raw", b"msg", b"full_message", b"body", b"event.original"];
+/// Names under which the line is kept: Filebeat, Logstash and Graylog; Docker and Fluent Bit; Loki; Splunk; OpenTelemetry; GELF; Google's
+/// and Azure's stores.
+const LINES: [&[u8]; 11] = [
+    b"message",
+    b"log",
+    b"line",
+    b"_raw",
+    b"msg",
+    b"full_message",
+    b"body",
+    b"event.original",
+    b"short_message",
+    b"textPayload",
+    b"SyslogMessage",
+];
 
 /// Names under which the host is kept.
 const HOSTS: [&[u8]; 13] = [
@@ -37,8 +50,8 @@ const HOSTS: [&[u8]; 13] = [
 /// Names under which the time is kept.
 const TIMES: [&[u8]; 5] = [b"@timestamp", b"timestamp", b"time", b"_time", b"ts"];
 
-/// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels.
-const INNER: [&[u8]; 7] = [b"_source", b"result", b"labels", b"stream", b"host", b"beat", b"fields"];
+/// Members whose own members are looked at as well: Elasticsearch's answers, Splunk's, Loki's labels, Google's.
+const INNER: [&[u8]; 8] = [b"_source", b"result", b"labels", b"stream", b"host", b"beat", b"fields", b"jsonPayload"];
 
 /// Most columns of a table.
 const MOST: usize = 1024;
@@ -58,8 +71,23 @@ pub(super) struct Collected<'a> {
 }
 
 impl<'a> Collected<'a> {
+    /// A line of this time.
+    pub(super) fn at(wall: Option<super::Wall>) -> Self {
+        Self { origin: Origin { wall, ..Origin::default() }, ..Self::default() }
+    }
+
+    /// The same, of this time where none is known.
+    pub(super) fn or_at(mut self, wall: super::Wall) -> Self {
+        self.origin.wall.get_or_insert(wall);
+        self
+    }
+
+    pub(super) const fn has_line(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// Takes one member or column. Of several that may hold the line, the first one does.
-    fn take(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
+    pub(super) fn take(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
         if LINES.iter().any(|line| line.eq_ignore_ascii_case(name)) {
             self.line.get_or_insert(value);
         } else if HOSTS.iter().any(|host| host.eq_ignore_ascii_case(name)) && memchr(b'/', &value).is_none() {
@@ -72,7 +100,7 @@ impl<'a> Collected<'a> {
 }
 
 /// The line in an object.
-fn of_object(object: &[u8]) -> Option<Collected<'_>> {
+pub(super) fn of_object(object: &[u8]) -> Option<Collected<'_>> {
     let mut found = Collected::default();
     members(object, |name, value| match value {
         Value::Object(inner) if INNER.contains(&&*name) => {
@@ -94,12 +122,12 @@ fn of_object(object: &[u8]) -> Option<Collected<'_>> {
 }
 
 /// The line behind its time and its labels, as `logcli query` prints it: `2026-11-22T06:00:00Z {host="dom0", job="kern"} line`.
-pub(super) fn of_labelled(line: &[u8]) -> Option<Collected<'_>> {
+fn of_labelled(line: &[u8]) -> Option<Collected<'_>> {
     let end = memchr(b' ', split(line, 40).0)?;
     let (time, behind) = split(line, end);
     let mut rest = blanks(behind).strip_prefix(b"{")?;
     let (wall, ..) = time::rfc3339(time)?;
-    let mut found = Collected { origin: Origin { wall: Some(wall), ..Origin::default() }, ..Collected::default() };
+    let mut found = Collected::at(Some(wall));
     loop {
         let (name, behind) = run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if let Some(behind) = behind.strip_prefix(b"=\"") {
@@ -210,12 +238,19 @@ fn quoted(inside: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
 }
 
 impl Stream {
-    /// Whether a line begins like one with a time and labels.
-    pub(super) fn is_labelled(&self, line: &[u8]) -> bool {
-        line.first().is_some_and(u8::is_ascii_digit)
-            && !matches!(self.container, Container::Stated | Container::Call)
-            && self.origin == Origin::default()
-            && memchr(b'{', split(line, 42).0).is_some()
+    /// The line in one of a collector's, which puts it behind a time and what else it knows.
+    pub(super) fn collected_line<'a>(&self, line: &'a [u8]) -> Option<Collected<'a>> {
+        if matches!(self.container, Container::Stated | Container::Call) || self.origin != Origin::default() {
+            return None;
+        }
+        match line.first()? {
+            b'[' => fluent::of_bit(line),
+            b'0'..=b'9' if memchr(b'{', split(line, 42).0).is_some() => {
+                of_labelled(line).or_else(|| fluent::of_d(line))
+            }
+            b'0'..=b'9' => fluent::of_d(line),
+            _ => None,
+        }
     }
 
     /// Reads the lines that a collector kept.
@@ -331,6 +366,15 @@ mod tests {
             ("timestamp;source;message\r\n2026-11-22T06:00:00Z;dom0;\"[    3.000000] a \"\"b\"\"\"\r", "dom0"),
             ("2026-11-22T06:00:00Z {filename=\"/var/log/kern.log\", host=\"dom0\"} [    3.000000] a \"b\"", "dom0"),
             ("Time,Line,labels\n1,\"[    3.000000] a \"\"b\"\"\",\"{\"\"host\"\":\"\"dom0\"\"}\"", "dom0"),
+            (
+                r#"{"version":"1.1","host":"dom0","short_message":"[    3.000000] a \"b\"","level":6,"_facility":"kern"}"#,
+                "dom0",
+            ),
+            (
+                r#"{"jsonPayload":{"message":"[    3.000000] a \"b\"","hostname":"dom0"},"timestamp":"2026-11-22T06:00:00Z"}"#,
+                "dom0",
+            ),
+            (r#"{"Computer":"dom0","Facility":"kern","SyslogMessage":"[    3.000000] a \"b\""}"#, "dom0"),
             ("_time,_raw,host\n2026-11-22T06:00:00Z,\"[    3.000000] a \"\"b\"\"\",dom0", "dom0"),
         ] {
             let expected = (host.to_owned(), Some(3), "a \"b\"".to_owned());

@@ -46,8 +46,6 @@ pub(super) enum Form {
 /// The header of the last message in a syslog file, for the further lines of that message.
 #[derive(Debug, Default)]
 pub(super) struct Heading {
-    /// Number of the header, see [`super::before::Header`].
-    number: Option<u64>,
     hostname: Option<Vec<u8>>,
     identifier: Option<Vec<u8>>,
     wall: Option<Wall>,
@@ -58,13 +56,9 @@ pub(super) struct Heading {
 }
 
 impl Heading {
-    /// A message begins. Headers of the same number are the same.
-    pub(super) fn open(&mut self, record: &Record<'_>, number: Option<u64>) {
+    /// A message begins.
+    pub(super) fn open(&mut self, record: &Record<'_>) {
         self.author = Some(record.author);
-        if number.is_some() && self.number == number {
-            return;
-        }
-        self.number = number;
         self.wall = record.stamp.wall;
         keep(&mut self.hostname, record.hostname.as_deref());
         keep(&mut self.identifier, record.identifier.as_deref());

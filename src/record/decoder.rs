@@ -1,7 +1,5 @@
 //! Drives the formats over a stream of bytes: recognises a record, finds its end, decodes it, whatever the reads were.
 
-mod syslog;
-
 use super::container::Container;
 use super::dmesg_json::Array;
 use super::journal::NoRecord;
@@ -158,7 +156,7 @@ impl Decoder {
             if rest.is_empty() {
                 return used;
             }
-            let length = self.next(rest, sink).unwrap_or_else(|| self.step(rest, at_end, sink));
+            let length = self.step(rest, at_end, sink);
             if length == 0 {
                 return used;
             }

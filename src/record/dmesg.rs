@@ -176,13 +176,17 @@ pub(super) fn unclosed(text: &[u8]) -> Option<(Stamp, &[u8])> {
 /// Whether a text begins like a time of the kernel, but does not go on like one.
 pub(super) fn is_torn(text: &[u8]) -> bool {
     let Some(inside) = text.strip_prefix(b"[") else { return false };
+    // Nothing else is padded behind a bracket.
+    if inside.starts_with(b"  ") {
+        return true;
+    }
     let (seconds, rest) = digits(blanks(inside));
-    let Some(rest) = rest.strip_prefix(b".").filter(|_| !seconds.is_empty()) else {
-        // Not even the point came: a padded number at the end of the line.
-        return rest.is_empty() && inside.starts_with(b"  ");
-    };
+    let Some(rest) = rest.strip_prefix(b".").filter(|_| !seconds.is_empty()) else { return false };
     let (fraction, rest) = digits(rest);
     let padded = inside.starts_with(b" ");
+    if padded && fraction.len() < 6 && rest.starts_with(b"] ") {
+        return true;
+    }
     (padded || fraction.len() > 2) && fraction.len() <= 6 && !matches!(rest, [b']' | b'.' | b':' | b'-', ..])
 }
 

@@ -2,10 +2,10 @@
 
 use memchr::memchr;
 
-use super::before::Before;
 use super::container::Form;
+use super::journal_short::Names;
 use super::peel::split;
-use super::{Frame, Record, dmesg, journal_short, merged, syslog};
+use super::{Frame, Record, dmesg, journal_short, merged, syslog, time};
 
 /// Looks for the end of a line.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Framer {
 ///
 /// Blanks before a prefix are part of a message (dmesg and journalctl indent the second line of one), so none are passed over:
 /// what stands there anyone may have written.
-pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &mut Before, call: bool) -> Option<Form> {
+pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], names: &mut Names, call: bool) -> Option<Form> {
     if call && !text.starts_with(b"<") {
         return None;
     }
@@ -53,7 +53,7 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
             (record.stamp, record.message) = (stamp, rest.into());
             if stamp.uptime.is_some()
                 && stamp.wall.is_none()
-                && let Some((origin, rest)) = journal_short::behind_uptime(rest, &mut before.names)
+                && let Some((origin, rest)) = journal_short::behind_uptime(rest, names)
             {
                 syslog::body(record, origin, rest, None);
                 return header;
@@ -62,13 +62,14 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
         }
         b'<' => {
             let (priority, rest) = dmesg::priority(text)?;
-            if !call && syslog::read(record, rest, Some(priority), before).is_some() {
+            if !call && syslog::read(record, rest, Some(priority)).is_some() {
                 return Some(Form::Header { priority: true });
             }
             *record = dmesg::decode(text, place, call)?;
             return Some(Form::Priority);
         }
-        b'0'..=b'9' | b'A'..=b'Z' | 0x80.. if syslog::read(record, text, None, before).is_some() => {}
+        b' ' if time::is_padded_month(text) => syslog::read(record, text, None)?,
+        b'0'..=b'9' | b'A'..=b'Z' | 0x80.. if syslog::read(record, text, None).is_some() => {}
         b'0'..=b'9' => match dmesg::decode(text, place, call) {
             Some(read) => {
                 *record = read;
@@ -83,17 +84,11 @@ pub(super) fn recognised<'a>(record: &mut Record<'a>, text: &'a [u8], before: &m
                 return Some(Form::Names);
             }
             // A month in another language than English.
-            None => syslog::read(record, text, None, before)?,
+            None => syslog::read(record, text, None)?,
         },
         _ => return None,
     }
     header
-}
-
-/// Whether the text behind a header has to be looked at for more than a time and a message: for a torn time, or for another
-/// record in the same line.
-pub(super) fn may_hold_more(text: &[u8]) -> bool {
-    (text.starts_with(b"[") && dmesg::stamp(text).is_none()) || merged::seam(text).is_some()
 }
 
 /// Whether there is a control character. Nearly no line has one.

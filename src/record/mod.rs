@@ -5,12 +5,12 @@
 //! apart by content, record by record, so that one file may mix them; but only in a log that begins with a framing which
 //! carries the facility does a framing prove the author. [`Numbered`] is for the kernel's device itself.
 
-mod before;
 mod collected;
 mod container;
 mod decoder;
 mod dmesg;
 mod dmesg_json;
+mod fluent;
 mod journal;
 mod journal_export;
 mod journal_json;
@@ -32,6 +32,7 @@ mod syslog;
 mod terminal;
 mod text;
 mod time;
+mod torn;
 mod wide;
 mod wrapped;
 

@@ -1,6 +1,5 @@
 //! What the earlier records of a log say about the later ones, and the order in which all come out.
 
-use super::before::Before;
 use super::collected::{Origin, Table};
 use super::container::{Container, Heading};
 use super::dmesg_json::Array;
@@ -8,13 +7,15 @@ use super::journal_short::Names;
 use super::kmsg::{Fragment, Kmsg};
 use super::lead::Lead;
 use super::netconsole::Parts;
+use super::torn::Head;
 use super::wrapped::Held;
 use super::{Author, BootId, Decoder, Flaw, Gap, Input, Place, Record, Unparsed, losses};
 
 /// State of a log between two records.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    pub(super) before: Before,
+    /// The names behind the times of `journalctl -o short-monotonic`.
+    pub(super) names: Names,
     /// The kind of log, by its records so far.
     pub(super) container: Container,
     /// The message of a syslog file that the next line may belong to.
@@ -27,6 +28,8 @@ pub(super) struct Stream {
     pub(super) lead: Option<Lead>,
     /// The columns, where the log is a table of lines.
     pub(super) table: Option<Table>,
+    /// What stands before the messages of the kernel's lines.
+    pub(super) head: Head,
     /// What a collector says of the line that is read.
     pub(super) origin: Origin,
     /// Whether the last thing was a `/dev/kmsg` record.
@@ -59,17 +62,9 @@ impl Stream {
     }
 
     /// Passes on a record from any format but `/dev/kmsg`.
-    pub(super) fn record(&mut self, mut record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
-        self.prepare(&mut record, sink);
-        sink(Input::Record(record));
-    }
-
-    /// The same for a record that stays where it is, since it is large: hands on what is before it.
-    pub(super) fn prepare(&mut self, record: &mut Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
+    pub(super) fn record(&mut self, record: Record<'_>, sink: &mut dyn FnMut(Input<'_>)) {
         self.begin(sink);
-        if let Some(gap) = self.complete(record) {
-            sink(Input::Gap(gap));
-        }
+        self.emit(record, sink);
     }
 
     /// Hands on what is before a record from any format but `/dev/kmsg`.
@@ -94,19 +89,12 @@ impl Stream {
             && (self.container != Container::Syslog || self.heading.author().is_none())
     }
 
-    /// A line with the header of this number came.
-    pub(super) fn header(&mut self, record: &Record<'_>, number: u64) {
-        self.container = Container::Syslog;
-        self.known = true;
-        self.heading.open(record, Some(number));
-    }
-
     /// Another part of the log may begin here: an empty line, a comment, a line between the entries of journalctl.
     pub(super) fn section(&mut self) {
         self.end_lines();
         self.heading.close();
-        if matches!(self.before.names, Names::Absent) {
-            self.before.names = Names::Undecided;
+        if matches!(self.names, Names::Absent) {
+            self.names = Names::Undecided;
         }
     }
 

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::before::Before;
 use super::peel::{digits, number, split, word};
 use super::time::{self, Fraction};
 use super::{Author, Record, Stamp, Wall, dmesg, terminal};
@@ -21,18 +20,15 @@ pub(super) struct Origin<'a> {
 
 /// Reads a line with the time of a syslog file, behind its priority if it has one, into a bare record. A record that it is not
 /// stays as it is; one is large, and moving it through every function took longer than reading it.
-pub(super) fn read<'a>(
-    record: &mut Record<'a>,
-    line: &'a [u8],
-    priority: Option<u32>,
-    before: &mut Before,
-) -> Option<()> {
+pub(super) fn read<'a>(record: &mut Record<'a>, line: &'a [u8], priority: Option<u32>) -> Option<()> {
     if let [b'1', b' ', rest @ ..] = line {
         return rfc5424(record, rest, priority);
     }
-    let (header, text) = before.header(line)?;
-    record.stamp.wall = Some(header.wall);
-    body(record, header.origin, text, priority);
+    let (wall, rest) = time(line)?;
+    let rest = rest.strip_prefix(b" ")?;
+    let (origin, text) = fields_without_priority(rest).unwrap_or_else(|| origin(rest));
+    record.stamp.wall = Some(wall);
+    body(record, origin, text, priority);
     Some(())
 }
 
@@ -270,7 +266,7 @@ mod tests {
             None => (None, line.as_bytes()),
         };
         let mut record = Record::bare(Place::default(), rest);
-        if read(&mut record, rest, priority, &mut Before::default()).is_none() {
+        if read(&mut record, rest, priority).is_none() {
             return "none".to_owned();
         }
         let text = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |b| String::from_utf8_lossy(b).into_owned());

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::collected::{self, Origin};
+use super::collected::Origin;
 use super::container::{Container, Form};
 use super::journal_short::{self, Separator};
 use super::lead::Lead;
 use super::peel::{blanks, chomp, split};
 use super::stream::Stream;
-use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, line, losses, merged, page, terminal};
+use super::{Author, Flaw, Input, Place, Record, Unparsed, dmesg, fluent, line, losses, merged, page, terminal};
 
 impl Stream {
     /// Takes a line with its end.
@@ -25,28 +25,36 @@ impl Stream {
         let doubtful = self.is_binary(place) && (text.len() < 4 || controls || std::str::from_utf8(text).is_err());
         let plain = if controls { terminal::plain(text) } else { Cow::Borrowed(text) };
         let plain = self.shown(plain);
-        if self.is_labelled(&plain)
-            && let Some(found) = collected::of_labelled(&plain)
-        {
+        if let Some(found) = self.collected_line(&plain) {
             return self.collected(found, place, sink);
         }
         let mut record = Record::bare(place, &plain);
         let call = self.container == Container::Call;
         let form = match self.lead {
-            None => line::recognised(&mut record, &plain, &mut self.before, call),
+            None => line::recognised(&mut record, &plain, &mut self.names, call),
             Some(_) => None,
         };
         let (form, plain) = match form {
             Some(form) => (form, &*plain),
             None => self.behind_lead(&mut record, &plain),
         };
+        // The last line of a log may still be written.
+        let torn = self.head.is_torn(plain) && whole.ends_with(b"\n");
         if form == Form::Bare {
+            if (torn || fluent::is_begun(plain)) && !self.is_in_users_message() {
+                return self.unparsed(unparsed(Flaw::Damaged), sink);
+            }
             if let Some(separator) = journal_short::separator(plain) {
                 return self.separator(separator, place, sink);
             }
             if doubtful && merged::dropped(plain).is_none() {
                 return self.unparsed(unparsed(Flaw::Binary), sink);
             }
+        }
+        if torn && form != Form::Bare {
+            self.gap(place, None, sink);
+        } else if form != Form::Bare && record.program().is_none() {
+            self.head.note(plain, &record.message);
         }
         let is_header = matches!(form, Form::Header { .. });
         if !is_header && self.is_note_of_loss(&record, form, sink) {
@@ -64,6 +72,11 @@ impl Stream {
         } else {
             self.record(record, sink);
         }
+    }
+
+    /// Whether a line without a form is one of a user's message in a file of syslog.
+    fn is_in_users_message(&self) -> bool {
+        self.container == Container::Syslog && self.heading.author() == Some(Author::User)
     }
 
     /// Adds what a collector says of a line, where that does not say it: when it came only where no clock tells when it was made.
@@ -98,7 +111,7 @@ impl Stream {
         let place = record.place;
         let mut read = |text: &'a [u8]| {
             *record = Record::bare(place, text);
-            line::recognised(record, text, &mut self.before, false)
+            line::recognised(record, text, &mut self.names, false)
         };
         if let Some(lead) = self.lead {
             let behind = lead.behind(line);
@@ -159,7 +172,7 @@ impl Stream {
             (Form::Header { priority }, _) => {
                 self.container = Container::Syslog;
                 self.heading.prioritised |= priority;
-                self.heading.open(record, None);
+                self.heading.open(record);
             }
             (Form::Bare, _) if line.starts_with(b"#") => self.section(),
             // The further lines of a user's message are text that was logged, whatever form of the kernel's they borrow.
@@ -171,11 +184,11 @@ impl Stream {
             (_, Some(_)) => {
                 self.heading.complete(record);
                 tagged(record);
-                self.heading.open(record, None);
+                self.heading.open(record);
             }
             (Form::Names, None) if self.container.is_trusted() => {
                 self.container = Container::Stated;
-                self.heading.open(record, None);
+                self.heading.open(record);
             }
             // dmesg indents the further lines of a message.
             (Form::Bare, None) if self.container == Container::Stated && line.starts_with(b" ") => {

@@ -8,20 +8,21 @@ use super::peel::{blanks, digits, fixed, number, run, split, word};
 const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 
 /// The short names of months in other languages than English: German, French, Spanish, Italian, Portuguese, Dutch, Danish, Swedish,
-/// Norwegian, Russian and Chinese (glibc's locales, `abmon`). `journalctl` and `dmesg -T` write those of the user's locale.
+/// Norwegian, Russian, Ukrainian, Polish, Czech, Slovak, Hungarian, Romanian, Finnish, Turkish, Chinese, Japanese and Korean (glibc's
+/// locales, `abmon`). `journalctl` and `dmesg -T` write those of the user's locale.
 const MONTHS: [&[&str]; 12] = [
-    &["jan", "jän", "janv", "ene", "gen", "янв", "1月"],
-    &["feb", "févr", "fev", "фев", "2月"],
-    &["mar", "mär", "mars", "mrt", "мар", "3月"],
-    &["apr", "avril", "abr", "апр", "4月"],
-    &["mai", "may", "mag", "mei", "maj", "мая", "май", "5月"],
-    &["jun", "juin", "giu", "июн", "6月"],
-    &["jul", "juil", "lug", "июл", "7月"],
-    &["aug", "août", "ago", "авг", "8月"],
-    &["sep", "sept", "set", "сен", "9月"],
-    &["oct", "okt", "ott", "out", "окт", "10月"],
-    &["nov", "ноя", "11月"],
-    &["dec", "dez", "déc", "dic", "des", "дек", "12月"],
+    &["jan", "jän", "janv", "ene", "gen", "янв", "січ", "sty", "led", "ian", "tammi", "oca", "1月", "1월"],
+    &["feb", "févr", "fev", "фев", "лют", "lut", "úno", "febr", "helmi", "Şub", "2月", "2월"],
+    &["mar", "mär", "mars", "mrt", "мар", "бер", "bře", "márc", "maalis", "3月", "3월"],
+    &["apr", "april", "avril", "abr", "апр", "кві", "kwi", "dub", "ápr", "huhti", "nis", "4月", "4월"],
+    &["mai", "may", "mag", "mei", "maj", "мая", "май", "тра", "kvě", "máj", "touko", "5月", "5월"],
+    &["jun", "juin", "juni", "giu", "июн", "чер", "cze", "čen", "jún", "iun", "kesä", "haz", "6月", "6월"],
+    &["jul", "juil", "juli", "lug", "июл", "лип", "lip", "čec", "júl", "iul", "heinä", "tem", "7月", "7월"],
+    &["aug", "août", "ago", "авг", "сер", "sie", "srp", "elo", "ağu", "8月", "8월"],
+    &["sep", "sept", "set", "сен", "вер", "wrz", "zář", "szept", "syys", "eyl", "9月", "9월"],
+    &["oct", "okt", "ott", "out", "окт", "жов", "paź", "říj", "loka", "eki", "10月", "10월"],
+    &["nov", "ноя", "лис", "lis", "marras", "kas", "11月", "11월"],
+    &["dec", "dez", "déc", "dic", "des", "дек", "гру", "gru", "pro", "joulu", "ara", "12月", "12월"],
 ];
 
 /// Year, month, day.
@@ -131,12 +132,19 @@ const LONGEST_NAME: usize = 12;
 
 /// A month of another language than English, with the full stop that some have.
 fn foreign_month(text: &[u8]) -> Option<(u32, &[u8])> {
+    let text = if is_padded_month(text) { split(text, 1).1 } else { text };
     let end = text.iter().take(LONGEST_NAME).position(|byte| *byte == b' ')?;
     let (name, rest) = split(text, end);
     let name = name.strip_suffix(b".").unwrap_or(name);
     let is_one = |names: &&[&str]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
     let at = MONTHS.iter().position(is_one)?;
     Some((u32::try_from(at + 1).ok()?, rest))
+}
+
+/// Whether a text begins like a month that is a number of two places, `" 3月"`: Japanese, Korean, and Chinese of Taiwan.
+pub(super) const fn is_padded_month(text: &[u8]) -> bool {
+    // The first bytes of the two words for a month.
+    matches!(text, [b' ', b'1'..=b'9', 0xe6 | 0xec, ..])
 }
 
 fn month(text: &[u8]) -> Option<(u32, &[u8])> {
@@ -202,7 +210,8 @@ fn fraction(text: &[u8]) -> (u32, Fraction, &[u8]) {
     (padded.fold(0, |value, digit| value * 10 + u32::from(digit - b'0')), kind, rest)
 }
 
-fn offset(text: &[u8]) -> Option<(FixedOffset, &[u8])> {
+/// `+0000`, `+00:00`, `+00` or `Z`.
+pub(super) fn offset(text: &[u8]) -> Option<(FixedOffset, &[u8])> {
     let (sign, rest) = match text {
         [b'Z', rest @ ..] => return Some((FixedOffset::east_opt(0)?, rest)),
         [b'+', rest @ ..] => (1, rest),

@@ -238,7 +238,11 @@ fn hung(text: &str, width: usize) -> Vec<String> {
 fn general(finding: &Finding, of: usize, drivers: &BTreeMap<Address, &str>) -> String {
     let driver = finding.address.and_then(|address| drivers.get(&address));
     match driver.filter(|_| of > 1 && finding.code == Code::HeldByDriver) {
-        Some(driver) => finding.message.replacen(*driver, "its driver", 1),
+        Some(driver) => {
+            let single = format!("{driver} already had it, so pciback passed over it without a word");
+            let all = finding.message.replacen(&single, "silently passed over, as drivers had them", 1);
+            all.replacen(*driver, "its driver", 1)
+        }
         None => finding.message.clone(),
     }
 }

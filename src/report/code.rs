@@ -99,6 +99,7 @@ codes! {
     StaleBoot = "stale-boot": "Records of an earlier boot were left out.",
     StaleLoad = "stale-load": "Records of an earlier load of the module were left out.",
     UeventsUnheard = "uevents-unheard": "Nothing says when a driver takes or leaves a device.",
+    UnrecognisedRecord = "unrecognised-record": "pciback says something that this program does not know.",
     UserQuoted = "user-quoted": "A line of user space quotes a seizing line.",
 }
 

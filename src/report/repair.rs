@@ -77,10 +77,16 @@ impl Repair {
     }
 }
 
-/// A file of one line is an `echo`. The word that ends a here-document does not stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
+/// A file of one line is an `echo`; a script and a unit, which nobody edits, are one `printf`. The word that ends a here-document does not
+/// stand on a line of the file (POSIX, Shell Command Language, 2.7.4).
 fn here_document(file: &File) -> Vec<String> {
-    if let Some(line) = file.content.strip_suffix('\n').filter(|text| !text.contains(['\n', '\'', '\\'])) {
+    let is_plain = !file.content.contains(['\'', '\\']);
+    let text = file.content.strip_suffix('\n').filter(|_| is_plain);
+    if let Some(line) = text.filter(|text| !text.contains('\n')) {
         return vec![format!("echo '{line}' > {}", file.path)];
+    }
+    if let Some(text) = text.filter(|text| ["#!", "[Unit]"].iter().any(|begins| text.starts_with(begins))) {
+        return vec![format!(r"printf '%s\n' '{}' > {}", text.replace('\n', "' '"), file.path)];
     }
     let mut end = "EOF".to_owned();
     while file.content.lines().any(|line| line == end) {
@@ -103,6 +109,8 @@ mod tests {
         assert_eq!(plan.for_good_lines(), ["cat > /etc/x <<'EOF_'", "a", "EOF", "EOF_", "reboot"]);
         let one = Repair { for_good: vec![file("options x y=(1)\n")], ..Repair::default() };
         assert_eq!(one.for_good_lines(), ["echo 'options x y=(1)' > /etc/x"]);
+        let script = Repair { for_good: vec![file("#!/bin/sh\n[ x ] || true\n")], ..Repair::default() };
+        assert_eq!(script.for_good_lines(), [r"printf '%s\n' '#!/bin/sh' '[ x ] || true' > /etc/x"]);
         assert_eq!(plan.files().count(), 1);
         assert!(!plan.is_empty() && Repair::default().is_empty());
     }

@@ -16,7 +16,7 @@ pub fn taken(tree: &Tree) -> BTreeSet<Address> {
     let text = tree.read_text(UNIT).is().cloned().unwrap_or_default();
     let is_enabled = tree.link(ENABLED).is().is_some();
     let commands = text.lines().filter(|line| is_enabled && line.starts_with("ExecStart="));
-    commands.flat_map(|line| line.split([' ', '\'', '"'])).filter_map(|word| word.parse().ok()).collect()
+    commands.flat_map(|line| line.split([' ', '\'', '"', ';'])).filter_map(|word| word.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -25,7 +25,9 @@ mod tests {
 
     #[test]
     fn only_a_unit_that_is_enabled_takes_devices() {
-        let unit = format!("{UNIT} = [Service]\\nExecStart=-/bin/sh -c 'exec xl pci-assignable-add 0000:00:1d.0'\\n\n");
+        let unit = format!(
+            "{UNIT} = [Service]\\nExecStart=/bin/sh -c \"set -- 0000:00:1d.0; for d; do xl pci-assignable-add $$d; done\"\\n\n"
+        );
         let of = |manifest: &str| taken(&Tree::from_manifest(manifest).unwrap()).len();
         assert_eq!(of(&unit), 0);
         assert_eq!(of(&format!("{unit}{ENABLED} -> /{UNIT}\n")), 1);

@@ -13,6 +13,7 @@ pub mod install_lines;
 pub mod late_service;
 pub mod loading;
 pub mod logged;
+mod misspelt;
 pub mod modprobe;
 pub mod module;
 pub mod modules;
@@ -164,6 +165,11 @@ pub struct Written {
 }
 
 impl Written {
+    /// Whether its key is that of the module: `classic` where that is called `pciback`, as in 2.6.18-xen and its kin.
+    pub fn is_read(&self, classic: bool) -> bool {
+        if classic { !self.key.replace('_', "-").contains("xen-pciback") } else { self.effective }
+    }
+
     /// What a kernel of some era or version makes of it.
     ///
     /// pciback's `slots` and what guests want are no parameters: they may be longer than one.

@@ -64,15 +64,18 @@ pub fn softdeps(tree: &Tree) -> Vec<(String, Vec<String>, Location)> {
     found
 }
 
-/// Whether this machine's modprobe knows soft dependencies: module-init-tools has them since 2009, in distributions from
-/// kernel 2.6.30 on.
+/// Whether this machine's modprobe knows soft dependencies: module-init-tools has them since 3.12 of June 2010 (its git history, commit
+/// b8fef87). Kernels before 2.6.35 come with an older one, but for Debian 6's 2.6.32; and so do all of SLES 11, up to 3.0 (3.11.1).
 pub fn has_softdeps(tree: &Tree) -> bool {
-    let release = tree.read_text("proc/sys/kernel/osrelease");
-    let patch = release.is().and_then(|release| release.strip_prefix("2.6.")).map(|rest| {
+    let text = |path: &str| tree.read_text(path).is().cloned().unwrap_or_default();
+    let release = text("proc/sys/kernel/osrelease");
+    let patch = release.strip_prefix("2.6.").map(|rest| {
         let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
         digits.parse::<u32>().unwrap_or_default()
     });
-    patch.is_none_or(|patch| patch >= 30) || is_kmod(tree)
+    let first = if text("etc/debian_version").starts_with('6') { 32 } else { 35 };
+    let is_older = patch.is_some_and(|patch| patch < first) || text("etc/SuSE-release").contains("VERSION = 11");
+    !is_older || is_kmod(tree)
 }
 
 /// Every logical line that modprobe reads, in its order, with its place.
@@ -198,7 +201,7 @@ fn logical_lines(text: &[u8]) -> Vec<(usize, Vec<u8>)> {
 }
 
 /// The module and the arguments of an `options` line.
-fn options(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn options(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (command, rest) = word(line)?;
     if command != b"options" {
         return None;

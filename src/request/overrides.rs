@@ -2,9 +2,9 @@
 //! rules write `driver_override`, and `vfio-pci.ids=` and `pci-stub.ids=` name ids that a stub driver takes
 //! (`drivers/vfio/pci/vfio_pci.c`, `drivers/pci/pci-stub.c`).
 
-use super::Location;
 use super::arguments::{arguments, same_name};
 use super::register::expand;
+use super::{Location, modprobe};
 use crate::pci::Address;
 use crate::tree::Tree;
 
@@ -34,11 +34,22 @@ pub enum Device {
 pub fn find(tree: &Tree) -> Vec<Override> {
     let mut found = by_driverctl(tree);
     found.extend(by_rules(tree));
+    for (location, line) in modprobe::lines(tree) {
+        let Some((module, given)) = modprobe::options(&line) else { continue };
+        found.extend(by_ids(given, &location, &|key| key == b"ids", &|stub| same_name(module, stub.as_bytes())));
+    }
     if let Some(line) = tree.read("proc/cmdline").is() {
-        found.extend(by_ids(line, &Location::on_host("proc/cmdline", None)));
+        let location = Location::on_host("proc/cmdline", None);
+        for stub in STUBS {
+            let is_its = |key: &[u8]| same_name(key, format!("{stub}.ids").as_bytes());
+            found.extend(by_ids(line, &location, &is_its, &|one| one == stub));
+        }
     }
     found
 }
+
+/// Drivers that take devices by their ids alone.
+const STUBS: [&str; 2] = ["vfio-pci", "pci-stub"];
 
 /// A file `pci-0000:02:00.0` that holds the driver's name.
 fn by_driverctl(tree: &Tree) -> Vec<Override> {
@@ -74,16 +85,20 @@ fn by_rules(tree: &Tree) -> Vec<Override> {
     found
 }
 
-fn by_ids(line: &[u8], location: &Location) -> Vec<Override> {
+fn by_ids(
+    line: &[u8],
+    location: &Location,
+    is_ids: &dyn Fn(&[u8]) -> bool,
+    is_meant: &dyn Fn(&str) -> bool,
+) -> Vec<Override> {
     let mut found = Vec::new();
-    for argument in arguments(line) {
-        let stubs: [(&[u8], &str); 2] = [(b"vfio_pci.ids", "vfio-pci"), (b"pci_stub.ids", "pci-stub")];
-        let Some((_, driver)) = stubs.iter().find(|(key, _)| same_name(&argument.key, key)) else { continue };
+    let Some(driver) = STUBS.into_iter().find(|stub| is_meant(stub)) else { return found };
+    for argument in arguments(line).into_iter().filter(|argument| is_ids(&argument.key)) {
         let value = String::from_utf8_lossy(argument.value.as_deref().unwrap_or_default()).into_owned();
         for ids in value.split(',') {
             let mut numbers = ids.split(':').map(|number| u16::from_str_radix(number, 16).ok());
             if let (Some(Some(vendor)), Some(Some(device))) = (numbers.next(), numbers.next()) {
-                let (device, driver) = (Device::Of(vendor, device), (*driver).to_owned());
+                let (device, driver) = (Device::Of(vendor, device), driver.to_owned());
                 let text = format!("{}={value}", String::from_utf8_lossy(&argument.key));
                 found.push(Override { device, driver, location: location.clone(), text });
             }
@@ -101,12 +116,14 @@ mod tests {
         let manifest = "etc/driverctl.d/pci-0000:02:00.0 = vfio-pci\\n\n\
             etc/udev/rules.d/a.rules = # KERNEL==\"0000:03:00.0\", ATTR{driver_override}=\"x\"\\n\
             SUBSYSTEM==\"pci\", KERNEL==\"0000:04:00.0\", ATTR{driver_override}=\"pci-stub\"\\n\n\
+            etc/modprobe.d/v.conf = options vfio_pci disable_vga=1 ids=1002:67df\\noptions snd ids=1:2\\n\n\
             proc/cmdline = vfio-pci.ids=10de:1c03,8086:1521:x quiet\\n\n";
         let found = find(&Tree::from_manifest(manifest).unwrap());
         let shown: Vec<String> = found.iter().map(|o| format!("{} {} {:?}", o.location, o.driver, o.device)).collect();
-        assert_eq!(shown.len(), 4, "{shown:?}");
+        assert_eq!(shown.len(), 5, "{shown:?}");
         assert!(shown[0].starts_with("/etc/driverctl.d/pci-0000:02:00.0 vfio-pci At("));
         assert!(shown[1].starts_with("/etc/udev/rules.d/a.rules:2:43 pci-stub At("));
-        assert_eq!(shown[2], "/proc/cmdline vfio-pci Of(4318, 7171)");
+        assert_eq!(shown[2], "/etc/modprobe.d/v.conf:1 vfio-pci Of(4098, 26591)");
+        assert_eq!(shown[3], "/proc/cmdline vfio-pci Of(4318, 7171)");
     }
 }

@@ -15,68 +15,78 @@ const DEVICES: &str = "sys/bus/pci/devices";
 /// Class 0c03: USB controllers.
 const USB: u32 = 0x0c03;
 
-/// What the line names, as a list.
+/// Class 02: network controllers.
+const NETWORK: u32 = 0x02;
+
+/// What the running kernel's line names, as a list.
 pub fn written(tree: &Tree) -> Said {
+    match tree.read(LINE) {
+        Known::Is(line) => in_line(line, tree, Some(&Location::on_host(LINE, None))),
+        Known::Absent | Known::Unreadable(_) => Said::nothing(Source::Qubes),
+    }
+}
+
+/// What a line of the kernel names, as a list, on the machine that `tree` is of.
+pub fn in_line(line: &[u8], tree: &Tree, location: Option<&Location>) -> Said {
     let mut said = Said::nothing(Source::Qubes);
-    let Known::Is(line) = tree.read(LINE) else { return said };
+    let list = |addresses: &[Address], key: &str, effective: bool| {
+        let text: String = addresses.iter().map(|address| Pattern::from(*address).to_string()).collect();
+        Written { text: text.into_bytes(), source: Source::Qubes, location: location.cloned(), key: key.to_owned(), effective }
+    };
     let paths = Paths { tree, secondary: OnceCell::new() };
-    let mut addresses: Vec<Address> = Vec::new();
-    let mut keys = Vec::new();
+    let mut lists: Vec<Vec<Address>> = Vec::new();
+    let mut all_usb = false;
     let mut misspelt = Vec::new();
-    let location = || Some(Location::on_host(LINE, None));
     let mut except: BTreeSet<Address> = BTreeSet::new();
     for argument in arguments(line) {
         let value = String::from_utf8_lossy(argument.value.as_deref().unwrap_or_default()).into_owned();
         let items = value.split(',').filter(|item| !item.is_empty());
+        let known = || items.clone().filter_map(|item| paths.address(item).ok()).collect::<Vec<Address>>();
         match argument.key.as_slice() {
             b"rd.qubes.hide_pci" => {
-                keys.push("rd.qubes.hide_pci");
-                for item in items {
-                    match paths.address(item) {
-                        Ok(address) => addresses.push(address),
-                        Err(why) => said.obstacles.push(Obstacle { path: LINE.to_owned(), why }),
-                    }
-                }
+                // Of several, the last one counts (dracut, 99base/dracut-lib.sh, `getarg`).
+                said.obstacles = items
+                    .clone()
+                    .filter_map(|item| paths.address(item).err())
+                    .map(|why| Obstacle { path: LINE.to_owned(), why })
+                    .collect();
+                lists.push(known());
             }
-            b"rd.qubes.dom0_usb" => except.extend(items.filter_map(|item| paths.address(item).ok())),
-            b"rd.qubes.hide_all_usb" => keys.push("rd.qubes.hide_all_usb"),
-            key if is_misspelt(key) => {
-                let text: String =
-                    items.filter_map(|item| paths.address(item).ok()).map(|at| Pattern::from(at).to_string()).collect();
-                let key = String::from_utf8_lossy(key).into_owned();
-                misspelt.push(Written {
-                    text: text.into_bytes(),
-                    source: Source::Qubes,
-                    location: location(),
-                    key,
-                    effective: false,
-                });
-            }
+            b"rd.qubes.dom0_usb" => except = known().into_iter().collect(),
+            b"rd.qubes.hide_all_usb" => all_usb = !matches!(value.as_str(), "0" | "no" | "off"),
+            key if is_misspelt(key) => misspelt.push(list(&known(), &String::from_utf8_lossy(key), false)),
             _ => {}
         }
     }
-    if keys.is_empty() {
+    if lists.is_empty() && !all_usb {
         said.written = misspelt.into_iter().filter(|list| !list.text.is_empty()).collect();
         return said;
     }
-    if keys.contains(&"rd.qubes.hide_all_usb") {
+    let mut keys = Vec::new();
+    let mut addresses = lists.pop().unwrap_or_default();
+    said.written.extend(lists.iter().map(|earlier| list(earlier, HIDE_PCI, true)));
+    if !addresses.is_empty() || !all_usb {
+        keys.push(HIDE_PCI);
+    }
+    if all_usb {
+        keys.push("rd.qubes.hide_all_usb");
         match usb(tree) {
-            Ok(found) => addresses.extend(found.into_iter().filter(|address| !except.contains(address))),
+            Ok(found) => addresses.extend(found),
             Err(obstacle) => said.obstacles.push(obstacle),
         }
     }
+    addresses.retain(|address| !except.contains(address));
     addresses.sort();
     addresses.dedup();
-    let text: String = addresses.into_iter().map(|address| Pattern::from(address).to_string()).collect();
-    let key = keys.join(" ");
-    said.written.push(Written {
-        text: text.into_bytes(),
-        source: Source::Qubes,
-        location: location(),
-        key,
-        effective: true,
-    });
+    said.written.push(list(&addresses, &keys.join(" "), true));
     said
+}
+
+const HIDE_PCI: &str = "rd.qubes.hide_pci";
+
+/// Network controllers: the same hook takes them all, whether or not a list names them.
+pub fn takes_unlisted(class: u32) -> bool {
+    class >> 16 == NETWORK
 }
 
 /// Whether a key is meant to be `rd.qubes.hide_pci`, and is none that anything reads: `qubes.rd.hide_pci`, `rd.qubes.hide-pci`.
@@ -162,7 +172,7 @@ mod tests {
 
     fn of(line: &str) -> (String, usize) {
         let said = written(&Tree::from_manifest(&format!("{MACHINE}proc/cmdline = {line}\\n\n")).unwrap());
-        let text = said.written.first().map(|list| String::from_utf8_lossy(&list.text).into_owned());
+        let text = said.written.last().map(|list| String::from_utf8_lossy(&list.text).into_owned());
         (text.unwrap_or_default(), said.obstacles.len())
     }
 
@@ -173,7 +183,10 @@ mod tests {
             ("rd.qubes.hide_pci=00_1c.0-00_00.0", "(0000:03:00.0)", 0),
             ("rd.qubes.hide_pci=0000_00_1c.0-00_01.0", "", 1),
             ("rd.qubes.hide_all_usb rd.qubes.dom0_usb=00:1a.0", "(0000:00:14.0)", 0),
-            ("rd.qubes.hide_pci=01:00.0 rd.qubes.hide_pci=02:00.0", "(0000:01:00.0)(0000:02:00.0)", 0),
+            ("rd.qubes.hide_pci=01:00.0 rd.qubes.hide_pci=02:00.0", "(0000:02:00.0)", 0),
+            ("rd.qubes.hide_pci=0000_00_1c.0-00_01.0 rd.qubes.hide_pci=02:00.0", "(0000:02:00.0)", 0),
+            ("rd.qubes.hide_all_usb=0", "", 0),
+            ("rd.qubes.hide_pci=00:14.0,01:00.0 rd.qubes.dom0_usb=00:14.0", "(0000:01:00.0)", 0),
             ("ro quiet", "", 0),
         ] {
             assert_eq!(of(line), (list.to_owned(), obstacles), "{line}");

@@ -195,7 +195,7 @@ pub const PLACES: &[Place] = &[
     Place {
         source: Source::Qubes,
         files: &["proc/cmdline"],
-        form: "`rd.qubes.hide_pci=bb:dd.f,...`, paths of bridges too; `rd.qubes.hide_all_usb`",
+        form: "`rd.qubes.hide_pci=bb:dd.f,...`, paths of bridges too; `rd.qubes.hide_all_usb`; network controllers unasked",
         reader: "the dracut module of Qubes",
         when: When::InForce,
     },

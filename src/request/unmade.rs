@@ -57,6 +57,7 @@ pub(super) fn not_booted(tree: &Tree, menus: &[Menu]) -> Vec<Written> {
     let booted: BTreeSet<bool> =
         with_qubes(line, Source::CommandLine, None).iter().map(|list| list.key == QUBES).collect();
     let mut found = if has_menu(menus) { Vec::new() } else { in_defaults(tree, &KERNEL, with_qubes) };
+    found.extend(in_nix(tree).into_iter().filter(|list| !list.key.starts_with("options ")));
     let lines =
         menus.iter().flat_map(|menu| &menu.entries).filter(|entry| entry.xen).filter_map(|entry| entry.kernel.as_ref());
     found.extend(lines.flat_map(|line| with_qubes(line.text.as_bytes(), Source::BootLoader, Some(&line.location))));

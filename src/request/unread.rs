@@ -3,7 +3,7 @@
 use super::cmdline::in_line;
 use std::collections::BTreeSet;
 
-use super::{Source, Written, boot_loader, modprobe, modules, unmade};
+use super::{Source, Written, boot_loader, misspelt, modprobe, modules, unmade};
 use crate::tree::Tree;
 
 /// Why nothing reads a list.
@@ -17,6 +17,8 @@ pub enum Why {
     NamesOnly,
     /// A program makes the boot loader's file of it, and has not done so.
     Unmade,
+    /// It is for a module or a parameter of another name.
+    Misspelt,
     /// The boot loader has it, or a file of which the boot loader's is made; the kernel was started without it.
     NotBooted,
 }
@@ -35,6 +37,7 @@ pub fn find(tree: &Tree) -> Vec<Unread> {
     let unread = |why: Why| move |written: Written| Unread { written, why };
     let mut found: Vec<Unread> = modprobe::passed_over(tree).into_iter().map(unread(Why::NotKmods)).collect();
     found.extend(modules::passed_over(tree).into_iter().map(unread(Why::NamesOnly)));
+    found.extend(misspelt::find(tree).into_iter().map(unread(Why::Misspelt)));
     let menus = boot_loader::menus(tree);
     let defaults = unmade::hypervisor(tree);
     let lines = menus.iter().flat_map(|menu| &menu.entries).filter_map(|entry| entry.hypervisor.as_ref());

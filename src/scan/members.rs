@@ -114,7 +114,7 @@ impl Collector<'_> {
         // The archive itself, without those around it.
         let own = || host(Path::new(member.archive.rsplit(':').next().unwrap_or_default()));
         let mut log = HostLog::new(index, &file, self.window);
-        (log.host, log.archive) = (by_path.or_else(own), Some(member.archive.clone().into()));
+        (log.log.host, log.archive) = (by_path.or_else(own), Some(member.archive.clone().into()));
         self.logs.push(log);
         self.current = Some((Arc::clone(member), index));
         index
@@ -126,6 +126,7 @@ impl Collector<'_> {
             && let Some(log) = self.logs.get_mut(index)
         {
             log.end_file();
+            self.weigh(index);
         }
     }
 }

@@ -36,11 +36,11 @@ use chrono::{DateTime, Utc};
 
 use crate::audit::{Asked, Options};
 use crate::report::{Report, Run};
-use crate::source::saved::{Obstacle, Set, find};
-use crate::timeline::{Beyond, Host, Log, Window, hosts, is_same_name};
+use crate::source::saved::{Obstacle, Set, find, number_sets};
+use crate::timeline::{Beyond, Host, Log, Window, hosts, is_same_name, trim};
 use judge::judge;
 use selection::{Member, Remark, Selection};
-use set::{HostLog, name_archives, named};
+use set::{HostLog, named};
 use work::{Job, NO_LOG, Reading, Stopped, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
@@ -111,7 +111,12 @@ struct Collector<'a> {
     /// The file in an archive that is being read, and the number of its log.
     current: Option<(Arc<Member>, usize)>,
     window: Window,
+    /// About so many bytes the logs take that were read since the last look at all of them.
+    weight: usize,
 }
+
+/// About how many bytes are kept of all logs together, beside the last boots.
+const MOST_BYTES: usize = 128 << 20;
 
 impl Scan {
     /// Finds the files, and opens none of them, but for the first bytes of what may be a journal file.
@@ -137,7 +142,7 @@ impl Scan {
         let part = self.part.filter(|_| !self.every_line);
         let jobs: Vec<Job> = files.flat_map(|(log, file)| jobs_of(log, file, part, self.every_line)).collect();
         reading.run(&jobs, &mut collector);
-        let Collector { mut logs, mut scanned, mut failures, hostnames, .. } = collector;
+        let Collector { logs, mut scanned, mut failures, hostnames, .. } = collector;
         scanned.stopped = progress.stop.load(Ordering::Relaxed);
         // Where parts meet, some bytes are read twice.
         let done = progress.done.load(Ordering::Relaxed);
@@ -153,9 +158,8 @@ impl Scan {
         for why in unread {
             wanted = wanted && sink(&Report::unreadable(why, self.now), &Run::default());
         }
-        name_archives(&mut logs, &hostnames);
         // Those that daemons alone wrote tell of no boot.
-        let logs: Vec<Log> = named(logs).filter(|log| log.kernel_records > 0).collect();
+        let logs: Vec<Log> = named(logs, &hostnames).filter(|log| log.kernel_records > 0).collect();
         let mut told = hosts(&logs);
         if let Some(chosen) = &self.options.log_host {
             let is_chosen = |host: &Host<'_>| host.name.as_ref().is_some_and(|name| is_same_name(name, chosen));
@@ -203,27 +207,36 @@ fn in_words(obstacle: &Obstacle) -> String {
 
 impl<'a> Collector<'a> {
     fn new(scan: &'a Scan, sets: &'a [Set]) -> Self {
-        let mut logs = Vec::new();
+        let mut logs: Vec<HostLog> = Vec::new();
         for set in sets {
             let archive = set.archive.as_ref().map(|archive| archive.top.clone());
             for file in &set.files {
                 let mut log = HostLog::new(logs.len(), file, scan.options.window);
-                (log.host, log.archive) = (set.host.clone(), archive.clone());
+                (log.log.host, log.archive) = (set.host.clone(), archive.clone());
                 logs.push(log);
             }
         }
+        number_sets(logs.iter_mut().map(|log| &mut log.log));
+        let archives = sets.iter().filter_map(|set| set.archive.as_ref());
+        let hostnames = archives.filter_map(|archive| Some((archive.top.clone(), archive.hostname.clone()?))).collect();
         Self {
             logs,
             named: scan.paths.iter().collect(),
             scanned: Scanned::default(),
             failures: Vec::new(),
-            hostnames: sets
-                .iter()
-                .filter_map(|set| set.archive.as_ref())
-                .filter_map(|archive| Some((archive.top.clone(), archive.hostname.clone()?)))
-                .collect(),
+            hostnames,
             current: None,
             window: scan.options.window,
+            weight: 0,
+        }
+    }
+
+    /// A log was read to its end.
+    fn weigh(&mut self, log: usize) {
+        self.weight += self.logs.get(log).map_or(0, |log| log.log.weight());
+        if self.weight > MOST_BYTES / 2 {
+            trim(self.logs.iter_mut().map(|log| &mut log.log), MOST_BYTES / 2);
+            self.weight = 0;
         }
     }
 }
@@ -260,6 +273,7 @@ impl Taker for Collector<'_> {
         if job.is_last {
             self.scanned.files += usize::from(!no_log);
             log.end_file();
+            self.weigh(job.log);
         }
     }
 }

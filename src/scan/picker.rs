@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use super::selection::Selection;
 use super::sieve::{Sieve, is_strange, matters_early};
@@ -31,6 +31,9 @@ const EARLY: u64 = 10_000_000;
 /// How far behind a line of pciback the next lines of its host are looked for.
 const FAR: u64 = 1 << 20;
 
+/// How many lines below a line may be its end, where a mail program or a terminal broke it.
+const BELOW: usize = 32;
+
 /// The kernel's time stands in this many bytes of a line, or nowhere.
 const FRONT: usize = 160;
 
@@ -50,6 +53,10 @@ pub(super) struct Picker<'a> {
     open_until: u64,
     /// Whether the next line tells whose the line without a header before it may be.
     takes_next: bool,
+    /// How many lines without a header may still be of the line above them.
+    below: usize,
+    /// The host of the last line that has one.
+    last: Vec<u8>,
     /// Which [`BLOCK`] of the file the last line began in.
     block: Option<u64>,
     segment: u64,
@@ -102,6 +109,8 @@ impl<'a> Picker<'a> {
             open: 0,
             open_until: 0,
             takes_next: false,
+            below: 0,
+            last: Vec::new(),
             block: None,
             segment: 0,
             decoder: Decoder::new(0),
@@ -122,7 +131,7 @@ impl<'a> Picker<'a> {
         }
         let mut hits = std::mem::take(&mut self.hits);
         let signs = self.sieve.search(lines, &mut hits);
-        if hits.is_empty() && !signs.strange && !signs.early && !self.is_open(at) && !self.takes_next {
+        if hits.is_empty() && !signs.strange && !signs.early && !self.goes_on(at) {
             self.sample(lines, at);
         } else {
             let mut hits = hits.iter().peekable();
@@ -139,10 +148,10 @@ impl<'a> Picker<'a> {
 
     /// Takes lines of the next stretch. Returns whether more of them are wanted.
     pub(super) fn beyond(&mut self, lines: &[u8], at: u64) -> bool {
-        if self.is_open(at) || self.takes_next {
+        if self.goes_on(at) {
             each_line(lines, at, |line, from| self.line(line, from, Look::Beyond));
         }
-        self.is_open(at + lines.len() as u64) || self.takes_next
+        self.goes_on(at + lines.len() as u64)
     }
 
     /// Takes the last lines of the log: they tell how long its boots went on.
@@ -168,7 +177,7 @@ impl<'a> Picker<'a> {
         self.end_segment();
     }
 
-    /// Looks at a few lines of those that say nothing.
+    /// Looks at a few lines of those that say nothing, and at the last.
     fn sample(&mut self, lines: &[u8], at: u64) {
         let end = at + lines.len() as u64;
         let mut next = at.next_multiple_of(SAMPLE);
@@ -179,23 +188,23 @@ impl<'a> Picker<'a> {
                 None => Some(0),
                 Some(before) => lines.get(before..).and_then(|rest| Some(place + memchr(b'\n', rest)?)),
             };
-            let Some(rest) = start.and_then(|start| lines.get(start..)).filter(|rest| !rest.is_empty()) else { return };
+            let Some(rest) = start.and_then(|start| lines.get(start..)).filter(|rest| !rest.is_empty()) else { break };
             let line = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)).0;
             let from = end - rest.len() as u64;
             self.line(line, from, Look::Passed);
             next = (from + 1).next_multiple_of(SAMPLE);
         }
+        // The next block may begin with a line without a header, which is of its author.
+        let last = lines.get(memrchr(b'\n', lines.trim_ascii_end()).map_or(0, |end| end + 1)..).unwrap_or_default();
+        self.line(last, end - last.len() as u64, Look::Passed);
     }
 
     fn line(&mut self, line: &[u8], at: u64, look: Look) {
-        let Some(Header { host, uptime }) = header(line) else {
-            if look == Look::Found || self.takes_next {
-                self.selection.push(at, line);
-            }
-            self.takes_next = look == Look::Found;
-            return;
-        };
+        let Some(Header { host, uptime }) = header(line) else { return self.headless(line, at, look) };
         let takes_next = std::mem::take(&mut self.takes_next);
+        self.below = if look == Look::Found { BELOW } else { 0 };
+        self.last.clear();
+        self.last.extend_from_slice(host);
         // By its first line the decoder tells the form of a log, and by one of each block the years are counted.
         let first = look != Look::Beyond && self.begins_block(at);
         let Self { hosts, selection, .. } = self;
@@ -227,6 +236,19 @@ impl<'a> Picker<'a> {
         if speaks || open.is_some() {
             self.follow(host, line, at, speaks, open);
         }
+    }
+
+    /// A line without a header is the end of the line above it, or a further line of that one's author.
+    fn headless(&mut self, line: &[u8], at: u64, look: Look) {
+        if look == Look::Found {
+            let above = self.hosts.get_mut(self.last.as_slice()).into_iter().flat_map(|state| &mut state.held);
+            above.for_each(|held| held.select(&mut self.selection));
+        }
+        if look == Look::Found || self.takes_next || self.below > 0 {
+            self.selection.push(at, line);
+        }
+        self.takes_next = look == Look::Found;
+        self.below = self.below.saturating_sub(1);
     }
 
     #[expect(clippy::too_many_arguments, reason = "what is known of one line")]
@@ -262,6 +284,11 @@ impl<'a> Picker<'a> {
             self.hosts.values_mut().for_each(|host| host.open = None);
         }
         self.open > 0
+    }
+
+    /// Whether lines at `at` are looked at for what stands before them.
+    fn goes_on(&mut self, at: u64) -> bool {
+        self.is_open(at) || self.takes_next || self.below > 0
     }
 
     /// Whether the line at `at` is the first of its [`BLOCK`].

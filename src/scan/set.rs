@@ -1,14 +1,14 @@
 //! One file: its bytes go through a decoder into a log.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::selection::{Selected, Selection};
 use crate::record::{Decoder, Flaw, Input, Place, Unparsed};
-use crate::source::saved::{FileOf, number_sets};
+use crate::source::saved::{FileOf, names_host, number_sets};
 use crate::timeline::{Bounds, Log, LogKind, Window};
 
-/// How many names of hosts in a log of an archive are looked at.
+/// How many names of hosts in a log are looked at.
 const MOST_NAMES: usize = 1 << 16;
 
 /// How much is kept of a log: each boot of each host is judged, not the last one alone.
@@ -18,8 +18,6 @@ const BOUNDS: Bounds = Bounds { boots: 64 << 20, hosts: 1 << 15 };
 #[derive(Debug)]
 pub(super) struct HostLog {
     pub(super) log: Log,
-    /// The host by the path, for a log whose records name none.
-    pub(super) host: Option<String>,
     pub(super) archive: Option<PathBuf>,
     decoder: Decoder,
     /// Where the byte behind the last one stands that the decoder has.
@@ -34,15 +32,7 @@ impl HostLog {
     pub(super) fn new(index: usize, file: &FileOf, window: Window) -> Self {
         let mut log = Log::new(index, file.path.to_string_lossy().into_owned(), LogKind::File);
         (log.bounds, log.modified, log.window) = (BOUNDS, file.modified, window);
-        Self {
-            log,
-            host: None,
-            archive: None,
-            decoder: Decoder::new(index),
-            next: 0,
-            late: Selection::default(),
-            flaws: None,
-        }
+        Self { log, archive: None, decoder: Decoder::new(index), next: 0, late: Selection::default(), flaws: None }
     }
 
     /// Takes a selection of a part that ends at `end`.
@@ -103,43 +93,38 @@ impl HostLog {
         self.log.end();
     }
 
+    /// Its archive, or else its directory.
+    fn place(&self) -> PathBuf {
+        let directory = || Path::new(&self.log.name).parent().map(Path::to_path_buf);
+        self.archive.clone().or_else(directory).unwrap_or_default()
+    }
+
     /// The hosts that its records name.
     fn names(&self) -> impl Iterator<Item = &String> {
         self.log.boots.iter().filter_map(|boot| boot.hostname.as_ref())
     }
 }
 
-/// The logs. Where no record of a set names a host, its path or its archive does.
-pub(super) fn named(mut logs: Vec<HostLog>) -> impl Iterator<Item = Log> {
+/// The logs, each with the host by where it is kept. The logs of an archive are of one host, which is that of its records, else that of
+/// its own file `hostname`, else that of its path. So is what a directory holds under names such as `dmesg`, where the records of all its
+/// logs name one host.
+pub(super) fn named(mut logs: Vec<HostLog>, hostnames: &BTreeMap<PathBuf, String>) -> impl Iterator<Item = Log> {
     number_sets(logs.iter_mut().map(|log| &mut log.log));
-    let sets: BTreeSet<usize> =
-        logs.iter().filter(|log| log.names().next().is_some()).map(|log| log.log.part.0).collect();
-    logs.into_iter().map(move |HostLog { mut log, host, .. }| {
-        if let Some(host) = host.filter(|_| !sets.contains(&log.part.0)) {
-            log.boots.iter_mut().for_each(|boot| boot.hostname = Some(host.clone()));
-        }
-        log
-    })
-}
-
-/// The logs of an archive are of one host, which is that of its records, else that of its own file `hostname`, else that of its
-/// path.
-pub(super) fn name_archives(logs: &mut [HostLog], hostnames: &BTreeMap<PathBuf, String>) {
     let mut names: BTreeMap<PathBuf, BTreeMap<String, String>> = BTreeMap::new();
-    for log in logs.iter().filter(|log| log.archive.is_some()) {
-        let of_archive = names.entry(log.archive.clone().unwrap_or_default()).or_default();
+    for log in &logs {
+        let of_place = names.entry(log.place()).or_default();
         for name in log.names().take(MOST_NAMES) {
-            let short = name.split('.').next().unwrap_or(name).to_owned();
-            of_archive.entry(short).or_insert_with(|| name.clone());
+            let short = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+            of_place.entry(short).or_insert_with(|| name.clone());
         }
     }
-    for log in logs {
-        let Some(archive) = &log.archive else { continue };
-        let named = names.get(archive).filter(|names| names.len() == 1).and_then(|names| names.values().next());
-        if let Some(name) = named.or_else(|| hostnames.get(archive)) {
-            log.host = Some(name.clone());
-        }
-    }
+    logs.into_iter().map(move |mut log| {
+        let only = names.get(&log.place()).filter(|names| names.len() == 1).and_then(|names| names.values().next());
+        let only = only.filter(|_| log.archive.is_some() || !names_host(Path::new(&log.log.name)));
+        let by_archive = || log.archive.as_ref().and_then(|archive| hostnames.get(archive));
+        log.log.host = only.or_else(by_archive).cloned().or(log.log.host);
+        log.log
+    })
 }
 
 fn take(input: Input<'_>, log: &mut Log, flaws: &mut Option<(u64, &'static str, u64)>) {

@@ -1,7 +1,7 @@
 //! Which logs a root keeps: the ring buffer, what syslog wrote, and what the programs that collect support archives save.
 //!
-//! The layouts: sos (plugins `kernel` and `logs`), xen-bugtool of XenServer and XCP-ng (`dmesg.out` beside `var/log`), SUSE's
-//! supportconfig (text files of many sections), kdump (`vmcore-dmesg.txt`), and a copy of a root directory.
+//! The layouts: sos (plugins `kernel` and `logs`, in its first versions `general`), xen-bugtool of XenServer and XCP-ng (`dmesg.out`
+//! beside `var/log`), SUSE's supportconfig (text files of many sections), kdump (`vmcore-dmesg.txt`), and a copy of a root directory.
 
 mod layout;
 
@@ -30,6 +30,7 @@ const PLACES: &[(&str, Takes)] = &[
     ("var/log", Takes::Syslogs),
     ("sos_commands/logs", Takes::Journals),
     ("", Takes::Top),
+    ("sos_commands/general", Takes::Dmesg),
     ("sos_commands/kernel", Takes::Dmesg),
     ("dev", Takes::Ring),
 ];
@@ -102,6 +103,10 @@ impl Finder<'_> {
             if takes.takes(&base) {
                 logs.entry(base).or_default().push((age, join(directory, &name)));
             }
+        }
+        // sos keeps the ring a second time with dates (`dmesg_-T`), which have no clock to lay the two over each other by.
+        if logs.contains_key("dmesg") {
+            logs.retain(|base, _| !base.starts_with("dmesg_-"));
         }
         for (base, mut parts) in logs {
             parts.sort();

@@ -23,7 +23,7 @@ use super::archive::{HOSTNAMES, Role, is_root, role_below_root};
 use super::inside::{Inside, Kind, Place};
 use super::{MADE_UP, is_made_up, words};
 use crate::timeline::{Log, LogKind, is_nameless};
-pub(crate) use host::host;
+pub(crate) use host::{host, names_host};
 
 /// Who logged in, and what ran: records of fixed size that the kernel's messages never get into.
 const ACCOUNTS: &[&[u8]] =

@@ -47,6 +47,7 @@ impl Boot {
             trusted: self.trusted,
             span: (self.span.0, self.span.0),
             moments: self.moments.iter().filter(is_before).cloned().collect(),
+            found: self.found.clone(),
             places: self.places,
             ..Self::default()
         };

@@ -9,8 +9,8 @@ use super::levels::{is_info, silences};
 use super::moment::{Moment, Text, tell};
 use super::not_dom0::NotDom0;
 use super::repeats::Repeats;
-use crate::event::{Event, Fact, Said};
-use crate::history::{Chronicle, WRAPPED};
+use crate::event::{Event, Fact, Said, WRAPPED};
+use crate::history::Chronicle;
 use crate::host::PCIBACK;
 use crate::pci::Address;
 use crate::record::{Author, BootId, Gap, Place, Record, Stamp, between};
@@ -59,6 +59,11 @@ pub struct Boot {
     pub past: Option<Box<Chronicle>>,
     /// The facts that can decide something, and the gaps, in the order of the log.
     pub moments: Vec<Moment>,
+    /// The devices that the PCI core found, and the buses behind bridges, as it said in the beginning of the boot: there are many, and
+    /// that they are there is all they say.
+    pub(super) found: Vec<(Address, Option<(u8, u8)>)>,
+    /// Whether a driver spoke of a device, or records are missing. A device that is found then may be found again.
+    pub(super) has_spoken: bool,
     /// Whether the log told of older boots of which nothing is kept.
     pub(super) is_behind_dropped: bool,
     /// The command line of the host's boot before, where the log begins behind this one's own.
@@ -208,7 +213,7 @@ impl Boot {
         if matches!(event, Event::Remark | Event::Quoted { .. } | Event::NotDom0 { .. } | Event::BootEnds) {
             return;
         }
-        if self.says_nothing_new(event) {
+        if self.says_nothing_new(event) || (self.past.is_none() && self.finds(event)) {
             return;
         }
         match &mut self.past {
@@ -279,6 +284,7 @@ impl Boot {
     }
 
     fn push(&mut self, moment: Moment) {
+        self.has_spoken |= if let Moment::Fact(fact) = &moment { fact.event.address().is_some() } else { true };
         self.weight_of_moments += moment.weight();
         if self.moments.len() < MOST_MOMENTS && self.weight_of_moments < MOST_BYTES {
             self.moments.push(moment);
@@ -291,14 +297,6 @@ impl Boot {
         }
         self.moments.shrink_to_fit();
         self.past = Some(Box::new(past));
-    }
-
-    /// Another boot of the host begins behind it.
-    pub(super) fn end(&mut self) {
-        self.identity.end();
-        self.repeats = Repeats::default();
-        self.speakers = BTreeMap::new();
-        self.moments.shrink_to_fit();
     }
 
     /// Puts the facts into the order of their own times, where a record stood behind a later one.
@@ -353,6 +351,8 @@ impl Boot {
             *end = Stamp { uptime: own.uptime.or(end.uptime), wall: own.wall.or(end.wall) };
             self.places.1 = later.places.1;
         }
+        self.found.extend(later.found);
+        self.has_spoken |= later.has_spoken;
         self.ended = later.ended;
         self.forged.join(later.forged);
         if let Some(past) = later.past {

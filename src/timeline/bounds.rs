@@ -1,13 +1,17 @@
 //! Keeps a log small, whatever it says: of the boots that are over the oldest are only counted past a bound, and hosts past another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::boot::Boot;
 use super::log::{Keeps, Log};
 use super::moment::Moment;
-use crate::event::Fact;
+use super::repeats::Repeats;
+use crate::event::{Event, Fact};
 use crate::history::Chronicle;
+
+/// Devices that are found in the beginning: as many as one PCI segment has.
+const MOST_FOUND: usize = 1 << 16;
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,11 @@ pub struct Beyond {
 }
 
 impl Log {
+    /// About so many bytes its boots take.
+    pub fn weight(&self) -> usize {
+        self.boots.iter().map(Boot::weight).sum()
+    }
+
     /// Whether this host can be told apart. A record of a further one is counted, and nothing is kept of it.
     pub(super) fn has_room_for(&mut self, name: &[u8], own: bool) -> bool {
         let has_room = self.lanes.len() < self.bounds.hosts || self.lanes.contains_key(name);
@@ -93,6 +102,28 @@ impl Log {
     }
 }
 
+/// Keeps small what logs hold together that were read to their end, those of a set oldest first: of their boots the oldest are only
+/// counted until the others take no more than `most` bytes. The last boot of each host in each set stays.
+pub fn trim<'l>(logs: impl DoubleEndedIterator<Item = &'l mut Log>, most: usize) {
+    let mut left = most;
+    let mut seen = BTreeSet::new();
+    for log in logs.rev() {
+        let mut kept = Vec::with_capacity(log.boots.len());
+        for boot in std::mem::take(&mut log.boots).into_iter().rev() {
+            let is_last = boot.kernel_records > 0 && seen.insert((log.part.0, boot.hostname.clone()));
+            left = left.saturating_sub(boot.weight());
+            if is_last || left > 0 {
+                kept.push(boot);
+            } else {
+                log.beyond.drop(&boot);
+            }
+        }
+        kept.reverse();
+        kept.shrink_to_fit();
+        log.boots = kept;
+    }
+}
+
 impl Beyond {
     fn drop(&mut self, boot: &Boot) {
         self.boots += 1;
@@ -103,11 +134,41 @@ impl Beyond {
 }
 
 impl Boot {
+    /// Keeps a device that is found in the beginning of the boot.
+    pub(super) fn finds(&mut self, event: &Event) -> bool {
+        let found = if let Event::Found { address } = event {
+            (*address, None)
+        } else if let Event::Bridge { address, buses } = event {
+            (*address, Some(*buses))
+        } else {
+            return false;
+        };
+        let is_early = self.banner && !self.has_spoken && self.found.len() < MOST_FOUND;
+        self.found.extend(is_early.then_some(found));
+        is_early
+    }
+
+    /// Another boot of the host begins behind it.
+    pub(super) fn end(&mut self) {
+        self.identity.end();
+        self.shrink();
+    }
+
+    /// Gives back what only further records would need.
+    pub(super) fn shrink(&mut self) {
+        self.repeats = Repeats::default();
+        self.speakers = BTreeMap::new();
+        self.moments.shrink_to_fit();
+        self.found.shrink_to_fit();
+        self.identity.shrink();
+    }
+
     /// About so many bytes it takes.
     fn weight(&self) -> usize {
         let moments: usize = self.moments.iter().map(Moment::weight).sum();
         let past = self.past.as_ref().map_or(0, |past| past.weight());
-        size_of::<Self>() + self.identity.weight() + self.forged.weight() + moments + past
+        let found = size_of_val(self.found.as_slice());
+        size_of::<Self>() + self.identity.weight() + self.forged.weight() + found + moments + past
     }
 
     /// How many of its records say something of pciback, and the last of them.
@@ -164,6 +225,19 @@ mod tests {
     fn seized(log: &Log, back: usize) -> Vec<String> {
         let story = Story::tell(std::slice::from_ref(log), BootChoice::FromLast(back), &Running::default());
         story.history().trails.keys().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn of_many_logs_the_last_boots_of_each_set_are_kept() {
+        let mut logs: Vec<Log> = (0..40).map(|_| log(Bounds::default(), &boots(25))).collect();
+        for (at, log) in logs.iter_mut().enumerate() {
+            log.part = (at / 20, at);
+        }
+        trim(logs.iter_mut(), 64 << 10);
+        let kept: Vec<usize> = logs.iter().map(|log| log.boots.len()).collect();
+        assert!(kept[19] == 1 && kept[..19].iter().all(|kept| *kept == 0), "{kept:?}");
+        assert!(kept[39] > 8 && kept.iter().sum::<usize>() < 200, "{kept:?}");
+        assert_eq!(logs[0].beyond.boots, 25);
     }
 
     #[test]

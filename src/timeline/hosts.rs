@@ -153,8 +153,8 @@ pub(super) fn clock_goes_on(earlier: &Boot, later: &Boot) -> bool {
     !later.banner && later.id.is_none() && clock
 }
 
-/// Every host that `logs` tell of, with its boots. Logs that name no host are each of a host of their own, unless one of
-/// their boots is another host's.
+/// Every host that `logs` tell of, with its boots. A log that names no host is that of the host by which it is kept, or else of a host
+/// of its own, but for boots that are another host's.
 pub fn hosts(logs: &[Log]) -> Hosts<'_> {
     group(logs, false)
 }
@@ -194,7 +194,7 @@ fn group(logs: &[Log], together: bool) -> Hosts<'_> {
         }
     }
     let mut unattributed = 0;
-    let mut hosts = Vec::new();
+    let (mut hosts, mut kept) = (Vec::new(), Vec::new());
     for (set, boots) in unnamed {
         let names = names.get(&set).copied().unwrap_or_default();
         let mut own = Vec::new();
@@ -205,12 +205,21 @@ fn group(logs: &[Log], together: bool) -> Hosts<'_> {
                 None if names == Names::Several && stretch.boot.kernel_records > 0 => {
                     unattributed += stretch.boot.notable;
                 }
-                None => own.push(stretch),
+                None => {
+                    if let Some(name) = &stretch.log.host {
+                        kept.push((name, stretch))
+                    } else {
+                        own.push(stretch)
+                    }
+                }
             }
         }
         if !own.is_empty() {
             hosts.push(Host::of(None, own));
         }
+    }
+    for (name, stretch) in kept {
+        named.entry(key(name)).or_insert_with(|| (name, Vec::new())).1.push(stretch);
     }
     hosts.extend(full_names(named).into_values().map(|(name, boots)| Host::of(Some(name.to_owned()), boots)));
     Hosts { hosts, unattributed }

@@ -134,6 +134,10 @@ impl Identity {
             let last = self.prints.len() - OLD_PRINTS;
             self.prints.drain(OLD_PRINTS..last);
         }
+    }
+
+    /// Takes no more room than it needs.
+    pub(super) fn shrink(&mut self) {
         self.prints.shrink_to_fit();
     }
 

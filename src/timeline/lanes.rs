@@ -10,7 +10,7 @@ use super::hosts::{MOST_NEAR, is_nameless, is_same_name, short};
 use super::identity::Sameness;
 use super::log::Log;
 use crate::event::{Event, Said};
-use crate::record::{Author, BootId, Record};
+use crate::record::{Author, BootId, Gap, Record, Stamp};
 
 /// How far behind a numbered record may come and still be of the same boot.
 const LATE: u64 = 64;
@@ -35,9 +35,12 @@ impl Log {
     /// Which boot a record belongs to; begins a new one where the record says so.
     pub(super) fn boot_of(&mut self, name: &[u8], record: &Record<'_>, heard: &[Said], own: bool) -> usize {
         let banner = heard.iter().any(|said| said.author != Author::User && matches!(said.event, Event::Booted { .. }));
-        // What is missing before a banner is missing from the boot before it.
-        if banner && let Some(gap) = self.waiting.take() {
-            self.take_gap(gap);
+        // What is missing before a banner, or cannot be read, is of the boot before it.
+        if banner {
+            if let Some(gap) = self.waiting.take() {
+                self.take_gap(gap);
+            }
+            self.count_pieces(name, None);
         }
         if let Some(id) = record.boot_id {
             if let Some(at) = self.ids.get(&id).copied() {
@@ -108,8 +111,8 @@ impl Log {
         lane.boots.iter().rev().copied().find(holds)
     }
 
-    /// Whether the boot went on under the full or the short name of its host, to a later time of the kernel's clock, before this
-    /// record of another boot instant.
+    /// Whether a record whose boot instant is not that of this boot shows that another one began, by what stands under the full or the
+    /// short name of the host: this boot went on there to a later time of the kernel's clock, or the other one was told there before.
     fn is_behind_other_name(&self, name: &[u8], boot: &Boot, record: &Record<'_>) -> bool {
         if name.is_empty() || !boot.identity.contradicts_instant(&record.stamp) {
             return false;
@@ -119,8 +122,10 @@ impl Log {
         let named = self.lanes.range::<[u8], _>(from).take_while(|(other, _)| other.starts_with(short)).take(MOST_NEAR);
         let others = named.filter(|(other, _)| ***other != *name && is_same_name(other, name));
         others.filter_map(|(_, lane)| self.boots.get(lane.boot)).any(|other| {
-            let same = boot.identity.compare(&other.identity) != Sameness::Different;
-            same && other.last_uptime.zip(record.stamp.uptime).is_some_and(|(before, now)| now < before)
+            if boot.identity.compare(&other.identity) == Sameness::Different {
+                return other.identity.holds_instant(&record.stamp);
+            }
+            other.last_uptime.zip(record.stamp.uptime).is_some_and(|(before, now)| now < before)
         })
     }
 
@@ -138,6 +143,17 @@ impl Log {
         let form = if record.identifier.is_some() { &mut lane.clocked.0 } else { &mut lane.clocked.1 };
         *form |= from_kernel && record.stamp.uptime.is_some() && record.author != Author::User;
         *form
+    }
+
+    /// Has the boot that a host is in take what could not be read since its last record, before a record of this time or at its end.
+    pub(super) fn count_pieces(&mut self, name: &[u8], before: Option<Stamp>) {
+        let (pieces, place) = self.pieces;
+        if let Some(lane) = self.lanes.get_mut(name).filter(|lane| lane.pieces < pieces)
+            && let Some(boot) = self.boots.get_mut(lane.boot)
+        {
+            lane.pieces = pieces;
+            boot.keep_gap(Gap { place, lost: None }, before.unwrap_or(boot.span.1));
+        }
     }
 
     fn begin(&mut self, name: &[u8], id: Option<BootId>) -> usize {
@@ -291,6 +307,13 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_before_a_banner_is_of_the_boot_that_ended() {
+        // A crash leaves zeros where the file had grown.
+        let lines = [&FIRST[..], &["\0\0\0\0"], &SECOND].concat();
+        assert_eq!(boots(&[log(0, &lines)]), ["whole 0000:00:02.0 0", "whole 0000:00:01.0 1"]);
+    }
+
+    #[test]
     fn a_boot_without_its_banner_begins_where_both_clocks_jump() {
         let early = "Jan  2 08:00:01 gaia kernel: [    1.500001] usb 1-1: new device";
         let late = "Jan  3 09:00:01 gaia kernel: [    1.490001] usb 1-1: new device";
@@ -305,6 +328,16 @@ mod tests {
         let late = "Jan  3 09:00:02 gaia kernel: [    1.700001] usb 1-1: new device";
         let (first, second) = (FIRST.map(full), SECOND.map(full));
         let lines = [FIRST[0], early, &first[1], &first[2], &first[3], late, &second[1], &second[2], &second[3]];
+        assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole 0000:00:01.0 1"]);
+    }
+
+    #[test]
+    fn a_boot_that_the_short_name_began_goes_on_under_the_full_name_with_no_fall_of_its_clock() {
+        let full = |line: &str| line.replace(" gaia ", " gaia.example.com ");
+        let early = "Jan  3 09:00:02 gaia kernel: [    1.700001] usb 1-1: new device";
+        let (first, second) = (FIRST.map(full), SECOND.map(full));
+        // The end of the first boot and the beginning of the second one are lost.
+        let lines = [FIRST[0], &first[1], &first[2], early, &second[1], &second[2], &second[3]];
         assert_eq!(boots(&[log(0, &lines)]), ["late 0000:00:02.0 0", "whole 0000:00:01.0 1"]);
     }
 

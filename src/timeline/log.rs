@@ -57,6 +57,8 @@ pub struct Log {
     pub name: String,
     /// The log that was rotated of which it is a part, and which part of it, older ones first.
     pub part: (usize, usize),
+    /// The host by where it is kept, for stretches of which nothing else tells whose they are.
+    pub host: Option<String>,
     /// What it is read from.
     pub kind: LogKind,
     /// Whether the user named it: then it is an error that it cannot be read, whatever the host says.
@@ -80,8 +82,8 @@ pub struct Log {
     pub kernel_records: u64,
     /// Records of pciback that are known.
     pub recognised: u64,
-    /// Records of pciback that are not known: the first of them, and how many.
-    pub unrecognised: (Vec<Arc<Fact>>, u64),
+    /// Records of pciback that are not known.
+    pub unrecognised: u64,
     /// Records with facts, gaps and pieces that could not be read: when this grows, a report may change.
     pub notable: u64,
     /// Sequence number of the first record.
@@ -122,9 +124,6 @@ pub struct Log {
     pub(super) weight: usize,
 }
 
-/// How many unknown messages are kept for the report; the rest is counted.
-const UNRECOGNISED_KEPT: usize = 16;
-
 impl Log {
     /// An empty log.
     pub fn new(index: usize, name: String, kind: LogKind) -> Self {
@@ -132,6 +131,7 @@ impl Log {
             index,
             name,
             part: (index, 0),
+            host: None,
             kind,
             named: false,
             failure: None,
@@ -143,7 +143,7 @@ impl Log {
             records: 0,
             kernel_records: 0,
             recognised: 0,
-            unrecognised: (Vec::new(), 0),
+            unrecognised: 0,
             notable: 0,
             first_sequence: None,
             last_sequence: None,
@@ -180,8 +180,7 @@ impl Log {
         alone.part = self.part;
         (alone.records, alone.kernel_records) = (boot.notable, boot.notable);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
-        alone.unrecognised.0 = facts().filter(unknown).take(UNRECOGNISED_KEPT).cloned().collect();
-        alone.unrecognised.1 = facts().filter(unknown).count() as u64;
+        alone.unrecognised = facts().filter(unknown).count() as u64;
         alone.lost = lost.fold(0, u64::saturating_add);
         alone.boots.push(boot.clone());
         alone
@@ -219,17 +218,13 @@ impl Log {
         if let Some(gap) = self.waiting.take() {
             self.take_gap(gap);
         }
-        let (pieces, place) = self.pieces;
-        for lane in self.lanes.values_mut().filter(|lane| lane.pieces < pieces) {
-            lane.pieces = pieces;
-            if let Some(boot) = self.boots.get_mut(lane.boot) {
-                boot.keep_gap(Gap { place, lost: None }, boot.span.1);
-            }
-        }
+        let names: Vec<Box<[u8]>> = self.lanes.keys().cloned().collect();
+        names.iter().for_each(|name| self.count_pieces(name, None));
         if self.keeps == Keeps::Facts {
             super::hosts::attribute(&mut self.boots);
             self.look_back();
             self.date();
+            self.boots.iter_mut().for_each(Boot::shrink);
             // The places of boots have changed: nothing more can be taken.
             self.lanes.clear();
             self.ids.clear();
@@ -333,7 +328,7 @@ impl Log {
             heard
         };
         let own = record.author != Author::User && !unclocked && (from_kernel || self.is_behind_end(record));
-        self.note_unknown(record, heard);
+        self.note_unknown(heard);
         let at = self.boot_of(name, record, heard, own);
         let Some(boot) = self.boots.get_mut(at) else { return };
         boot.notable += u64::from(!heard.is_empty());
@@ -341,12 +336,8 @@ impl Log {
         if let Some(gap) = self.waiting.take().filter(|_| !boot.tells_of_gap_before(record)) {
             boot.keep_gap(gap, record.stamp);
         }
-        if let Some(lane) = self.lanes.get_mut(name)
-            && lane.pieces < self.pieces.0
-        {
-            lane.pieces = self.pieces.0;
-            boot.keep_gap(Gap { place: self.pieces.1, lost: None }, record.stamp);
-        }
+        self.count_pieces(name, Some(record.stamp));
+        let Some(boot) = self.boots.get_mut(at) else { return };
         // A record of the kernel that breaks off, and the next one in the same line: more may be missing between.
         let is_read = heard.iter().any(|said| said.event.is_pciback());
         if (record.cut || (record.damaged && !is_read)) && own && record.stamp.uptime.is_some() {
@@ -363,18 +354,13 @@ impl Log {
         }
     }
 
-    /// Counts messages of pciback that are known, and keeps the first ones that are not.
-    fn note_unknown(&mut self, record: &Record<'_>, heard: &[Said]) {
+    /// Counts messages of pciback, those that are known and those that are not.
+    fn note_unknown(&mut self, heard: &[Said]) {
         let mut recognised = false;
         for said in heard {
-            let unknown = matches!(said.event, Event::Unrecognised { .. });
+            let unknown = said.author != Author::User && matches!(said.event, Event::Unrecognised { .. });
             recognised |= said.author != Author::User && !unknown && said.event.is_pciback();
-            if unknown {
-                self.unrecognised.1 += 1;
-                if self.unrecognised.0.len() < UNRECOGNISED_KEPT {
-                    self.unrecognised.0.push(Arc::new(Fact::of(record, said.clone())));
-                }
-            }
+            self.unrecognised += u64::from(unknown);
         }
         self.recognised += u64::from(recognised);
     }

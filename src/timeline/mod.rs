@@ -25,7 +25,7 @@ mod years;
 
 pub use boot::Boot;
 pub(crate) use boot::LONGEST_LINE;
-pub use bounds::{Beyond, Bounds};
+pub use bounds::{Beyond, Bounds, trim};
 pub use forged::{Forged, Imitation};
 pub use hosts::{Host, Hosts, Parts, hosts, hosts_of_case, is_nameless, is_same_name};
 pub use identity::{Identity, Sameness};

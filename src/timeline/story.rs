@@ -241,12 +241,21 @@ impl<'a> Story<'a> {
 
     /// What happened to each device.
     pub fn history(&self) -> History {
-        let mut chronicle = Chronicle::clone(&self.past).with_start(self.has_banner() && !self.past.gaps().any());
-        for moment in &self.moments {
-            tell(&mut chronicle, moment);
+        let mut chronicle = Cow::Borrowed(&*self.past);
+        if !self.moments.is_empty() {
+            let has_start = self.has_banner() && !chronicle.gaps().any();
+            let mut told = chronicle.into_owned().with_start(has_start);
+            self.moments.iter().for_each(|moment| tell(&mut told, moment));
+            chronicle = Cow::Owned(told);
         }
-        let earlier_line = self.earlier_line.clone();
-        History { earlier_line, ..chronicle.close(&self.end, self.timed) }
+        let mut history = chronicle.close(&self.end, self.timed);
+        for found in self.parts.iter().flat_map(|(_, boot)| &boot.found) {
+            // What is said of a bridge later is newer.
+            if !history.bridges.contains_key(&found.0) {
+                history.find(*found);
+            }
+        }
+        History { earlier_line: self.earlier_line.clone(), ..history }
     }
 
     /// Whether a log reaches back to the start of the boot.

@@ -71,6 +71,8 @@ pub struct Boot {
     pub faults: BTreeMap<Address, Faults>,
     /// Devices that share memory which the firmware reserved: the last that was said of giving them to a guest.
     pub reserved: BTreeMap<Address, Reserved>,
+    /// Devices that could not be given to a guest, with the last line that says so.
+    pub refused: BTreeMap<Address, Line>,
     /// The first and the last date in it.
     pub dates: Option<(Wall, Wall)>,
     /// The device of the fault of which the reason may follow.
@@ -148,6 +150,10 @@ impl Boot {
         if let Some((address, refused)) = fault::reserved(&line.text) {
             if self.reserved.len() < MOST_DEVICES || self.reserved.contains_key(&address) {
                 self.reserved.insert(address, Reserved { refused, line });
+            }
+        } else if let Some(address) = fault::refusal(&line.text) {
+            if self.refused.len() < MOST_DEVICES || self.refused.contains_key(&address) {
+                self.refused.insert(address, line);
             }
         } else if let Some((address, interrupt)) = fault::fault(&line.text) {
             self.take_fault(address, interrupt, line);

@@ -22,6 +22,11 @@ fn faults_of_every_version_name_their_device() {
         ("(XEN) [VT-D]DMAR:[DMA Write] Request device [0001:03:00.0] fault addr fe000000", "0001:03:00.0"),
         ("(XEN) [VT-D]INTR-REMAP: Request device [0000:f0:1f.0] fault index 0, iommu reg = 1", "0000:f0:1f.0"),
         ("(XEN) DMAR:[DMA Write] Request device [03:00.0] fault addr 1", "0000:03:00.0"),
+        (
+            "(XEN) [VT-D]iommu.c:785: DMAR:[DMA Read] Request device [03:00.0] fault addr 1, iommu reg = 2",
+            "0000:03:00.0",
+        ),
+        ("(XEN) [VT-D]iommu.c:700: iommu_fault:DMA Read: 3:0.0 addr 1 REASON 6 iommu->reg = 2", "0000:03:00.0"),
         ("(XEN) [VT-D]iommu_fault:DMA Read: 0:1d.7 addr dfe REASON 6 iommu->reg = 1", "0000:00:1d.7"),
         ("(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:03:00.1 d7 addr 00000000fe000000 flags 0x8 I", "0000:03:00.1"),
         (
@@ -89,6 +94,29 @@ fn the_last_of_a_shared_region_counts() {
     let xen = heard(&text);
     let refused: Vec<bool> = xen.boots[0].reserved.values().map(|reserved| reserved.refused).collect();
     assert_eq!(refused, [true, false]);
+}
+
+#[test]
+fn a_device_that_a_guest_did_not_get_is_found_in_every_form() {
+    for line in [
+        "d3: assign 0000:03:00.0 failed (-1)",
+        "d3: assign (0000:03:00.0) failed (-22)",
+        "d3: assign phantom function (0000:03:00.0) failed (-22)",
+        "XEN_DOMCTL_assign_device: assign 0000:03:00.0 to dom3 failed (-1)",
+        "assign 0000:03:00.0 to dom3 failed (-1)",
+        "no IOMMU for 0000:03:00.0; cannot be handed to d3",
+        "AMD-Vi: Fail to find iommu. 0000:03:00.0 cannot be assigned to dom3",
+    ] {
+        let xen = heard(&format!("(XEN) {line}\n"));
+        assert_eq!(
+            xen.boots[0].refused.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            ["0000:03:00.0"],
+            "{line}"
+        );
+    }
+    for line in ["d3: deassign (0000:03:00.0) failed (-22)", "[VT-D]d3:PCIe: map 0000:03:00.0", "assign 0000:03:00.0"] {
+        assert!(heard(&format!("(XEN) {line}\n")).boots[0].refused.is_empty(), "{line}");
+    }
 }
 
 #[test]

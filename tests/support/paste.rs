@@ -22,6 +22,10 @@ pub fn paste(tree: &Tree, lines: &[String]) -> Tree {
             tree.insert(path, Node::File((content.join("\n") + "\n").into_bytes()));
         } else if let Some((text, path)) = line.strip_prefix("echo '").and_then(|rest| rest.split_once("' > ")) {
             tree.insert(path, Node::File(format!("{text}\n").into_bytes()));
+        } else if let Some((text, path)) =
+            line.strip_prefix(r"printf '%s\n' '").and_then(|rest| rest.split_once("' > "))
+        {
+            tree.insert(path, Node::File((text.replace("' '", "\n") + "\n").into_bytes()));
         } else {
             run(&mut tree, line.split("  #").next().unwrap());
         }

@@ -141,7 +141,7 @@ fn next_line(tree: &Tree, notes: &mut Vec<String>) -> NextLine {
 
 /// The last list of a place that its reader takes.
 fn last(lists: &[Written], classic: bool) -> Option<Written> {
-    lists.iter().rfind(|list| list.effective || classic).filter(|list| !list.text.is_empty()).cloned()
+    lists.iter().rfind(|list| list.is_read(classic)).filter(|list| !list.text.is_empty()).cloned()
 }
 
 #[derive(Clone)]
@@ -270,6 +270,17 @@ impl Boot<'_> {
         format!(", and {}, which come first", super::super::facts::some_of(&names.iter().collect::<Vec<_>>()))
     }
 
+    /// Network controllers, all of which the hook of Qubes' boot image takes, and those among them that it did not keep this time.
+    fn network(&self) -> (BTreeSet<Address>, BTreeSet<Address>) {
+        let is_qubes = self.host.distribution == Distribution::Qubes;
+        let devices = self.host.devices.is().into_iter().flatten().filter(|_| is_qubes);
+        let all = devices.filter(|(_, device)| device.class.is().is_some_and(|class| qubes::takes_unlisted(*class)));
+        let is_lost = |(_, device): &(&Address, &Device)| device.driver.is().is_some_and(|driver| driver != PCIBACK);
+        let (lost, taken): (Vec<_>, Vec<_>) = all.partition(is_lost);
+        let names = |devices: Vec<(&Address, &Device)>| devices.into_iter().map(|(address, _)| *address).collect();
+        (names(taken), names(lost))
+    }
+
     /// Lists that a platform's own program takes from other drivers: Qubes' in the boot image, SUSE's later.
     fn own_lists(&self, grammar: Grammar) -> Vec<(BTreeSet<Address>, Fate)> {
         let names = |said: Said| -> BTreeSet<Address> {
@@ -281,9 +292,15 @@ impl Boot<'_> {
         if let NextLine::Known(line, _) = self.line {
             next.insert("proc/cmdline", crate::tree::Node::File(line.clone()));
         }
+        let (network, lost) = self.network();
+        let not_kept = "the hook of Qubes' boot image takes network controllers, and another driver has this one now";
+        let qubes_list =
+            Said { written: qubes::written(&next).written.pop().into_iter().collect(), ..Said::nothing(Source::Qubes) };
         vec![
             (late_service::taken(self.tree), Fate::Seized),
-            (names(qubes::written(&next)), Fate::Seized),
+            (names(qubes_list), Fate::Seized),
+            (network, Fate::Seized),
+            (lost, Fate::Doubt(not_kept.to_owned())),
             (names(sysconfig::written(self.tree)), Fate::Doubt(later)),
         ]
     }

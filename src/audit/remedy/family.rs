@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::forecast;
 use super::draft::Draft;
-use crate::host::{Distribution, Host};
+use crate::host::{self, Distribution, Host};
 use crate::request::loading::{self, Maker};
 use crate::tree::Tree;
 
@@ -168,23 +168,23 @@ const MKINITRD_SUSE: Family = Family {
     ..PLAIN
 };
 
-/// The row of a family whose commands are known and write files.
+/// The row of a family whose commands are known and write files. The program that makes the boot images decides, but for dracut's: what
+/// an image is called, and which one is booted, is up to the distribution (Arch's hooks, `EndeavourOS`, Solus).
 pub(super) fn row(host: &Host, tree: &Tree) -> Option<&'static Family> {
-    let made = match loading::maker(tree, forecast::maker(host)) {
-        Maker::InitramfsTools => Some(&INITRAMFS_TOOLS),
-        Maker::Dracut => Some(&DRACUT),
-        Maker::Genkernel => Some(&GENKERNEL),
-        Maker::Mkinitcpio | Maker::Mkinitfs | Maker::Mkinitrd | Maker::Unknown => None,
-    };
-    match host.distribution {
-        Distribution::Debian | Distribution::Other => made,
-        Distribution::Dracut => Some(&DRACUT),
-        Distribution::Arch if loading::waits_for_nothing(tree) => Some(&MKINITCPIO_SYSTEMD),
-        Distribution::Arch => Some(&MKINITCPIO),
-        Distribution::Alpine => Some(&MKINITFS),
-        Distribution::RedHat5 => Some(&MKINITRD_RED_HAT),
-        Distribution::Suse11 => Some(&MKINITRD_SUSE),
-        Distribution::Qubes | Distribution::NixOs | Distribution::XenServer => None,
+    let family = host.distribution;
+    match (family, loading::maker(tree, forecast::maker(host))) {
+        (Distribution::RedHat5, _) => Some(&MKINITRD_RED_HAT),
+        (Distribution::Suse11, _) => Some(&MKINITRD_SUSE),
+        (Distribution::Debian | Distribution::Other, Maker::InitramfsTools) => Some(&INITRAMFS_TOOLS),
+        (Distribution::Debian | Distribution::Dracut, Maker::Dracut) => Some(&DRACUT),
+        (Distribution::Other, Maker::Dracut) if host::id(tree).as_deref() == Some("gentoo") => Some(&DRACUT),
+        (Distribution::Other, Maker::Genkernel) => Some(&GENKERNEL),
+        (Distribution::Arch | Distribution::Other, Maker::Mkinitcpio) if loading::waits_for_nothing(tree) => {
+            Some(&MKINITCPIO_SYSTEMD)
+        }
+        (Distribution::Arch | Distribution::Other, Maker::Mkinitcpio) => Some(&MKINITCPIO),
+        (Distribution::Alpine, Maker::Mkinitfs) => Some(&MKINITFS),
+        _ => None,
     }
 }
 
@@ -242,7 +242,7 @@ const OTHERS: &[[&str; 5]] = &[
     [
         "Qubes OS",
         "`rd.qubes.hide_pci=bb:dd.f,...` in `GRUB_CMDLINE_LINUX` of `/etc/default/grub`",
-        "its own dracut module, which takes devices from their drivers",
+        "its own dracut module, which takes devices from their drivers; network controllers without a list",
         "`grub2-mkconfig -o` and the menu's path",
         "`grep -o 'rd.qubes.hide_pci=[^ ]*'` in the menu",
     ],
@@ -280,7 +280,7 @@ const OTHERS: &[[&str; 5]] = &[
 pub fn families() -> String {
     let rows: [(&str, &Family); 8] = [
         ("Debian, Ubuntu with initramfs-tools", &INITRAMFS_TOOLS),
-        ("Fedora, RHEL from 6, SUSE from 12, Void; Debian and Gentoo with dracut", &DRACUT),
+        ("Fedora, RHEL from 7, SUSE from 12, openEuler, Void; Debian and Gentoo with dracut", &DRACUT),
         ("Arch", &MKINITCPIO),
         ("Arch with the hook `systemd`", &MKINITCPIO_SYSTEMD),
         ("Alpine", &MKINITFS),
@@ -294,7 +294,7 @@ pub fn families() -> String {
     let of_row = |(name, row): &(&str, &Family)| {
         let list = format!("`options {{module}} hide=LIST` in `{}`", row.options);
         let softdep =
-            row.softdep.then(|| "`softdep DRIVER pre: {module}` there; where a driver is not known, or has a soft dependency of its own (`uhci_hcd`)".to_owned());
+            row.softdep.then(|| "`softdep DRIVER pre: {module}` there, or where a driver is not known or has a soft dependency of its own (`uhci_hcd`)".to_owned());
         let first: Vec<String> = softdep.into_iter().chain(row.steps.iter().filter_map(Step::in_words)).collect();
         let by_line = row.by_line.as_ref().map(|line| {
             let others: Vec<String> = line.with.iter().map(|(key, value)| format!(", `{key}={value}`")).collect();

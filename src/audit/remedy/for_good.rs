@@ -54,7 +54,8 @@ pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
         if !late.is_empty() {
             each_boot(aim, &mut draft, &late);
         }
-        if !modules.is_empty() || late.is_empty() {
+        // What pciback has now it loses with a list that is written nowhere.
+        if !modules.is_empty() || late.is_empty() || has_some(aim) {
             let list = list(aim, &mut draft, &lasting);
             by_modules(aim, &mut draft, &list, &modules);
             list.risk
@@ -188,15 +189,20 @@ fn mend(aim: &Aim<'_>, draft: &mut Draft, place: &Written, merged: Option<&str>)
     if unmade::argument(&draft.after, &key).is_some_and(|other| other != merged) {
         kernel_line::put(aim, draft, &[(&key, merged)]);
     }
+    make_same(draft, merged);
+}
+
+/// Makes the other lists for modprobe the same.
+pub(super) fn make_same(draft: &mut Draft, list: &str) {
     for said in [modprobe::written(&draft.after), modules::written(&draft.after)] {
-        for other in said.written.iter().filter(|other| other.effective && other.text != merged.as_bytes()) {
-            replace(draft, other, merged);
+        for other in said.written.iter().filter(|other| other.effective && other.text != list.as_bytes()) {
+            replace(draft, other, list);
         }
     }
 }
 
 /// The file with this list in place of the one that stands there.
-fn replace(draft: &mut Draft, place: &Written, list: &str) -> bool {
+pub(super) fn replace(draft: &mut Draft, place: &Written, list: &str) -> bool {
     let changed = || {
         let location = place.location.as_ref()?;
         let old = std::str::from_utf8(&place.text).ok().filter(|old| !old.is_empty())?;
@@ -233,6 +239,10 @@ struct Drivers {
 }
 
 impl Drivers {
+    fn is_empty(&self) -> bool {
+        self.modules.is_empty() && self.unknown.is_empty()
+    }
+
     fn of(held: &[&(Address, &Device)]) -> Self {
         let is_plain =
             |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
@@ -250,7 +260,9 @@ impl Drivers {
 /// Fills the texts of a row.
 fn fill(aim: &Aim<'_>, options: &str) -> impl Fn(&str) -> String {
     let (module, options) = (aim.host.modules.pciback(), options.to_owned());
-    let both = if options.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {options}") };
+    // The names in an image have no slash in front.
+    let inside = options.trim_start_matches('/');
+    let both = if options.contains("pciback") { "pciback".to_owned() } else { format!("-e pciback -e {inside}") };
     move |text| text.replace("{module}", module).replace("{options}", &options).replace("{both}", &both)
 }
 
@@ -258,11 +270,14 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
     let pciback = aim.host.modules.pciback();
     let fill = fill(aim, &list.file);
     let softdep = family.softdep && modprobe::has_softdeps(aim.tree);
-    let softdeps = drivers.modules.iter().filter(|_| softdep).map(|module| format!("softdep {module} pre: {pciback}"));
+    let all_wait = softdep && drivers.modules.iter().all(|module| heeds_softdep(module));
+    let is_first =
+        !drivers.unknown.is_empty() || (drivers.is_empty() && has_some(aim)) || (family.softdep && !all_wait);
+    // Where pciback is the first of all, no driver needs to wait for it.
+    let waiting = drivers.modules.iter().filter(|_| softdep && !is_first);
+    let softdeps = waiting.map(|module| format!("softdep {module} pre: {pciback}"));
     let lines: Vec<String> = list.options.iter().cloned().chain(softdeps).collect();
     options(draft, family, &lines);
-    let all_wait = softdep && drivers.modules.iter().all(|module| heeds_softdep(module));
-    let is_first = !drivers.unknown.is_empty() || has_some(aim) || (family.softdep && !all_wait);
     if !softdep || drivers.modules.is_empty() || is_first {
         family::take(family, draft, &fill, &list.file, is_first);
     }
@@ -284,11 +299,11 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
     draft.line(&format!("{}  # module and list", fill(family.look)));
 }
 
-/// Whether pciback has some of the requested devices where no other driver has any: nothing says which drivers it must precede.
+/// Whether pciback has some of the requested devices: nothing says which drivers it must precede.
 fn has_some(aim: &Aim<'_>) -> bool {
     let devices = aim.host.devices.is();
     let mut wanted = aim.scene.demand.wanted.keys().filter_map(|address| devices?.get(address));
-    aim.held.is_empty() && wanted.any(|device| device.driver.is().is_some_and(|driver| driver == PCIBACK))
+    wanted.any(|device| device.driver.is().is_some_and(|driver| driver == PCIBACK))
 }
 
 /// Names pciback first among the modules on the kernel's line.
@@ -345,15 +360,14 @@ fn each_boot(aim: &Aim<'_>, draft: &mut Draft, late: &[Address]) {
     let drivers: BTreeSet<&str> = of_late.filter_map(|(_, device)| device.driver.is().map(String::as_str)).collect();
     let drivers: Vec<&str> = drivers.into_iter().collect();
     let are = if drivers.len() == 1 { "is" } else { "are" };
-    draft.line(&format!(
-        "# {} {are} built in, and there before any module, also one of the initramfs:",
-        drivers.join(", ")
-    ));
-    let advice = "# a kernel with pciback built in, or the same at each boot, before the guests start";
+    let names = drivers.join(", ");
     if !words::has_systemd(aim) {
-        return draft.by_hand(advice);
+        return draft.by_hand(&format!(
+            "# {names} {are} built in, and there before any module: do the same at each boot, before the guests start"
+        ));
     }
-    draft.line(advice);
+    let its = if drivers.len() == 1 { "its" } else { "their" };
+    draft.line(&format!("# {names} {are} built in: a service takes {its} devices at each boot, before guests"));
     let File { path, content } = unit(aim.host.modules.pciback(), late);
     draft.file(&path, &content);
     draft.line("systemctl enable pciback-late.service");
@@ -363,18 +377,13 @@ fn each_boot(aim: &Aim<'_>, draft: &mut Draft, late: &[Address]) {
 /// A unit that does at each boot what `now` does (systemd.service(5); `xendomains.service` is that of Xen's own tools).
 ///
 /// Without an IOMMU, `xl` binds the device, fails to quarantine it and ends with an error (`tools/libs/light/libxl_pci.c`,
-/// `libxl__device_pci_assignable_add`, from Xen 4.13 on): not its status counts, but whether pciback has the device then.
+/// `libxl__device_pci_assignable_add`, from Xen 4.13 on): not its status counts, but whether pciback has the devices then.
 fn unit(pciback: &str, late: &[Address]) -> File {
-    let add = |address: &Address| format!("ExecStart=-/bin/sh -c 'exec xl pci-assignable-add {address}'");
-    let add: Vec<String> = late.iter().map(add).collect();
     let names: Vec<String> = late.iter().map(ToString::to_string).collect();
     let content = format!(
-        "[Unit]\nDescription=Give PCI devices to pciback before the guests start\nAfter=xenstored.service\n\
-         Before=xendomains.service libvirtd.service\n\n[Service]\nType=oneshot\nExecStartPre=/sbin/modprobe {pciback}\n{}\n\
-         # without an IOMMU xl fails, and pciback has the device all the same\n\
-         ExecStartPost=/bin/sh -c 'cd /sys/bus/pci/drivers/pciback && exec ls -d {}'\n\n\
-         [Install]\nWantedBy=multi-user.target\n",
-        add.join("\n"),
+        "[Unit]\nAfter=xenstored.service\nBefore=xendomains.service libvirtd.service\n[Service]\nType=oneshot\n\
+         ExecStartPre=/sbin/modprobe {pciback}\nExecStart=/bin/sh -c \"set -- {}; for d; do xl pci-assignable-add $$d; done; \
+         cd /sys/bus/pci/drivers/pciback && ls -d $$*\"\n[Install]\nWantedBy=multi-user.target\n",
         names.join(" ")
     );
     File { path: format!("/{}", late_service::UNIT), content }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::facts::some_of;
 use super::draft::Draft;
-use super::for_good::Aim;
+use super::for_good::{self, Aim};
 use super::lasting::{self, Lasting};
 use crate::host::Distribution;
 use crate::pci::Address;
@@ -166,7 +166,14 @@ fn qubes_line(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     let mut arguments = vec![("rd.qubes.hide_pci", list.as_str())];
     // The kernel's own list counts there as well, and one with a fault keeps the module from being loaded.
     if let Lasting::Elsewhere { place, merged: Some(merged) } = lasting {
-        arguments.push((&place.key, merged));
+        if matches!(place.source, Source::CommandLine | Source::Log | Source::BootLoader) {
+            arguments.push((&place.key, merged));
+        } else if for_good::replace(draft, place, merged) {
+            draft.line("dracut --force --regenerate-all");
+        } else {
+            draft.by_hand(&format!("# the list in {} must be mended: {merged}", place.source.in_words()));
+        }
+        for_good::make_same(draft, merged);
     }
     if put(aim, draft, &arguments) {
         return;
@@ -183,10 +190,9 @@ fn qubes_line(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
 /// Whether this boot's line names every held device already: its hook did not take them, and the same line promises nothing. It
 /// ends at the first device that it cannot bind (qubes-core-admin-linux, dracut/modules.d/90qubes-pciback/qubes-pciback.sh).
 fn named_in_vain(aim: &Aim<'_>, draft: &mut Draft) -> bool {
-    let lists: Vec<_> =
-        qubes::written(aim.tree).written.iter().map(|list| list.read(aim.scene.demand.grammar)).collect();
+    let list = qubes::written(aim.tree).written.last().map(|list| list.read(aim.scene.demand.grammar));
     let names =
-        |address: Address| lists.iter().flat_map(hide::HideList::in_force).any(|entry| entry.pattern.matches(address));
+        |address: Address| list.iter().flat_map(hide::HideList::in_force).any(|entry| entry.pattern.matches(address));
     if aim.held.is_empty() || !aim.held.iter().all(|(address, _)| names(*address)) {
         return false;
     }

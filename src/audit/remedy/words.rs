@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::for_good::{Aim, List};
-use crate::host::Distribution;
+use crate::host::{Distribution, id, version};
+use crate::request::loading::{self, Maker};
 use crate::request::{install_lines, modprobe, unmade};
+use crate::tree::Known;
 
 /// For a family whose commands are not known, and for NixOS, which has one configuration for everything.
 pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTreeSet<String>) {
@@ -21,8 +23,10 @@ pub(super) fn steps(aim: &Aim<'_>, draft: &mut Draft, list: &List, modules: &BTr
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let before = if modules.is_empty() { "the driver that has it".to_owned() } else { modules.join(", ") };
     draft.by_hand(&format!("# load {pciback} before {before}, in a boot image made anew"));
-    if identity(aim).any(|word| word == "gentoo") {
+    if id(aim.tree).as_deref() == Some("gentoo") {
         draft.line("# (dracut: force_drivers and install_items; genkernel: AMODULES_PCIBACK, and firstmods= on the kernel's line)");
+    } else if loading::maker(aim.tree, Maker::Unknown) == Maker::Dracut {
+        draft.line("# (dracut: force_drivers and install_items in a file of /etc/dracut.conf.d)");
     }
     if !options.is_empty() {
         draft.line("# in a file of modprobe.d, which goes into that image as well:");
@@ -56,16 +60,19 @@ fn nixos(aim: &Aim<'_>, draft: &mut Draft, options: &[String]) {
 /// Where a new installation of NixOS has its configuration.
 const CONFIGURATION: &str = "/etc/nixos/configuration.nix";
 
-/// Whether this distribution starts services by systemd, as far as its family tells.
+/// Whether this distribution starts services by systemd: by what init is, else by its family and release. Debian does from 8 on, Ubuntu
+/// from 15.04, RHEL from 7 on; none without an os-release(5).
 pub(super) fn has_systemd(aim: &Aim<'_>) -> bool {
+    let init = ["sbin/init", "usr/sbin/init"].map(|path| aim.tree.link(path));
+    if init.iter().any(|link| *link != Known::Absent) {
+        return init.iter().filter_map(Known::is).any(|target| target.contains("systemd"));
+    }
     let family = matches!(aim.host.distribution, Distribution::Debian | Distribution::Dracut | Distribution::Arch);
-    family && !identity(aim).any(|word| matches!(word.as_str(), "void" | "devuan" | "artix"))
-}
-
-/// The words of `ID` of os-release(5).
-fn identity(aim: &Aim<'_>) -> impl Iterator<Item = String> {
-    let text = ["etc/os-release", "usr/lib/os-release"].iter().find_map(|file| aim.tree.read_text(file).is().cloned());
-    let text = text.unwrap_or_default();
-    let words = text.lines().find_map(|line| line.strip_prefix("ID=")).unwrap_or_default();
-    words.split(['"', '\'', ' ']).map(str::to_owned).collect::<Vec<_>>().into_iter()
+    let first = match id(aim.tree).as_deref() {
+        None | Some("void" | "devuan" | "artix" | "mx" | "antix") => return false,
+        Some("debian") => 8,
+        Some("ubuntu") => 15,
+        Some(_) => 0,
+    };
+    family && version(aim.tree).is_none_or(|version| version >= first)
 }

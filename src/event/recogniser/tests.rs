@@ -156,7 +156,7 @@ fn whatever_the_core_says_of_a_device_in_pcibacks_name_proves_the_binding() {
 #[test]
 fn a_port_that_reports_an_error_names_the_device() {
     let told = |text: &str| events(&format!("pcieport 0000:00:1c.0: AER: {text}")).first().cloned();
-    let incident = |address| Some(Event::Incident { address, kind: Incident::Aer, bound: false });
+    let incident = |address| Some(Event::Incident { address, kind: Incident::Aer, hold: Hold::Unsaid });
     for text in ["Multiple Corrected error received: 0000:00:1d.1", "Uncorrected (Fatal) error received: id=00e9"] {
         assert_eq!(told(text), incident(at("00:1d.1")), "{text}");
     }
@@ -178,6 +178,47 @@ fn a_probe_that_does_not_take_the_device_proves_no_binding() {
         events(&format!("pciback {DEVICE}: pciback: driver_sysfs_add failed")),
         [Event::Unrecognised { address: Some(device()), failing: true }]
     );
+}
+
+#[test]
+fn a_driver_whose_probe_failed_has_not_got_the_device() {
+    for driver in ["igb", "vfio-pci"] {
+        let probed = [Event::Probed { address: device() }];
+        assert_eq!(events(&format!("{driver}: probe of {DEVICE} failed with error -5")), probed);
+        assert_eq!(events(&format!("{driver} {DEVICE}: probe with driver {driver} failed with error -5")), probed);
+    }
+    for text in ["kernel: probe of", "Igb: probe of", "igb: probes"] {
+        assert_eq!(events(&format!("{text} {DEVICE} failed with error -5")), [], "{text}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_torn_message_casts_a_doubt() {
+    let doubt = |address| [Event::Damaged { address }];
+    for (text, address) in [
+        ("pciba", None),
+        ("xen_pci", None),
+        ("xen_pciback: seizing device", None),
+        ("pciback:00:1d.0: xen_pciback: seizing device", None),
+        ("pciback 0000dom0 login: :00:1d.0: xen_pciback: seizing device", None),
+        ("ack 0000:00:1d.0: xen_pciback: seizing device", Some(device())),
+        ("ack 0000:00:1d.0: xen_pciback: error -22 initializing device", Some(device())),
+    ] {
+        assert_eq!(by(Author::Unstated, text), doubt(address), "{text}");
+    }
+    for text in ["pcieport", "ack 0000:00:1d.0: xen_pciback", "usb: xen_pciback: backend is vpci"] {
+        assert!(!by(Author::Unstated, text).iter().any(|event| matches!(event, Event::Damaged { .. })), "{text}");
+    }
+}
+
+#[test]
+fn a_message_of_another_that_ends_in_pcibacks_casts_a_doubt() {
+    let merged =
+        format!("pci {DEVICE}: [8086:2934] type 00 class 0x0c03    2.512345] pciback {DEVICE}: seizing device");
+    let doubt = Event::Damaged { address: Some(device()) };
+    assert_eq!(by(Author::Unstated, &merged), [Event::Found { address: device() }, doubt]);
+    let line = by(Author::Unstated, "Command line: quiet xen-pciback.hide=(00:1d.0)");
+    assert!(matches!(line[..], [Event::CommandLine { .. }]));
 }
 
 #[test]

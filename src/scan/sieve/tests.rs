@@ -194,35 +194,9 @@ fn pieces() -> Vec<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = LITERALS.iter().map(|literal| literal.text.to_vec()).collect();
     pieces.extend(LITERALS.iter().map(|literal| literal.text[..literal.key + THIRD].to_vec()));
     pieces.extend(LITERALS.iter().map(|literal| literal.text[literal.key..].to_vec()));
-    let others = [
-        "\n",
-        " ",
-        ":",
-        ".",
-        "0000",
-        ":00",
-        ":1d",
-        ".0",
-        ": ",
-        "pci ",
-        "xpci ",
-        "[",
-        "P",
-        "0000:00:1d.0",
-        "0000:00:1d.0: ",
-        "pci 0000:00:1d.0: ",
-        "pci 0000:00:1d.0: [",
-        "06:20:37.123456",
-        "f",
-        "\t",
-        "\r",
-        "é",
-        "\u{1b}[0m",
-        "text text text",
-        "kernel: [    ",
-        "7.",
-    ];
-    pieces.extend(others.map(|text| text.as_bytes().to_vec()));
+    let others = "\n| |:|.|0000|:00|:1d|.0|: |pci |xpci |[|P|0000:00:1d.0|0000:00:1d.0: |pci 0000:00:1d.0: |pci 0000:00:1d.0: [|\
+                  06:20:37.123456|f|\t|\r|é|\u{1b}[0m|text text text|kernel: [    |7.";
+    pieces.extend(others.split('|').map(|text| text.as_bytes().to_vec()));
     pieces
 }
 

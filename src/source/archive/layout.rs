@@ -79,7 +79,7 @@ pub(crate) fn role(path: &str) -> Role {
         ["var", "crash", _] => Takes::Crash.takes(&base),
         ["var" | "run", "log", ..] => is_syslog(&base) || is_journal_text(&base) || is_journal(&base),
         ["sos_commands", "logs"] => is_journal_text(&base),
-        ["sos_commands", "kernel"] => Takes::Dmesg.takes(&base),
+        ["sos_commands", "general" | "kernel"] => Takes::Dmesg.takes(&base),
         // sos links to them where it keeps the last lines of a long log.
         ["sos_strings", ..] => name
             .strip_suffix(".tailed")

@@ -142,6 +142,11 @@ pub(crate) fn host(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&name).into_owned())
 }
 
+/// Whether the name of the file itself names a host, as that of a log such as `dmesg` does not.
+pub(crate) fn names_host(path: &Path) -> bool {
+    path.file_name().and_then(|name| of_file(name.as_bytes())).is_some()
+}
+
 fn normal(component: Component<'_>) -> Option<&OsStr> {
     if let Component::Normal(name) = component { Some(name) } else { None }
 }
