@@ -659,7 +659,7 @@ fn a_time_limit_ends_the_writing_of_a_report_that_nobody_reads() {
     rustix::io::ioctl_fionbio(&full, false).unwrap();
     let folder = Folder::of("all-seized");
     let start = Instant::now();
-    let mut command = audit("-t 1 --root").with(folder.path()).command();
+    let mut command = audit("-t 3 --root").with(folder.path()).command();
     let output = command.stdout(writer).output().unwrap();
     assert!(start.elapsed() < SOON);
     assert_eq!(output.status.code(), Some(3));
