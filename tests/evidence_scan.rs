@@ -518,8 +518,9 @@ fn a_log_without_names_is_of_the_host_beside_it() {
 #[test]
 fn a_line_without_a_header_is_what_it_is_in_a_check() {
     let (lines, _) = kept("gaia", 0, [Outcome::Seized; 3]);
-    let noise =
-        |host: &str| -> String { (0..2000).map(|n| format!("Jan  2 00:00:24 {host} cron[{n}]: a job\n")).collect() };
+    let noise = |host: &str| {
+        (0..2000).map(|n| format!("Jan  2 00:00:24 {host} cron[{n}]: a job\n")).collect::<Vec<_>>().concat()
+    };
     let folder = Folder::new();
     let said_of = |text: &str| {
         folder.file("syslog", text.as_bytes());
@@ -529,7 +530,7 @@ fn a_line_without_a_header_is_what_it_is_in_a_check() {
     };
     let log = lines.concat();
     let (before, behind) =
-        log.split_at(log.find("pciback 0000:00:1d.0").and_then(|at| log[..at].rfind('\n')).unwrap() + 1);
+        log.split_at(log.split_once("pciback 0000:00:1d.0").and_then(|(before, _)| before.rfind('\n')).unwrap() + 1);
     let broken = behind.replacen(" seizing device", "\nseizing device", 1);
     assert!(!said_of(&[before, &noise("gaia"), &broken].concat()).contains("unconfirmed"), "broken by a mail program");
     // The further lines of what a daemon says are its own.
