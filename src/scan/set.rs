@@ -12,7 +12,7 @@ use crate::timeline::{Bounds, Log, LogKind, Window};
 const MOST_NAMES: usize = 1 << 16;
 
 /// How much is kept of a log: each boot of each host is judged, not the last one alone.
-const BOUNDS: Bounds = Bounds { boots: 64 << 20, hosts: 1 << 15 };
+const BOUNDS: Bounds = Bounds { boots: 64 << 20, hosts: 1 << 15, found_with_records: false };
 
 /// What is known of a file.
 #[derive(Debug)]

@@ -184,7 +184,7 @@ impl Boot {
     }
 
     /// Keeps what a record says, if it can decide anything.
-    pub(super) fn keep(&mut self, record: &Record<'_>, said: &Said, text: &mut Text) {
+    pub(super) fn keep(&mut self, record: &Record<'_>, said: &Said, text: &mut Text, found_with_records: bool) {
         let event = &said.event;
         if matches!(event, Event::UserSpaceUp) {
             self.is_up = true;
@@ -213,7 +213,7 @@ impl Boot {
         if matches!(event, Event::Remark | Event::Quoted { .. } | Event::NotDom0 { .. } | Event::BootEnds) {
             return;
         }
-        if self.says_nothing_new(event) || (self.past.is_none() && self.finds(event)) {
+        if self.says_nothing_new(event) || (!found_with_records && self.past.is_none() && self.finds(event)) {
             return;
         }
         match &mut self.past {

@@ -20,11 +20,13 @@ pub struct Bounds {
     pub boots: usize,
     /// Hosts that are told apart.
     pub hosts: usize,
+    /// Whether the records of the devices that the PCI core finds are kept, and not their addresses only.
+    pub found_with_records: bool,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { boots: 16 << 20, hosts: 1 << 13 }
+        Self { boots: 16 << 20, hosts: 1 << 13, found_with_records: true }
     }
 }
 

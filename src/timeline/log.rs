@@ -352,7 +352,7 @@ impl Log {
         boot.repeats.remember(record, heard);
         let mut text = Text::default();
         for said in heard {
-            boot.keep(record, said, &mut text);
+            boot.keep(record, said, &mut text, self.bounds.found_with_records);
         }
     }
 
