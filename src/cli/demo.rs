@@ -12,7 +12,7 @@ use pciback_audit::timeline::LogKind;
 use pciback_audit::tree::{Node, Tree};
 
 use super::args::Demo;
-use super::check::unfinished;
+use super::outcome::Outcome;
 
 /// The records and the files of a captured dom0, and how both are called below `testdata/dom0`.
 struct Capture {
@@ -58,7 +58,7 @@ const NAMES: &str = "\
 
 /// The report of a captured dom0.
 pub(super) fn report(demo: Demo, verbose: bool) -> Report {
-    case(&capture(demo), verbose).map_or_else(|why| unfinished(&why).report, |case| conclude(&case))
+    case(&capture(demo), verbose).map_or_else(|why| Outcome::unfinished(&why).report, |case| conclude(&case))
 }
 
 /// The line above the report, for a person: whose report it is not.

@@ -11,7 +11,7 @@ use pciback_audit::source::{keep, keep_archive};
 use super::plan::Check;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{self, Page};
-use super::{CANNOT_SAY, check};
+use super::{CANNOT_SAY, evidence};
 
 const FINDINGS: &str = include_str!("../../docs/findings.md");
 const EVIDENCE: &str = include_str!("../../docs/evidence.md");
@@ -21,7 +21,7 @@ pub(super) fn story(check: Check, address: Address, page: Page) -> u8 {
     let limits = Limits { timeout: check.timeout, at_signal: AtSignal::Die, spent: Duration::ZERO };
     let work = move |stage: &Stage| {
         let asked = Asked::Found { from: None };
-        let (case, complaints) = check::gather(&check, &asked, &[keep, keep_archive], stage);
+        let (case, complaints) = evidence::gather(&check, &asked, &[keep, keep_archive], stage);
         stage.enter("judging");
         let story = explain_device(&case, address);
         let status = if story.is_known() { 0 } else { CANNOT_SAY };

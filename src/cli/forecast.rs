@@ -11,12 +11,13 @@ use pciback_audit::report::{Code, Expectation, Moment, Plan};
 use pciback_audit::source::{keep, keep_archive, keep_boot_image};
 use pciback_audit::tree::Tree;
 
-use super::CANNOT_SAY;
-use super::check::{self, files, now};
+use super::evidence::files;
+use super::outcome::Outcome;
 use super::plan::{Forecast, HostSource};
 use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::write::{Form, Page, complain};
+use super::{CANNOT_SAY, when};
 
 /// Makes the plan and writes it, within the limits.
 pub(super) fn guarded(forecast: Forecast, page: Page) -> u8 {
@@ -30,7 +31,7 @@ pub(super) fn guarded(forecast: Forecast, page: Page) -> u8 {
         if stage.write() { write(&own, &plan, &complaints) } else { CANNOT_SAY }
     };
     watchdog::run(&limits, work, move |why| {
-        let outcome = check::unfinished(&why);
+        let outcome = Outcome::unfinished(&why);
         page.report(&outcome.report, &outcome.complaints, Duration::ZERO)
     })
 }
@@ -104,5 +105,5 @@ fn moment(tree: &Tree) -> Moment {
 }
 
 fn case(forecast: &Forecast, asked: Asked, tree: Tree) -> Case {
-    Case { asked, tree: Some(tree), options: forecast.options.clone(), now: Some(now()), ..Case::default() }
+    Case { asked, tree: Some(tree), options: forecast.options.clone(), now: Some(when::now()), ..Case::default() }
 }

@@ -9,7 +9,8 @@ use pciback_audit::request::guests::{self, Guest};
 use pciback_audit::source::{keep_guest, whole};
 use pciback_audit::tree::{Node, Tree};
 
-use super::check::{self, Outcome};
+use super::evidence;
+use super::outcome::Outcome;
 use super::plan::Check;
 use super::watchdog::Stage;
 use super::write;
@@ -24,14 +25,14 @@ const LONGEST_GUEST: u64 = 1 << 20;
 pub(super) fn audit(check: &Check, stage: &Stage) -> Outcome {
     let asked = match check.request.read() {
         Ok(asked) => asked,
-        Err(why) => return check::unfinished(&why),
+        Err(why) => return Outcome::unfinished(&why),
     };
     stage.enter("reading the guest's configuration");
     let guest = match check.guest_config.as_deref().map(configured).transpose() {
         Ok(guest) => guest,
-        Err(why) => return check::unfinished(&why),
+        Err(why) => return Outcome::unfinished(&why),
     };
-    let (mut case, complaints) = check::gather(check, &asked, &[keep, keep], stage);
+    let (mut case, complaints) = evidence::gather(check, &asked, &[keep, keep], stage);
     case.guest = guest;
     stage.enter("judging");
     Outcome { report: conclude_guest(&case), complaints }

@@ -10,10 +10,11 @@ use pciback_audit::report::Report;
 use pciback_audit::source::{Live, Stir, Uevents, keep, keep_archive, keep_nameless};
 use pciback_audit::tree::Tree;
 
-use super::check;
+use super::evidence;
 use super::plan::{Check, HostSource};
 use super::rights::Heard;
 use super::watchdog::Stage;
+use super::when;
 
 /// How many times as long as a look took nobody looks again at a copy: its logs may be large.
 const REST: u32 = 10;
@@ -81,7 +82,8 @@ impl<'a> Listener<'a> {
             let tree = root.map(|root| keep(root).unwrap_or_else(|error| closed(&error)));
             hear(live, self.check, &self.asked, tree)
         } else {
-            let (case, complaints) = check::gather(self.check, &self.asked, &[keep, keep_archive], &Stage::default());
+            let (case, complaints) =
+                evidence::gather(self.check, &self.asked, &[keep, keep_archive], &Stage::default());
             self.complaints = complaints;
             conclude(&case)
         };
@@ -99,7 +101,7 @@ fn hear(live: &mut Live, check: &Check, asked: &Asked, tree: Option<Tree>) -> Re
         xen_logs: Vec::new(),
         guest: None,
         options: check.options.clone(),
-        now: Some(check::now()),
+        now: Some(when::now()),
         listening: Some(live.listening()),
     };
     let report = conclude(&case);
@@ -113,5 +115,5 @@ fn hear(live: &mut Live, check: &Check, asked: &Asked, tree: Option<Tree>) -> Re
 }
 
 fn closed(error: &std::io::Error) -> Tree {
-    check::closed(&error.to_string())
+    evidence::closed(&error.to_string())
 }

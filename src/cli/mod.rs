@@ -3,12 +3,14 @@
 mod args;
 mod check;
 mod demo;
+mod evidence;
 mod explain;
 mod forecast;
 mod guest;
 mod listen;
 mod manual;
 mod mistyped;
+mod outcome;
 mod plan;
 mod request;
 mod rights;
@@ -28,7 +30,7 @@ use std::time::{Duration, Instant};
 use clap::error::ErrorKind;
 
 use args::Format;
-use check::Outcome;
+use outcome::Outcome;
 use plan::{Plan, Work};
 use watchdog::{AtSignal, Limits, Stage};
 use write::Page;
@@ -117,7 +119,7 @@ fn audit(limits: &Limits, page: Page, began: Instant, judge: impl FnOnce(&Stage)
         let outcome = judge(stage);
         if stage.write() { report(&outcome) } else { CANNOT_SAY }
     };
-    watchdog::run(limits, work, move |why| otherwise(&check::unfinished(&why)))
+    watchdog::run(limits, work, move |why| otherwise(&Outcome::unfinished(&why)))
 }
 
 /// Help and version were asked for; everything else that clap reports is bad usage. A monitor hears standard output

@@ -16,8 +16,8 @@ use pciback_audit::timeline::{BootChoice, Window};
 
 use super::args::{self, Args, BootNumber, Command, Times};
 use super::request::Request;
+use super::when;
 use super::write::{Form, Page};
-use super::{check, when};
 
 mod scan;
 
@@ -153,7 +153,7 @@ fn check_plan(check: args::Check) -> Result<(Check, Page), clap::Error> {
     if evidence.root.is_some() && logs.contains(&LogSource::Journal) {
         return Err(conflict("--log journal is of this machine, and --root is of another one"));
     }
-    let window = window(evidence.times.clone(), check::now())?;
+    let window = window(evidence.times.clone(), when::now())?;
     let host = if window.until.is_some() { HostSource::Nowhere } else { host(&evidence, &logs) };
     if evidence.lspci.is_some() && host == HostSource::Here {
         return Err(conflict("--lspci is of another machine: name its log as well, or its --root"));

@@ -13,7 +13,7 @@ use pciback_audit::scan::{self, Found, Progress, Scanned};
 use pciback_audit::source;
 
 use super::CANNOT_SAY;
-use super::check;
+use super::evidence;
 use super::plan::{Check, Scan, ScanForm};
 use super::rights;
 use super::watchdog::{self, AtSignal, Limits, Stage};
@@ -75,7 +75,7 @@ pub(super) fn every_boot(check: Check, scan: Box<Scan>, page: Page) -> u8 {
             Ok(asked) => asked,
             Err(why) => return reporter.refuse(Code::PolicyUnreadable, why),
         };
-        let (case, complaints) = check::gather(check, &asked, &[source::keep, source::keep_archive], stage);
+        let (case, complaints) = evidence::gather(check, &asked, &[source::keep, source::keep_archive], stage);
         reporter.unread = complaints;
         stage.enter("judging");
         let silent = scan::every_boot(&case, &mut |report, run| reporter.take(report, run));

@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pciback_audit::report::{Outlook, Report, Snapshot, Verdict, changes};
 use pciback_audit::source;
 
-use super::check::Outcome;
 use super::listen::Listener;
+use super::outcome::Outcome;
 use super::watchdog::Stage;
 
 /// How long nothing must happen where the log does not say that the driver is done.

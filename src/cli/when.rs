@@ -1,4 +1,6 @@
-//! Reads what is typed for `--since` and `--until`.
+//! Times: the present one, and those that are typed for `--since` and `--until`.
+
+use std::time::SystemTime;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
@@ -16,6 +18,12 @@ const UNITS: &[(&[&str], i64)] = &[
     (&["months", "month", "M"], 30 * 86_400),
     (&["years", "year", "y"], 365 * 86_400),
 ];
+
+/// The time of the audit.
+#[expect(clippy::disallowed_methods, reason = "an edge: the time of the audit")]
+pub(super) fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
 
 /// The instant that `text` means: RFC 3339; a date, with a clock or at its midnight; a word; or a span, which goes back
 /// from now. What has no zone is UTC, as the time zone of a log's host is not that of its reader.

@@ -166,3 +166,8 @@ fn state(device: &Device) -> String {
         (status, _) => status.name().to_owned(),
     }
 }
+
+/// Whether nothing of the report is about a dom0's pciback where there is such a finding.
+pub(super) const fn is_vain(code: Code) -> bool {
+    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown | Code::OutsideWindow)
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::layout::{hanging, paragraph};
-use super::table::{Style, paint, plural};
+use super::style::{Style, paint, plural};
 use super::text::escape;
 use super::time;
 use crate::report::{Code, Evidence, Finding, Report, Severity};

@@ -1,7 +1,7 @@
 //! What a report says of a guest's end.
 
 use super::layout::{Column, columns, paragraph};
-use super::table::{Style, paint, plural};
+use super::style::{Style, paint, plural};
 use super::text::escape;
 use crate::report::{Frontend, Guest, GuestState, Report, Severity, Verdict};
 

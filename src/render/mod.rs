@@ -17,6 +17,7 @@ mod sample;
 mod scan;
 mod screen;
 mod story;
+mod style;
 mod table;
 mod text;
 mod time;
@@ -30,7 +31,8 @@ pub use plan::{plan_json, plan_table};
 pub use prometheus::prometheus;
 pub use scan::{CSV_HEADING, Overview, Sheet, csv, scan_metrics, scan_summary};
 pub use story::device_story;
-pub use table::{Style, table};
+pub use style::Style;
+pub use table::table;
 pub use text::escape;
 pub use tree::tree;
 

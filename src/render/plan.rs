@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::json::{Object, Tool, object, spell_out};
-use super::table::{Style, table};
+use super::style::Style;
+use super::table::table;
 use super::text::escape;
 use crate::report::{Expectation, Moment, Plan, Status};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::hanging;
-use super::table::Style;
+use super::style::Style;
 use super::text::escape;
 use crate::report::Repair;
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::brief::is_vain;
 use super::findings::words;
 use super::layout::{fit, paragraph, width};
-use super::table::{Style, is_vain, paint, plural};
+use super::style::{Style, paint, plural};
 use super::text::escape;
 use crate::pci::Address;
 use crate::report::{Code, Device, Evidence, Finding, Report, Severity, Stated, Status, Verdict};

@@ -2,7 +2,7 @@
 
 use super::findings;
 use super::layout::paragraph;
-use super::table::Style;
+use super::style::Style;
 use super::text::escape;
 use super::time;
 use crate::report::{DeviceStory, Finding, Severity, Step};

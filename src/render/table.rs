@@ -1,25 +1,13 @@
 //! The report for a person: a headline, a table of the devices, and what was found, with its proof and its remedy.
 
-use super::brief::{cause, meaning};
+use super::brief::{cause, is_vain, meaning};
 use super::findings;
 use super::layout::{Column, columns, paragraph};
+use super::style::{Style, paint, plural, plural_of};
 use super::text::escape;
 use super::{repair, screen, time};
-use crate::report::{Code, Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
+use crate::report::{Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
 use crate::request::Source;
-
-/// How a report is laid out.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    /// Columns of the terminal or page.
-    pub width: usize,
-    /// Whether the terminal understands colours.
-    pub colour: bool,
-    /// Whether notes are shown, and every proof.
-    pub verbose: bool,
-    /// Whether only ASCII can be shown.
-    pub ascii: bool,
-}
 
 /// The report as text: one screen of what is not as it should be, or with `-v` everything.
 pub fn table(report: &Report, style: &Style) -> String {
@@ -126,11 +114,6 @@ fn all_the_same(report: &Report, devices: &str) -> Option<String> {
     Some(format!("{}, though pciback has {devices}", meaning(worst.code)))
 }
 
-/// Whether nothing of the report is about a dom0's pciback where there is such a finding.
-pub(super) const fn is_vain(code: Code) -> bool {
-    matches!(code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown | Code::OutsideWindow)
-}
-
 /// Which machine, when, by which list and which logs: without `-v` only logs with which something is wrong.
 fn context(report: &Report, style: &Style) -> String {
     let mut parts = Vec::new();
@@ -235,26 +218,4 @@ fn is_covered_from_afar(device: &Device) -> bool {
         let own = entry.trim_matches(['(', ')', ' ']).parse();
         own != Ok(device.address)
     })
-}
-
-/// `text` in the colour of a verdict, where colours are wanted.
-pub(super) fn paint(text: &str, verdict: Verdict, style: &Style) -> String {
-    if !style.colour {
-        return text.to_owned();
-    }
-    let code = match verdict {
-        Verdict::Ok => 32,
-        Verdict::Warning => 33,
-        Verdict::Unknown => 35,
-        Verdict::Critical => 31,
-    };
-    format!("\x1b[1;{code}m{text}\x1b[0m")
-}
-
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
-}
-
-fn plural_of(count: u64, noun: &str) -> String {
-    plural(usize::try_from(count).unwrap_or(usize::MAX), noun)
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::fit;
-use super::table::{Style, guest, heading, paint, tail};
+use super::style::{Style, paint};
+use super::table::{guest, heading, tail};
 use super::text::escape;
 use crate::pci::Address;
 use crate::report::{Device, Node, Report, Stated};

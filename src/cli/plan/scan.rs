@@ -7,8 +7,8 @@ use pciback_audit::audit::{FailOn, Options};
 use pciback_audit::report::{Choice, Counted, Verdict};
 use pciback_audit::timeline::BootChoice;
 
-use super::super::check;
 use super::super::request::Request;
+use super::super::when;
 use super::super::write::{Form, Page};
 use super::{BootNumber, Check, Plan, Work, args, conflict, paper};
 
@@ -47,7 +47,7 @@ pub(in super::super) enum ScanForm {
 }
 
 pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
-    let now = check::now();
+    let now = when::now();
     let window = super::window(scan.times, now)?;
     if scan.paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(conflict("standard input (`-`) can be read only once"));
@@ -114,7 +114,7 @@ pub(super) fn every_boot(check: Check, page: Page) -> Result<Plan, clap::Error> 
     }
     let work = pciback_audit::scan::Scan {
         options: check.options.clone(),
-        now: Some(check::now()),
+        now: Some(when::now()),
         ..pciback_audit::scan::Scan::default()
     };
     let told = Scan {

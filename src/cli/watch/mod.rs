@@ -16,7 +16,7 @@ use super::plan::Watch;
 use super::rights::{self, Heard};
 use super::signals::Signals;
 use super::watchdog::{self, AtSignal, Limits, Stage};
-use super::{CANNOT_SAY, check, write};
+use super::{CANNOT_SAY, when, write};
 use outlet::Outlet;
 use systemd::Systemd;
 use textfile::Textfile;
@@ -248,7 +248,7 @@ impl<'a> Watcher<'a> {
     }
 
     fn line(&self, change: &Change) -> String {
-        let now = check::now();
+        let now = when::now();
         if self.plan.json { event_json(change, self.report.verdict, now) } else { event_text(change, now) }
     }
 

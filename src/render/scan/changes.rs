@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use super::super::layout::fit;
-use super::super::table::{Style, paint, plural};
+use super::super::style::{Style, paint, plural};
 use super::super::text::escape;
 use crate::report::{Changed, Since};
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::super::layout::fit;
-use super::super::table::{Style, paint};
+use super::super::style::{Style, paint};
 use super::super::text::escape;
 use super::row::{Wrong, cause_in_words};
 use crate::pci::Address;

@@ -17,7 +17,8 @@ pub use totals::scan_summary;
 use std::cmp::Reverse;
 
 use super::layout::paragraph;
-use super::table::{Style, plural, table};
+use super::style::{Style, plural};
+use super::table::table;
 use super::text::escape;
 use crate::report::{Changed, Choice, Counted, Report, Run, Totals, Verdict, Verdicts};
 use groups::Groups;

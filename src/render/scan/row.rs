@@ -5,7 +5,7 @@ use chrono::{Datelike as _, NaiveDateTime};
 use super::super::brief::{Fault, blind, cause, cut, faults, joined, phrase, words};
 use super::super::findings;
 use super::super::layout::{fit, width};
-use super::super::table::{Style, paint};
+use super::super::style::{Style, paint};
 use super::super::text::escape;
 use super::super::time;
 use crate::record::{Stamp, Wall};

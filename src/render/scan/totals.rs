@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::table::plural;
+use super::super::style::plural;
 use crate::report::{Totals, Verdicts};
 
 /// What the rows come to, in one sentence.
