@@ -3,7 +3,7 @@
 //!
 //! The log is the same each time: daemons and kernels of the hosts, and among them whole boots of dom0s, so many that one line
 //! in 20,000 (`--every`) is of a kind that `scan` looks at, and at least one for each host. With `--dense` every line is:
-//! boots and guests that start. What it wrote is told on stderr as JSON, for whoever wants to check a count.
+//! boots and guests that start. What it wrote is counts on stderr as JSON, for whoever wants to check a count.
 
 mod boot;
 mod daemons;
@@ -41,7 +41,7 @@ struct Options {
 
 /// What was written.
 #[derive(Default)]
-struct Told {
+struct Counts {
     bytes: u64,
     lines: u64,
     ours: u64,
@@ -63,7 +63,7 @@ struct Archive {
     waiting: VecDeque<(u32, boot::Line)>,
     /// The next guest.
     domain: u32,
-    told: Told,
+    counts: Counts,
     out: Vec<u8>,
 }
 
@@ -111,15 +111,15 @@ impl Archive {
             booted,
             waiting: VecDeque::new(),
             domain: 1,
-            told: Told::default(),
+            counts: Counts::default(),
             out: Vec::new(),
         }
     }
 
     fn write(&mut self, out: &mut impl io::Write) -> io::Result<()> {
         let boots = self.boots();
-        while self.told.bytes < self.options.bytes || !self.waiting.is_empty() {
-            if self.told.boots < boots && self.told.bytes >= self.options.bytes / boots * self.told.boots {
+        while self.counts.bytes < self.options.bytes || !self.waiting.is_empty() {
+            if self.counts.boots < boots && self.counts.bytes >= self.options.bytes / boots * self.counts.boots {
                 self.boot();
             }
             let quiet = !self.options.dense && (self.waiting.is_empty() || self.random.below(3) == 0);
@@ -136,7 +136,7 @@ impl Archive {
             }
         }
         out.write_all(&self.out)?;
-        let Told { bytes, lines, ours, seizing, pciback, boots, not_ok } = self.told;
+        let Counts { bytes, lines, ours, seizing, pciback, boots, not_ok } = self.counts;
         let hosts = self.options.hosts.min(u32::try_from(boots).unwrap_or(u32::MAX));
         writeln!(
             io::stderr(),
@@ -157,10 +157,10 @@ impl Archive {
 
     fn boot(&mut self) {
         // Not in the order of their names.
-        let host = u32::try_from(self.told.boots * 7919 % u64::from(self.options.hosts)).unwrap_or_default();
+        let host = u32::try_from(self.counts.boots * 7919 % u64::from(self.options.hosts)).unwrap_or_default();
         let outcome = Outcome::draw(&mut self.random);
-        self.told.boots += 1;
-        self.told.not_ok += u64::from(outcome != Outcome::Seized);
+        self.counts.boots += 1;
+        self.counts.not_ok += u64::from(outcome != Outcome::Seized);
         let dense = self.options.dense;
         let lines = boot::lines(host, outcome, &mut self.random).into_iter().filter(|line| line.ours || !dense);
         self.waiting.extend(lines.map(|line| (host, line)));
@@ -168,7 +168,7 @@ impl Archive {
 
     /// A guest starts on some host, which has booted.
     fn guest(&mut self) {
-        let known = u32::try_from(self.told.boots).unwrap_or(u32::MAX).min(self.options.hosts);
+        let known = u32::try_from(self.counts.boots).unwrap_or(u32::MAX).min(self.options.hosts);
         let host = self.random.below(known.max(1)) * 7919 % self.options.hosts;
         self.domain += 1;
         let lines = boot::guest(host, self.domain).into_iter().map(|text| (host, boot::Line { text, ours: true }));
@@ -226,9 +226,9 @@ impl Archive {
             *booted = self.clock.cast_signed();
         }
         let uptime = self.clock.cast_signed() - *booted;
-        self.told.ours += u64::from(ours);
-        self.told.seizing += u64::from(text.ends_with("seizing device"));
-        self.told.pciback += u64::from(text.contains("pciback"));
+        self.counts.ours += u64::from(ours);
+        self.counts.seizing += u64::from(text.ends_with("seizing device"));
+        self.counts.pciback += u64::from(text.contains("pciback"));
         self.line(host, &format!("kernel: [{:>5}.{:06}] {text}", uptime / 1_000_000, uptime % 1_000_000));
     }
 
@@ -252,7 +252,7 @@ impl Archive {
             writeln!(self.out, "{time} xen-r{rack:02}-{place:02} {text}")
         };
         debug_assert!(written.is_ok(), "a vector can be written to");
-        self.told.lines += 1;
-        self.told.bytes += (self.out.len() - before) as u64;
+        self.counts.lines += 1;
+        self.counts.bytes += (self.out.len() - before) as u64;
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{about, file, some_of};
 use super::statuses::Judged;
-use super::{Asked, Scene, remedy};
+use super::{Asked, Context, remedy};
 use crate::host::PCIBACK;
 use crate::pci::Address;
 use crate::report::{Code, Evidence, Finding, Severity, Status};
@@ -34,8 +34,8 @@ enum Lack {
 
 impl<'a> Claims<'a> {
     /// Of the devices that exist, as far as the host shows them; wildcards name no others.
-    pub(super) fn of(guests: &'a Guests, scene: &Scene<'_>) -> Self {
-        let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    pub(super) fn of(guests: &'a Guests, context: &Context<'_>) -> Self {
+        let devices = context.host.as_ref().and_then(|host| host.devices.is());
         let mut claims = Self { by_device: BTreeMap::new(), slots: Vec::new() };
         for guest in &guests.found {
             for wanted in &guest.devices {
@@ -63,8 +63,8 @@ impl<'a> Claims<'a> {
     }
 }
 
-pub(super) fn find(scene: &Scene<'_>, claims: &Claims<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
-    let only_named = matches!(scene.case.asked, Asked::Devices(_) | Asked::Policy(_));
+pub(super) fn find(context: &Context<'_>, claims: &Claims<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+    let only_named = matches!(context.case.asked, Asked::Devices(_) | Asked::Policy(_));
     let judged = |address: Address| {
         devices.binary_search_by_key(&address, |judged| judged.address).ok().and_then(|at| devices.get(at))
     };
@@ -73,25 +73,25 @@ pub(super) fn find(scene: &Scene<'_>, claims: &Claims<'_>, devices: &[Judged<'_>
         findings.extend(clash(*address, claims));
         let single = |claim: &&Claim<'_>| !claim.wanted.pattern.is_wildcard();
         let singles: Vec<&Claim<'_>> = claims.iter().filter(single).collect();
-        findings.extend(unseized(scene, *address, judged(*address), &singles));
+        findings.extend(unseized(context, *address, judged(*address), &singles));
     }
     for (claim, named) in &claims.slots {
-        let lacks = |address: &Address| lack(scene, *address, judged(*address)).is_some();
+        let lacks = |address: &Address| lack(context, *address, judged(*address)).is_some();
         // xl passes over functions that pciback does not have, unless it has none of them.
         if let Some(first) = named.first().filter(|first| counts(**first) && named.iter().all(lacks)) {
-            findings.extend(unseized(scene, *first, judged(*first), &[claim]));
+            findings.extend(unseized(context, *first, judged(*first), &[claim]));
         }
     }
     for judged in
         devices.iter().filter(|judged| matches!(judged.status, Status::Seized(_) | Status::Unrequested { .. }))
     {
-        findings.extend(in_use(scene, claims, judged.address));
+        findings.extend(in_use(context, claims, judged.address));
     }
 }
 
 /// What is known to stand against giving the device to a guest.
-fn lack(scene: &Scene<'_>, address: Address, judged: Option<&Judged<'_>>) -> Option<Lack> {
-    let host = scene.host.as_ref();
+fn lack(context: &Context<'_>, address: Address, judged: Option<&Judged<'_>>) -> Option<Lack> {
+    let host = context.host.as_ref();
     let devices = host.and_then(|host| host.devices.is());
     let device = devices.and_then(|devices| devices.get(&address));
     let holder = || match device.map(|device| &device.driver) {
@@ -116,12 +116,12 @@ fn lack(scene: &Scene<'_>, address: Address, judged: Option<&Judged<'_>>) -> Opt
 
 /// A guest that cannot start, since pciback does not have its device. Files of running guests say what was, not what is to be.
 fn unseized(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     address: Address,
     judged: Option<&Judged<'_>>,
     claims: &[&Claim<'_>],
 ) -> Option<Finding> {
-    let lack = lack(scene, address, judged)?;
+    let lack = lack(context, address, judged)?;
     // A toolstack that takes devices at the guest's start needs no more than that the device is there.
     let needs = |claim: &&&Claim<'_>| {
         claim.guest.domid.is_none() && (matches!(lack, Lack::Absent) || !claim.wanted.seized_at_start)
@@ -141,11 +141,11 @@ fn unseized(
     let message = format!("{noun} {names} cannot start with it: {why}");
     let mut found = about(address, Code::GuestWantsUnseized, Severity::Critical, message);
     found.evidence = claims.iter().take(3).map(|claim| claim.named()).collect();
-    let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
+    let device = context.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
     let asked = judged.is_some_and(|judged| judged.want.is_some());
     found.remedy = match lack {
         // The finding about the device itself says how.
-        Lack::Elsewhere(_) if !asked => remedy::take(scene, address, device),
+        Lack::Elsewhere(_) if !asked => remedy::take(context, address, device),
         Lack::Elsewhere(_) | Lack::Unusable => Vec::new(),
         Lack::Absent => {
             vec!["# correct the guest's configuration: lspci -D lists the devices that there are".to_owned()]
@@ -174,8 +174,8 @@ fn clash(address: Address, claims: &[Claim<'_>]) -> Option<Finding> {
 }
 
 /// Which guest has the device, or had it last: that it was given back is not logged.
-fn in_use(scene: &Scene<'_>, claims: &Claims<'_>, address: Address) -> Option<Finding> {
-    let given = scene.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
+fn in_use(context: &Context<'_>, claims: &Claims<'_>, address: Address) -> Option<Finding> {
+    let given = context.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
     let of_device = claims.by_device.get(&address).map(Vec::as_slice).unwrap_or_default();
     let running = of_device.iter().find(|claim| match (given, claim.guest.domid) {
         (Some((domid, _)), Some(own)) => *domid == own,
@@ -192,7 +192,7 @@ fn in_use(scene: &Scene<'_>, claims: &Claims<'_>, address: Address) -> Option<Fi
     };
     let mut found = about(address, Code::InUse, Severity::Info, message);
     if let Some((_, fact)) = given {
-        found.evidence.push(scene.shown(fact));
+        found.evidence.push(context.shown(fact));
     }
     found.evidence.extend(running.map(|claim| claim.named()));
     Some(found)

@@ -90,7 +90,7 @@ impl Demand {
         let devices = host.and_then(|host| host.devices.is());
         // A text of `lspci` that was named may be of some devices only.
         let complete = host.map_or(complete, |host| devices.is_some() && host.lspci.as_deref() != Some(LSPCI));
-        let seen = Seen { devices, history, complete };
+        let seen = KnownDevices { devices, history, complete };
         for (text, pattern) in entries {
             demand.want(&text, pattern, &seen);
         }
@@ -200,7 +200,7 @@ impl Demand {
         list.entries.iter().map(|entry| (list.quote(&entry.text), entry.pattern)).collect()
     }
 
-    fn want(&mut self, text: &str, pattern: Pattern, seen: &Seen<'_>) {
+    fn want(&mut self, text: &str, pattern: Pattern, seen: &KnownDevices<'_>) {
         let found: Vec<Address> = if pattern.is_wildcard() {
             self.open |= !seen.complete;
             let found: Vec<Address> = seen.all().filter(|address| pattern.matches(*address)).collect();
@@ -232,14 +232,14 @@ impl Demand {
 }
 
 /// What devices there are, by the host or by the log.
-struct Seen<'a> {
+struct KnownDevices<'a> {
     devices: Option<&'a Devices>,
     history: &'a History,
     /// Whether there can be no others: the host lists all there are, and so does the log of a whole boot.
     complete: bool,
 }
 
-impl Seen<'_> {
+impl KnownDevices<'_> {
     fn all(&self) -> impl Iterator<Item = Address> {
         let logged = self.history.found.iter().chain(self.history.trails.keys()).filter(|_| self.devices.is_none());
         self.devices.into_iter().flat_map(|devices| devices.keys()).chain(logged).copied()

@@ -2,7 +2,7 @@
 
 use super::facts::{about, device_file, file, unread};
 use super::statuses::{Judged, why};
-use super::{Scene, remedy};
+use super::{Context, remedy};
 use crate::event::{Event, Fact, Stage};
 use crate::history::Trail;
 use crate::host::Device;
@@ -11,13 +11,13 @@ use crate::report::{Basis, Code, Evidence, Finding, Severity, Status};
 use crate::request::Source;
 use crate::tree::{Known, Obstacle};
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let empty = Trail::default();
     for judged in devices {
         let address = judged.address;
-        let trail = scene.history.trails.get(&address).unwrap_or(&empty);
-        let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
-        let subject = Subject { scene, address, trail, device, basis: judged.basis };
+        let trail = context.history.trails.get(&address).unwrap_or(&empty);
+        let device = context.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
+        let subject = Subject { context, address, trail, device, basis: judged.basis };
         findings.extend(match &judged.status {
             Status::Held => Some(subject.held()),
             Status::Unbound => Some(subject.unbound()),
@@ -30,14 +30,14 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
             Status::Seized(_) | Status::Bridge => None,
         });
     }
-    findings.extend(devices.iter().filter_map(|judged| xen_refused(scene, judged)));
-    findings.extend(remains(scene));
-    findings.extend(visible(scene, devices));
+    findings.extend(devices.iter().filter_map(|judged| xen_refused(context, judged)));
+    findings.extend(remains(context));
+    findings.extend(visible(context, devices));
 }
 
 /// One device with all that is known about it.
 struct Subject<'a> {
-    scene: &'a Scene<'a>,
+    context: &'a Context<'a>,
     address: Address,
     trail: &'a Trail,
     device: Option<&'a Device>,
@@ -54,29 +54,29 @@ impl Subject<'_> {
     }
 
     fn driver_link(&self) -> Option<Evidence> {
-        let told = self.scene.host.as_ref().and_then(|host| host.lspci.clone());
+        let told = self.context.host.as_ref().and_then(|host| host.lspci.clone());
         let path = told.unwrap_or_else(|| device_file(self.address, "driver"));
         (self.basis == Basis::Host).then(|| file(path, self.holder()))
     }
 
     fn record(&self, fact: Option<&Fact>) -> Option<Evidence> {
-        fact.map(|fact| self.scene.shown(fact))
+        fact.map(|fact| self.context.shown(fact))
     }
 
     /// Says of an alarm that rests on a single record whether anybody else could have written that.
     fn name_hand(&self, found: &mut Finding, fact: Option<&Fact>) {
         if let Some(fact) = fact.filter(|_| self.basis == Basis::Log) {
-            found.message.push_str(self.scene.whose_hand(fact));
+            found.message.push_str(self.context.whose_hand(fact));
         }
     }
 
     fn take(&self) -> Vec<String> {
-        remedy::take(self.scene, self.address, self.device)
+        remedy::take(self.context, self.address, self.device)
     }
 
     fn held(&self) -> Finding {
         let driver = self.holder().unwrap_or("another driver");
-        let message = if self.scene.demand.source() == Some(Source::Qubes) {
+        let message = if self.context.demand.source() == Some(Source::Qubes) {
             format!(
                 "{driver} has it: the hook of Qubes' boot image, which takes devices from their drivers, did not take it"
             )
@@ -103,7 +103,7 @@ impl Subject<'_> {
 
     fn unbound(&self) -> Finding {
         let forced = self.device.and_then(|device| device.driver_override.is());
-        let autoprobe = self.scene.case.tree.as_ref().map(|tree| tree.read_text("sys/bus/pci/drivers_autoprobe"));
+        let autoprobe = self.context.case.tree.as_ref().map(|tree| tree.read_text("sys/bus/pci/drivers_autoprobe"));
         let off = autoprobe.and_then(|value| value.is().cloned()).filter(|value| value == "0");
         let mut evidence: Vec<Evidence> = self.driver_link().into_iter().collect();
         let message = if let Some(name) = forced {
@@ -119,19 +119,19 @@ impl Subject<'_> {
         found.evidence = evidence;
         let listed = self.slots_list_it() == Some(true);
         found.remedy =
-            self.device.map_or_else(Vec::new, |device| remedy::probe(self.scene, self.address, device, listed));
+            self.device.map_or_else(Vec::new, |device| remedy::probe(self.context, self.address, device, listed));
         found
     }
 
     fn slots_list_it(&self) -> Option<bool> {
-        let pciback = self.scene.host.as_ref()?.pciback.is()?;
+        let pciback = self.context.host.as_ref()?.pciback.is()?;
         pciback.slots.is()?.lists(self.address)
     }
 
     fn absent(&self) -> Finding {
         let message = if self.trail.seizing.is_some() {
             "there is no such device any more: it was seized, and removed since"
-        } else if self.scene.history.found.contains(&self.address) {
+        } else if self.context.history.found.contains(&self.address) {
             "there is no such device any more: it was there at boot"
         } else {
             "there is no such device (a virtual function that is not created yet looks the same)"
@@ -165,7 +165,7 @@ impl Subject<'_> {
         let mut found = about(self.address, code, Severity::Critical, message);
         found.evidence.extend(self.driver_link());
         let handlers =
-            self.scene.host.as_ref().and_then(|host| host.pciback.is()).and_then(|pciback| pciback.irq_handlers.is());
+            self.context.host.as_ref().and_then(|host| host.pciback.is()).and_then(|pciback| pciback.irq_handlers.is());
         if handlers.is_some_and(|page| page.lists(self.address) == Some(false)) {
             found.evidence.push(file("sys/bus/pci/drivers/pciback/irq_handlers", Some("does not list it")));
         }
@@ -190,7 +190,7 @@ impl Subject<'_> {
             format!("pciback was unbound from it while {guest} had it, and the guest may still reach it; {now}");
         let mut found = about(self.address, Code::TakenFromGuest, Severity::Critical, message);
         found.evidence.extend(self.driver_link());
-        found.evidence.push(self.scene.shown(fact));
+        found.evidence.push(self.context.shown(fact));
         self.name_hand(&mut found, Some(fact));
         let guest = domid.map_or("that guest".to_owned(), |domid| format!("guest {domid} (xl shutdown {domid})"));
         found.remedy = vec![format!("# shut {guest} down first; then give the device back to pciback:")];
@@ -224,7 +224,7 @@ impl Subject<'_> {
             let unbound = self.device.filter(|device| device.driver.is().is_none());
             found.remedy = unbound.map_or_else(
                 || self.take(),
-                |device| remedy::probe(self.scene, self.address, device, self.slots_list_it() == Some(true)),
+                |device| remedy::probe(self.context, self.address, device, self.slots_list_it() == Some(true)),
             );
         }
         found
@@ -235,7 +235,7 @@ impl Subject<'_> {
         if self.holder().is_some() {
             return self.held();
         }
-        let found = &self.scene.history.found;
+        let found = &self.context.history.found;
         if !found.is_empty() && !found.contains(&self.address) {
             let message = "the kernel found no such device in this boot";
             return about(self.address, Code::Absent, Severity::Critical, message);
@@ -258,10 +258,10 @@ impl Subject<'_> {
             found.evidence.push(unread(obstacle));
             return Some(found);
         }
-        if self.scene.story.doubt.is_some() {
+        if self.context.story.doubt.is_some() {
             return None;
         }
-        let (message, record) = super::unsettled::why(self.scene, self.trail)?;
+        let (message, record) = super::unsettled::why(self.context, self.trail)?;
         let mut found = about(self.address, Code::Unsettled, Severity::Unknown, message);
         found.evidence.extend(self.record(record));
         found.evidence.extend(self.record(self.trail.doubt.as_deref()));
@@ -271,17 +271,17 @@ impl Subject<'_> {
     /// The file about this device that could not be read.
     fn obstacle(&self) -> Option<&Obstacle> {
         let device = self.device?;
-        let pciback = &self.scene.host.as_ref()?.pciback;
+        let pciback = &self.context.host.as_ref()?.pciback;
         let handlers = pciback.is().map(|pciback| &pciback.irq_handlers);
         let unseen = || pciback.obstacle().filter(|_| self.trail.seizing.is_none());
         device.driver.obstacle().or_else(|| handlers.and_then(Known::obstacle)).or_else(unseen)
     }
 
     fn unrequested(&self, explained: bool) -> Finding {
-        let why = self.device.and_then(|device| why(self.scene, self.address, device));
+        let why = self.device.and_then(|device| why(self.context, self.address, device));
         let message = match why {
             Some(why) => format!("pciback has it, though the list does not name it: {why}"),
-            None if explained && self.device.is_none() && self.scene.demand.source() == Some(Source::Qubes) => {
+            None if explained && self.device.is_none() && self.context.demand.source() == Some(Source::Qubes) => {
                 "pciback has it, though the list does not name it: Qubes takes every network device".to_owned()
             }
             None => "pciback has it, though no list names it".to_owned(),
@@ -295,14 +295,14 @@ impl Subject<'_> {
 }
 
 /// A requested device that the hypervisor does not know: pciback may have it, and no guest can.
-fn xen_refused(scene: &Scene<'_>, judged: &Judged<'_>) -> Option<Finding> {
+fn xen_refused(context: &Context<'_>, judged: &Judged<'_>) -> Option<Finding> {
     judged.want?;
-    let fact = scene.history.trails.get(&judged.address)?.xen_refused.as_deref()?;
+    let fact = context.history.trails.get(&judged.address)?.xen_refused.as_deref()?;
     let message = "the hypervisor did not register it, so that no guest can have it: Failed to add - passthrough or MSI/MSI-X might fail";
     let mut found = about(judged.address, Code::XenRefused, Severity::Critical, message);
     found.stamp = fact.stamp;
-    found.time = scene.date(&fact.stamp);
-    found.evidence.push(scene.shown(fact));
+    found.time = context.date(&fact.stamp);
+    found.evidence.push(context.shown(fact));
     found.remedy = vec![
         "# the hypervisor's own log says why: xl dmesg; its IOMMU is off or does not know the device's PCI segment"
             .to_owned(),
@@ -311,9 +311,9 @@ fn xen_refused(scene: &Scene<'_>, judged: &Judged<'_>) -> Option<Finding> {
 }
 
 /// Addresses that only `slots` names and that do not exist.
-fn remains(scene: &Scene<'_>) -> Vec<Finding> {
+fn remains(context: &Context<'_>) -> Vec<Finding> {
     const EACH: usize = 8;
-    let remains = &scene.demand.remains;
+    let remains = &context.demand.remains;
     let slots = || file("sys/bus/pci/drivers/pciback/slots", Some("lists it"));
     let message = "pciback's slots names it, and there is no such device: perhaps it comes from a wildcard";
     if remains.len() <= EACH {
@@ -333,9 +333,9 @@ fn remains(scene: &Scene<'_>) -> Vec<Finding> {
     vec![found]
 }
 
-fn visible(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
+fn visible(context: &Context<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let seized = devices.iter().any(|judged| matches!(judged.status, Status::Seized(_)));
-    (scene.case.options.verbose && seized).then(|| {
+    (context.case.options.verbose && seized).then(|| {
         let message = "seized devices stay visible in dom0's lspci: their driver there is pciback";
         super::facts::finding(Code::VisibleByDesign, Severity::Info, message)
     })

@@ -1,6 +1,6 @@
 //! Findings about the driver and the machine it runs on.
 
-use super::Scene;
+use super::Context;
 use super::facts::{file, finding, unread, written};
 use crate::history::Driver;
 use crate::host::Host;
@@ -8,31 +8,31 @@ use crate::report::{Code, Finding, Severity};
 use crate::request::Source;
 use crate::tree::Known;
 
-pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    let requested = !scene.demand.wanted.is_empty() || scene.demand.list.is_some();
+pub(super) fn find(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let requested = !context.demand.wanted.is_empty() || context.demand.list.is_some();
     // Only what is seen counts of a tree that shows a part of the machine.
-    if let Some(partial) = scene.partial.as_ref().filter(|partial| partial.dom0 == Known::Is(false)) {
-        findings.extend(not_dom0(scene, partial, requested));
+    if let Some(partial) = context.partial.as_ref().filter(|partial| partial.dom0 == Known::Is(false)) {
+        findings.extend(not_dom0(context, partial, requested));
     }
-    let Some(host) = &scene.host else { return };
-    let dom0 = not_dom0(scene, host, requested);
+    let Some(host) = &context.host else { return };
+    let dom0 = not_dom0(context, host, requested);
     let is_dom0 = dom0.is_none();
     findings.extend(dom0);
     let list_is_why =
         findings.iter().any(|finding| finding.code.explains_devices() && finding.severity == Severity::Critical);
     if requested && is_dom0 && !list_is_why && matches!(host.pciback, Known::Absent) {
-        findings.push(absent(scene));
+        findings.push(absent(context));
     }
 }
 
-fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> {
+fn not_dom0(context: &Context<'_>, host: &Host, requested: bool) -> Option<Finding> {
     let capabilities = "proc/xen/capabilities";
     let features = "sys/hypervisor/properties/features";
     // A boot entry without Xen leaves the host's own list where it was, and a policy is about this host.
-    let mut written_down = scene.demand.places.iter().flat_map(|said| &said.written);
+    let mut written_down = context.demand.places.iter().flat_map(|said| &said.written);
     let own =
         written_down.rfind(|written| matches!(written.source, Source::Module | Source::CommandLine | Source::Modprobe));
-    let expected = scene.case.asked.policy().is_some();
+    let expected = context.case.asked.policy().is_some();
     let severity = if expected || own.is_some() { Severity::Critical } else { Severity::Unknown };
     let mut found = match &host.dom0 {
         Known::Is(true) => return None,
@@ -75,25 +75,25 @@ fn not_dom0(scene: &Scene<'_>, host: &Host, requested: bool) -> Option<Finding> 
     Some(found)
 }
 
-fn absent(scene: &Scene<'_>) -> Finding {
-    let loaded = scene.case.tree.as_ref().is_some_and(|tree| tree.list("sys/module/xen_pciback").is().is_some());
+fn absent(context: &Context<'_>) -> Finding {
+    let loaded = context.case.tree.as_ref().is_some_and(|tree| tree.list("sys/module/xen_pciback").is().is_some());
     let message = if loaded {
         "pciback is built in or loaded, but its driver is not registered: it refused its list, or failed to start"
     } else {
-        match scene.history.driver {
+        match context.history.driver {
             Driver::Ready(_) => "pciback was loaded in this boot, and is not there any more",
             Driver::Unheard | Driver::Loading | Driver::Refused(_) => "pciback is not loaded",
         }
     };
     let mut found = finding(Code::DriverAbsent, Severity::Critical, message);
     found.evidence.push(file("sys/bus/pci/drivers/pciback", None));
-    if let Driver::Ready(fact) = &scene.history.driver {
-        found.evidence.push(scene.shown(fact));
+    if let Driver::Ready(fact) = &context.history.driver {
+        found.evidence.push(context.shown(fact));
     }
     if loaded {
         found.remedy.push("# look for the driver's own error: dmesg | grep -i pciback".to_owned());
         return found;
     }
-    found.remedy = super::remedy::load(scene);
+    found.remedy = super::remedy::load(context);
     found
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Scene;
+use super::Context;
 use super::facts::{about, count, finding, unread};
 use super::statuses::Judged;
 use crate::event::{Event, Fact};
@@ -13,26 +13,26 @@ use crate::report::{Code, Finding, Severity, Status};
 use crate::timeline::{Doubt, Imitation, Log, LogKind};
 use crate::tree::Known;
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
-    let unsettled = devices.iter().any(|judged| judged.status == Status::Unconfirmed) || scene.demand.open;
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+    let unsettled = devices.iter().any(|judged| judged.status == Status::Unconfirmed) || context.demand.open;
     let severity = if unsettled { Severity::Unknown } else { Severity::Info };
-    findings.extend(doubt(scene));
-    findings.extend(unreadable_host(scene, devices));
-    findings.extend(scene.case.logs.iter().filter_map(|log| unreadable(log, severity)));
-    findings.extend(no_log(scene, severity));
-    findings.extend(lost(scene, severity));
-    findings.extend(begins_late(scene, severity));
-    findings.extend(forged(scene, devices));
-    findings.extend(stale(scene));
-    findings.extend(unrecognised(scene));
-    findings.extend(quoted(scene));
+    findings.extend(doubt(context));
+    findings.extend(unreadable_host(context, devices));
+    findings.extend(context.case.logs.iter().filter_map(|log| unreadable(log, severity)));
+    findings.extend(no_log(context, severity));
+    findings.extend(lost(context, severity));
+    findings.extend(begins_late(context, severity));
+    findings.extend(forged(context, devices));
+    findings.extend(stale(context));
+    findings.extend(unrecognised(context));
+    findings.extend(quoted(context));
 }
 
 /// Why the logs say nothing of the boot that is meant: then that alone counts, unless a host is audited.
-pub(super) fn doubt(scene: &Scene<'_>) -> Option<Finding> {
+pub(super) fn doubt(context: &Context<'_>) -> Option<Finding> {
     let named =
         |names: &[String]| if names.is_empty() { String::new() } else { format!(" ({}, ...)", names.join(", ")) };
-    let (code, message) = match scene.story.doubt.as_ref()? {
+    let (code, message) = match context.story.doubt.as_ref()? {
         Doubt::SeveralHosts(number, names) => (
             Code::SeveralHosts,
             format!(
@@ -69,21 +69,21 @@ pub(super) fn doubt(scene: &Scene<'_>) -> Option<Finding> {
             ),
         ),
     };
-    let severity = if scene.host.is_none() { Severity::Unknown } else { Severity::Info };
-    if scene.host.is_some() && code == Code::NotDom0 {
+    let severity = if context.host.is_none() { Severity::Unknown } else { Severity::Info };
+    if context.host.is_some() && code == Code::NotDom0 {
         // The host says that itself.
         return None;
     }
     let mut found = finding(code, severity, message);
-    if let Some(Doubt::NotDom0(fact)) = &scene.story.doubt {
-        found.evidence.push(scene.shown(fact));
+    if let Some(Doubt::NotDom0(fact)) = &context.story.doubt {
+        found.evidence.push(context.shown(fact));
     }
     Some(found)
 }
 
 /// The host's own files could not be read: every device is unconfirmed for that.
-fn unreadable_host(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
-    let host = scene.host.as_ref().filter(|_| scene.demand.list.is_some() || !devices.is_empty())?;
+fn unreadable_host(context: &Context<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
+    let host = context.host.as_ref().filter(|_| context.demand.list.is_some() || !devices.is_empty())?;
     let obstacle = match &host.devices {
         Known::Is(_) => return None,
         Known::Unreadable(obstacle) => obstacle.clone(),
@@ -111,19 +111,19 @@ pub(super) fn unreadable(log: &Log, severity: Severity) -> Option<Finding> {
     Some(finding(Code::LogUnreadable, severity, message))
 }
 
-fn no_log(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    scene.case.logs.is_empty().then(|| finding(Code::LogUnreadable, severity, "there is no log to read"))
+fn no_log(context: &Context<'_>, severity: Severity) -> Option<Finding> {
+    context.case.logs.is_empty().then(|| finding(Code::LogUnreadable, severity, "there is no log to read"))
 }
 
-fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let gaps = scene.history.gaps;
+fn lost(context: &Context<'_>, severity: Severity) -> Option<Finding> {
+    let gaps = context.history.gaps;
     if !gaps.any() {
-        return beyond(scene).or_else(|| damaged(scene, severity)).or_else(|| filtered(scene, severity));
+        return beyond(context).or_else(|| damaged(context, severity)).or_else(|| filtered(context, severity));
     }
     let places = count(gaps.places, "place");
     let flaws: Vec<String> =
-        scene.case.logs.iter().flat_map(|log| &log.unparsed.0).map(|flaw| flaw.why.words().to_owned()).collect();
-    let unnumbered = scene.case.logs.iter().find_map(|log| log.unnumbered.as_ref().map(|why| (&log.name, why)));
+        context.case.logs.iter().flat_map(|log| &log.unparsed.0).map(|flaw| flaw.why.words().to_owned()).collect();
+    let unnumbered = context.case.logs.iter().find_map(|log| log.unnumbered.as_ref().map(|why| (&log.name, why)));
     let mut message = match gaps.lost {
         0 if let Some((name, why)) = unnumbered => {
             format!("{name} numbers no records, so that a missing one cannot be seen (/dev/kmsg: {why})")
@@ -139,8 +139,8 @@ fn lost(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 }
 
 /// More devices than are told apart.
-fn beyond(scene: &Scene<'_>) -> Option<Finding> {
-    let number = scene.history.beyond;
+fn beyond(context: &Context<'_>) -> Option<Finding> {
+    let number = context.history.beyond;
     let message = format!(
         "the log names more devices than any machine has: {} about further ones not kept",
         count(number, "record")
@@ -149,13 +149,13 @@ fn beyond(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 /// Records of pciback that are there and cannot be read.
-fn damaged(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let of_devices = scene.history.trails.values().filter_map(|trail| trail.damaged.as_ref());
-    let facts = scene.history.damaged.iter().chain(of_devices);
+fn damaged(context: &Context<'_>, severity: Severity) -> Option<Finding> {
+    let of_devices = context.history.trails.values().filter_map(|trail| trail.damaged.as_ref());
+    let facts = context.history.damaged.iter().chain(of_devices);
     let facts: Vec<&Arc<Fact>> = facts.filter(|fact| matches!(fact.event, Event::Damaged { .. })).collect();
     let message = format!("{} of pciback cut or damaged, and cannot be read", count_are(facts.len() as u64));
     let mut found = finding(Code::RecordsLost, severity, message);
-    found.evidence = facts.iter().take(3).map(|fact| scene.shown(fact)).collect();
+    found.evidence = facts.iter().take(3).map(|fact| context.shown(fact)).collect();
     (!facts.is_empty()).then_some(found)
 }
 
@@ -164,10 +164,10 @@ fn count_are(number: u64) -> String {
 }
 
 /// A log that was filtered by level holds the banner, and none of the seizing lines.
-fn filtered(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let info = scene.story.parts.iter().any(|(_, boot)| boot.has_info());
-    let quiet = scene.story.parts.iter().any(|(_, boot)| boot.quiet);
-    (scene.story.has_banner() && !info).then(|| {
+fn filtered(context: &Context<'_>, severity: Severity) -> Option<Finding> {
+    let info = context.story.parts.iter().any(|(_, boot)| boot.has_info());
+    let quiet = context.story.parts.iter().any(|(_, boot)| boot.quiet);
+    (context.story.has_banner() && !info).then(|| {
         let message = if quiet {
             "the kernel's command line silences the console, and the log holds no record of level info behind it: seizing lines would be missing"
         } else {
@@ -177,24 +177,24 @@ fn filtered(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
     })
 }
 
-fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
-    let anything = scene.case.logs.iter().any(|log| log.kernel_records > 0);
-    if !anything || scene.story.has_banner() || scene.story.doubt.is_some() {
+fn begins_late(context: &Context<'_>, severity: Severity) -> Option<Finding> {
+    let anything = context.case.logs.iter().any(|log| log.kernel_records > 0);
+    if !anything || context.story.has_banner() || context.story.doubt.is_some() {
         return None;
     }
-    if scene.story.parts.is_empty() {
+    if context.story.parts.is_empty() {
         let message = "no log holds the boot that is audited";
         return Some(finding(Code::LogBeginsLate, severity, message));
     }
     let spoke = |log: &&Log| log.kernel_records > 0;
-    if let Some(log) = scene.case.logs.iter().find(spoke)
-        && !scene.case.logs.iter().filter(spoke).any(|log| log.has_known_form)
+    if let Some(log) = context.case.logs.iter().find(spoke)
+        && !context.case.logs.iter().filter(spoke).any(|log| log.has_known_form)
     {
         let message =
             format!("{} has no form of log that is known: neither times nor anything else before its lines", log.name);
         return Some(finding(Code::LogUnreadable, severity, message));
     }
-    let first = scene.case.logs.iter().filter_map(|log| log.first_sequence).min().filter(|first| *first > 0);
+    let first = context.case.logs.iter().filter_map(|log| log.first_sequence).min().filter(|first| *first > 0);
     let message = match first {
         Some(first) => format!(
             "the log does not reach back to the start of this boot: {} before its first one are gone",
@@ -206,25 +206,25 @@ fn begins_late(scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
 }
 
 /// Records of user space that look like the driver's, a finding for each device they name.
-fn forged(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
+fn forged(context: &Context<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
     let mut by_device: BTreeMap<Option<Address>, Vec<&Imitation>> = BTreeMap::new();
-    for (address, found) in scene.story.parts.iter().flat_map(|(_, boot)| boot.forged.pretended()) {
+    for (address, found) in context.story.parts.iter().flat_map(|(_, boot)| boot.forged.pretended()) {
         by_device.entry(address).or_default().push(found);
     }
     let finding = |(address, found): (Option<Address>, Vec<&Imitation>)| {
         let last = &found.last()?.last;
         let at = address.and_then(|address| devices.binary_search_by_key(&address, |judged| judged.address).ok());
         let judged = at.and_then(|at| devices.get(at)).filter(|judged| judged.want.is_some());
-        let counts = judged.is_some_and(|judged| contradicts(scene, judged, last)) && is_recent(scene, last);
+        let counts = judged.is_some_and(|judged| contradicts(context, judged, last)) && is_recent(context, last);
         let severity = if counts { Severity::Warning } else { Severity::Info };
         let look = count_look(found.iter().map(|found| found.count).sum());
         let message = format!("{look} like the driver's, but not from the kernel: not used as evidence");
         let mut finding = finding(Code::ForgedRecord, severity, message);
         finding.address = address;
         finding.stamp = last.stamp;
-        finding.time = scene.date(&last.stamp);
+        finding.time = context.date(&last.stamp);
         let first = found.iter().flat_map(|found| &found.first);
-        finding.evidence = first.take(3).map(|fact| scene.shown(fact)).collect();
+        finding.evidence = first.take(3).map(|fact| context.shown(fact)).collect();
         Some(finding)
     };
     by_device.into_iter().filter_map(finding).collect()
@@ -235,18 +235,18 @@ fn count_look(number: u64) -> String {
 }
 
 /// Whether what the record pretends is not so, as far as the host shows; without a host it may be anything.
-fn contradicts(scene: &Scene<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
+fn contradicts(context: &Context<'_>, judged: &Judged<'_>, fact: &Fact) -> bool {
     let seized = matches!(judged.status, Status::Seized(_));
     let pretends_success = matches!(fact.event, Event::Seizing { .. });
     let pretends_failure = matches!(fact.event, Event::Failed { .. } | Event::Refused { .. });
-    (pretends_success && (scene.host.is_none() || !seized) && !is_copy(scene, fact))
-        || (pretends_failure && (scene.host.is_none() || seized))
+    (pretends_success && (context.host.is_none() || !seized) && !is_copy(context, fact))
+        || (pretends_failure && (context.host.is_none() || seized))
 }
 
 /// Whether the kernel's own record says the same at the same time: imjournal writes it without the kernel's clock beside imklog,
 /// which keeps the clock (rsyslog plugins/imjournal, plugins/imklog).
-fn is_copy(scene: &Scene<'_>, fact: &Fact) -> bool {
-    let trail = fact.event.address().and_then(|address| scene.history.trails.get(&address));
+fn is_copy(context: &Context<'_>, fact: &Fact) -> bool {
+    let trail = fact.event.address().and_then(|address| context.history.trails.get(&address));
     let seizing = trail.and_then(|trail| trail.seizing.as_ref());
     seizing.is_some_and(|own| {
         own.text == fact.text && between(&own.stamp, &fact.stamp).is_some_and(|apart| apart.abs() <= 1_000_000)
@@ -254,26 +254,26 @@ fn is_copy(scene: &Scene<'_>, fact: &Fact) -> bool {
 }
 
 /// Events count while they are newer than the device's last seizing, and than the event window.
-pub(super) fn is_recent(scene: &Scene<'_>, fact: &Fact) -> bool {
-    let trail = fact.event.address().and_then(|address| scene.history.trails.get(&address));
+pub(super) fn is_recent(context: &Context<'_>, fact: &Fact) -> bool {
+    let trail = fact.event.address().and_then(|address| context.history.trails.get(&address));
     let seized = trail.and_then(|trail| trail.seizing.as_ref());
     if seized.is_some_and(|seized| between(&fact.stamp, &seized.stamp).is_some_and(|behind| behind > 0)) {
         return false;
     }
-    let uptime = scene
+    let uptime = context
         .host
         .as_ref()
         .and_then(|host| host.uptime.is())
-        .filter(|_| scene.case.logs.iter().any(|log| log.kind == LogKind::Ring));
-    let now = uptime.map_or(scene.story.end, |uptime| crate::record::Stamp { uptime: Some(*uptime), wall: None });
+        .filter(|_| context.case.logs.iter().any(|log| log.kind == LogKind::Ring));
+    let now = uptime.map_or(context.story.end, |uptime| crate::record::Stamp { uptime: Some(*uptime), wall: None });
     let age = between(&fact.stamp, &now).and_then(|age| u64::try_from(age).ok());
-    age.is_none_or(|age| u128::from(age) <= scene.case.options.event_window.as_micros())
+    age.is_none_or(|age| u128::from(age) <= context.case.options.event_window.as_micros())
 }
 
-fn stale(scene: &Scene<'_>) -> Vec<Finding> {
+fn stale(context: &Context<'_>) -> Vec<Finding> {
     let kinds = [
-        (Code::StaleBoot, &scene.story.left_out, "of another boot"),
-        (Code::StaleLoad, &scene.history.stale, "of an earlier load of the module"),
+        (Code::StaleBoot, &context.story.left_out, "of another boot"),
+        (Code::StaleLoad, &context.history.stale, "of an earlier load of the module"),
     ];
     let finding = |(code, (number, last), of): (Code, &(u64, Option<Arc<Fact>>), &str)| {
         let message = match number {
@@ -281,27 +281,27 @@ fn stale(scene: &Scene<'_>) -> Vec<Finding> {
             number => format!("{number} records {of} were left out"),
         };
         let mut found = finding(code, Severity::Info, message);
-        found.evidence.extend(last.as_ref().map(|fact| scene.shown(fact)));
+        found.evidence.extend(last.as_ref().map(|fact| context.shown(fact)));
         found
     };
     kinds.into_iter().filter(|(_, (number, _), _)| *number > 0).map(finding).collect()
 }
 
 /// What pciback says and nobody knows.
-fn unrecognised(scene: &Scene<'_>) -> Option<Finding> {
-    let unrecognised = &scene.history.unrecognised;
+fn unrecognised(context: &Context<'_>) -> Option<Finding> {
+    let unrecognised = &context.history.unrecognised;
     let message = match unrecognised.count {
         0 => return None,
         1 => "pciback says something that this program does not know".to_owned(),
         number => format!("pciback says something that this program does not know, in {number} records"),
     };
     let mut found = finding(Code::UnrecognisedRecord, Severity::Info, message);
-    found.evidence = unrecognised.first.iter().map(|fact| scene.shown(fact)).collect();
+    found.evidence = unrecognised.first.iter().map(|fact| context.shown(fact)).collect();
     Some(found)
 }
 
-fn quoted(scene: &Scene<'_>) -> Vec<Finding> {
-    if !scene.case.options.verbose {
+fn quoted(context: &Context<'_>) -> Vec<Finding> {
+    if !context.case.options.verbose {
         return Vec::new();
     }
     let quotation = |fact: &Fact| {
@@ -312,9 +312,9 @@ fn quoted(scene: &Scene<'_>) -> Vec<Finding> {
             }
             None => finding(Code::UserQuoted, Severity::Info, format!("{program} quotes a seizing line")),
         };
-        found.evidence.push(scene.shown(fact));
+        found.evidence.push(context.shown(fact));
         found
     };
-    let quoted = scene.story.parts.iter().flat_map(|(_, boot)| boot.forged.quoted());
+    let quoted = context.story.parts.iter().flat_map(|(_, boot)| boot.forged.quoted());
     quoted.flat_map(|(_, found)| &found.first).map(quotation).collect()
 }

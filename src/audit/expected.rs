@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Scene;
+use super::Context;
 use super::facts::{about, device_file, file, finding, some_of, unread};
 use super::statuses::Judged;
 use crate::pci::{Address, Ids};
@@ -12,27 +12,27 @@ use crate::request::policy::{self, Policy, PolicyDevice};
 use crate::tree::{Known, Obstacle};
 
 /// Weighs what was found of the devices, and compares the cards.
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
-    let Some(policy) = scene.case.asked.policy() else { return };
-    let weights = devices.iter().filter_map(|judged| Some((judged.address, weight(scene, judged)?)));
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+    let Some(policy) = context.case.asked.policy() else { return };
+    let weights = devices.iter().filter_map(|judged| Some((judged.address, weight(context, judged)?)));
     weigh(&weights.collect(), findings);
-    let spare = spare(scene);
+    let spare = spare(context);
     let card = |judged: &Judged<'_>| {
-        let expected = scene.expected.get(&judged.address)?;
+        let expected = context.expected.get(&judged.address)?;
         let (id, line) = expected.id?;
-        Card { scene, policy, spare: &spare, expected, id, line }.compare(judged)
+        Card { context, policy, spare: &spare, expected, id, line }.compare(judged)
     };
     let mut cards: Vec<Finding> = devices.iter().filter_map(card).collect();
     let changed = cards.iter().filter(|card| card.code == Code::IdentityChanged);
     hold_back(&changed.filter_map(|card| card.address).collect(), findings);
     findings.append(&mut cards);
-    findings.extend(not_compared(scene, policy));
+    findings.extend(not_compared(context, policy));
 }
 
 /// How bad the policy says it is to miss a device: of one behind a bridge, what it says of the bridge that was asked for.
-fn weight(scene: &Scene<'_>, judged: &Judged<'_>) -> Option<Severity> {
+fn weight(context: &Context<'_>, judged: &Judged<'_>) -> Option<Severity> {
     let want = judged.want.as_ref()?;
-    let expected = scene.expected.get(&judged.address).or_else(|| scene.expected.get(&want.behind?))?;
+    let expected = context.expected.get(&judged.address).or_else(|| context.expected.get(&want.behind?))?;
     expected.severity.map(|severity| match severity {
         policy::Severity::Warning => Severity::Warning,
         policy::Severity::Critical => Severity::Critical,
@@ -59,10 +59,10 @@ fn hold_back(changed: &BTreeSet<Address>, findings: &mut [Finding]) {
 }
 
 /// Where there are cards of which the policy says nothing, by vendor and device.
-fn spare(scene: &Scene<'_>) -> Spare {
+fn spare(context: &Context<'_>) -> Spare {
     let mut spare = Spare::new();
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is()).into_iter().flatten();
-    for (address, device) in devices.filter(|(address, _)| !scene.expected.contains_key(address)) {
+    let devices = context.host.as_ref().and_then(|host| host.devices.is()).into_iter().flatten();
+    for (address, device) in devices.filter(|(address, _)| !context.expected.contains_key(address)) {
         if let Some(ids) = device.ids.is() {
             spare.entry((ids.vendor, ids.device)).or_default().push(*address);
         }
@@ -71,17 +71,17 @@ fn spare(scene: &Scene<'_>) -> Spare {
 }
 
 /// Without the host's files, no card is compared. That makes nothing worse, and has to be known.
-fn not_compared(scene: &Scene<'_>, policy: &Policy) -> Option<Finding> {
+fn not_compared(context: &Context<'_>, policy: &Policy) -> Option<Finding> {
     let expects = policy.devices.iter().any(|device| device.id.is_some());
     let message = "the ids in the policy were not compared: only the host's own files say which card is where";
-    (expects && scene.host.is_none()).then(|| finding(Code::HostUnreadable, Severity::Info, message))
+    (expects && context.host.is_none()).then(|| finding(Code::HostUnreadable, Severity::Info, message))
 }
 
 type Spare = BTreeMap<(u16, u16), Vec<Address>>;
 
 /// One card, and which one it should be.
 struct Card<'a> {
-    scene: &'a Scene<'a>,
+    context: &'a Context<'a>,
     policy: &'a Policy,
     /// Where other cards are.
     spare: &'a Spare,
@@ -93,7 +93,7 @@ struct Card<'a> {
 
 impl Card<'_> {
     fn compare(&self, judged: &Judged<'_>) -> Option<Finding> {
-        let devices = self.scene.host.as_ref()?.devices.is()?;
+        let devices = self.context.host.as_ref()?.devices.is()?;
         // What is not there is absent, and no other card.
         match &devices.get(&judged.address)?.ids {
             Known::Is(found) if *found == self.id => None,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Scene;
+use super::Context;
 use crate::event::Fact;
 use crate::pci::Address;
 use crate::record::{Author, Place, Stamp, Wall, between};
@@ -12,7 +12,7 @@ use crate::request::{Source, Written};
 use crate::timeline::LogKind;
 use crate::tree::Obstacle;
 
-impl Scene<'_> {
+impl Context<'_> {
     /// A record as evidence.
     pub(super) fn shown(&self, fact: &Fact) -> Evidence {
         self.record(fact.place, fact.stamp, &fact.text)

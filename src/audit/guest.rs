@@ -12,7 +12,7 @@ mod story;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{file, finding, unread};
-use super::{Case, Scene, evidence, remedy, scene, verdict};
+use super::{Case, Context, context, evidence, remedy, verdict};
 use crate::event::{Event, Fact, GuestKind, Mark};
 use crate::pci::{Address, KernelVersion};
 use crate::record::Author;
@@ -26,7 +26,7 @@ pub use kernel::CONFIG;
 
 /// All that is known of a guest's end.
 struct End<'a> {
-    scene: &'a Scene<'a>,
+    context: &'a Context<'a>,
     logged: Logged,
     /// The virtual bus, by the guest's files. `None` where there are none.
     bus: Option<Known<Bus>>,
@@ -40,25 +40,25 @@ struct End<'a> {
 /// Judges a case as one of a guest. The devices that are asked for are those that it is to have, by their addresses in it; a
 /// configuration names them by their addresses in dom0.
 pub fn conclude_guest(case: &Case) -> Report {
-    let scene = scene(case, Wanted::Guest);
-    let end = End::of(&scene);
+    let context = context(case, Wanted::Guest);
+    let end = End::of(&context);
     let mut findings: Vec<Finding> =
         case.logs.iter().filter_map(|log| evidence::unreadable(log, Severity::Info)).collect();
-    let doubt = evidence::doubt(&scene).filter(|found| found.code != Code::NotDom0);
+    let doubt = evidence::doubt(&context).filter(|found| found.code != Code::NotDom0);
     let not_guest = doubt.is_none().then(|| end.not_guest()).flatten();
     let settled = doubt.is_none() && not_guest.is_none();
     findings.extend(doubt.into_iter().chain(not_guest));
     let (frontend, devices) = if settled { end.judge(&mut findings) } else { (Frontend::Unknown, Vec::new()) };
     let kind = end.kind.map(GuestKind::name);
     let guest = Guest { kind, frontend, devices };
-    report(&scene, end.by_log(frontend), findings, guest)
+    report(&context, end.by_log(frontend), findings, guest)
 }
 
 impl<'a> End<'a> {
-    fn of(scene: &'a Scene<'a>) -> Self {
-        let tree = scene.case.tree.as_ref();
-        let logged = Logged::of(&scene.story);
-        let proof = proof(scene);
+    fn of(context: &'a Context<'a>) -> Self {
+        let tree = context.case.tree.as_ref();
+        let logged = Logged::of(&context.story);
+        let proof = proof(context);
         let platform = proof.is_some_and(|fact| fact.text.starts_with(b"Xen Platform PCI"));
         let pv = logged.installed.is_some()
             || logged.no_driver.is_some()
@@ -66,33 +66,33 @@ impl<'a> End<'a> {
         let by_log = logged.kind.or(platform.then_some(GuestKind::Hvm)).or(pv.then_some(GuestKind::Pv));
         let kind = tree.and_then(kernel::kind).or(by_log);
         let mut seen: BTreeSet<Address> = logged.devices.keys().copied().collect();
-        seen.extend(scene.host.iter().filter_map(|host| host.devices.is()).flat_map(|devices| devices.keys()));
-        let (expected, unplaced) = expected::of(scene.case, kind, &seen);
-        Self { scene, logged, bus: tree.map(kernel::bus), kind, expected, unplaced }
+        seen.extend(context.host.iter().filter_map(|host| host.devices.is()).flat_map(|devices| devices.keys()));
+        let (expected, unplaced) = expected::of(context.case, kind, &seen);
+        Self { context, logged, bus: tree.map(kernel::bus), kind, expected, unplaced }
     }
 
     /// What shows that this is no guest of Xen.
     fn not_guest(&self) -> Option<Finding> {
-        let host = self.scene.host.as_ref().or(self.scene.partial.as_ref());
+        let host = self.context.host.as_ref().or(self.context.partial.as_ref());
         let found = |message: &str| finding(Code::NotGuest, Severity::Unknown, message);
         if host.is_some_and(|host| host.dom0 == Known::Is(true)) {
             let mut found = found("this is dom0, not a guest: `pciback-audit check` audits it");
             found.evidence.push(file("proc/xen/capabilities", Some("says control_d")));
             return Some(found);
         }
-        let bare = proof(self.scene).filter(|fact| matches!(fact.event, Event::NotDom0 { mark: Mark::NoXen }));
+        let bare = proof(self.context).filter(|fact| matches!(fact.event, Event::NotDom0 { mark: Mark::NoXen }));
         if let Some(fact) = bare {
             let mut found = found("this kernel does not run on Xen: it has no pcifront to audit");
-            found.evidence.push(self.scene.shown(fact));
+            found.evidence.push(self.context.shown(fact));
             return Some(found);
         }
         let pv = self.kind == Some(GuestKind::Pv);
         let unprivileged = self.logged.installed.is_some() || self.logged.no_driver.is_some();
-        let own = self.logged.own_device.as_ref().filter(|_| pv && proof(self.scene).is_none());
+        let own = self.logged.own_device.as_ref().filter(|_| pv && proof(self.context).is_none());
         let fact = self.logged.pciback.as_ref().or(own).filter(|_| !unprivileged)?;
         let mut found =
             found("this is the log of dom0, or of a driver domain, not of a guest: `pciback-audit check` audits it");
-        found.evidence.push(self.scene.shown(fact));
+        found.evidence.push(self.context.shown(fact));
         Some(found)
     }
 
@@ -112,11 +112,11 @@ impl<'a> End<'a> {
 
     /// pcifront has its bus, and no device of it is known.
     fn without_devices(&self) -> Finding {
-        if self.scene.host.is_none() && !self.names_devices() {
+        if self.context.host.is_none() && !self.names_devices() {
             let message =
                 "pcifront has its bus, and the log does not say which devices are on it: `lspci` in the guest does";
             let mut found = finding(Code::Unsettled, Severity::Unknown, message);
-            found.evidence.extend(self.logged.bus.iter().map(|fact| self.scene.shown(fact)));
+            found.evidence.extend(self.logged.bus.iter().map(|fact| self.context.shown(fact)));
             return found;
         }
         let message = "pcifront has its bus, and no device is on it: dom0 took them back, or gave none";
@@ -128,7 +128,7 @@ impl<'a> End<'a> {
     /// does not either.
     fn names_devices(&self) -> bool {
         const FIRST: KernelVersion = KernelVersion { major: 3, minor: 0 };
-        let story = &self.scene.story;
+        let story = &self.context.story;
         let kernel = story.release.as_deref().and_then(KernelVersion::of_release);
         kernel.is_some_and(|kernel| kernel >= FIRST) && story.is_long()
     }
@@ -162,7 +162,7 @@ impl<'a> End<'a> {
     fn pv(&self, findings: &mut Vec<Finding>) -> Frontend {
         match &self.bus {
             Some(Known::Is(bus)) => self.pv_by_host(bus, findings),
-            Some(Known::Absent) if self.scene.case.tree.as_ref().is_some_and(has_bus) => {
+            Some(Known::Absent) if self.context.case.tree.as_ref().is_some_and(has_bus) => {
                 self.without_bus(findings, true);
                 Frontend::NotNeeded
             }
@@ -214,7 +214,7 @@ impl<'a> End<'a> {
         let logged = &self.logged;
         if let Some(fact) = &logged.no_driver {
             let mut found = self.no_frontend();
-            found.evidence.insert(0, self.scene.shown(fact));
+            found.evidence.insert(0, self.context.shown(fact));
             self.name_hand(&mut found, fact);
             findings.push(found);
             return Frontend::NoDriver;
@@ -225,13 +225,13 @@ impl<'a> End<'a> {
         }
         // A log that begins late may hold the bus alone, or only what became of it.
         let Some(installed) = logged.installed.as_ref().or(logged.bus.as_ref()).or(logged.released.as_ref()) else {
-            self.without_bus(findings, self.scene.is_complete && self.scene.story.is_long());
+            self.without_bus(findings, self.context.is_complete && self.context.story.is_long());
             return Frontend::Unknown;
         };
         if let Some(fact) = &logged.released {
             let message = "the devices went back to dom0: they were detached, or dom0's end closed";
             let mut found = finding(Code::FrontendFailed, Severity::Warning, message);
-            found.evidence.push(self.scene.shown(fact));
+            found.evidence.push(self.context.shown(fact));
             findings.push(found);
             return Frontend::Released;
         }
@@ -248,7 +248,7 @@ impl<'a> End<'a> {
         }
         let message = "pcifront took the bus, and the log does not say that it came to be: it ends too soon, or dom0 does not answer";
         let mut found = finding(Code::Unsettled, Severity::Unknown, message);
-        found.evidence.push(self.scene.shown(installed));
+        found.evidence.push(self.context.shown(installed));
         findings.push(found);
         Frontend::Installed
     }
@@ -273,8 +273,8 @@ impl<'a> End<'a> {
     }
 
     fn no_frontend(&self) -> Finding {
-        let host = self.scene.host.as_ref().or(self.scene.partial.as_ref());
-        let support = self.scene.case.tree.as_ref().zip(host).map(|(tree, host)| kernel::support(tree, host));
+        let host = self.context.host.as_ref().or(self.context.partial.as_ref());
+        let support = self.context.case.tree.as_ref().zip(host).map(|(tree, host)| kernel::support(tree, host));
         let (support, path) = support.unwrap_or((Support::Unknown, String::new()));
         let (why, remedy) = match support {
             Support::Missing => (
@@ -318,8 +318,8 @@ impl<'a> End<'a> {
         let (message, remedy) = causes::of(fact);
         let mut found = finding(Code::FrontendFailed, severity, message);
         found.stamp = fact.stamp;
-        found.time = self.scene.date(&fact.stamp);
-        found.evidence.push(self.scene.shown(fact));
+        found.time = self.context.date(&fact.stamp);
+        found.evidence.push(self.context.shown(fact));
         found.remedy = remedy;
         self.name_hand(&mut found, fact);
         found
@@ -327,7 +327,7 @@ impl<'a> End<'a> {
 
     /// Says of an alarm that rests on a single record whether anybody else could have written that.
     fn name_hand(&self, found: &mut Finding, fact: &Fact) {
-        if fact.author == Author::Unstated && !self.scene.case.options.trust_log && self.scene.host.is_none() {
+        if fact.author == Author::Unstated && !self.context.case.options.trust_log && self.context.host.is_none() {
             found.message.push_str("; the log does not say who wrote that line");
         }
     }
@@ -336,7 +336,7 @@ impl<'a> End<'a> {
     fn by_log(&self, frontend: Frontend) -> bool {
         match frontend {
             Frontend::Working => !matches!(self.bus, Some(Known::Is(_))),
-            Frontend::NotNeeded => self.scene.host.is_none(),
+            Frontend::NotNeeded => self.context.host.is_none(),
             Frontend::Unknown | Frontend::NoDriver | Frontend::Failed | Frontend::Released | Frontend::Installed => {
                 false
             }
@@ -345,8 +345,8 @@ impl<'a> End<'a> {
 }
 
 /// The record that shows that the boot is not dom0's.
-fn proof<'a>(scene: &'a Scene<'_>) -> Option<&'a Fact> {
-    scene.story.parts.iter().find_map(|(_, boot)| boot.not_dom0.proof())
+fn proof<'a>(context: &'a Context<'_>) -> Option<&'a Fact> {
+    context.story.parts.iter().find_map(|(_, boot)| boot.not_dom0.proof())
 }
 
 /// Whether Xen's own bus was listed.
@@ -354,9 +354,9 @@ fn has_bus(tree: &crate::tree::Tree) -> bool {
     tree.list("sys/bus/xen/devices").is().is_some()
 }
 
-fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Guest) -> Report {
-    let options = &scene.case.options;
-    let logs = scene.logs();
+fn report(context: &Context<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Guest) -> Report {
+    let options = &context.case.options;
+    let logs = context.logs();
     let worst =
         |findings: &[Finding]| findings.iter().map(|finding| finding.severity.verdict()).max().unwrap_or(Verdict::Ok);
     let untrusted = logs.iter().find(|log| !log.trusted && log.records > 0).filter(|_| by_log && !options.trust_log);
@@ -366,11 +366,11 @@ fn report(scene: &Scene<'_>, by_log: bool, mut findings: Vec<Finding>, guest: Gu
         let message = format!("the form of {} does not say who wrote its lines", log.source);
         findings.push(finding(Code::AuthorUnstated, Severity::Warning, message));
     }
-    verdict::accept(scene.case, &mut findings);
+    verdict::accept(context.case, &mut findings);
     verdict::put_in_order(&mut findings);
     let nothing = findings.iter().any(|found| found.code == Code::NothingRequested);
     let verdict = worst(&findings);
     let silent = options.if_requested && nothing;
     let plan = remedy::at_once(&findings);
-    Report { plan, guest: Some(guest), ..verdict::conclusion(scene, logs, findings, verdict, silent) }
+    Report { plan, guest: Some(guest), ..verdict::conclusion(context, logs, findings, verdict, silent) }
 }

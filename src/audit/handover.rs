@@ -1,31 +1,31 @@
 //! What makes giving a device to guests a risk, though pciback has it: no way to reset it, and a driver that had it before.
 
-use super::Scene;
+use super::Context;
 use super::facts::{about, device_file, file};
 use super::statuses::Judged;
 use crate::host::{Device, Reset};
 use crate::report::{Code, Finding, Moment, Severity, Status};
 use crate::tree::Known;
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
-    let Some(there) = scene.host.as_ref().and_then(|host| host.devices.is()) else { return };
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+    let Some(there) = context.host.as_ref().and_then(|host| host.devices.is()) else { return };
     for judged in devices.iter().filter(|judged| judged.want.is_some() && matches!(judged.status, Status::Seized(_))) {
         let Some(device) = there.get(&judged.address).filter(|device| !device.is_bridge()) else { continue };
-        findings.extend(reset_missing(scene, judged, device));
-        findings.extend(late(scene, judged, device));
+        findings.extend(reset_missing(context, judged, device));
+        findings.extend(late(context, judged, device));
     }
-    if scene.case.options.foretold == Some(Moment::Now) {
+    if context.case.options.foretold == Some(Moment::Now) {
         let held = devices.iter().filter(|judged| judged.want.is_some() && judged.status == Status::Held);
-        findings.extend(held.filter_map(|judged| late_by_hand(scene, judged, there.get(&judged.address)?)));
+        findings.extend(held.filter_map(|judged| late_by_hand(context, judged, there.get(&judged.address)?)));
     }
 }
 
 /// No method of a reset: what one guest left in the device, the next one finds.
-fn reset_missing(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
+fn reset_missing(context: &Context<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
     if device.reset != Known::Is(Reset::None) {
         return None;
     }
-    let severity = if scene.case.options.foretold.is_some() { Severity::Warning } else { Severity::Info };
+    let severity = if context.case.options.foretold.is_some() { Severity::Warning } else { Severity::Info };
     let message = "the kernel has no way to reset it: a guest that is started anew finds it as the last one left it";
     let mut found = about(judged.address, Code::ResetMissing, severity, message);
     found.evidence.push(file(device_file(judged.address, "reset"), None));
@@ -40,8 +40,8 @@ fn reset_missing(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Opt
 const BOOT: u64 = 120_000_000;
 
 /// Another driver spoke of the device in this boot, and pciback took it when the boot was over. Virtual functions are made late.
-fn late(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
-    let trail = scene.history.trails.get(&judged.address)?;
+fn late(context: &Context<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
+    let trail = context.history.trails.get(&judged.address)?;
     let (seizing, before) = (trail.seizing.as_deref()?, trail.before.as_deref()?);
     let uptime = seizing.stamp.uptime.filter(|uptime| *uptime >= BOOT)?;
     if device.physical != Known::Absent {
@@ -53,15 +53,15 @@ fn late(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Option<Findi
     );
     let mut found = about(judged.address, Code::LateSeize, Severity::Info, message);
     found.stamp = seizing.stamp;
-    found.time = scene.date(&seizing.stamp);
-    found.evidence = vec![scene.shown(before), scene.shown(seizing)];
+    found.time = context.date(&seizing.stamp);
+    found.evidence = vec![context.shown(before), context.shown(seizing)];
     Some(found)
 }
 
 /// Before it happens: modprobe passes over a device that a driver has, and a command that takes it from that driver does so late.
-fn late_by_hand(scene: &Scene<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
+fn late_by_hand(context: &Context<'_>, judged: &Judged<'_>, device: &Device) -> Option<Finding> {
     let driver = device.driver.is()?;
-    let uptime = scene.host.as_ref()?.uptime.is().filter(|uptime| **uptime >= BOOT)?;
+    let uptime = context.host.as_ref()?.uptime.is().filter(|uptime| **uptime >= BOOT)?;
     if device.is_bridge() || device.physical != Known::Absent {
         return None;
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{about, device_file, file, finding, some_of, written};
 use super::statuses::Judged;
-use super::{Asked, Scene, remedy};
+use super::{Asked, Context, remedy};
 use crate::event::{Event, Fact};
 use crate::history::Driver;
 use crate::host::{Device, Host, PCIBACK};
@@ -15,18 +15,18 @@ use crate::request::overrides::{self, OverriddenDevice, Override};
 use crate::request::{Said, Source, Written, cmdline, xapi};
 use crate::tree::Known;
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
     let mut found = Vec::new();
-    if matches!(scene.case.asked, Asked::Found { .. }) {
-        found.extend(other_key(scene, devices));
-        found.extend(built_in(scene, devices));
-        found.extend(repeated(scene));
-        found.extend(split(scene));
-        found.extend(not_passed_on(scene, devices));
-        found.extend(misread_by_xapi(scene));
+    if matches!(context.case.asked, Asked::Found { .. }) {
+        found.extend(other_key(context, devices));
+        found.extend(built_in(context, devices));
+        found.extend(repeated(context));
+        found.extend(split(context));
+        found.extend(not_passed_on(context, devices));
+        found.extend(misread_by_xapi(context));
     }
-    found.extend(rejected(scene, devices));
-    found.extend(stubs(scene, devices));
+    found.extend(rejected(context, devices));
+    found.extend(stubs(context, devices));
     found
 }
 
@@ -38,9 +38,9 @@ fn severity(devices: &[Judged<'_>]) -> Severity {
 }
 
 /// `pciback.hide=` and `options pciback`: the module has that name in 2.6.18-xen and its kin only.
-fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
-    let is_classic = remedy::module(scene) == PCIBACK;
-    let (list, _) = scene.demand.list.as_ref().filter(|(list, _)| !list.is_read(is_classic))?;
+fn other_key(context: &Context<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
+    let is_classic = remedy::module(context) == PCIBACK;
+    let (list, _) = context.demand.list.as_ref().filter(|(list, _)| !list.is_read(is_classic))?;
     if list.source == Source::Qubes {
         let message = format!("nothing reads `{}`: the key is rd.qubes.hide_pci", list.key);
         let mut found = finding(Code::ListNotEffective, severity(devices), message);
@@ -48,13 +48,13 @@ fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
         found.remedy = vec![format!("# on the kernel's line: rd.qubes.hide_pci in place of {}", list.key)];
         return Some(found);
     }
-    let host = scene.host.as_ref();
-    let logged = scene.story.release.as_deref().and_then(KernelVersion::of_release);
-    let kernel = scene.case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel))?;
+    let host = context.host.as_ref();
+    let logged = context.story.release.as_deref().and_then(KernelVersion::of_release);
+    let kernel = context.case.options.kernel.or(logged).or_else(|| host.and_then(Host::kernel))?;
     if kernel.may_have_classic_module_name() && !is_classic {
         return None;
     }
-    let module = remedy::module(scene);
+    let module = remedy::module(context);
     let message =
         format!("the list is written for `{}`, and this kernel's module is {module}: it is not given it", list.key);
     let mut found = finding(Code::ListNotEffective, severity(devices), message);
@@ -66,12 +66,12 @@ fn other_key(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
 }
 
 /// `modprobe.d` where no modprobe ever loads pciback. Beside a list that is in force, it is what somebody wanted as well.
-fn built_in(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
-    let host = scene.host.as_ref().filter(|host| host.modules.has_pciback_built_in())?;
-    let list = [Source::Modprobe, Source::Modules].iter().find_map(|source| scene.demand.effective(*source))?;
-    let severity = if scene.demand.source() == Some(list.source) {
+fn built_in(context: &Context<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
+    let host = context.host.as_ref().filter(|host| host.modules.has_pciback_built_in())?;
+    let list = [Source::Modprobe, Source::Modules].iter().find_map(|source| context.demand.effective(*source))?;
+    let severity = if context.demand.source() == Some(list.source) {
         severity(devices)
-    } else if names(scene, list).iter().all(|address| is_seized(scene, *address)) {
+    } else if names(context, list).iter().all(|address| is_seized(context, *address)) {
         Severity::Info
     } else {
         Severity::Warning
@@ -87,23 +87,23 @@ fn built_in(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
 }
 
 /// The kernel keeps the last of several values of one parameter.
-fn repeated(scene: &Scene<'_>) -> Option<Finding> {
-    let (in_force, _) = scene.demand.list.as_ref()?;
+fn repeated(context: &Context<'_>) -> Option<Finding> {
+    let (in_force, _) = context.demand.list.as_ref()?;
     // The module's parameter shows the last value only.
     let is_its =
         |said: &&Said| said.written.len() > 1 && said.written.last().is_some_and(|last| last.text == in_force.text);
-    let said = scene.demand.places.iter().find(is_its)?;
+    let said = context.demand.places.iter().find(is_its)?;
     let list = said.written.last()?;
-    let last: BTreeSet<Address> = names(scene, list).into_iter().collect();
+    let last: BTreeSet<Address> = names(context, list).into_iter().collect();
     let earlier = said.written.iter().rev().skip(1).filter(|other| other.effective == list.effective);
     let dropped: BTreeSet<Address> =
-        earlier.flat_map(|other| names(scene, other)).filter(|one| !last.contains(one)).collect();
+        earlier.flat_map(|other| names(context, other)).filter(|one| !last.contains(one)).collect();
     let dropped: Vec<Address> = dropped.into_iter().collect();
     if dropped.is_empty() {
         return None;
     }
     let severity =
-        if dropped.iter().all(|address| is_seized(scene, *address)) { Severity::Info } else { Severity::Critical };
+        if dropped.iter().all(|address| is_seized(context, *address)) { Severity::Info } else { Severity::Critical };
     let message = format!(
         "`{}` is given more than once, and the last one wins: not asked for are {}",
         list.key,
@@ -115,31 +115,31 @@ fn repeated(scene: &Scene<'_>) -> Option<Finding> {
     Some(found)
 }
 
-fn is_seized(scene: &Scene<'_>, address: Address) -> bool {
-    let device = scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
+fn is_seized(context: &Context<'_>, address: Address) -> bool {
+    let device = context.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&address));
     match device {
         Some(device) => device.driver.is().is_some_and(|driver| driver == PCIBACK),
-        None => scene.history.trails.get(&address).is_some_and(|trail| trail.proof().is_some()),
+        None => context.history.trails.get(&address).is_some_and(|trail| trail.proof().is_some()),
     }
 }
 
-fn names(scene: &Scene<'_>, list: &Written) -> Vec<Address> {
-    list.read(scene.demand.grammar).in_force().flat_map(|entry| entry.pattern.addresses()).collect()
+fn names(context: &Context<'_>, list: &Written) -> Vec<Address> {
+    list.read(context.demand.grammar).in_force().flat_map(|entry| entry.pattern.addresses()).collect()
 }
 
 /// A blank without quotes ends an argument: what follows is one of its own, which nothing knows.
-fn split(scene: &Scene<'_>) -> Option<Finding> {
-    let (list, _) = scene
+fn split(context: &Context<'_>) -> Option<Finding> {
+    let (list, _) = context
         .demand
         .list
         .as_ref()
         .filter(|(list, _)| matches!(list.source, Source::CommandLine | Source::Log | Source::Module))?;
-    let in_log = scene
+    let in_log = context
         .history
         .command_line
         .as_ref()
         .and_then(|fact| if let Event::CommandLine { text } = &fact.event { Some(text.as_slice()) } else { None });
-    let in_file = scene.case.tree.as_ref().and_then(|tree| tree.read("proc/cmdline").is().copied());
+    let in_file = context.case.tree.as_ref().and_then(|tree| tree.read("proc/cmdline").is().copied());
     let strays = cmdline::strays(in_file.or(in_log)?);
     if strays.is_empty() {
         return None;
@@ -155,9 +155,9 @@ fn split(scene: &Scene<'_>) -> Option<Finding> {
 
 /// The command line is older than every load of its boot. A driver that has no list was not loaded by kmod's modprobe, which
 /// hands the line's list on: insmod hands on nothing, and the modprobe of `BusyBox` only the key with an underscore.
-fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
-    let host = scene.host.as_ref()?;
-    let tree = scene.case.tree.as_ref()?;
+fn not_passed_on(context: &Context<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
+    let host = context.host.as_ref()?;
+    let tree = context.case.tree.as_ref()?;
     if host.pciback.is().is_none() || host.modules.has_pciback_built_in() {
         return None;
     }
@@ -166,8 +166,8 @@ fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     if !matches!(value.as_str(), "(null)" | "<NULL>" | "") {
         return None;
     }
-    let by_line = scene.demand.effective(Source::CommandLine);
-    let list = by_line.or_else(|| scene.demand.effective(Source::Modprobe))?;
+    let by_line = context.demand.effective(Source::CommandLine);
+    let list = by_line.or_else(|| context.demand.effective(Source::Modprobe))?;
     let message = if by_line.is_some() {
         "the module was loaded without the list that is on the kernel's command line: insmod and BusyBox' modprobe do not hand it on"
     } else {
@@ -185,9 +185,9 @@ fn not_passed_on(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
 }
 
 /// XAPI reads the list in pieces of 14 characters.
-fn misread_by_xapi(scene: &Scene<'_>) -> Option<Finding> {
-    let is_xapi = scene.case.tree.as_ref().is_some_and(xapi::is_xapi);
-    let (list, read) = scene.demand.list.as_ref().filter(|_| is_xapi)?;
+fn misread_by_xapi(context: &Context<'_>) -> Option<Finding> {
+    let is_xapi = context.case.tree.as_ref().is_some_and(xapi::is_xapi);
+    let (list, read) = context.demand.list.as_ref().filter(|_| is_xapi)?;
     if !matches!(list.source, Source::Module | Source::CommandLine | Source::Xapi | Source::Log) || read.fault.is_some()
     {
         return None;
@@ -207,9 +207,9 @@ fn misread_by_xapi(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 /// The kernel's own records about a parameter, of the load in force.
-fn rejected(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
+fn rejected(context: &Context<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
     let is_refusal = |fact: &&Fact| matches!(fact.event, Event::ParameterRefused { too_long: false, .. });
-    let fact = scene.history.parameters.iter().map(AsRef::as_ref).rfind(is_refusal)?;
+    let fact = context.history.parameters.iter().map(AsRef::as_ref).rfind(is_refusal)?;
     let text = String::from_utf8_lossy(&fact.text);
     let message = match unknown_name(&text) {
         Some(name) if name.starts_with('(') => {
@@ -219,19 +219,19 @@ fn rejected(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Option<Finding> {
         None => "the kernel refused a parameter of the module, which is not loaded then".to_owned(),
     };
     // A record long before the load was about another try.
-    let far = match &scene.history.driver {
+    let far = match &context.history.driver {
         Driver::Ready(ready) => between(&fact.stamp, &ready.stamp).is_some_and(|apart| apart > 2_000_000),
         Driver::Unheard | Driver::Loading | Driver::Refused(_) => false,
     };
     // Where no list is known, this may have been it.
     let is_list = unknown_name(&text).is_none_or(|name| name.starts_with('(') || name.to_lowercase().contains("hid"));
-    let severity = match scene.demand.wanted.is_empty() {
+    let severity = match context.demand.wanted.is_empty() {
         _ if far => Severity::Info,
         true if is_list => Severity::Critical,
         _ => severity(devices),
     };
     let mut found = finding(Code::ModuleParameterRejected, severity, message);
-    found.evidence.push(scene.shown(fact));
+    found.evidence.push(context.shown(fact));
     found.remedy = vec!["# the parameter is `hide`, and its list has no blanks outside quotes".to_owned()];
     Some(found)
 }
@@ -243,14 +243,14 @@ fn unknown_name(text: &str) -> Option<&str> {
 }
 
 /// Other drivers that are told to take a requested device.
-fn stubs(scene: &Scene<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
-    let Some(tree) = &scene.case.tree else { return Vec::new() };
+fn stubs(context: &Context<'_>, devices: &[Judged<'_>]) -> Vec<Finding> {
+    let Some(tree) = &context.case.tree else { return Vec::new() };
     let settings: BTreeMap<OverriddenDevice, Override> = overrides::find(tree)
         .into_iter()
         .filter(|setting| setting.driver != PCIBACK)
         .map(|setting| (setting.device, setting))
         .collect();
-    let known = scene.host.as_ref().and_then(|host| host.devices.is());
+    let known = context.host.as_ref().and_then(|host| host.devices.is());
     let mut found = Vec::new();
     for judged in devices.iter().filter(|judged| judged.want.is_some()) {
         let device = known.and_then(|devices| devices.get(&judged.address));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::evidence::is_recent;
 use super::facts::{about, finding};
 use super::statuses::Judged;
-use super::{Asked, Scene};
+use super::{Asked, Context};
 use crate::event::{Event, Incident, Refusal};
 use crate::history::Incidents;
 use crate::pci::{Address, register};
@@ -22,12 +22,12 @@ struct IncidentKind {
     remedy: Vec<String>,
 }
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
     let mut writes: BTreeMap<Address, Vec<(u16, u8, &Incidents)>> = BTreeMap::new();
-    for (address, kind, incidents) in scene.history.incidents.iter() {
+    for (address, kind, incidents) in context.history.incidents.iter() {
         let at = devices.binary_search_by_key(&address, |judged| judged.address);
         let judged = at.ok().and_then(|at| devices.get(at));
-        let only_named = matches!(scene.case.asked, Asked::Devices(_) | Asked::Policy(_));
+        let only_named = matches!(context.case.asked, Asked::Devices(_) | Asked::Policy(_));
         let is_refusal = matches!(kind, Incident::AssignFailed(_));
         if judged.is_none() && (only_named || !is_refusal) {
             continue;
@@ -41,15 +41,15 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
             continue;
         }
         let requested = judged.is_some_and(|judged| judged.want.is_some());
-        findings.extend(of(address, kind, incidents, requested).map(|kind| made(scene, address, kind, &[incidents])));
+        findings.extend(of(address, kind, incidents, requested).map(|kind| made(context, address, kind, &[incidents])));
     }
-    findings.extend(writes.iter().map(|(address, writes)| blocked(scene, *address, writes)));
-    findings.extend(set_ups(scene));
+    findings.extend(writes.iter().map(|(address, writes)| blocked(context, *address, writes)));
+    findings.extend(set_ups(context));
 }
 
 /// The finding, with the records that it rests on.
-fn made(scene: &Scene<'_>, address: Address, kind: IncidentKind, incidents: &[&Incidents]) -> Finding {
-    let counts = incidents.iter().any(|incidents| !incidents.outdated && is_recent(scene, &incidents.last));
+fn made(context: &Context<'_>, address: Address, kind: IncidentKind, incidents: &[&Incidents]) -> Finding {
+    let counts = incidents.iter().any(|incidents| !incidents.outdated && is_recent(context, &incidents.last));
     let severity = if counts { kind.severity } else { Severity::Info };
     let mut found = about(address, kind.code, severity, kind.message);
     let total: u64 = incidents.iter().map(|incidents| incidents.count).sum();
@@ -58,12 +58,12 @@ fn made(scene: &Scene<'_>, address: Address, kind: IncidentKind, incidents: &[&I
     }
     if let Some(last) = incidents.last().map(|incidents| &incidents.last) {
         found.stamp = last.stamp;
-        found.time = scene.date(&last.stamp);
+        found.time = context.date(&last.stamp);
         if severity != Severity::Info {
-            found.message.push_str(scene.whose_hand(last));
+            found.message.push_str(context.whose_hand(last));
         }
     }
-    found.evidence = incidents.iter().take(4).map(|incidents| scene.shown(&incidents.last)).collect();
+    found.evidence = incidents.iter().take(4).map(|incidents| context.shown(&incidents.last)).collect();
     found.remedy = if severity == Severity::Info { Vec::new() } else { kind.remedy };
     found
 }
@@ -161,7 +161,7 @@ fn refused(address: Address, refusal: Refusal, incidents: &Incidents, requested:
 }
 
 /// Writes that pciback dropped, by the registers that they were meant for.
-fn blocked(scene: &Scene<'_>, address: Address, writes: &[(u16, u8, &Incidents)]) -> Finding {
+fn blocked(context: &Context<'_>, address: Address, writes: &[(u16, u8, &Incidents)]) -> Finding {
     const SHOWN: usize = 6;
     let each = |(offset, size, _): &(u16, u8, &Incidents)| {
         let bytes = if *size == 1 { "1 byte".to_owned() } else { format!("{size} bytes") };
@@ -183,22 +183,22 @@ fn blocked(scene: &Scene<'_>, address: Address, writes: &[(u16, u8, &Incidents)]
     ];
     let kind = IncidentKind { code: Code::ConfigWriteBlocked, severity: Severity::Warning, message, remedy };
     let incidents: Vec<&Incidents> = writes.iter().map(|(_, _, incidents)| *incidents).collect();
-    made(scene, address, kind, &incidents)
+    made(context, address, kind, &incidents)
 }
 
 /// Set-ups of guests that failed without a word about a device.
-fn set_ups(scene: &Scene<'_>) -> Option<Finding> {
-    if matches!(scene.case.asked, Asked::Devices(_) | Asked::Policy(_)) {
+fn set_ups(context: &Context<'_>) -> Option<Finding> {
+    if matches!(context.case.asked, Asked::Devices(_) | Asked::Policy(_)) {
         return None;
     }
-    let incidents = scene.history.incidents.guests.as_ref()?;
+    let incidents = context.history.incidents.guests.as_ref()?;
     let last = &incidents.last;
-    let severity = if is_recent(scene, last) { Severity::Warning } else { Severity::Info };
+    let severity = if is_recent(context, last) { Severity::Warning } else { Severity::Info };
     let guest =
         if let Event::AssignFailed { domid, .. } = last.event { format!(" of guest {domid}") } else { String::new() };
-    let message = format!("pciback could not set up the devices{guest}{}", scene.whose_hand(last));
+    let message = format!("pciback could not set up the devices{guest}{}", context.whose_hand(last));
     let mut found = finding(Code::AssignFailed, severity, message);
-    (found.stamp, found.time) = (last.stamp, scene.date(&last.stamp));
-    found.evidence.push(scene.shown(last));
+    (found.stamp, found.time) = (last.stamp, context.date(&last.stamp));
+    found.evidence.push(context.shown(last));
     Some(found)
 }

@@ -227,7 +227,7 @@ pub enum FailOn {
 }
 
 /// All that the families of findings look at.
-struct Scene<'a> {
+struct Context<'a> {
     case: &'a Case,
     host: Option<Host>,
     /// What a tree that does not show its devices says all the same, of the machine as such: it is judged by its log.
@@ -243,12 +243,12 @@ struct Scene<'a> {
 
 /// The list in force of a case, and the grammar it is read by.
 pub fn list_in_force(case: &Case) -> (Option<Written>, Grammar) {
-    let scene = scene(case, Wanted::Dom0);
-    (scene.demand.list.map(|(written, _)| written), scene.demand.grammar)
+    let context = context(case, Wanted::Dom0);
+    (context.demand.list.map(|(written, _)| written), context.demand.grammar)
 }
 
 /// Lays out all that is known of a case, for the boot of a kernel of this kind.
-fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
+fn context(case: &Case, wanted: Wanted) -> Context<'_> {
     let (host, partial) =
         case.tree.as_ref().map(Host::read).map_or((None, None), |host| {
             if shows_devices(case, &host) { (Some(host), None) } else { (None, Some(host)) }
@@ -269,30 +269,30 @@ fn scene(case: &Case, wanted: Wanted) -> Scene<'_> {
     let demand = Demand::of(case, host.as_ref(), is_complete, &history, grammar);
     let expected = case.asked.policy().into_iter().flat_map(|policy| &policy.devices);
     let expected = expected.map(|device| (device.address, device)).collect();
-    Scene { case, host, partial, story, is_complete, history, demand, expected }
+    Context { case, host, partial, story, is_complete, history, demand, expected }
 }
 
 /// Judges a case.
 pub fn conclude(case: &Case) -> Report {
-    let scene = scene(case, Wanted::Dom0);
+    let context = context(case, Wanted::Dom0);
     let mut findings = Vec::new();
-    let devices = statuses::judge(&scene, &mut findings);
-    list::find(&scene, &devices, &mut findings);
-    driver::find(&scene, &mut findings);
-    devices::find(&scene, &devices, &mut findings);
-    expected::find(&scene, &devices, &mut findings);
-    vital::find(&scene, &devices, &mut findings);
-    siblings::find(&scene, &devices, &mut findings);
-    handover::find(&scene, &devices, &mut findings);
+    let devices = statuses::judge(&context, &mut findings);
+    list::find(&context, &devices, &mut findings);
+    driver::find(&context, &mut findings);
+    devices::find(&context, &devices, &mut findings);
+    expected::find(&context, &devices, &mut findings);
+    vital::find(&context, &devices, &mut findings);
+    siblings::find(&context, &devices, &mut findings);
+    handover::find(&context, &devices, &mut findings);
     let configured = case.tree.as_ref().map(request::guests::read).unwrap_or_default();
-    let claims = Claims::of(&configured, &scene);
-    claims::find(&scene, &claims, &devices, &mut findings);
-    incidents::find(&scene, &devices, &mut findings);
-    xen_log::find(&scene, &mut findings);
-    evidence::find(&scene, &devices, &mut findings);
-    findings.extend(outlook::deaf(&scene));
-    let report = verdict::report(&scene, &claims, devices, findings);
-    Report { request: scene.demand.request, ..report }
+    let claims = Claims::of(&configured, &context);
+    claims::find(&context, &claims, &devices, &mut findings);
+    incidents::find(&context, &devices, &mut findings);
+    xen_log::find(&context, &mut findings);
+    evidence::find(&context, &devices, &mut findings);
+    findings.extend(outlook::deaf(&context));
+    let report = verdict::report(&context, &claims, devices, findings);
+    Report { request: context.demand.request, ..report }
 }
 
 /// Whether a tree is to show who has each device. A support archive does not, and is judged by its log; a running machine does,
@@ -310,7 +310,7 @@ fn grammar(case: &Case, story: &Story<'_>, host: Option<&Host>) -> Grammar {
     kernel.map_or_else(|| Era::default().into(), Grammar::from)
 }
 
-impl Scene<'_> {
+impl Context<'_> {
     /// What was read of each log.
     fn logs(&self) -> Vec<LogReport> {
         let complete = |log: &Log| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{finding, some_of, written};
-use super::{Asked, Scene, forecast};
+use super::{Asked, Context, forecast};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::boot_loader::{self, Line, MenuEntry};
@@ -13,25 +13,28 @@ use crate::tree::{Known, Node};
 
 /// The difference, where both lists are known. A driver that runs with a list is needed: a list that nobody has read yet is no
 /// drift, but what was asked for.
-pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
-    let running = scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some());
-    if !running || !matches!(scene.case.asked, Asked::Found { .. }) {
+pub(super) fn find(context: &Context<'_>) -> Option<Finding> {
+    let running = context.host.as_ref().is_some_and(|host| host.pciback.is().is_some());
+    if !running || !matches!(context.case.asked, Asked::Found { .. }) {
         return None;
     }
-    by_boot_loader(scene).or_else(|| by_qubes(scene)).or_else(|| by_modprobe(scene)).or_else(|| without_list(scene))
+    by_boot_loader(context)
+        .or_else(|| by_qubes(context))
+        .or_else(|| by_modprobe(context))
+        .or_else(|| without_list(context))
 }
 
 /// The boot loader's file says what the next kernel gets, and `/proc/cmdline` what this one got.
-fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
-    let tree = scene.case.tree.as_ref()?;
+fn by_boot_loader(context: &Context<'_>) -> Option<Finding> {
+    let tree = context.case.tree.as_ref()?;
     let Known::Is(entry) = boot_loader::next(tree) else { return None };
-    let place = scene.demand.places.iter().find(|said| said.source == Source::CommandLine)?;
+    let place = context.demand.places.iter().find(|said| said.source == Source::CommandLine)?;
     if !place.unseen.is_empty() || !place.obstacles.is_empty() {
         return None;
     }
-    let now = scene.demand.effective(Source::CommandLine);
+    let now = context.demand.effective(Source::CommandLine);
     if !entry.xen {
-        return now.or_else(|| scene.demand.effective(Source::Qubes)).map(|now| without_xen(now, &entry));
+        return now.or_else(|| context.demand.effective(Source::Qubes)).map(|now| without_xen(now, &entry));
     }
     entry.kernel.as_ref()?;
     let lists: Vec<Written> = entry.kernel.iter().flat_map(Line::lists).collect();
@@ -44,11 +47,11 @@ fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
         }
         (None, Some(next)) => {
             // It only adds to a list of another place where that gives way.
-            let wanted: BTreeSet<Address> = scene.demand.wanted.keys().copied().collect();
-            let difference = difference(&wanted, &names(scene, next)?)?;
+            let wanted: BTreeSet<Address> = context.demand.wanted.keys().copied().collect();
+            let difference = difference(&wanted, &names(context, next)?)?;
             format!("the boot loader's entry \"{title}\" holds another list than is in force: {difference}")
         }
-        (Some(now), Some(next)) => match (names(scene, now), names(scene, next)) {
+        (Some(now), Some(next)) => match (names(context, now), names(context, next)) {
             (_, None) => format!("the boot loader's entry \"{title}\" holds a list that the kernel will refuse"),
             (None, _) => return None,
             (Some(now), Some(next)) => {
@@ -65,22 +68,22 @@ fn by_boot_loader(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 /// The same of the devices that the hook of Qubes takes by its own arguments; network controllers it takes in any case.
-fn by_qubes(scene: &Scene<'_>) -> Option<Finding> {
-    let tree = scene.case.tree.as_ref()?;
+fn by_qubes(context: &Context<'_>) -> Option<Finding> {
+    let tree = context.case.tree.as_ref()?;
     let Known::Is(entry) = boot_loader::next(tree) else { return None };
     let line = entry.kernel.as_ref().filter(|_| entry.xen)?;
-    let now = scene.demand.effective(Source::Qubes).filter(|now| now.effective)?;
+    let now = context.demand.effective(Source::Qubes).filter(|now| now.effective)?;
     let mut then = tree.clone();
     then.insert("proc/cmdline", Node::File(line.text.clone().into_bytes()));
     let said = qubes::written(&then);
     let next = said.written.last().filter(|next| next.effective);
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let devices = context.host.as_ref().and_then(|host| host.devices.is());
     let is_taken = |address: &Address| {
         let class = devices.and_then(|devices| devices.get(address)).and_then(|device| device.class.is());
         class.is_some_and(|class| qubes::takes_unlisted(*class))
     };
     let named = |list: &Written| {
-        let mut names = names(scene, list)?;
+        let mut names = names(context, list)?;
         names.retain(|address| !is_taken(address));
         Some(names)
     };
@@ -114,15 +117,15 @@ fn location(entry: &MenuEntry) -> Option<crate::report::Evidence> {
 }
 
 /// A module gets its list from `modprobe.d` where the command line has none.
-fn by_modprobe(scene: &Scene<'_>) -> Option<Finding> {
-    let host = scene.host.as_ref().filter(|host| !host.modules.has_pciback_built_in())?;
-    if scene.demand.effective(Source::CommandLine).is_some() {
+fn by_modprobe(context: &Context<'_>) -> Option<Finding> {
+    let host = context.host.as_ref().filter(|host| !host.modules.has_pciback_built_in())?;
+    if context.demand.effective(Source::CommandLine).is_some() {
         return None;
     }
-    let now = scene.demand.effective(Source::Module)?;
-    let next = scene.demand.effective(Source::Modprobe)?;
-    let now_names = names(scene, now)?;
-    let message = match names(scene, next) {
+    let now = context.demand.effective(Source::Module)?;
+    let next = context.demand.effective(Source::Modprobe)?;
+    let now_names = names(context, now)?;
+    let message = match names(context, next) {
         None => format!("modprobe.d holds a list that the next load of {} refuses", host.modules.pciback()),
         Some(next_names) => {
             let difference = difference(&now_names, &next_names)?;
@@ -137,13 +140,13 @@ fn by_modprobe(scene: &Scene<'_>) -> Option<Finding> {
 
 /// Something loads the module at the next boot, and no file gives it a list any more. What loads it by hand with a list then comes
 /// too late: modprobe does nothing where the module is there.
-fn without_list(scene: &Scene<'_>) -> Option<Finding> {
-    let host = scene.host.as_ref().filter(|host| !host.modules.has_pciback_built_in())?;
-    let tree = scene.case.tree.as_ref()?;
-    let now = scene.demand.effective(Source::Module)?;
+fn without_list(context: &Context<'_>) -> Option<Finding> {
+    let host = context.host.as_ref().filter(|host| !host.modules.has_pciback_built_in())?;
+    let tree = context.case.tree.as_ref()?;
+    let now = context.demand.effective(Source::Module)?;
     let others = [Source::CommandLine, Source::Modprobe, Source::Modules];
     let holds_none = |source: &Source| {
-        let said = scene.demand.places.iter().find(|said| said.source == *source);
+        let said = context.demand.places.iter().find(|said| said.source == *source);
         said.is_some_and(|said| said.written.is_empty() && said.obstacles.is_empty() && said.unseen.is_empty())
     };
     let next_line = match boot_loader::next(tree) {
@@ -152,7 +155,7 @@ fn without_list(scene: &Scene<'_>) -> Option<Finding> {
         Known::Unreadable(_) => false,
     };
     let module = host.modules.pciback();
-    if !next_line || !others.iter().all(holds_none) || names(scene, now)?.is_empty() {
+    if !next_line || !others.iter().all(holds_none) || names(context, now)?.is_empty() {
         return None;
     }
     let loading = Loading::read(tree, forecast::maker(host));
@@ -174,17 +177,17 @@ fn without_list(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 /// What the lists name that the next boot may read.
-pub(super) fn named_then(scene: &Scene<'_>) -> BTreeSet<Address> {
-    let entry = scene.case.tree.as_ref().map(boot_loader::next);
+pub(super) fn named_then(context: &Context<'_>) -> BTreeSet<Address> {
+    let entry = context.case.tree.as_ref().map(boot_loader::next);
     let line = entry.as_ref().and_then(|entry| entry.is()?.kernel.as_ref());
     let lists: Vec<Written> = line.into_iter().flat_map(Line::lists).collect();
-    let modprobe = scene.demand.effective(Source::Modprobe);
-    lists.iter().chain(modprobe).filter_map(|list| names(scene, list)).flatten().collect()
+    let modprobe = context.demand.effective(Source::Modprobe);
+    lists.iter().chain(modprobe).filter_map(|list| names(context, list)).flatten().collect()
 }
 
 /// The addresses of a list; `None` where the kernel refuses it.
-fn names(scene: &Scene<'_>, list: &Written) -> Option<BTreeSet<Address>> {
-    let read = list.read(scene.demand.grammar);
+fn names(context: &Context<'_>, list: &Written) -> Option<BTreeSet<Address>> {
+    let read = list.read(context.demand.grammar);
     read.accepted().then(|| read.in_force().flat_map(|entry| entry.pattern.addresses()).collect())
 }
 

@@ -1,6 +1,6 @@
 //! Entries of a list that another entry covers: a wildcard, or a bridge above the device.
 
-use super::Scene;
+use super::Context;
 use super::facts::{finding, some_of, written};
 use crate::pci::Pattern;
 use crate::report::{Code, Finding, Severity};
@@ -8,13 +8,13 @@ use crate::request::hide::{Entry, HideList, shortest};
 use crate::request::{Source, Written};
 
 /// One finding for all such entries.
-pub(super) fn find(scene: &Scene<'_>, place: &Written, list: &HideList) -> Option<Finding> {
+pub(super) fn find(context: &Context<'_>, place: &Written, list: &HideList) -> Option<Finding> {
     // pciback's own list has each device, whatever named it.
     if place.source == Source::Slots || list.fault.is_some() {
         return None;
     }
     let wide: Vec<&Entry> = list.entries.iter().filter(|entry| entry.pattern.is_wildcard()).collect();
-    let covered: Vec<String> = list.entries.iter().filter_map(|entry| covered(scene, list, &wide, entry)).collect();
+    let covered: Vec<String> = list.entries.iter().filter_map(|entry| covered(context, list, &wide, entry)).collect();
     if covered.is_empty() {
         return None;
     }
@@ -22,14 +22,16 @@ pub(super) fn find(scene: &Scene<'_>, place: &Written, list: &HideList) -> Optio
     found.evidence.push(written(place));
     if !wide.is_empty() {
         let patterns: Vec<Pattern> = list.in_force().map(|entry| entry.pattern).collect();
-        found.remedy =
-            vec![format!("# the shortest list that says the same: {}", shortest(&patterns, scene.demand.grammar.era))];
+        found.remedy = vec![format!(
+            "# the shortest list that says the same: {}",
+            shortest(&patterns, context.demand.grammar.era)
+        )];
     }
     Some(found)
 }
 
 /// Which other entry covers this one.
-fn covered(scene: &Scene<'_>, list: &HideList, wide: &[&Entry], entry: &Entry) -> Option<String> {
+fn covered(context: &Context<'_>, list: &HideList, wide: &[&Entry], entry: &Entry) -> Option<String> {
     let address = entry.pattern.addresses().next()?;
     let text = list.quote(&entry.text);
     let wider = |other: &&&Entry| {
@@ -39,7 +41,7 @@ fn covered(scene: &Scene<'_>, list: &HideList, wide: &[&Entry], entry: &Entry) -
     if let Some(other) = wide.iter().find(wider) {
         return Some(format!("{} covers {text}", list.quote(&other.text)));
     }
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is())?;
+    let devices = context.host.as_ref().and_then(|host| host.devices.is())?;
     let bridges = &devices.get(&address).filter(|_| !entry.pattern.is_wildcard())?.bridges;
     let above = |other: &&Entry| {
         let named = other.pattern.addresses().next().filter(|_| !other.pattern.is_wildcard());

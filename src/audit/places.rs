@@ -3,26 +3,26 @@
 use std::collections::BTreeSet;
 
 use super::facts::{finding, some_of, written};
-use super::{Asked, Scene};
+use super::{Asked, Context};
 use crate::host::{Distribution, PCIBACK};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Severity};
 use crate::request::unread::{self, Unread, Why};
 use crate::request::{Source, Written};
 
-pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut found = not_read(scene);
-    found.extend(disagreement(scene));
-    found.extend(platform(scene));
+pub(super) fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = not_read(context);
+    found.extend(disagreement(context));
+    found.extend(platform(context));
     found
 }
 
 /// Lists that stand where nothing reads them. Where no other list is in force, one of them is perhaps what was wanted.
-fn not_read(scene: &Scene<'_>) -> Vec<Finding> {
-    let asked = !matches!(scene.case.asked, Asked::Found { .. }) || scene.demand.list.is_some();
+fn not_read(context: &Context<'_>) -> Vec<Finding> {
+    let asked = !matches!(context.case.asked, Asked::Found { .. }) || context.demand.list.is_some();
     let severity = if asked { Severity::Info } else { Severity::Warning };
-    let mut on_host = scene.case.tree.as_ref().map(unread::find).unwrap_or_default();
-    if super::next_list::find(scene).is_some() {
+    let mut on_host = context.case.tree.as_ref().map(unread::find).unwrap_or_default();
+    if super::next_list::find(context).is_some() {
         // Said of the next boot, with the difference.
         on_host.retain(|list| list.why != Why::NotBooted);
     }
@@ -31,13 +31,13 @@ fn not_read(scene: &Scene<'_>) -> Vec<Finding> {
         found.evidence.push(written(list));
         (found, *why)
     });
-    let logs = scene.case.logs.iter().filter_map(|log| log.hypervisor.as_ref());
+    let logs = context.case.logs.iter().filter_map(|log| log.hypervisor.as_ref());
     let from_logs = logs.map(|record| {
         let mut found = finding(Code::ListNotEffective, severity, message(&record.written, Why::Hypervisor));
-        found.evidence.push(scene.record(record.place, record.stamp, &record.text));
+        found.evidence.push(context.record(record.place, record.stamp, &record.text));
         (found, Why::Hypervisor)
     });
-    let with_remedy = |(found, why): (Finding, Why)| Finding { remedy: vec![remedy(scene, why)], ..found };
+    let with_remedy = |(found, why): (Finding, Why)| Finding { remedy: vec![remedy(context, why)], ..found };
     from_files.chain(from_logs).map(with_remedy).collect()
 }
 
@@ -76,8 +76,8 @@ fn message(list: &Written, why: Why) -> String {
     }
 }
 
-fn remedy(scene: &Scene<'_>, why: Why) -> String {
-    let module = super::remedy::module(scene);
+fn remedy(context: &Context<'_>, why: Why) -> String {
+    let module = super::remedy::module(context);
     match why {
         Why::Hypervisor => {
             format!("# put it on the line of dom0's kernel: {module}.hide=... (GRUB: GRUB_CMDLINE_LINUX, not ..._XEN)")
@@ -87,7 +87,7 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
         Why::Unmade => {
             "# have the boot loader's file made anew: update-grub, or grub2-mkconfig -o and its path".to_owned()
         }
-        Why::NotBooted if scene.host.as_ref().is_some_and(|host| host.distribution == Distribution::NixOs) => {
+        Why::NotBooted if context.host.as_ref().is_some_and(|host| host.distribution == Distribution::NixOs) => {
             "# nixos-rebuild boot, and reboot".to_owned()
         }
         Why::NotBooted => {
@@ -100,17 +100,17 @@ fn remedy(scene: &Scene<'_>, why: Why) -> String {
 /// The kernel's command line and `modprobe.d` both hold a list, and the lists name different devices.
 ///
 /// kmod puts the arguments of the kernel's command line behind those of `modprobe.d`, and the kernel keeps the last one.
-fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
-    let built_in = scene.host.as_ref().is_some_and(|host| host.modules.has_pciback_built_in());
-    if built_in || !matches!(scene.case.asked, Asked::Found { from: None }) {
+fn disagreement(context: &Context<'_>) -> Option<Finding> {
+    let built_in = context.host.as_ref().is_some_and(|host| host.modules.has_pciback_built_in());
+    if built_in || !matches!(context.case.asked, Asked::Found { from: None }) {
         return None;
     }
-    let (line, line_names) = named(scene, Source::CommandLine)?;
+    let (line, line_names) = named(context, Source::CommandLine)?;
     let only = |one: &BTreeSet<Address>, other: &BTreeSet<Address>| {
         let names: Vec<&Address> = one.difference(other).collect();
         (!names.is_empty()).then(|| some_of(&names))
     };
-    if let Some((given, names)) = named(scene, Source::Module).filter(|(_, names)| *names != line_names) {
+    if let Some((given, names)) = named(context, Source::Module).filter(|(_, names)| *names != line_names) {
         let by_line = only(&line_names, &names).map(|names| format!("only the command line names {names}"));
         let by_hand = only(&names, &line_names).map(|names| format!("only the module has {names}"));
         let difference: Vec<String> = by_line.into_iter().chain(by_hand).collect();
@@ -123,7 +123,7 @@ fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
         found.remedy = vec!["# keep one list, and take the other one out".to_owned()];
         return Some(found);
     }
-    let (file, file_names) = named(scene, Source::Modprobe)?;
+    let (file, file_names) = named(context, Source::Modprobe)?;
     let by_line = only(&line_names, &file_names).map(|names| format!("only the command line names {names}"));
     let by_file = only(&file_names, &line_names).map(|names| format!("only modprobe.d names {names}"));
     let difference: Vec<String> = by_line.into_iter().chain(by_file).collect();
@@ -141,17 +141,17 @@ fn disagreement(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 /// The platform's own list names devices that the list in force does not name, and that pciback does not have.
-fn platform(scene: &Scene<'_>) -> Vec<Finding> {
-    if !matches!(scene.case.asked, Asked::Found { from: None }) {
+fn platform(context: &Context<'_>) -> Vec<Finding> {
+    if !matches!(context.case.asked, Asked::Found { from: None }) {
         return Vec::new();
     }
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+    let devices = context.host.as_ref().and_then(|host| host.devices.is());
     let lacks = |address: &Address| {
         let driver = devices.and_then(|devices| devices.get(address)).and_then(|device| device.driver.is());
-        !scene.demand.wanted.contains_key(address) && devices.is_some() && driver.is_none_or(|name| name != PCIBACK)
+        !context.demand.wanted.contains_key(address) && devices.is_some() && driver.is_none_or(|name| name != PCIBACK)
     };
     let of = |source: Source| {
-        let (list, names) = named(scene, source).filter(|_| scene.demand.source() != Some(source))?;
+        let (list, names) = named(context, source).filter(|_| context.demand.source() != Some(source))?;
         let lacking: Vec<Address> = names.into_iter().filter(lacks).collect();
         if lacking.is_empty() {
             return None;
@@ -169,9 +169,9 @@ fn platform(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// The list of a place that is read, and every address it names, unless it has a fault.
-fn named<'a>(scene: &'a Scene<'_>, source: Source) -> Option<(&'a Written, BTreeSet<Address>)> {
-    let list = scene.demand.effective(source)?;
-    let read = list.read(scene.demand.grammar);
+fn named<'a>(context: &'a Context<'_>, source: Source) -> Option<(&'a Written, BTreeSet<Address>)> {
+    let list = context.demand.effective(source)?;
+    let read = list.read(context.demand.grammar);
     let names = || read.in_force().flat_map(|entry| entry.pattern.addresses()).collect();
     read.fault.is_none().then(|| (list, names()))
 }

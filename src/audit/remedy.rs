@@ -16,7 +16,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use super::{Asked, Scene};
+use super::{Asked, Context};
 use crate::host::{Device, Distribution, Host, PCIBACK};
 use crate::pci::Address;
 use crate::request::{Source, Written};
@@ -33,27 +33,27 @@ const NIXOS: &str = " of boot.extraModprobeConfig in /etc/nixos, then nixos-rebu
 const FIRST: &str = "# first, ";
 
 /// pciback's module as this host's kernel names it.
-pub(super) fn module(scene: &Scene<'_>) -> &'static str {
-    scene.host.as_ref().map_or("xen-pciback", |host| host.modules.pciback())
+pub(super) fn module(context: &Context<'_>) -> &'static str {
+    context.host.as_ref().map_or("xen-pciback", |host| host.modules.pciback())
 }
 
 /// Gives `address` to pciback.
-pub(super) fn take(scene: &Scene<'_>, address: Address, device: Option<&Device>) -> Vec<String> {
-    match (&scene.host, device) {
-        (Some(host), Some(device)) => assign(scene, host, address, device),
+pub(super) fn take(context: &Context<'_>, address: Address, device: Option<&Device>) -> Vec<String> {
+    match (&context.host, device) {
+        (Some(host), Some(device)) => assign(context, host, address, device),
         _ => vec![format!("# on the host itself: pciback-audit check --device {address}")],
     }
 }
 
 /// The command that takes `address` from the driver that has it, or why it must not be given. Where it is not known whether
 /// dom0 uses the device, the command is behind that question.
-fn assign(scene: &Scene<'_>, host: &Host, address: Address, device: &Device) -> Vec<String> {
-    if let Some(companion) = ehci::seized_companion(scene, address, device) {
+fn assign(context: &Context<'_>, host: &Host, address: Address, device: &Device) -> Vec<String> {
+    if let Some(companion) = ehci::seized_companion(context, address, device) {
         return vec![format!(
             "{FIRST}leave {address} to its driver until the next boot: while pciback has {companion} of the same USB slot, the kernel may crash when that driver lets go"
         )];
     }
-    match hindrance(scene, address, device) {
+    match hindrance(context, address, device) {
         Hindrance::None => vec![add(host, address)],
         Hindrance::Used(why) => vec![leave(address, &why)],
         Hindrance::Unknown(why) => vec![
@@ -77,46 +77,46 @@ fn add(host: &Host, address: Address) -> String {
 }
 
 /// Loads pciback, and takes from other drivers those of its devices that they have.
-pub(super) fn load(scene: &Scene<'_>) -> Vec<String> {
-    let list = match (&scene.case.asked, lasting::now(scene, scene.demand.wanted.keys())) {
-        (Asked::List(_), _) => lasting::asked(scene),
+pub(super) fn load(context: &Context<'_>) -> Vec<String> {
+    let list = match (&context.case.asked, lasting::now(context, context.demand.wanted.keys())) {
+        (Asked::List(_), _) => lasting::asked(context),
         (_, Lasting::Holds(_)) => None,
         (_, Lasting::Elsewhere { merged: list, .. } | Lasting::Nowhere(list)) => list,
     };
-    let mut lines = load_with(scene, list.as_deref());
+    let mut lines = load_with(context, list.as_deref());
     lines.insert(1, "# if there is no such module: install the package with all modules of this kernel".to_owned());
     lines
 }
 
 /// Loads pciback with this list, or with that of its configuration; and takes those of its devices that other drivers have.
-fn load_with(scene: &Scene<'_>, list: Option<&str>) -> Vec<String> {
-    let module = module(scene);
+fn load_with(context: &Context<'_>, list: Option<&str>) -> Vec<String> {
+    let module = module(context);
     let list = list.map_or(String::new(), |list| format!(" {}", parameter(list)));
     let mut lines = vec![format!("modprobe {module}{list}")];
-    lines.extend(take_meant(scene));
+    lines.extend(take_meant(context));
     lines
 }
 
 /// Takes those devices of the list, or of the corrected one, that other drivers have.
-fn take_meant(scene: &Scene<'_>) -> Vec<String> {
+fn take_meant(context: &Context<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    let Some(host) = &scene.host else { return lines };
+    let Some(host) = &context.host else { return lines };
     let Some(devices) = host.devices.is() else { return lines };
     let other = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
-    let meant = scene.demand.wanted.keys().copied().chain(lasting::corrected(scene)).collect::<BTreeSet<Address>>();
+    let meant = context.demand.wanted.keys().copied().chain(lasting::corrected(context)).collect::<BTreeSet<Address>>();
     let mut meant: Vec<Address> = meant.into_iter().collect();
-    meant.sort_by_key(|address| ehci::rank(scene, *address));
+    meant.sort_by_key(|address| ehci::rank(context, *address));
     for address in meant {
         if let Some(device) = devices.get(&address).filter(other) {
-            lines.extend(assign(scene, host, address, device));
+            lines.extend(assign(context, host, address, device));
         }
     }
     lines
 }
 
 /// Lets pciback have a device that no driver holds. The firmware's screen needs no driver (`boot_vga`, with the console on tty0).
-pub(super) fn probe(scene: &Scene<'_>, address: Address, device: &Device, listed: bool) -> Vec<String> {
-    if let Hindrance::Used(why) = hindrance(scene, address, device) {
+pub(super) fn probe(context: &Context<'_>, address: Address, device: &Device, listed: bool) -> Vec<String> {
+    if let Hindrance::Used(why) = hindrance(context, address, device) {
         return vec![leave(address, &why)];
     }
     let mut commands = Vec::new();
@@ -132,27 +132,27 @@ pub(super) fn probe(scene: &Scene<'_>, address: Address, device: &Device, listed
 }
 
 /// The corrected list: for the module, where it can be loaded at once; else in the form of the place where the wrong one stands.
-pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String> {
-    let module = module(scene);
+pub(super) fn list(context: &Context<'_>, place: &Written, list: &str) -> Vec<String> {
+    let module = module(context);
     let can_load = |host: &Host| {
         let is_built_in = host.modules.has_pciback_built_in() || host.distribution == Distribution::XenServer;
         matches!(host.pciback, Known::Absent) && !is_built_in
     };
-    if scene.host.as_ref().is_some_and(can_load) && !matches!(place.source, Source::Policy | Source::Slots) {
-        return load_with(scene, Some(list));
+    if context.host.as_ref().is_some_and(can_load) && !matches!(place.source, Source::Policy | Source::Slots) {
+        return load_with(context, Some(list));
     }
     let at = place.location.as_ref().map_or(String::new(), |location| format!(" in {location}"));
-    let is_loaded = scene.host.as_ref().is_some_and(|host| host.pciback.is().is_some());
+    let is_loaded = context.host.as_ref().is_some_and(|host| host.pciback.is().is_some());
     match place.source {
         // modprobe gives nothing to a module that is there.
-        Source::Argument if is_loaded => take_meant(scene),
+        Source::Argument if is_loaded => take_meant(context),
         Source::Argument | Source::Module => vec![format!("modprobe {module} {}", parameter(list))],
         Source::CommandLine | Source::Log => vec![
             "# on the kernel's line of the boot loader, then reboot:".to_owned(),
             format!("# {module}.hide={list}"),
         ],
         Source::Modprobe => {
-            let is_nixos = scene.host.as_ref().is_some_and(|host| host.distribution == Distribution::NixOs);
+            let is_nixos = context.host.as_ref().is_some_and(|host| host.distribution == Distribution::NixOs);
             let at = if is_nixos { NIXOS } else { &at };
             vec![format!("# put this line{at}:"), format!("# options {module} hide={list}")]
         }
@@ -171,8 +171,8 @@ pub(super) fn list(scene: &Scene<'_>, place: &Written, list: &str) -> Vec<String
 }
 
 /// Where a list goes on this host.
-pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
-    let distribution = scene.host.as_ref().map_or(Distribution::Other, |host| host.distribution);
+pub(super) fn place(context: &Context<'_>) -> Vec<String> {
+    let distribution = context.host.as_ref().map_or(Distribution::Other, |host| host.distribution);
     match distribution {
         Distribution::XenServer => vec![
             "# or give pciback its list:".to_owned(),
@@ -184,7 +184,7 @@ pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
         }
         Distribution::NixOs => vec![
             format!("# or give pciback its list, by a line{NIXOS}:"),
-            format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
+            format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(context)),
         ],
         Distribution::Debian
         | Distribution::Dracut
@@ -193,15 +193,15 @@ pub(super) fn place(scene: &Scene<'_>) -> Vec<String> {
         | Distribution::Arch
         | Distribution::Alpine
         | Distribution::Other => vec![
-            format!("# or give pciback its list, by a line in {}:", options_file(scene)),
-            format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(scene)),
+            format!("# or give pciback its list, by a line in {}:", options_file(context)),
+            format!("# options {} hide=(0000:bb:dd.f)(0000:bb:dd.f)", module(context)),
         ],
     }
 }
 
 /// The file in which a family writes the options of modules, or the directory of such files.
-fn options_file(scene: &Scene<'_>) -> &'static str {
-    let machine = scene.host.as_ref().zip(scene.case.tree.as_ref());
+fn options_file(context: &Context<'_>) -> &'static str {
+    let machine = context.host.as_ref().zip(context.case.tree.as_ref());
     let row = machine.and_then(|(host, tree)| family::row(host, tree));
     row.filter(|family| family.shared).map_or("/etc/modprobe.d", |family| family.options)
 }

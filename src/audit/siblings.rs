@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::facts::{about, device_file, file, some_of};
 use super::statuses::Judged;
-use super::{Asked, Scene};
+use super::{Asked, Context};
 use crate::host::{Device, Devices, Linkage, PCIBACK, Reset};
 use crate::pci::Address;
 use crate::report::{Code, Finding, Moment, Severity, Status};
 use crate::tree::{Known, Tree};
 
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
-    let Some(there) = scene.host.as_ref().and_then(|host| host.devices.is()) else { return };
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+    let Some(there) = context.host.as_ref().and_then(|host| host.devices.is()) else { return };
     let slots = slots(there);
     let mut virtuals: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
     for (address, device) in there {
@@ -19,7 +19,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
             virtuals.entry(physical).or_default().push(*address);
         }
     }
-    let neighbours = Neighbours { scene, slots: &slots };
+    let neighbours = Neighbours { context, slots: &slots };
     let seized = devices.iter().filter(|judged| judged.want.is_some() && matches!(judged.status, Status::Seized(_)));
     let mut left: BTreeMap<Slot, Finding> = BTreeMap::new();
     for judged in seized {
@@ -36,7 +36,7 @@ pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec
     findings.extend(left.into_values());
     findings.extend(slots.values().filter_map(|functions| neighbours.companion(functions)));
     findings.extend(slots.values().filter_map(|functions| neighbours.controller(functions)));
-    findings.extend(twins(scene, there));
+    findings.extend(twins(context, there));
 }
 
 /// Domain, bus and slot.
@@ -62,13 +62,13 @@ pub(super) fn is_pcibacks(device: &Device) -> bool {
 }
 
 struct Neighbours<'a> {
-    scene: &'a Scene<'a>,
+    context: &'a Context<'a>,
     slots: &'a Slots<'a>,
 }
 
 impl Neighbours<'_> {
     fn is_asked_for(&self, address: Address) -> bool {
-        self.scene.demand.wanted.contains_key(&address)
+        self.context.demand.wanted.contains_key(&address)
     }
 
     /// Other functions of a seized device's slot that drivers of dom0 have. Bridges are no functions of a card, and virtual
@@ -177,10 +177,10 @@ impl Neighbours<'_> {
         let names = companion_drivers(device)?;
         let can_come = || {
             let is_there = |tree: &Tree| names.iter().any(|name| has_driver(tree, name));
-            let tree = self.scene.case.tree.as_ref().filter(|tree| !is_there(tree));
+            let tree = self.context.case.tree.as_ref().filter(|tree| !is_there(tree));
             tree.is_some_and(|tree| self.is_installed(tree, names))
         };
-        match (&device.driver, self.scene.case.options.foretold) {
+        match (&device.driver, self.context.case.options.foretold) {
             (Known::Absent, _) if device.driver_override.is().is_some_and(|name| !name.contains("hci")) => None,
             (Known::Absent, Some(Moment::Now | Moment::Boot)) => Some(Severity::Warning),
             (Known::Absent, None) => Some(if can_come() { Severity::Warning } else { Severity::Info }),
@@ -194,7 +194,7 @@ impl Neighbours<'_> {
 
     /// Whether the module of one of these drivers is there for the running kernel.
     fn is_installed(&self, tree: &Tree, drivers: &[&str]) -> bool {
-        let Some(release) = self.scene.host.as_ref().and_then(|host| host.release.is()) else { return false };
+        let Some(release) = self.context.host.as_ref().and_then(|host| host.release.is()) else { return false };
         ["lib", "usr/lib"].iter().any(|above| {
             let files = tree.list(&format!("{above}/modules/{release}/kernel/drivers/usb/host"));
             let is_of = |file: &&str| {
@@ -262,8 +262,8 @@ struct ControllerKind {
 }
 
 /// Cards of the same make that the list does not name: where addresses change, one may be taken for the other.
-fn twins(scene: &Scene<'_>, devices: &Devices) -> Vec<Finding> {
-    if matches!(scene.case.asked, Asked::Devices(_)) {
+fn twins(context: &Context<'_>, devices: &Devices) -> Vec<Finding> {
+    if matches!(context.case.asked, Asked::Devices(_)) {
         return Vec::new();
     }
     let mut kinds: BTreeMap<_, ControllerKind> = BTreeMap::new();
@@ -271,7 +271,7 @@ fn twins(scene: &Scene<'_>, devices: &Devices) -> Vec<Finding> {
         let Some(ids) = device.ids.is().filter(|_| !device.is_virtual() && !is_of_bridges(device)) else { continue };
         let board = device.board.is().map(|board| (board.vendor, board.device));
         let ControllerKind { named, others } = kinds.entry((ids.vendor, ids.device, board)).or_default();
-        if scene.demand.wanted.contains_key(address) {
+        if context.demand.wanted.contains_key(address) {
             named.push(*address);
         } else if !is_pcibacks(device) {
             others.push(*address);

@@ -1,6 +1,6 @@
 //! The one order of statuses: for each device the first line of the contract's table that applies.
 
-use super::Scene;
+use super::Context;
 use super::demand::Want;
 use super::facts::finding;
 use crate::history::{Driver, Trail, is_settled};
@@ -25,11 +25,11 @@ pub(super) struct Judged<'a> {
 }
 
 /// Every requested device, and every other that pciback holds, by address. The number of those that are too many is a finding.
-pub(super) fn judge<'a>(scene: &'a Scene<'_>, findings: &mut Vec<Finding>) -> Vec<Judged<'a>> {
+pub(super) fn judge<'a>(context: &'a Context<'_>, findings: &mut Vec<Finding>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'_>> =
-        scene.demand.wanted.iter().map(|(address, want)| requested(scene, *address, want)).collect();
-    if !matches!(scene.case.asked, super::Asked::Devices(_)) {
-        let mut others = unrequested(scene);
+        context.demand.wanted.iter().map(|(address, want)| requested(context, *address, want)).collect();
+    if !matches!(context.case.asked, super::Asked::Devices(_)) {
+        let mut others = unrequested(context);
         // The failed ones first: they are worse.
         others.sort_by_key(|device| device.status != Status::Failed);
         let beyond = others.len().saturating_sub(MOST_UNREQUESTED);
@@ -44,18 +44,18 @@ pub(super) fn judge<'a>(scene: &'a Scene<'_>, findings: &mut Vec<Finding>) -> Ve
     judged
 }
 
-fn requested<'a>(scene: &Scene<'_>, address: Address, want: &'a Want) -> Judged<'a> {
+fn requested<'a>(context: &Context<'_>, address: Address, want: &'a Want) -> Judged<'a> {
     let empty = Trail::default();
-    let trail = scene.history.trails.get(&address).unwrap_or(&empty);
+    let trail = context.history.trails.get(&address).unwrap_or(&empty);
     // `lspci` says nothing of a device that it was not asked for.
     let shows =
         |host: &&Host| host.lspci.is_none() || host.devices.is().is_some_and(|devices| devices.contains_key(&address));
-    let (status, basis) = match scene.host.as_ref().filter(shows) {
+    let (status, basis) = match context.host.as_ref().filter(shows) {
         Some(host) => (by_host(host, address, trail), Basis::Host),
-        None => (by_log(scene, address, trail), Basis::Log),
+        None => (by_log(context, address, trail), Basis::Log),
     };
     // Where the host proved it without the log, nothing rests on the log.
-    let log_needed = scene.host.as_ref().is_none_or(|host| proof_by_host(host, address).is_none());
+    let log_needed = context.host.as_ref().is_none_or(|host| proof_by_host(host, address).is_none());
     let unstated = trail.proof().is_some_and(|fact| fact.author == Author::Unstated);
     let on_unstated = matches!(status, Status::Seized(_)) && log_needed && unstated;
     Judged { address, want: Some(want), status, basis, on_unstated }
@@ -110,12 +110,12 @@ fn released_by_hand(host: &Host, address: Address) -> bool {
 }
 
 /// Lines 8 to 11: the log alone.
-fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
-    if scene.story.doubt.is_some() {
+fn by_log(context: &Context<'_>, address: Address, trail: &Trail) -> Status {
+    if context.story.doubt.is_some() {
         return Status::Unconfirmed;
     }
     // A record that cannot be read, and may be about any device.
-    let settled = Proof::by_log(trail).filter(|_| scene.history.damaged.is_none());
+    let settled = Proof::by_log(trail).filter(|_| context.history.damaged.is_none());
     // 8
     if let Some(proof) = settled {
         return Status::Seized(proof);
@@ -127,12 +127,12 @@ fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
     if trail.is_lost() {
         return Status::Lost { by_hand: false };
     }
-    if trail.seizing.is_none() && scene.demand.bridges.contains(&address) {
+    if trail.seizing.is_none() && context.demand.bridges.contains(&address) {
         return Status::Bridge;
     }
     // 10
     let silent = trail.proof().is_none() && trail.bound.is_none() && trail.damaged.is_none();
-    if silent && scene.is_complete && is_past_load(scene) {
+    if silent && context.is_complete && is_past_load(context) {
         return Status::Missing;
     }
     // 11
@@ -140,19 +140,19 @@ fn by_log(scene: &Scene<'_>, address: Address, trail: &Trail) -> Status {
 }
 
 /// Whether the log goes on past the module's load, so that what it does not say did not happen.
-fn is_past_load(scene: &Scene<'_>) -> bool {
-    match &scene.history.driver {
+fn is_past_load(context: &Context<'_>) -> bool {
+    match &context.history.driver {
         Driver::Ready(_) | Driver::Refused(_) => true,
         Driver::Loading => {
-            let last = scene.history.last_seizing;
-            last.is_some_and(|last| is_settled(&last, &scene.story.end) || !scene.story.timed)
+            let last = context.history.last_seizing;
+            last.is_some_and(|last| is_settled(&last, &context.story.end) || !context.story.timed)
         }
-        Driver::Unheard => scene.story.is_long(),
+        Driver::Unheard => context.story.is_long(),
     }
 }
 
 /// What pciback holds without being asked.
-fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
+fn unrequested(context: &Context<'_>) -> Vec<Judged<'static>> {
     let extra = |address: Address, basis, explained| Judged {
         address,
         want: None,
@@ -160,18 +160,18 @@ fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
         basis,
         on_unstated: false,
     };
-    let asked = |address: &Address| scene.demand.wanted.contains_key(address);
-    let Some(host) = &scene.host else {
-        if scene.story.doubt.is_some() {
+    let asked = |address: &Address| context.demand.wanted.contains_key(address);
+    let Some(host) = &context.host else {
+        if context.story.doubt.is_some() {
             return Vec::new();
         }
-        let trails = scene.history.trails.iter().filter(|(address, _)| !asked(address));
+        let trails = context.history.trails.iter().filter(|(address, _)| !asked(address));
         // Where nobody knows what was asked for, what failed was, as surely as what was seized.
-        let unknown = scene.demand.list.is_none() && scene.demand.wanted.is_empty();
-        let by_qubes = scene.demand.source() == Some(Source::Qubes);
+        let unknown = context.demand.list.is_none() && context.demand.wanted.is_empty();
+        let by_qubes = context.demand.source() == Some(Source::Qubes);
         let judged = trails.filter_map(|(address, trail)| match trail {
             trail if trail.is_settled() => {
-                Some(extra(*address, Basis::Log, by_qubes || scene.demand.is_named_somewhere(*address)))
+                Some(extra(*address, Basis::Log, by_qubes || context.demand.is_named_somewhere(*address)))
             }
             trail if unknown && trail.trouble.is_some() => {
                 Some(Judged { status: Status::Failed, ..extra(*address, Basis::Log, false) })
@@ -183,20 +183,20 @@ fn unrequested(scene: &Scene<'_>) -> Vec<Judged<'static>> {
     let Known::Is(devices) = &host.devices else { return Vec::new() };
     let is_pcibacks = |device: &HostDevice| device.driver.is().is_some_and(|driver| driver == PCIBACK);
     let held = devices.iter().filter(|(address, device)| is_pcibacks(device) && !asked(address));
-    held.map(|(address, device)| extra(*address, Basis::Host, why(scene, *address, device).is_some())).collect()
+    held.map(|(address, device)| extra(*address, Basis::Host, why(context, *address, device).is_some())).collect()
 }
 
 /// What explains that pciback has a device which the list in force does not name.
-pub(super) fn why(scene: &Scene<'_>, address: Address, device: &HostDevice) -> Option<String> {
-    let listed = |address: Address| scene.demand.is_named_somewhere(address);
+pub(super) fn why(context: &Context<'_>, address: Address, device: &HostDevice) -> Option<String> {
+    let listed = |address: Address| context.demand.is_named_somewhere(address);
     if device.driver_override.is().is_some_and(|name| name == PCIBACK) {
         return Some("its driver_override is pciback".to_owned());
     }
     if let Some(bridge) = device.bridges.iter().find(|bridge| listed(**bridge)) {
         return Some(format!("it is behind the bridge {bridge}, which a list names"));
     }
-    let is_qubes = scene.host.as_ref().is_some_and(|host| host.distribution == Distribution::Qubes);
-    let source = scene.demand.named_by(address);
+    let is_qubes = context.host.as_ref().is_some_and(|host| host.distribution == Distribution::Qubes);
+    let source = context.demand.named_by(address);
     let by_hook = is_qubes && device.class.is().is_some_and(|class| qubes::takes_unlisted(*class));
     if by_hook && source.is_none_or(|source| source == Source::Slots) {
         return Some("it is a network controller, and the hook of Qubes' boot image takes them all".to_owned());

@@ -1,7 +1,7 @@
 //! The story of one device: what the log says of it in order, and what the host and the lists say now.
 
 use super::facts::{device_file, file, some_of, written};
-use super::{Case, Scene, conclude, scene};
+use super::{Case, Context, conclude, context};
 use crate::event::{Event, Fact, Incident};
 use crate::host::{Device, Devices, PCIBACK};
 use crate::pci::Address;
@@ -13,12 +13,12 @@ use crate::tree::Known;
 /// Tells the story of the device at `address`, by all the evidence of a case.
 pub fn explain_device(case: &Case, address: Address) -> DeviceStory {
     let report = conclude(case);
-    let scene = scene(case, Wanted::Dom0);
+    let context = context(case, Wanted::Dom0);
     DeviceStory {
         address,
         device: report.devices.into_iter().find(|device| device.address == address),
-        steps: steps(&scene, address),
-        facts: facts(&scene, address),
+        steps: steps(&context, address),
+        facts: facts(&context, address),
         findings: report.findings.into_iter().filter(|finding| finding.address == Some(address)).collect(),
         verdict: report.verdict,
     }
@@ -33,17 +33,17 @@ struct Holder {
     seized: bool,
 }
 
-fn steps(scene: &Scene<'_>, address: Address) -> Vec<Step> {
+fn steps(context: &Context<'_>, address: Address) -> Vec<Step> {
     let mut holder = Holder::default();
     let mut steps = Vec::new();
-    for moment in &scene.story.moments {
+    for moment in &context.story.moments {
         let Moment::Fact(fact) = moment else { continue };
         let of_all = matches!(fact.event, Event::BackendReady | Event::ListRefused { .. });
         if fact.event.address() != Some(address) && !of_all {
             continue;
         }
         if let Some(text) = holder.says(fact) {
-            steps.push(Step { stamp: fact.stamp, text, evidence: scene.shown(fact) });
+            steps.push(Step { stamp: fact.stamp, text, evidence: context.shown(fact) });
         }
     }
     // The loads of the module are a part of the story only where there is one.
@@ -140,18 +140,18 @@ fn incident(kind: Incident) -> String {
     }
 }
 
-fn facts(scene: &Scene<'_>, address: Address) -> Vec<(&'static str, String, Option<Evidence>)> {
+fn facts(context: &Context<'_>, address: Address) -> Vec<(&'static str, String, Option<Evidence>)> {
     let mut facts: Vec<(&'static str, String, Option<Evidence>)> = Vec::new();
-    for said in &scene.demand.places {
+    for said in &context.demand.places {
         for list in &said.written {
-            let entries = list.read(scene.demand.grammar).entries;
+            let entries = list.read(context.demand.grammar).entries;
             let names = entries.iter().any(|entry| entry.pattern.matches(address));
             if names {
                 facts.push(("wanted", format!("by {}", said.source.in_words()), Some(written(list))));
             }
         }
     }
-    let Some(devices) = scene.host.as_ref().and_then(|host| host.devices.is()) else { return facts };
+    let Some(devices) = context.host.as_ref().and_then(|host| host.devices.is()) else { return facts };
     let Some(device) = devices.get(&address) else {
         facts.push((
             "now",
@@ -160,19 +160,19 @@ fn facts(scene: &Scene<'_>, address: Address) -> Vec<(&'static str, String, Opti
         ));
         return facts;
     };
-    facts.extend(now(scene, address, device));
+    facts.extend(now(context, address, device));
     facts.extend(around(address, device, devices));
     facts
 }
 
-fn now(scene: &Scene<'_>, address: Address, device: &Device) -> Vec<(&'static str, String, Option<Evidence>)> {
+fn now(context: &Context<'_>, address: Address, device: &Device) -> Vec<(&'static str, String, Option<Evidence>)> {
     let link = device_file(address, "driver");
     let mut facts = vec![match &device.driver {
         Known::Is(driver) => ("now", format!("{driver} has it"), Some(file(link, Some(driver)))),
         Known::Absent => ("now", "no driver has it".to_owned(), Some(file(link, None))),
         Known::Unreadable(obstacle) => ("now", format!("cannot be told: {obstacle}"), None),
     }];
-    let pciback = scene.host.as_ref().and_then(|host| host.pciback.is());
+    let pciback = context.host.as_ref().and_then(|host| host.pciback.is());
     let set_up = pciback.and_then(|pciback| pciback.irq_handlers.is()).and_then(|page| page.lists(address));
     if device.driver.is().is_some_and(|driver| driver == PCIBACK)
         && let Some(set_up) = set_up

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Scene;
+use super::Context;
 use crate::event::{Event, Fact};
 use crate::history::Trail;
 
 /// Why the log does not settle it, and the record that it is about.
-pub(super) fn why<'a>(scene: &'a Scene<'_>, trail: &'a Trail) -> Option<(String, Option<&'a Fact>)> {
-    let any = scene.history.damaged.as_deref();
+pub(super) fn why<'a>(context: &'a Context<'_>, trail: &'a Trail) -> Option<(String, Option<&'a Fact>)> {
+    let any = context.history.damaged.as_deref();
     if let Some(damaged) = &trail.damaged {
         return Some(told("a record of pciback about it cannot be read: it is cut, or damaged", Some(damaged)));
     }
@@ -41,7 +41,7 @@ pub(super) fn why<'a>(scene: &'a Scene<'_>, trail: &'a Trail) -> Option<(String,
         return Some(told("pciback is bound to it, and the log does not say that its set-up went well", Some(bound)));
     }
     let message = "the log ends before pciback's load came to its end: that no record is about it proves nothing";
-    scene.is_complete.then(|| told(message, None))
+    context.is_complete.then(|| told(message, None))
 }
 
 fn is_unknown_failure(fact: &Fact) -> bool {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claims::Claims;
 use super::facts::finding;
 use super::statuses::Judged;
-use super::{Case, FailOn, Scene};
+use super::{Case, Context, FailOn};
 use crate::history::{Driver, Trail};
 use crate::host::{Device as HostDevice, PciIds};
 use crate::pci::Address;
 use crate::record::{Author, between};
 use crate::report::{
-    Basis, Code, Device, Evidence, Finding, LastGuest, Log, Node, Repair, Report, Request, Seen, Severity, Stated,
-    Status, Verdict, Waiting,
+    Basis, Code, Device, Evidence, EvidenceTime, Finding, LastGuest, Log, Node, Repair, Report, Request, Severity,
+    Stated, Status, Verdict, Waiting,
 };
 use crate::request::Source;
 use crate::request::policy::Accept;
@@ -42,30 +42,30 @@ fn explains(finding: &Finding) -> bool {
 
 /// Puts the report together, all but the request: accepts what is to be ignored, lets causes suppress their symptoms, and concludes.
 pub(super) fn report(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     claims: &Claims<'_>,
     devices: Vec<Judged<'_>>,
     mut findings: Vec<Finding>,
 ) -> Report {
-    let options = &scene.case.options;
-    accept(scene.case, &mut findings);
+    let options = &context.case.options;
+    accept(context.case, &mut findings);
     if findings.iter().any(explains) {
         findings.retain(|finding| !finding.code.states_a_device() || finding.severity == Severity::Info);
     }
-    let logs = scene.logs();
-    findings.extend(author_unstated(scene, &logs, &devices, worst(&devices, &findings)));
-    accept(scene.case, &mut findings);
+    let logs = context.logs();
+    findings.extend(author_unstated(context, &logs, &devices, worst(&devices, &findings)));
+    accept(context.case, &mut findings);
     put_in_order(&mut findings);
     // Where nothing of the logs could be used, no list is missed.
-    if scene.story.doubt.is_some() && scene.host.is_none() {
+    if context.story.doubt.is_some() && context.host.is_none() {
         let missed = findings.iter_mut().filter(|finding| finding.code == Code::NothingRequested);
         missed.for_each(|finding| finding.remedy.clear());
     }
     let verdict = worst(&devices, &findings);
-    let silent = options.if_requested && nothing_is_requested(scene, &findings);
-    let plan = super::remedy::plan(scene, &devices, &findings);
-    let waiting = super::outlook::waiting(scene, &devices, &findings);
-    let names = names(scene);
+    let silent = options.if_requested && nothing_is_requested(context, &findings);
+    let plan = super::remedy::plan(context, &devices, &findings);
+    let waiting = super::outlook::waiting(context, &devices, &findings);
+    let names = names(context);
     let mut codes: BTreeMap<Address, Vec<Code>> = BTreeMap::new();
     for finding in &findings {
         finding.address.into_iter().for_each(|address| codes.entry(address).or_default().push(finding.code));
@@ -73,37 +73,37 @@ pub(super) fn report(
     let of = |judged: Judged<'_>| {
         let codes = codes.remove(&judged.address).unwrap_or_default();
         let guests = claims.guests(judged.address);
-        Device { guests: guests.into_iter().map(str::to_owned).collect(), ..device(scene, judged, codes, &names) }
+        Device { guests: guests.into_iter().map(str::to_owned).collect(), ..device(context, judged, codes, &names) }
     };
     let devices = devices.into_iter().map(of).collect();
-    let hierarchy = hierarchy(scene, &names);
-    Report { devices, plan, hierarchy, waiting, ..conclusion(scene, logs, findings, verdict, silent) }
+    let hierarchy = hierarchy(context, &names);
+    Report { devices, plan, hierarchy, waiting, ..conclusion(context, logs, findings, verdict, silent) }
 }
 
 /// What every report says of the machine, its logs and the verdict. It has no devices, and no plan.
 pub(super) fn conclusion(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     logs: Vec<Log>,
     findings: Vec<Finding>,
     verdict: Verdict,
     silent: bool,
 ) -> Report {
-    let exit_status = match (verdict, scene.case.options.fail_on) {
+    let exit_status = match (verdict, context.case.options.fail_on) {
         _ if silent => 0,
         (Verdict::Warning, FailOn::Critical) => 0,
         (verdict, _) => verdict.exit_status(),
     };
-    let host = scene.host.as_ref().or(scene.partial.as_ref());
+    let host = context.host.as_ref().or(context.partial.as_ref());
     Report {
         verdict,
         exit_status,
         silent,
-        host: host.and_then(|host| host.hostname.is().cloned()).or_else(|| scene.story.hostname.clone()),
-        kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| scene.story.release.clone()),
-        boot_id: host.and_then(|host| host.boot_id.is().copied()).or(scene.story.id),
-        time: scene.case.now,
-        seen: seen(scene),
-        window: scene.case.options.window,
+        host: host.and_then(|host| host.hostname.is().cloned()).or_else(|| context.story.hostname.clone()),
+        kernel: host.and_then(|host| host.release.is().cloned()).or_else(|| context.story.release.clone()),
+        boot_id: host.and_then(|host| host.boot_id.is().copied()).or(context.story.id),
+        time: context.case.now,
+        seen: seen(context),
+        window: context.case.options.window,
         request: Request::default(),
         logs,
         devices: Vec::new(),
@@ -116,11 +116,11 @@ pub(super) fn conclusion(
 }
 
 /// The kernel's own ring goes on until now; a saved log ends when it ends.
-fn seen(scene: &Scene<'_>) -> Seen {
-    if scene.case.listening.is_some() || scene.case.logs.iter().any(|log| log.kind == LogKind::Ring) {
-        return Seen::Now;
+fn seen(context: &Context<'_>) -> EvidenceTime {
+    if context.case.listening.is_some() || context.case.logs.iter().any(|log| log.kind == LogKind::Ring) {
+        return EvidenceTime::Now;
     }
-    if scene.story.timed { Seen::At(scene.story.end) } else { Seen::Unknown }
+    if context.story.timed { EvidenceTime::At(context.story.end) } else { EvidenceTime::Unknown }
 }
 
 /// Makes notes of the findings that are to be ignored, and of those that the policy accepts, with its reason.
@@ -148,17 +148,17 @@ pub(super) fn put_in_order(findings: &mut [Finding]) {
 }
 
 /// Whether no place holds a list, and every place could be read.
-fn nothing_is_requested(scene: &Scene<'_>, findings: &[Finding]) -> bool {
+fn nothing_is_requested(context: &Context<'_>, findings: &[Finding]) -> bool {
     let has = |code| findings.iter().any(|finding| finding.code == code);
     has(Code::NothingRequested)
         && !has(Code::ListNotEffective)
-        && scene.story.doubt.is_none()
-        && scene.demand.places.iter().all(|said| said.obstacles.is_empty())
+        && context.story.doubt.is_none()
+        && context.demand.places.iter().all(|said| said.obstacles.is_empty())
 }
 
 /// An ok that rests on a log of unknown hand is a warning; elsewhere it is worth knowing.
-fn author_unstated(scene: &Scene<'_>, logs: &[Log], devices: &[Judged<'_>], so_far: Verdict) -> Option<Finding> {
-    if scene.case.options.trust_log {
+fn author_unstated(context: &Context<'_>, logs: &[Log], devices: &[Judged<'_>], so_far: Verdict) -> Option<Finding> {
+    if context.case.options.trust_log {
         return None;
     }
     let unstated = logs.iter().find(|log| !log.trusted && log.records > 0)?;
@@ -166,7 +166,11 @@ fn author_unstated(scene: &Scene<'_>, logs: &[Log], devices: &[Judged<'_>], so_f
     let severity = if resting && so_far <= Verdict::Warning { Severity::Warning } else { Severity::Info };
     // Another log of the boot says who wrote the same lines.
     let stated = |log: &Log| {
-        scene.story.parts.iter().any(|(index, _)| scene.case.logs.get(*index).is_some_and(|own| own.name == log.source))
+        context
+            .story
+            .parts
+            .iter()
+            .any(|(index, _)| context.case.logs.get(*index).is_some_and(|own| own.name == log.source))
     };
     if severity == Severity::Info && logs.iter().any(|log| log.trusted && stated(log)) {
         return None;
@@ -181,20 +185,20 @@ fn author_unstated(scene: &Scene<'_>, logs: &[Log], devices: &[Judged<'_>], so_f
     Some(found)
 }
 
-fn names(scene: &Scene<'_>) -> PciIds {
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+fn names(context: &Context<'_>) -> PciIds {
+    let devices = context.host.as_ref().and_then(|host| host.devices.is());
     let ids: BTreeSet<(u16, u16)> = devices
         .into_iter()
         .flatten()
         .filter_map(|(_, device)| device.ids.is())
         .map(|ids| (ids.vendor, ids.device))
         .collect();
-    scene.case.tree.as_ref().map(|tree| PciIds::read(tree, &ids)).unwrap_or_default()
+    context.case.tree.as_ref().map(|tree| PciIds::read(tree, &ids)).unwrap_or_default()
 }
 
 /// Every device of the host, and the bridge that it is behind.
-fn hierarchy(scene: &Scene<'_>, names: &PciIds) -> Vec<Node> {
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+fn hierarchy(context: &Context<'_>, names: &PciIds) -> Vec<Node> {
+    let devices = context.host.as_ref().and_then(|host| host.devices.is());
     let node = |(address, device): (&Address, &HostDevice)| {
         let id = device.ids.is().copied();
         Node {
@@ -208,10 +212,10 @@ fn hierarchy(scene: &Scene<'_>, names: &PciIds) -> Vec<Node> {
     devices.into_iter().flatten().map(node).collect()
 }
 
-fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &PciIds) -> Device {
+fn device(context: &Context<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &PciIds) -> Device {
     let known: Option<&HostDevice> =
-        scene.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&judged.address));
-    let trail = scene.history.trails.get(&judged.address);
+        context.host.as_ref().and_then(|host| host.devices.is()).and_then(|devices| devices.get(&judged.address));
+    let trail = context.history.trails.get(&judged.address);
     let seizing = trail.and_then(|trail| trail.seizing.as_ref()).filter(|fact| fact.author != Author::User);
     let held = trail.and_then(|trail| trail.held.as_ref()).map(|fact| &fact.event);
     let driver = match (judged.basis, held) {
@@ -223,7 +227,7 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
     let id = known.and_then(|device| device.ids.is().copied());
     let guest = trail.and_then(|trail| trail.guest.as_ref());
     codes.dedup();
-    let expected = scene.expected.get(&judged.address);
+    let expected = context.expected.get(&judged.address);
     Device {
         address: judged.address,
         requested: judged.want.is_some(),
@@ -231,14 +235,14 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
         status: judged.status,
         basis: judged.basis,
         driver,
-        before_load: before_load(scene, trail),
+        before_load: before_load(context, trail),
         kind: known.and_then(|device| device.class.is()).and_then(|class| kind(*class)),
         id,
         name: id.and_then(|ids| names.name(ids)),
         model: id.and_then(|ids| names.model(ids)).map(str::to_owned),
         label: expected.and_then(|expected| expected.label.clone()),
-        last_guest: guest.map(|(domid, fact)| LastGuest { domid: *domid, at: scene.date(&fact.stamp) }),
-        seized_at: seizing.and_then(|fact| scene.date(&fact.stamp)),
+        last_guest: guest.map(|(domid, fact)| LastGuest { domid: *domid, at: context.date(&fact.stamp) }),
+        seized_at: seizing.and_then(|fact| context.date(&fact.stamp)),
         seizing: seizing.map(|fact| fact.stamp),
         findings: codes,
         guests: Vec::new(),
@@ -246,9 +250,9 @@ fn device(scene: &Scene<'_>, judged: Judged<'_>, mut codes: Vec<Code>, names: &P
 }
 
 /// How long before pciback's load the driver that has a device first spoke about it.
-fn before_load(scene: &Scene<'_>, trail: Option<&Trail>) -> Option<i64> {
+fn before_load(context: &Context<'_>, trail: Option<&Trail>) -> Option<i64> {
     let held = trail?.held.as_ref()?;
-    let ready = match &scene.history.driver {
+    let ready = match &context.history.driver {
         Driver::Ready(fact) => fact,
         Driver::Unheard | Driver::Loading | Driver::Refused(_) => return None,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Scene;
+use super::Context;
 use super::facts::{about, device_file, file, some_of};
 use super::statuses::Judged;
 use crate::host::{Device, Host, PCIBACK, Use};
@@ -15,17 +15,17 @@ const SYSTEM: &[&str] = &["/boot", "/usr"];
 
 /// Devices that a driver of dom0 has, or that pciback would have in a forecast; pciback's own are used by nothing. And devices
 /// that only the list of the next boot names, if pciback will have them then.
-pub(super) fn find(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
-    let Some(host) = &scene.host else { return };
+pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {
+    let Some(host) = &context.host else { return };
     let at_stake = |judged: &&Judged<'_>| {
-        let foretold = scene.case.options.foretold.is_some() && matches!(judged.status, Status::Seized(_));
+        let foretold = context.case.options.foretold.is_some() && matches!(judged.status, Status::Seized(_));
         judged.want.is_some() && (judged.status == Status::Held || foretold)
     };
     let mut used = used(host, devices.iter().filter(at_stake).map(|judged| judged.address));
     let machine = VitalUses::of(host, &used);
     let found = used.iter().filter_map(|(address, device, uses)| machine.vital(*address, device, uses, ""));
     findings.extend(found);
-    let then = used_then(scene, host);
+    let then = used_then(context, host);
     if then.is_empty() {
         return;
     }
@@ -50,17 +50,17 @@ fn used(host: &Host, addresses: impl Iterator<Item = Address>) -> Vec<Used<'_>> 
 }
 
 /// Devices in use that nobody asks for now, and that the next boot gives to pciback as it is foretold.
-fn used_then<'a>(scene: &Scene<'_>, host: &'a Host) -> Vec<Used<'a>> {
-    let Some(tree) = scene.case.tree.as_ref().filter(|_| scene.case.options.foretold.is_none()) else {
+fn used_then<'a>(context: &Context<'_>, host: &'a Host) -> Vec<Used<'a>> {
+    let Some(tree) = context.case.tree.as_ref().filter(|_| context.case.options.foretold.is_none()) else {
         return Vec::new();
     };
-    let named = super::next_list::named_then(scene);
-    let new = named.into_iter().filter(|address| !scene.demand.wanted.contains_key(address));
+    let named = super::next_list::named_then(context);
+    let new = named.into_iter().filter(|address| !context.demand.wanted.contains_key(address));
     let mut used = used(host, new);
     if used.is_empty() {
         return used;
     }
-    let then = Host::read(&super::forecast::next_boot(tree, None, scene.demand.grammar).tree);
+    let then = Host::read(&super::forecast::next_boot(tree, None, context.demand.grammar).tree);
     let is_pcibacks = |address: &Address| {
         let device = then.devices.is().and_then(|devices| devices.get(address));
         device.and_then(|device| device.driver.is()).is_some_and(|driver| driver == PCIBACK)

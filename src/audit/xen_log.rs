@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Scene;
+use super::Context;
 use super::facts::{about, finding};
 use crate::host::Distribution;
 use crate::pci::Address;
@@ -38,13 +38,13 @@ enum Relation {
     Other(String),
 }
 
-pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    findings.extend(scene.case.xen_logs.iter().filter_map(unreadable));
-    let mut sources: Vec<Source<'_>> = merged(scene).collect();
-    for log in scene.case.xen_logs.iter().rev() {
+pub(super) fn find(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    findings.extend(context.case.xen_logs.iter().filter_map(unreadable));
+    let mut sources: Vec<Source<'_>> = merged(context).collect();
+    for log in context.case.xen_logs.iter().rev() {
         let Some(boot) = log.hypervisor.boots.back() else { continue };
         let name = log.name.as_str();
-        match relation(scene, log, boot, &sources) {
+        match relation(context, log, boot, &sources) {
             Relation::Same => sources.insert(0, Source { name, boot, is_this_boot: true, is_unstated: false }),
             Relation::CannotTell => sources.push(Source { name, boot, is_this_boot: false, is_unstated: false }),
             Relation::Other(why) => {
@@ -53,20 +53,20 @@ pub(super) fn find(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-    if let Some(found) = iommu_off(scene, &sources) {
+    if let Some(found) = iommu_off(context, &sources) {
         findings.push(found);
     } else {
-        findings.extend(remapping_off(scene, &sources));
+        findings.extend(remapping_off(context, &sources));
     }
-    findings.extend(begins_late(scene, &sources));
-    for address in scene.demand.wanted.keys() {
-        findings.extend(fault(scene, &sources, *address));
-        let shared = reserved(scene, &sources, *address);
+    findings.extend(begins_late(context, &sources));
+    for address in context.demand.wanted.keys() {
+        findings.extend(fault(context, &sources, *address));
+        let shared = reserved(context, &sources, *address);
         let is_cause = |found: &Finding| {
             found.code == Code::IommuOff || (found.code == Code::AssignFailed && found.address == Some(*address))
         };
         if shared.is_none() && !findings.iter().any(is_cause) {
-            findings.extend(refused(scene, &sources, *address));
+            findings.extend(refused(context, &sources, *address));
         }
         findings.extend(shared);
     }
@@ -86,9 +86,9 @@ fn unreadable(log: &XenLog) -> Option<Finding> {
 
 /// The hypervisor's lines in serial captures that hold the audited boot: the last boot of Xen before the kernel's first record
 /// that is kept.
-fn merged<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Source<'a>> {
-    scene.story.parts.iter().filter_map(|(index, kernel)| {
-        let log = scene.case.logs.iter().find(|log| log.index == *index)?;
+fn merged<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Source<'a>> {
+    context.story.parts.iter().filter_map(|(index, kernel)| {
+        let log = context.case.logs.iter().find(|log| log.index == *index)?;
         let facts = kernel.moments.iter().filter_map(|moment| match moment {
             Moment::Fact(fact) => Some(fact.place.offset),
             Moment::Gap { .. } => None,
@@ -100,17 +100,17 @@ fn merged<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Source<'a>> {
             None => is_last(),
         };
         let boot = log.xen.boots.iter().rev().find(began)?;
-        let is_unstated = !scene.case.options.trust_log;
+        let is_unstated = !context.case.options.trust_log;
         Some(Source { name: &log.name, boot, is_this_boot: true, is_unstated })
     })
 }
 
-fn relation(scene: &Scene<'_>, log: &XenLog, boot: &XenBoot, known: &[Source<'_>]) -> Relation {
+fn relation(context: &Context<'_>, log: &XenLog, boot: &XenBoot, known: &[Source<'_>]) -> Relation {
     // What `xl dmesg` printed when the archive was made is of the boot that it is about.
     if log.origin == XenOrigin::Ring {
         return Relation::Same;
     }
-    if let (Some(logged), Some(running)) = (&boot.version, running_version(scene))
+    if let (Some(logged), Some(running)) = (&boot.version, running_version(context))
         && *logged != running
     {
         return Relation::Other(format!("it is of Xen {logged}, and {running} is running"));
@@ -121,12 +121,12 @@ fn relation(scene: &Scene<'_>, log: &XenLog, boot: &XenBoot, known: &[Source<'_>
     {
         return Relation::Other("its command line is another one".to_owned());
     }
-    let (Some((first, last)), Some(booted)) = (boot.dates, booted(scene)) else { return Relation::CannotTell };
+    let (Some((first, last)), Some(booted)) = (boot.dates, booted(context)) else { return Relation::CannotTell };
     if instant(last) + APART < booted {
         return Relation::Other(format!("it ends at {}, before this boot began", last.local));
     }
     let began = boot.version.is_some().then(|| instant(first));
-    if began.is_some_and(|began| scene.story.end.wall.is_some_and(|end| instant(end) + APART < began)) {
+    if began.is_some_and(|began| context.story.end.wall.is_some_and(|end| instant(end) + APART < began)) {
         return Relation::Other(format!("it begins at {}, behind the audited boot", first.local));
     }
     let together = began.is_some_and(|began| (booted - began).abs() <= TOGETHER);
@@ -134,23 +134,23 @@ fn relation(scene: &Scene<'_>, log: &XenLog, boot: &XenBoot, known: &[Source<'_>
 }
 
 /// The version of the running hypervisor (drivers/xen/sys-hypervisor.c): `extra` holds what stands behind the minor number.
-fn running_version(scene: &Scene<'_>) -> Option<String> {
-    let tree = scene.case.tree.as_ref()?;
+fn running_version(context: &Context<'_>) -> Option<String> {
+    let tree = context.case.tree.as_ref()?;
     let read = |name: &str| tree.read_text(&format!("sys/hypervisor/version/{name}"));
     Some(format!("{}.{}{}", read("major").is()?, read("minor").is()?, read("extra").is()?))
 }
 
 /// When the audited kernel booted.
-fn booted(scene: &Scene<'_>) -> Option<DateTime<Utc>> {
+fn booted(context: &Context<'_>) -> Option<DateTime<Utc>> {
     let before = |date: DateTime<Utc>, uptime: u64| {
         date.checked_sub_signed(TimeDelta::microseconds(i64::try_from(uptime).ok()?))
     };
-    let live = scene.case.logs.iter().any(|log| log.kind == LogKind::Ring);
-    let uptime = scene.host.as_ref().and_then(|host| host.uptime.is().copied()).filter(|_| live);
-    if let (Some(now), Some(uptime)) = (scene.case.now, uptime) {
+    let live = context.case.logs.iter().any(|log| log.kind == LogKind::Ring);
+    let uptime = context.host.as_ref().and_then(|host| host.uptime.is().copied()).filter(|_| live);
+    if let (Some(now), Some(uptime)) = (context.case.now, uptime) {
         return before(now, uptime);
     }
-    scene.story.moments.iter().find_map(|moment| {
+    context.story.moments.iter().find_map(|moment| {
         let stamp = moment.stamp();
         before(instant(stamp.wall.filter(|wall| wall.offset.is_some())?), stamp.uptime?)
     })
@@ -160,22 +160,22 @@ fn instant(wall: Wall) -> DateTime<Utc> {
     wall.utc().and_utc()
 }
 
-fn begins_late(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
+fn begins_late(context: &Context<'_>, sources: &[Source<'_>]) -> Option<Finding> {
     let silent = sources.iter().all(|source| source.boot.virtualisation.is_none());
-    let first = sources.first().filter(|_| silent && !scene.case.xen_logs.is_empty())?;
+    let first = sources.first().filter(|_| silent && !context.case.xen_logs.is_empty())?;
     let message =
         format!("{} does not reach back to the hypervisor's boot: whether its IOMMU is on cannot be told", first.name);
     Some(finding(Code::LogBeginsLate, Severity::Info, message))
 }
 
-fn iommu_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
+fn iommu_off(context: &Context<'_>, sources: &[Source<'_>]) -> Option<Finding> {
     let (source, (on, line)) =
         sources.iter().find_map(|source| Some((source, source.boot.virtualisation.as_ref()?)))?;
     if *on {
         return None;
     }
     let mut found = state(
-        scene,
+        context,
         source,
         line,
         finding(
@@ -192,7 +192,7 @@ fn iommu_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
             .remedy
             .push("# turn the IOMMU on in the firmware's setup: VT-d (Intel), AMD-Vi or IOMMU (AMD)".to_owned());
     }
-    found.remedy.extend(on_command_line(scene, "iommu=1"));
+    found.remedy.extend(on_command_line(context, "iommu=1"));
     found.remedy.push("# after a reboot `xl dmesg` says: I/O virtualisation enabled".to_owned());
     Some(found)
 }
@@ -202,13 +202,13 @@ fn turns_off(option: &str) -> bool {
     value.split(',').any(|word| matches!(word, "0" | "off" | "no" | "false" | "disable"))
 }
 
-fn remapping_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
+fn remapping_off(context: &Context<'_>, sources: &[Source<'_>]) -> Option<Finding> {
     let (source, (on, line)) = sources.iter().find_map(|source| Some((source, source.boot.remapping.as_ref()?)))?;
     if *on {
         return None;
     }
     let mut found = state(
-        scene,
+        context,
         source,
         line,
         finding(
@@ -220,7 +220,7 @@ fn remapping_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
     let off = source.boot.options(&["iommu"]).into_iter().find(|option| option.contains("no-intremap"));
     if let Some(option) = off {
         found.remedy.push(format!("# take no-intremap out of {option} on the hypervisor's command line"));
-        found.remedy.extend(on_command_line(scene, "iommu=1"));
+        found.remedy.extend(on_command_line(context, "iommu=1"));
     } else {
         found.remedy.push(
             "# turn interrupt remapping (and x2APIC) on in the firmware's setup; older chipsets have none that works"
@@ -231,8 +231,8 @@ fn remapping_off(scene: &Scene<'_>, sources: &[Source<'_>]) -> Option<Finding> {
 }
 
 /// Completes a finding about the machine as a whole. Where nothing is requested, it is worth a note.
-fn state(scene: &Scene<'_>, source: &Source<'_>, line: &Line, mut found: Finding) -> Finding {
-    if scene.demand.wanted.is_empty() {
+fn state(context: &Context<'_>, source: &Source<'_>, line: &Line, mut found: Finding) -> Finding {
+    if context.demand.wanted.is_empty() {
         found.severity = Severity::Info;
     }
     found.message = source.says(&found.message);
@@ -243,8 +243,8 @@ fn state(scene: &Scene<'_>, source: &Source<'_>, line: &Line, mut found: Finding
 }
 
 /// How an option gets onto the hypervisor's command line.
-fn on_command_line(scene: &Scene<'_>, option: &str) -> Vec<String> {
-    let host = scene.host.as_ref().or(scene.partial.as_ref());
+fn on_command_line(context: &Context<'_>, option: &str) -> Vec<String> {
+    let host = context.host.as_ref().or(context.partial.as_ref());
     match host.map(|host| host.distribution) {
         Some(Distribution::XenServer) => vec![format!("/opt/xensource/libexec/xen-cmdline --set-xen {option}")],
         Some(Distribution::Debian) => vec![
@@ -259,7 +259,7 @@ fn on_command_line(scene: &Scene<'_>, option: &str) -> Vec<String> {
     }
 }
 
-fn fault(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
+fn fault(context: &Context<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
     let (source, faults) = sources.iter().find_map(|source| Some((source, source.boot.faults.get(&address)?)))?;
     let what = if faults.interrupt { "interrupt" } else { "access" };
     let many = if faults.count == 1 {
@@ -271,7 +271,7 @@ fn fault(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<
     let behind = if faults.interrupt { "" } else { " to memory" };
     let message = format!("the IOMMU blocked {} {many} of it{behind}{why}", faults.count);
     let mut found = about(address, Code::DmaFault, Severity::Critical, source.says(&message));
-    event(scene, source, &mut found, &faults.last);
+    event(context, source, &mut found, &faults.last);
     found.evidence.push(source.shown(&faults.first));
     if faults.count > 1 {
         found.evidence.push(source.shown(&faults.last));
@@ -298,7 +298,7 @@ fn reason(faults: &Faults) -> Option<String> {
     words.filter(|words| !words.is_empty())
 }
 
-fn reserved(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
+fn reserved(context: &Context<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
     let (source, reserved) = sources.iter().find_map(|source| Some((source, source.boot.reserved.get(&address)?)))?;
     let (severity, message) = if reserved.refused {
         (
@@ -312,7 +312,7 @@ fn reserved(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Opti
         )
     };
     let mut found = about(address, Code::Rmrr, severity, source.says(message));
-    event(scene, source, &mut found, &reserved.line);
+    event(context, source, &mut found, &reserved.line);
     found.evidence.push(source.shown(&reserved.line));
     if reserved.refused {
         found.remedy = vec![
@@ -326,28 +326,28 @@ fn reserved(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Opti
 }
 
 /// A device that the hypervisor did not give to a guest, where nothing else says why.
-fn refused(scene: &Scene<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
+fn refused(context: &Context<'_>, sources: &[Source<'_>], address: Address) -> Option<Finding> {
     let (source, line) = sources.iter().find_map(|source| Some((source, source.boot.refused.get(&address)?)))?;
     let message = "the hypervisor failed to give it to a guest";
     let mut found = about(address, Code::AssignFailed, Severity::Critical, source.says(message));
-    event(scene, source, &mut found, line);
+    event(context, source, &mut found, line);
     found.evidence.push(source.shown(line));
     found.remedy = vec!["# the lines in front of it say why: its IOMMU, or another guest that has it".to_owned()];
     Some(found)
 }
 
 /// Dates an event, which counts while it is newer than the device's seizing and than the window.
-fn event(scene: &Scene<'_>, source: &Source<'_>, found: &mut Finding, line: &Line) {
+fn event(context: &Context<'_>, source: &Source<'_>, found: &mut Finding, line: &Line) {
     found.stamp = Stamp { uptime: None, wall: line.wall };
-    found.time = scene.date(&found.stamp);
+    found.time = context.date(&found.stamp);
     let Some(wall) = line.wall else { return };
-    let live = scene.case.logs.iter().any(|log| log.kind == LogKind::Ring);
-    let end = scene.story.end.wall.or(source.boot.dates.map(|(_, last)| last)).map(instant);
-    let now = if live { scene.case.now } else { end };
-    let window = TimeDelta::from_std(scene.case.options.event_window).unwrap_or(TimeDelta::MAX);
+    let live = context.case.logs.iter().any(|log| log.kind == LogKind::Ring);
+    let end = context.story.end.wall.or(source.boot.dates.map(|(_, last)| last)).map(instant);
+    let now = if live { context.case.now } else { end };
+    let window = TimeDelta::from_std(context.case.options.event_window).unwrap_or(TimeDelta::MAX);
     let old = now.is_some_and(|now| now - instant(wall) > window);
-    let trail = found.address.and_then(|address| scene.history.trails.get(&address));
-    let seized = trail.and_then(|trail| scene.date(&trail.seizing.as_ref()?.stamp));
+    let trail = found.address.and_then(|address| context.history.trails.get(&address));
+    let seized = trail.and_then(|trail| context.date(&trail.seizing.as_ref()?.stamp));
     if old || seized.is_some_and(|seized| wall.offset.is_some() && instant(wall) < seized) {
         found.severity = Severity::Info;
     }

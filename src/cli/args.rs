@@ -18,7 +18,7 @@ use pciback_audit::pci::{Address, KernelVersion};
 
 pub(super) use forecast::{PlanFlags, PlanFormat, PlanMoment};
 pub(super) use guest::Guest;
-pub(super) use output::{Color, Format, Page, Paper};
+pub(super) use output::{Color, Format, OutputOptions, Page};
 pub(super) use scan::{Choice, FailOn as ScanFailOn, Scan, ScanFormat, ScanPage, Verdict as ScanVerdict};
 pub(super) use times::{BootNumber, Times};
 pub(super) use watch::{EventFormat, Watch};
@@ -230,7 +230,7 @@ pub(super) struct Explain {
     #[arg(short, long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: Option<u64>,
     #[command(flatten)]
-    pub(super) paper: Paper,
+    pub(super) output: OutputOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -10,7 +10,7 @@ use super::evidence::gather;
 use super::listen::Listener;
 use super::outcome::Outcome;
 use super::plan::{Check, HostSource, LogSource};
-use super::rights::Heard;
+use super::rights::OpenUevents;
 use super::wait;
 use super::watchdog::Stage;
 
@@ -18,7 +18,7 @@ use super::watchdog::Stage;
 const STEADY: Duration = Duration::from_secs(1);
 
 /// Reads the evidence and judges it, as often as it takes.
-pub(super) fn audit(check: &Check, heard: Heard, stage: &Stage) -> Outcome {
+pub(super) fn audit(check: &Check, heard: OpenUevents, stage: &Stage) -> Outcome {
     stage.enter("reading the policy");
     let asked = match check.request.read() {
         Ok(asked) => asked,

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::KernelVersion;
 use pciback_audit::report::Report;
-use pciback_audit::source::{Live, Stir, Uevents, keep, keep_archive, keep_nameless};
+use pciback_audit::source::{Live, Uevents, Wakeup, keep, keep_archive, keep_nameless};
 use pciback_audit::tree::Tree;
 
 use super::evidence;
 use super::plan::{Check, HostSource};
-use super::rights::Heard;
+use super::rights::OpenUevents;
 use super::watchdog::Stage;
 use super::when;
 
@@ -37,7 +37,7 @@ impl<'a> Listener<'a> {
     /// Begins to listen, also to uevents that were opened before. The host is read behind this, so that no change falls
     /// between the two.
     #[expect(clippy::disallowed_methods, reason = "an edge: when to look again")]
-    pub(super) fn begin(check: &'a Check, asked: Asked, heard: Heard) -> Self {
+    pub(super) fn begin(check: &'a Check, asked: Asked, heard: OpenUevents) -> Self {
         let is_copy = matches!(check.host, HostSource::Below(_));
         let live = (!is_copy).then(|| Live::begin(heard.unwrap_or_else(Uevents::open)));
         Self { check, asked, live, clock: Instant::now(), took: Duration::ZERO, complaints: Vec::new() }
@@ -49,8 +49,8 @@ impl<'a> Listener<'a> {
     }
 
     /// Takes what has come since the last turn, without waiting.
-    pub(super) fn turn(&mut self) -> Stir {
-        self.live.as_mut().map_or_else(Stir::default, Live::turn)
+    pub(super) fn turn(&mut self) -> Wakeup {
+        self.live.as_mut().map_or_else(Wakeup::default, Live::turn)
     }
 
     /// What becomes readable when there is something to take.

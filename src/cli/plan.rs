@@ -231,13 +231,13 @@ fn guest(guest: args::Guest) -> Result<Plan, clap::Error> {
 
 /// An address asks for the story of a device; anything else is the name of a finding.
 fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
-    let args::Explain { what, logs, evidence, timeout, paper } = explain;
+    let args::Explain { what, logs, evidence, timeout, output } = explain;
     let Some(address) = what.as_deref().and_then(|what| what.parse::<Address>().ok()) else {
         if let Some(log) = logs.first() {
             let message = format!("{}: logs are for the story of a device: explain ADDRESS LOG", log.display());
             return Err(conflict(&message));
         }
-        return Ok(Plan { work: Work::Explain(what), page: self::paper(paper, Form::Table) });
+        return Ok(Plan { work: Work::Explain(what), page: self::output(output, Form::Table) });
     };
     let request = args::Request { hide: None, device: Vec::new(), policy: None, hide_from: None };
     let judgement = args::Judgement {
@@ -247,7 +247,7 @@ fn explain(explain: args::Explain) -> Result<Plan, clap::Error> {
         event_window: Options::default().event_window,
         timeout,
     };
-    let page = args::Page { format: None, json: false, paper };
+    let page = args::Page { format: None, json: false, output };
     if evidence.wait.is_some() {
         return Err(conflict("explain does not listen: --wait is for check"));
     }
@@ -264,7 +264,7 @@ fn forecast(flags: args::PlanFlags) -> Result<Plan, clap::Error> {
         (Some(args::PlanFormat::Json), _) | (None, true) => Form::Json,
         (Some(args::PlanFormat::Table) | None, false) => Form::Table,
     };
-    let page = paper(flags.paper, form);
+    let page = output(flags.output, form);
     let devices: Vec<String> = flags.device.iter().map(|device| format!("({device})")).collect();
     let forecast = Forecast {
         list: flags
@@ -355,11 +355,11 @@ fn page(page: args::Page) -> Result<Page, clap::Error> {
     if page.json && form != Form::Json {
         return Err(conflict("--json and --format ask for two forms"));
     }
-    Ok(paper(page.paper, form))
+    Ok(output(page.output, form))
 }
 
-fn paper(paper: args::Paper, form: Form) -> Page {
-    let args::Paper { output, quiet, verbose, color } = paper;
+fn output(output: args::OutputOptions, form: Form) -> Page {
+    let args::OutputOptions { output, quiet, verbose, color } = output;
     Page { form, file: output, quiet, verbose: verbose > 0, colour: colour(color), preface: None }
 }
 

@@ -8,10 +8,10 @@ use super::request::Request;
 use super::write::Page;
 
 /// What was opened with rights that are given up now.
-pub(super) type Heard = Option<Result<Uevents, UeventsError>>;
+pub(super) type OpenUevents = Option<Result<Uevents, UeventsError>>;
 
 /// Keeps what a check needs.
-pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
+pub(super) fn of_check(check: &Check, page: &Page) -> OpenUevents {
     let mut rights = Rights::default();
     evidence(check, &mut rights);
     rights.writes(page.file.as_ref());
@@ -26,7 +26,7 @@ pub(super) fn of_check(check: &Check, page: &Page) -> Heard {
 }
 
 /// Keeps what a watch needs.
-pub(super) fn of_watch(watch: &Watch) -> Heard {
+pub(super) fn of_watch(watch: &Watch) -> OpenUevents {
     let mut rights = Rights::default();
     evidence(&watch.check, &mut rights);
     rights.writes([&watch.output, &watch.textfile, &watch.resume].into_iter().flatten());

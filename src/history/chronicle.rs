@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::heard::{Heard, Last};
+use super::heard::{Last, Observation};
 use super::line;
 use super::{Driver, Gaps, History, Trail};
 use crate::event::{Event, Fact, Hold, Said};
@@ -110,12 +110,12 @@ impl Chronicle {
 
     /// Takes the next fact.
     pub fn fact(&mut self, fact: &Arc<Fact>) {
-        self.tell(&Heard::fact_of(fact));
+        self.tell(&Observation::fact_of(fact));
     }
 
     /// Takes what the next record says. Of most records nothing is kept, and no fact made.
     pub(crate) fn hear(&mut self, record: &Record<'_>, said: &Said) {
-        self.tell(&Heard::said_by(record, said));
+        self.tell(&Observation::said_by(record, said));
         if said.event.is_pciback() {
             self.heard += 1;
             if let Some(last) = &mut self.last {
@@ -124,7 +124,7 @@ impl Chronicle {
         }
     }
 
-    fn tell(&mut self, heard: &Heard<'_>) {
+    fn tell(&mut self, heard: &Observation<'_>) {
         // Orders of one load follow each other; those of a later load are all higher.
         let order = self.order.map_or(self.ends << 32, |order| order + 1);
         match heard.event {
@@ -180,13 +180,13 @@ impl Chronicle {
     }
 
     /// A record that may be about any device, as long as it names none.
-    fn doubt(&mut self, heard: &Heard<'_>) {
+    fn doubt(&mut self, heard: &Observation<'_>) {
         if heard.event.address().is_none() {
             self.history.damaged.get_or_insert_with(|| heard.fact());
         }
     }
 
-    fn parameter(&mut self, heard: &Heard<'_>) {
+    fn parameter(&mut self, heard: &Observation<'_>) {
         if self.history.parameters.len() == PARAMETERS_KEPT {
             self.history.parameters.remove(0);
         }
@@ -194,7 +194,7 @@ impl Chronicle {
     }
 
     /// Takes what is said of a device, as long as there is room for it. Past that nothing is known of the device.
-    fn device(&mut self, heard: &Heard<'_>, order: usize) {
+    fn device(&mut self, heard: &Observation<'_>, order: usize) {
         self.kept += self.history.unrecognised.hear(heard);
         let Some(address) = heard.event.address() else { return self.history.incidents.note_guest(heard) };
         let trails = &mut self.trails;
@@ -212,7 +212,7 @@ impl Chronicle {
         self.kept = (self.kept + now).saturating_sub(known.unwrap_or(0));
     }
 
-    fn follow_device(&mut self, heard: &Heard<'_>, address: Address, order: usize) {
+    fn follow_device(&mut self, heard: &Observation<'_>, address: Address, order: usize) {
         let Self { history, trails, live, .. } = self;
         let gaps = history.gaps.places;
         let trail = trails.entry(address).or_default();
@@ -264,7 +264,7 @@ impl Chronicle {
     }
 
     /// `backend is`: the batch behind it is this load's, everything before that an earlier one's.
-    fn ready(&mut self, heard: &Heard<'_>) {
+    fn ready(&mut self, heard: &Observation<'_>) {
         if matches!(self.history.driver, Driver::Refused(_)) && !self.seized {
             // A built-in driver says so even when its list was refused.
             return;

@@ -8,7 +8,7 @@ use crate::record::{BootId, Place, Record, Stamp};
 
 /// What a record says, of which a fact is made only to keep it.
 #[derive(Debug)]
-pub(super) struct Heard<'a> {
+pub(super) struct Observation<'a> {
     pub(super) event: &'a Event,
     pub(super) stamp: &'a Stamp,
     from: From<'a>,
@@ -21,7 +21,7 @@ enum From<'a> {
     Said(&'a Record<'a>, &'a Said),
 }
 
-impl<'a> Heard<'a> {
+impl<'a> Observation<'a> {
     pub(super) fn fact_of(fact: &'a Arc<Fact>) -> Self {
         Self { event: &fact.event, stamp: &fact.stamp, from: From::Fact(fact) }
     }

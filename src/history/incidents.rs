@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Trail;
-use super::heard::Heard;
+use super::heard::Observation;
 use crate::event::{Event, Fact, Incident, Refusal};
 use crate::pci::Address;
 use crate::record::{Stamp, between};
@@ -38,7 +38,7 @@ impl IncidentLog {
     }
 
     /// Notes what a finding may be about. Returns whether there was room for it.
-    pub(super) fn hear(&mut self, heard: &Heard<'_>, address: Address, trail: &Trail) -> bool {
+    pub(super) fn hear(&mut self, heard: &Observation<'_>, address: Address, trail: &Trail) -> bool {
         if matches!(heard.event, Event::Seizing { .. }) {
             self.outdate(address);
         }
@@ -54,7 +54,7 @@ impl IncidentLog {
         self.note(address, kind, heard)
     }
 
-    fn note(&mut self, address: Address, kind: Incident, heard: &Heard<'_>) -> bool {
+    fn note(&mut self, address: Address, kind: Incident, heard: &Observation<'_>) -> bool {
         let is_full = self.devices.len() >= MOST;
         match self.devices.get_mut(&(address, kind)) {
             Some(incidents) => incidents.again(heard),
@@ -67,7 +67,7 @@ impl IncidentLog {
     }
 
     /// Notes that the set-up of a guest failed.
-    pub(super) fn note_guest(&mut self, heard: &Heard<'_>) {
+    pub(super) fn note_guest(&mut self, heard: &Observation<'_>) {
         if !matches!(heard.event, Event::AssignFailed { .. }) {
             return;
         }
@@ -87,11 +87,11 @@ impl IncidentLog {
 }
 
 impl Incidents {
-    fn of(heard: &Heard<'_>) -> Self {
+    fn of(heard: &Observation<'_>) -> Self {
         Self { count: 1, last: heard.fact(), outdated: false }
     }
 
-    fn again(&mut self, heard: &Heard<'_>) {
+    fn again(&mut self, heard: &Observation<'_>) {
         self.count = if self.outdated { 1 } else { self.count.saturating_add(1) };
         (self.last, self.outdated) = (heard.fact(), false);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::heard::Heard;
+use super::heard::Observation;
 use crate::event::{Event, Fact, WRAPPED};
 
 /// The longest command line that is put together: no architecture takes a longer one (`COMMAND_LINE_SIZE`).
@@ -10,7 +10,7 @@ const LONGEST: usize = 1 << 14;
 
 /// Keeps the command line. From 6.19 on a long one is wrapped: each record but the last ends with ` \`, and each begins anew
 /// with `Kernel command line: ` (init/main.c, `print_kernel_cmdline`).
-pub(super) fn take(known: &mut Option<Arc<Fact>>, heard: &Heard<'_>, text: &[u8]) {
+pub(super) fn take(known: &mut Option<Arc<Fact>>, heard: &Observation<'_>, text: &[u8]) {
     let Some(first) = known else {
         *known = Some(heard.fact());
         return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chronicle::RUN;
-use super::heard::Heard;
+use super::heard::Observation;
 use crate::event::{Event, Fact, Hold};
 use crate::record::{Stamp, between};
 
@@ -102,7 +102,7 @@ impl Trail {
     }
 
     /// Takes what a record says of the device.
-    pub(super) fn mark(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+    pub(super) fn mark(&mut self, heard: &Observation<'_>, order: usize, gaps: u64) {
         match heard.event {
             Event::Seizing { .. } => self.seize(heard, order, gaps),
             Event::Failed { .. } | Event::Refused { .. } => {
@@ -159,7 +159,7 @@ impl Trail {
         }
     }
 
-    fn seize(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+    fn seize(&mut self, heard: &Observation<'_>, order: usize, gaps: u64) {
         self.replaced = self.records();
         if self.seizing.is_some() {
             self.earlier = self.seizing.take();
@@ -172,7 +172,7 @@ impl Trail {
     }
 
     /// Handed to a guest: whatever may be missing before this, pciback has it now.
-    fn export(&mut self, heard: &Heard<'_>, order: usize, gaps: u64) {
+    fn export(&mut self, heard: &Observation<'_>, order: usize, gaps: u64) {
         if self.proof().is_none() {
             self.order = order;
         }
@@ -183,7 +183,7 @@ impl Trail {
     }
 
     /// A guest has it. What handed it to that guest says so better.
-    fn give(&mut self, heard: &Heard<'_>, domid: Option<u32>, order: usize, gaps: u64) {
+    fn give(&mut self, heard: &Observation<'_>, domid: Option<u32>, order: usize, gaps: u64) {
         let exported = self.exported.take();
         self.export(heard, order, gaps);
         self.exported = exported.or_else(|| self.exported.take());
@@ -193,7 +193,7 @@ impl Trail {
     }
 
     /// pciback is bound. That heals a gap if the set-up was known to have gone well before it.
-    fn bind(&mut self, heard: &Heard<'_>, gaps: u64) {
+    fn bind(&mut self, heard: &Observation<'_>, gaps: u64) {
         self.bound = Some(heard.fact());
         // Another driver had it in between: how pciback came by it again is not in the log.
         let others = |taken: &Arc<Fact>| matches!(taken.event, Event::HeldBy { .. } | Event::Probed { .. });
@@ -216,7 +216,7 @@ impl Trail {
         stale
     }
 
-    fn doubt(&mut self, heard: &Heard<'_>) {
+    fn doubt(&mut self, heard: &Observation<'_>) {
         self.unsure = true;
         self.doubt = Some(heard.fact());
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::heard::Heard;
+use super::heard::Observation;
 use crate::event::{Event, Fact};
 
 /// How many different texts are kept.
@@ -19,7 +19,7 @@ pub struct Unrecognised {
 
 impl Unrecognised {
     /// Takes what is one of them. Returns about so many bytes that are kept of it.
-    pub(super) fn hear(&mut self, heard: &Heard<'_>) -> usize {
+    pub(super) fn hear(&mut self, heard: &Observation<'_>) -> usize {
         if !matches!(heard.event, Event::Unrecognised { .. }) {
             return 0;
         }

@@ -57,7 +57,7 @@ pub(super) fn read(tree: &Tree) -> Known<(Devices, String)> {
 
 /// What one device's lines say.
 #[derive(Default)]
-struct Told {
+struct Listed {
     driver: Option<String>,
     ids: Option<Ids>,
     class: Option<u32>,
@@ -67,7 +67,7 @@ struct Told {
 
 /// The devices of a text; none where no driver is named at all, as `lspci` without `-k` or `-v` prints it.
 fn parse(text: &[u8], path: &str) -> Option<Devices> {
-    let mut told: BTreeMap<Address, Told> = BTreeMap::new();
+    let mut told: BTreeMap<Address, Listed> = BTreeMap::new();
     let mut current = None;
     for line in text.split(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(line);
@@ -90,7 +90,7 @@ fn parse(text: &[u8], path: &str) -> Option<Devices> {
         return None;
     }
     let buses = Buses::of(&told);
-    let device = |(address, about): (&Address, &Told)| (*address, about.device(*address, path, &buses));
+    let device = |(address, about): (&Address, &Listed)| (*address, about.device(*address, path, &buses));
     Some(told.iter().map(device).collect())
 }
 
@@ -126,7 +126,7 @@ fn ids(rest: &str) -> Option<Ids> {
     bracketed.or_else(|| pair(named.split(' ').next()?))
 }
 
-impl Told {
+impl Listed {
     fn detail(&mut self, line: &str) {
         if let Some(driver) = line.strip_prefix("Kernel driver in use: ") {
             self.driver = Some(driver.trim().to_owned()).filter(|name| !name.is_empty());
@@ -170,7 +170,7 @@ impl Told {
 struct Buses(BTreeMap<(u32, u8), Address>);
 
 impl Buses {
-    fn of(told: &BTreeMap<Address, Told>) -> Self {
+    fn of(told: &BTreeMap<Address, Listed>) -> Self {
         // The secondary bus is what is right behind a bridge; those up to the subordinate one are behind bridges there.
         let behind = told.iter().filter_map(|(address, about)| Some((*address, about.behind?)));
         let right = behind.filter(|(_, (secondary, subordinate))| *secondary > 0 && secondary <= subordinate);

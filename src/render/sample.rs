@@ -3,7 +3,7 @@
 use crate::pci::Address;
 use crate::record::Stamp;
 use crate::report::{
-    Basis, Code, Device, Finding, Log, Repair, Report, Request, Seen, Severity, Status, Verdict, Waiting,
+    Basis, Code, Device, EvidenceTime, Finding, Log, Repair, Report, Request, Severity, Status, Verdict, Waiting,
 };
 
 /// A report with this exit status and one log.
@@ -29,7 +29,7 @@ pub(super) fn report(exit_status: u8, devices: Vec<Device>, findings: Vec<Findin
         boot_id: None,
         time: None,
         window: crate::report::Window::default(),
-        seen: Seen::Now,
+        seen: EvidenceTime::Now,
         request: Request::default(),
         logs: vec![log],
         devices,

@@ -6,7 +6,7 @@ use super::layout::{Column, columns, paragraph};
 use super::style::{Style, paint, plural, plural_of};
 use super::text::escape;
 use super::{repair, screen, time};
-use crate::report::{Device, Finding, Log, Report, Seen, Severity, Stated, Status, Verdict};
+use crate::report::{Device, EvidenceTime, Finding, Log, Report, Severity, Stated, Status, Verdict};
 use crate::request::Source;
 
 /// The report as text: one screen of what is not as it should be, or with `-v` everything.
@@ -147,9 +147,9 @@ fn window(report: &Report) -> Option<String> {
 /// When the machine was as the report says: by the end of a saved log, else when it was looked at.
 fn seen(report: &Report) -> Option<String> {
     let end = match report.seen {
-        Seen::Now => return report.time.map(time::to_the_second),
-        Seen::Unknown => return None,
-        Seen::At(end) => end,
+        EvidenceTime::Now => return report.time.map(time::to_the_second),
+        EvidenceTime::Unknown => return None,
+        EvidenceTime::At(end) => end,
     };
     let uptime =
         || end.uptime.map(|micros| format!("{}.{} s after its boot", micros / 1_000_000, micros / 100_000 % 10));

@@ -52,7 +52,7 @@ pub struct Report {
     /// When the audit was made.
     pub time: Option<DateTime<Utc>>,
     /// When things were as it says.
-    pub seen: Seen,
+    pub seen: EvidenceTime,
     /// The time that was asked about.
     pub window: Window,
     /// What was asked for.
@@ -75,7 +75,7 @@ pub struct Report {
 
 /// When the evidence was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum EvidenceTime {
     /// As the audit was made, on the machine itself.
     Now,
     /// When the last record of a saved log was made.
@@ -264,7 +264,7 @@ impl Report {
             kernel: None,
             boot_id: None,
             time,
-            seen: Seen::Now,
+            seen: EvidenceTime::Now,
             window: Window::default(),
             request: Request::default(),
             logs: Vec::new(),

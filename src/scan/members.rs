@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Collector;
+use super::order::Stopped;
 use super::picker::Sink;
 use super::selection::{Member, Remark, Selection};
 use super::set::HostLog;
-use super::work::{NO_LOG, Reading, Stopped};
+use super::work::{NO_LOG, Reading};
 use crate::source::saved::{FileOf, host, hostname};
 use crate::source::{Bounded, Contents, Role, Tar, role};
 

@@ -24,7 +24,7 @@ mod window;
 mod work;
 
 pub use judge::{Silent, Sink, every_boot};
-pub use work::Progress;
+pub use readers::Progress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
@@ -39,9 +39,10 @@ use crate::report::{Report, Run};
 use crate::source::saved::{Obstacle, Set, find, number_sets};
 use crate::timeline::{Beyond, Host, Log, Window, hosts, is_same_name, trim};
 use judge::judge;
+use order::Stopped;
 use selection::{Member, Remark, Selection};
 use set::{HostLog, named};
-use work::{Job, NO_LOG, Reading, Stopped, Taker, jobs_of};
+use work::{Job, NO_LOG, Reading, Taker, jobs_of};
 
 /// What is to be scanned, and how it is to be judged.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::selection::Selection;
-use super::work::Stopped;
 
 /// How many selections may wait for their turn.
 const WAITING: usize = 16;
@@ -15,15 +14,18 @@ const WAITING: usize = 16;
 /// How many more there may be of the job whose turn it is, while another thread hands on what came before.
 const AHEAD: usize = 2;
 
+/// How far a log was read that was not read to its end, and why.
+pub(super) type Stopped = (u64, String);
+
 /// What comes out of a job.
 #[derive(Debug)]
-pub(super) enum Word<'a> {
+pub(super) enum JobResult<'a> {
     Selection(&'a Selection),
     End(Result<(), Stopped>),
 }
 
 /// Takes the words of the jobs, by the number of the job: in their order.
-pub(super) type Taker<'a> = dyn FnMut(usize, Word<'_>) + Send + 'a;
+pub(super) type Taker<'a> = dyn FnMut(usize, JobResult<'_>) + Send + 'a;
 
 /// Where the threads that do jobs meet.
 pub(super) struct Order<'a, 'b> {
@@ -81,7 +83,7 @@ impl<'a, 'b> Order<'a, 'b> {
         if state.may_take(job) {
             state.taking = true;
             drop(state);
-            self.take(job, Word::Selection(selection));
+            self.take(job, JobResult::Selection(selection));
             selection.clear();
             state = self.lock();
             state.taking = false;
@@ -111,13 +113,13 @@ impl<'a, 'b> Order<'a, 'b> {
             drop(state);
             match word {
                 Waiting::Selection(mut selection) => {
-                    self.take(job, Word::Selection(&selection));
+                    self.take(job, JobResult::Selection(&selection));
                     selection.clear();
                     state = self.lock();
                     state.used.push(selection);
                 }
                 Waiting::End(outcome) => {
-                    self.take(job, Word::End(outcome));
+                    self.take(job, JobResult::End(outcome));
                     state = self.lock();
                 }
             }
@@ -128,7 +130,7 @@ impl<'a, 'b> Order<'a, 'b> {
         state
     }
 
-    fn take(&self, job: usize, word: Word<'_>) {
+    fn take(&self, job: usize, word: JobResult<'_>) {
         let mut taker = self.taker.lock().unwrap_or_else(PoisonError::into_inner);
         (taker)(job, word);
     }
@@ -197,10 +199,14 @@ mod tests {
         const JOBS: usize = 7;
         const EACH: usize = 100;
         let mut heard = Vec::new();
-        let mut taker = |job: usize, word: Word<'_>| {
+        let mut taker = |job: usize, word: JobResult<'_>| {
             heard.push(
-                if let Word::Selection(selection) = word { selection.pieces().next().map(|(at, _)| at) } else { None }
-                    .ok_or(job),
+                if let JobResult::Selection(selection) = word {
+                    selection.pieces().next().map(|(at, _)| at)
+                } else {
+                    None
+                }
+                .ok_or(job),
             );
         };
         let order = Order::new(&mut taker);
@@ -224,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_fails_leaves_nobody_waiting() {
-        let mut taker = |_: usize, _: Word<'_>| {};
+        let mut taker = |_: usize, _: JobResult<'_>| {};
         let order = Order::new(&mut taker);
         let failed = std::thread::scope(|scope| {
             let failing = scope.spawn(|| {

@@ -4,12 +4,28 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::work::Progress;
+/// What others may know of a scan that is running, and how they stop it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes of the files that were read so far, packed ones as they are.
+    pub done: AtomicU64,
+    /// Bytes there are to read, as far as that is known.
+    pub total: AtomicU64,
+    /// Set it to have the scan stop, and judge by what it has. A handler of signals may hold it, too.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Progress {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
 
 /// Reads a file from a place on; several can do so at a time.
 pub(super) struct From<'a> {

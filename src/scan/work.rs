@@ -9,16 +9,14 @@ use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Builder;
 
 use rustix::fs::OFlags;
 
 use super::lines::{self, Stretch};
-use super::order::{Order, Word};
+use super::order::{JobResult, Order, Stopped};
 use super::picker::{Picker, Sink};
-use super::readers::{Counted, Followed, From, Patient};
+use super::readers::{Counted, Followed, From, Patient, Progress};
 use super::selection::Selection;
 use super::sieve::Sieve;
 use super::sniff::{Looked, Shape, sniff};
@@ -32,23 +30,6 @@ const PART: NonZeroU64 = NonZeroU64::new(2 << 20).unwrap();
 
 /// How many parts a file has at most.
 const MOST_PARTS: u64 = 8192;
-
-/// What others may know of a scan that is running, and how they stop it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Bytes of the files that were read so far, packed ones as they are.
-    pub done: AtomicU64,
-    /// Bytes there are to read, as far as that is known.
-    pub total: AtomicU64,
-    /// Set it to have the scan stop, and judge by what it has. A handler of signals may hold it, too.
-    pub stop: Arc<AtomicBool>,
-}
-
-impl Progress {
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
 
 /// A file, or a part of one.
 #[derive(Debug)]
@@ -89,9 +70,6 @@ enum WorkPart {
     /// All of a file, or of a stream.
     Whole,
 }
-
-/// How far a log was read that was not read to its end, and why.
-pub(super) type Stopped = (u64, String);
 
 /// How logs are to be read.
 #[derive(Debug)]
@@ -135,9 +113,9 @@ fn is_lines(path: &Path) -> bool {
 impl Reading<'_> {
     /// Does all jobs, and hands what they find to `taker`.
     pub(super) fn run(&self, jobs: &[Job], taker: &mut (dyn Taker + Send)) {
-        let mut take = |number: usize, word: Word<'_>| match (jobs.get(number), word) {
-            (Some(job), Word::Selection(selection)) => taker.selection(job, selection),
-            (Some(job), Word::End(outcome)) => taker.end(job, outcome),
+        let mut take = |number: usize, word: JobResult<'_>| match (jobs.get(number), word) {
+            (Some(job), JobResult::Selection(selection)) => taker.selection(job, selection),
+            (Some(job), JobResult::End(outcome)) => taker.end(job, outcome),
             (None, _) => {}
         };
         let order = Order::new(&mut take);

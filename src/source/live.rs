@@ -59,7 +59,7 @@ impl<R: kmsg::Ring> Numbered<R> {
         matches!(self.came, Drained::Ended(_))
     }
 
-    fn turn(&mut self, stir: &mut Stir) {
+    fn turn(&mut self, stir: &mut Wakeup) {
         let before = (self.log.notable, self.ended());
         self.came = self.reader.drain(ROUND, &mut self.log);
         stir.more = self.came == Drained::More;
@@ -79,7 +79,7 @@ impl<R: kmsg::Ring> Numbered<R> {
 
 /// What a [`Live::turn`] brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stir {
+pub struct Wakeup {
     /// A record that can change a report, or a loss of records.
     pub log: bool,
     /// A device, the driver or the module came, went or changed hands.
@@ -88,7 +88,7 @@ pub struct Stir {
     pub more: bool,
 }
 
-impl Stir {
+impl Wakeup {
     /// Whether there is reason to look at the host again.
     pub const fn any(self) -> bool {
         self.log || self.host
@@ -137,8 +137,8 @@ impl Live {
     }
 
     /// Takes what has come since the last turn, without waiting. Where the log must be asked for, asks.
-    pub fn turn(&mut self) -> Stir {
-        let mut stir = Stir::default();
+    pub fn turn(&mut self) -> Wakeup {
+        let mut stir = Wakeup::default();
         if let Ok(uevents) = &mut self.uevents {
             let noticed = uevents.drain();
             stir.host = noticed.any();
@@ -232,7 +232,7 @@ mod tests {
     fn what_is_still_unread_is_missing_until_it_is_read() {
         let mut numbered = Numbered::new(Flood(ROUND + 1));
         let mut turn = || {
-            let mut stir = Stir::default();
+            let mut stir = Wakeup::default();
             numbered.turn(&mut stir);
             (stir.more, numbered.told().boots.iter().any(crate::timeline::Boot::has_gap))
         };

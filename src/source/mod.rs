@@ -43,7 +43,7 @@ pub use inside::{FileEntry, FileKind, Inside, PathEnd};
 pub use journal::start_journal;
 pub use keep::{keep, keep_archive, keep_guest, keep_nameless, places};
 pub use kmsg::{Drained, Kmsg, Reader, Ring};
-pub use live::{Live, Stir, wait, write_some};
+pub use live::{Live, Wakeup, wait, write_some};
 pub use log::{Logs, is_ring, whole};
 pub(crate) use made_up::{MADE_UP, is_made_up};
 pub use memory::Memory;

@@ -24,7 +24,7 @@ fn first_and_last<'p, 'a>(parts: &'p [(usize, &'a Boot)]) -> impl Iterator<Item 
 
 /// One boot, and what its parts say together of its id, banner and command line.
 #[derive(Default)]
-struct Told<'a> {
+struct JoinedBoot<'a> {
     parts: Parts<'a>,
     names: Identity,
 }
@@ -32,7 +32,7 @@ struct Told<'a> {
 /// The boots of a host that are known so far, and by what a further part of one is found.
 #[derive(Default)]
 pub(super) struct Known<'a> {
-    boots: Vec<Told<'a>>,
+    boots: Vec<JoinedBoot<'a>>,
     ids: BTreeMap<BootId, usize>,
     prints: BTreeMap<Print, usize>,
     starts: BTreeMap<i64, Vec<usize>>,
@@ -51,10 +51,10 @@ impl<'a> Known<'a> {
     pub(super) fn take(&mut self, log: &'a Log, boot: &'a Boot) {
         let (ring, set, log) = (log.kind == LogKind::Ring, log.part.0, log.index);
         let at = self.find(log, set, boot).unwrap_or_else(|| {
-            self.boots.push(Told::default());
+            self.boots.push(JoinedBoot::default());
             self.boots.len() - 1
         });
-        if let Some(Told { parts, names }) = self.boots.get_mut(at) {
+        if let Some(JoinedBoot { parts, names }) = self.boots.get_mut(at) {
             parts.push((log, boot));
             names.join_names(&boot.identity);
         }
@@ -83,10 +83,10 @@ impl<'a> Known<'a> {
 
     /// Puts the boots into the order of their starts, unless a log says that the year turns between them.
     fn sort(&mut self) {
-        let dated = |told: &Told<'_>| told.parts.iter().filter_map(|(_, boot)| boot.identity.dated).min();
-        let folded = |told: &Told<'_>| told.parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
+        let dated = |told: &JoinedBoot<'_>| told.parts.iter().filter_map(|(_, boot)| boot.identity.dated).min();
+        let folded = |told: &JoinedBoot<'_>| told.parts.iter().filter_map(|(_, boot)| boot.identity.start()).min();
         let has_years = self.boots.iter().all(|told| dated(told).is_some());
-        let start = |told: &Told<'_>| if has_years { dated(told) } else { folded(told) };
+        let start = |told: &JoinedBoot<'_>| if has_years { dated(told) } else { folded(told) };
         // A boot without times stays behind the one before it.
         let mut before = i64::MIN;
         let filled = self.boots.iter().map(|told| {
@@ -110,7 +110,7 @@ impl<'a> Known<'a> {
             return;
         }
         self.last.values_mut().for_each(|at| *at = new(at));
-        let mut taken: Vec<Option<Told<'a>>> = std::mem::take(&mut self.boots).into_iter().map(Some).collect();
+        let mut taken: Vec<Option<JoinedBoot<'a>>> = std::mem::take(&mut self.boots).into_iter().map(Some).collect();
         self.boots = order.into_iter().filter_map(|at| taken.get_mut(at)?.take()).collect();
     }
 
@@ -146,7 +146,7 @@ impl<'a> Known<'a> {
 
     /// Whether the boot at this place goes on in the next log of its set, where no two clocks tell.
     fn is_followed_by(&self, at: usize, set: usize, boot: &Boot) -> bool {
-        let Some(Told { parts, names }) = self.boots.get(at) else { return false };
+        let Some(JoinedBoot { parts, names }) = self.boots.get(at) else { return false };
         let is_of_set = |(log, _): &&(usize, &Boot)| self.sets.get(log) == Some(&set);
         parts.iter().rfind(is_of_set).is_some_and(|(_, known)| {
             let rises = between(&wall(&known.span.1), &wall(&boot.span.0)).is_none_or(|ahead| ahead >= 0);
@@ -158,7 +158,7 @@ impl<'a> Known<'a> {
 
     /// Whether a part is of the boot at this place.
     fn is_of(&self, at: usize, log: usize, boot: &Boot) -> bool {
-        let Some(Told { parts, names }) = self.boots.get(at) else { return false };
+        let Some(JoinedBoot { parts, names }) = self.boots.get(at) else { return false };
         let is_current = self.last.get(&log) == Some(&at);
         // Another boot of this log stands between, or it has a banner of its own: only the same records make it the same. What daemons
         // alone wrote is of no boot.

@@ -16,7 +16,7 @@ pub(super) fn judge(end: &End<'_>, frontend: Frontend, findings: &mut Vec<Findin
     // An HVM guest has other PCI devices, which nobody gave it.
     if end.kind != Some(GuestKind::Hvm) {
         all.extend(end.logged.devices.keys());
-        all.extend(end.scene.host.iter().filter_map(|host| host.devices.is()).flat_map(|devices| devices.keys()));
+        all.extend(end.context.host.iter().filter_map(|host| host.devices.is()).flat_map(|devices| devices.keys()));
     }
     all.into_iter().map(|address| device(end, frontend, address, findings)).collect()
 }
@@ -34,7 +34,7 @@ fn device(end: &End<'_>, frontend: Frontend, address: Address, findings: &mut Ve
     if let Some(fact) = logged.and_then(|device| device.no_interrupts.as_ref()) {
         let message = "its interrupts (MSI) could not be set up: its driver works without them, or not at all";
         let mut found = about(address, Code::FrontendFailed, Severity::Warning, message);
-        found.evidence.push(end.scene.shown(fact));
+        found.evidence.push(end.context.shown(fact));
         found.remedy = vec![
             "# in dom0: dmesg | grep -i -e msi -e pirq; xl dmesg | grep -i irq".to_owned(),
             "# `extra_guest_irqs` on Xen's command line, or `pci=nomsi` on the guest's".to_owned(),
@@ -45,12 +45,12 @@ fn device(end: &End<'_>, frontend: Frontend, address: Address, findings: &mut Ve
 }
 
 fn by_host<'a>(end: &'a End<'_>, address: Address) -> Option<&'a HostDevice> {
-    end.scene.host.as_ref()?.devices.is()?.get(&address)
+    end.context.host.as_ref()?.devices.is()?.get(&address)
 }
 
 /// The guest's files decide; else its log.
 fn state(end: &End<'_>, frontend: Frontend, address: Address) -> (GuestState, Option<String>) {
-    let bus_seen = matches!(end.bus, Some(Known::Is(_) | Known::Absent)) && end.scene.host.is_some();
+    let bus_seen = matches!(end.bus, Some(Known::Is(_) | Known::Absent)) && end.context.host.is_some();
     if bus_seen && let Some(device) = by_host(end, address) {
         return match &device.driver {
             Known::Is(driver) => (GuestState::Bound, Some(driver.clone())),
@@ -59,11 +59,11 @@ fn state(end: &End<'_>, frontend: Frontend, address: Address) -> (GuestState, Op
         };
     }
     // An empty list of devices is what a guest without any has.
-    let tree = end.scene.case.tree.as_ref().filter(|_| bus_seen);
+    let tree = end.context.case.tree.as_ref().filter(|_| bus_seen);
     if tree.is_some_and(|tree| tree.list("sys/bus/pci/devices").is().is_some()) {
         return (GuestState::Absent, None);
     }
-    let gone = frontend == Frontend::Working && !end.logged.lossy && end.scene.story.is_long();
+    let gone = frontend == Frontend::Working && !end.logged.lossy && end.context.story.is_long();
     match end.logged.devices.get(&address) {
         Some(device) if device.unclaimed.is_some() => (GuestState::Offline, None),
         Some(device) => match &device.driver {
@@ -110,6 +110,6 @@ fn finding(end: &End<'_>, address: Address, state: GuestState, expected: bool) -
         }
         GuestState::Bound | GuestState::Found | GuestState::Unknown => return None,
     };
-    found.evidence.extend(unclaimed.map(|fact| end.scene.shown(fact)));
+    found.evidence.extend(unclaimed.map(|fact| end.context.shown(fact)));
     Some(found)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Scene;
+use super::super::Context;
 use super::super::siblings::{EHCI, OHCI, UHCI, drivers_of, is_pcibacks};
 use super::draft::Draft;
 use super::for_good::Aim;
@@ -32,8 +32,8 @@ fn is_one_of(device: &Device, classes: &[u32]) -> bool {
 }
 
 /// Orders devices that are taken one after the other: EHCI before its companions.
-pub(super) fn rank(scene: &Scene<'_>, address: Address) -> bool {
-    let devices = scene.host.as_ref().and_then(|host| host.devices.is());
+pub(super) fn rank(context: &Context<'_>, address: Address) -> bool {
+    let devices = context.host.as_ref().and_then(|host| host.devices.is());
     !devices.and_then(|devices| devices.get(&address)).is_some_and(is_ehci)
 }
 
@@ -47,29 +47,29 @@ pub(super) fn in_safe_order<'a>(
     let held: Vec<&(Address, &Device)> = held.collect();
     let mut late: Vec<Address> = held.iter().map(|(address, _)| *address).collect();
     for (address, device) in held {
-        if let Some(companion) = earlier_companion(aim.scene, *address, device, &late) {
+        if let Some(companion) = earlier_companion(aim.context, *address, device, &late) {
             draft.by_hand(&format!(
                 "# {address} stays with its driver: pciback has {companion} of the same USB slot by then, and the kernel may crash"
             ));
             late.retain(|one| one != address);
         }
     }
-    late.sort_by_key(|address| rank(aim.scene, *address));
+    late.sort_by_key(|address| rank(aim.context, *address));
     late
 }
 
 /// The companion of the EHCI controller at `address` that pciback has, if there is one.
-pub(super) fn seized_companion(scene: &Scene<'_>, address: Address, device: &Device) -> Option<Address> {
-    companion(scene, address, device, |_, companion| is_pcibacks(companion))
+pub(super) fn seized_companion(context: &Context<'_>, address: Address, device: &Device) -> Option<Address> {
+    companion(context, address, device, |_, companion| is_pcibacks(companion))
 }
 
 /// The companion of the EHCI controller at `address` that is asked for, and that is not one of `late`: pciback has it before them.
-fn earlier_companion(scene: &Scene<'_>, address: Address, device: &Device, late: &[Address]) -> Option<Address> {
-    companion(scene, address, device, |other, _| scene.demand.wanted.contains_key(&other) && !late.contains(&other))
+fn earlier_companion(context: &Context<'_>, address: Address, device: &Device, late: &[Address]) -> Option<Address> {
+    companion(context, address, device, |other, _| context.demand.wanted.contains_key(&other) && !late.contains(&other))
 }
 
 fn companion(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     address: Address,
     device: &Device,
     is_meant: impl Fn(Address, &Device) -> bool,
@@ -77,7 +77,7 @@ fn companion(
     if !is_ehci(device) {
         return None;
     }
-    let devices: &BTreeMap<Address, Device> = scene.host.as_ref()?.devices.is()?;
+    let devices: &BTreeMap<Address, Device> = context.host.as_ref()?.devices.is()?;
     let functions =
         (0..8).filter_map(|function| Address::new(address.domain(), address.bus(), address.slot(), function));
     functions

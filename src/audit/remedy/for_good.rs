@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Scene;
+use super::super::Context;
 use super::super::facts::some_of;
 use super::draft::Draft;
 use super::family::{self, ByLine, Family, OPTIONS};
@@ -18,7 +18,7 @@ use crate::tree::{Known, Node, Tree};
 
 /// What the steps are made of.
 pub(super) struct Aim<'a> {
-    pub(super) scene: &'a Scene<'a>,
+    pub(super) context: &'a Context<'a>,
     pub(super) host: &'a Host,
     pub(super) tree: &'a Tree,
     /// Devices that other drivers have, and that may be taken from them.
@@ -42,7 +42,7 @@ pub(super) struct List {
 pub(super) fn steps(aim: &Aim<'_>) -> (Vec<Measure>, Option<Tree>) {
     let built_in = aim.host.modules.has_pciback_built_in();
     let special = matches!(aim.host.distribution, Distribution::XenServer | Distribution::Qubes);
-    let lasting = lasting::next(aim.scene, &with_image(aim), wanted(aim).iter());
+    let lasting = lasting::next(aim.context, &with_image(aim), wanted(aim).iter());
     let mut draft = Draft::of(aim.tree);
     let risk = if special || built_in {
         kernel_line::steps(aim, &lasting, &mut draft);
@@ -84,7 +84,7 @@ fn with_image(aim: &Aim<'_>) -> Tree {
 
 fn wanted(aim: &Aim<'_>) -> Vec<Address> {
     if aim.held.is_empty() {
-        aim.scene.demand.wanted.keys().copied().collect()
+        aim.context.demand.wanted.keys().copied().collect()
     } else {
         aim.held.iter().map(|(address, _)| *address).collect()
     }
@@ -93,9 +93,9 @@ fn wanted(aim: &Aim<'_>) -> Vec<Address> {
 /// What dom0 would lose by the list of the next boot.
 fn risk(aim: &Aim<'_>, lasting: &Lasting) -> BTreeMap<Address, Hindrance> {
     match lasting {
-        Lasting::Holds(place) => lasting::at_risk_of(aim.scene, &String::from_utf8_lossy(&place.text)),
+        Lasting::Holds(place) => lasting::at_risk_of(aim.context, &String::from_utf8_lossy(&place.text)),
         Lasting::Nowhere(list) | Lasting::Elsewhere { merged: list, .. } => {
-            list.as_deref().map(|list| lasting::at_risk_of(aim.scene, list)).unwrap_or_default()
+            list.as_deref().map(|list| lasting::at_risk_of(aim.context, list)).unwrap_or_default()
         }
     }
 }
@@ -134,7 +134,7 @@ fn list(aim: &Aim<'_>, draft: &mut Draft, lasting: &Lasting) -> List {
             draft.by_hand("# write the list down where it outlives a reboot");
         }
         Lasting::Nowhere(Some(text)) => {
-            left_out(aim.scene, draft);
+            left_out(aim.context, draft);
             list.options = Some(format!("options {pciback} hide={text}"));
         }
         // All its files are made of its own configuration.
@@ -148,15 +148,15 @@ fn list(aim: &Aim<'_>, draft: &mut Draft, lasting: &Lasting) -> List {
     }
     let drivers =
         aim.held.iter().filter_map(|(address, device)| Some((*address, device.driver.is()?.clone()))).collect();
-    if let Some(content) = sysconfig::mended(&draft.after, &drivers, aim.scene.demand.grammar) {
+    if let Some(content) = sysconfig::mended(&draft.after, &drivers, aim.context.demand.grammar) {
         draft.file(&format!("/{}", sysconfig::PATH), &content);
     }
     list
 }
 
 /// Devices that are not on the list that is to be written, and why.
-fn left_out(scene: &Scene<'_>, draft: &mut Draft) {
-    let risk = lasting::at_risk(scene, scene.demand.wanted.keys().copied());
+fn left_out(context: &Context<'_>, draft: &mut Draft) {
+    let risk = lasting::at_risk(context, context.demand.wanted.keys().copied());
     for (address, hindrance) in risk.iter().filter(|(_, hindrance)| matches!(hindrance, Hindrance::Used(_))) {
         draft.line(&format!("# left out of the list: {address} ({})", hindrance.why().unwrap_or_default()));
     }
@@ -302,7 +302,7 @@ fn in_commands(aim: &Aim<'_>, draft: &mut Draft, family: &Family, list: &List, d
 /// Whether pciback has some of the requested devices: nothing says which drivers it must precede.
 fn has_some(aim: &Aim<'_>) -> bool {
     let devices = aim.host.devices.is();
-    let mut wanted = aim.scene.demand.wanted.keys().filter_map(|address| devices?.get(address));
+    let mut wanted = aim.context.demand.wanted.keys().filter_map(|address| devices?.get(address));
     wanted.any(|device| device.driver.is().is_some_and(|driver| driver == PCIBACK))
 }
 

@@ -190,7 +190,7 @@ fn qubes_line(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
 /// Whether this boot's line names every held device already: its hook did not take them, and the same line promises nothing. It
 /// ends at the first device that it cannot bind (qubes-core-admin-linux, dracut/modules.d/90qubes-pciback/qubes-pciback.sh).
 fn named_in_vain(aim: &Aim<'_>, draft: &mut Draft) -> bool {
-    let list = qubes::written(aim.tree).written.last().map(|list| list.read(aim.scene.demand.grammar));
+    let list = qubes::written(aim.tree).written.last().map(|list| list.read(aim.context.demand.grammar));
     let names =
         |address: Address| list.iter().flat_map(hide::HideList::in_force).any(|entry| entry.pattern.matches(address));
     if aim.held.is_empty() || !aim.held.iter().all(|(address, _)| names(*address)) {
@@ -206,22 +206,22 @@ fn named_in_vain(aim: &Aim<'_>, draft: &mut Draft) -> bool {
 /// Every address that a written list names and that is there, and those that are asked for; not what dom0 uses. pciback's `slots`
 /// are no written list: the platform adds to them.
 fn all(aim: &Aim<'_>) -> BTreeSet<Address> {
-    let (scene, devices) = (aim.scene, aim.host.devices.is());
-    let wanted = scene.demand.wanted.keys().filter(|address| !scene.demand.bridges.contains(address));
-    let lists = scene
+    let (context, devices) = (aim.context, aim.host.devices.is());
+    let wanted = context.demand.wanted.keys().filter(|address| !context.demand.bridges.contains(address));
+    let lists = context
         .demand
         .places
         .iter()
         .filter(|said| said.source != Source::Slots)
         .flat_map(|said| &said.written)
-        .map(|written| written.read(scene.demand.grammar));
+        .map(|written| written.read(context.demand.grammar));
     let patterns: Vec<_> =
         lists.flat_map(|list| list.in_force().map(|entry| entry.pattern).collect::<Vec<_>>()).collect();
     let is_named = |address: &&Address| patterns.iter().any(|pattern| pattern.matches(**address));
     let named = devices.into_iter().flatten().map(|(address, _)| address).filter(is_named);
-    let meant = lasting::corrected(scene);
+    let meant = lasting::corrected(context);
     let all: BTreeSet<Address> = wanted.chain(named).copied().chain(meant).collect();
-    let risk = lasting::at_risk(scene, all.iter().copied());
+    let risk = lasting::at_risk(context, all.iter().copied());
     all.into_iter().filter(|address| !risk.contains_key(address)).collect()
 }
 
@@ -232,7 +232,7 @@ fn built_in(aim: &Aim<'_>, lasting: &Lasting, draft: &mut Draft) {
     };
     let key = format!("{}.hide", aim.host.modules.pciback());
     draft.line("# pciback is built in to this kernel: its list goes on the line of dom0's kernel, then reboot");
-    let is_plain = |text: &&String| hide::read(text.as_bytes(), aim.scene.demand.grammar).accepted();
+    let is_plain = |text: &&String| hide::read(text.as_bytes(), aim.context.demand.grammar).accepted();
     match text.as_ref().filter(is_plain) {
         Some(text) if put(aim, draft, &[(&key, text)]) => {}
         Some(text) if aim.host.distribution == Distribution::NixOs => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::statuses::Judged;
-use super::super::{Asked, Scene};
+use super::super::{Asked, Context};
 use super::for_good::{self, Aim};
 use super::safe::{Hindrance, hindrance};
 use super::{FIRST, ehci, lasting, proof, to_one_line};
@@ -13,13 +13,13 @@ use crate::report::{Code, Finding, Measure, Repair, Severity, Status};
 use crate::tree::Tree;
 
 /// The plan for these findings.
-pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Repair {
+pub(in super::super) fn plan(context: &Context<'_>, devices: &[Judged<'_>], findings: &[Finding]) -> Repair {
     let mut counted: Vec<&Finding> = findings.iter().filter(|finding| finding.severity != Severity::Info).collect();
     let is_vain = |finding: &Finding| matches!(finding.code, Code::NotDom0 | Code::SeveralHosts | Code::OrderUnknown);
     if counted.iter().any(|finding| is_vain(finding)) {
         counted.retain(|finding| is_vain(finding));
     }
-    in_safe_order(scene, &mut counted);
+    in_safe_order(context, &mut counted);
     let (first, mut now): (Vec<String>, Vec<String>) =
         lines(&counted).into_iter().partition(|line| line.starts_with(FIRST));
     if findings.iter().any(|finding| finding.code == Code::BootCritical) {
@@ -29,8 +29,8 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
     if is_off && now.iter().any(|line| line.contains("xl pci-assignable-add ")) {
         now.push("# the IOMMU is off: xl fails to quarantine each device, and pciback has it all the same".to_owned());
     }
-    let (for_good, after) = lasting_steps(scene, devices, &counted);
-    let promise = after.and_then(|after| proof::promise(scene, devices, &after));
+    let (for_good, after) = lasting_steps(context, devices, &counted);
+    let promise = after.and_then(|after| proof::promise(context, devices, &after));
     let mut plan = Repair { first, now, for_good, promise, check: Vec::new() };
     for step in &mut plan.for_good {
         if let Measure::Line(line) = step {
@@ -38,16 +38,16 @@ pub(in super::super) fn plan(scene: &Scene<'_>, devices: &[Judged<'_>], findings
         }
     }
     if plan.now.iter().any(|line| !line.starts_with('#')) || !plan.for_good.is_empty() {
-        plan.check = check(scene);
+        plan.check = check(context);
     }
     plan
 }
 
 /// Orders the findings of devices that drivers hold as these may be taken from them.
-fn in_safe_order(scene: &Scene<'_>, findings: &mut [&Finding]) {
+fn in_safe_order(context: &Context<'_>, findings: &mut [&Finding]) {
     let is_held = |finding: &Finding| finding.code == Code::HeldByDriver;
     let mut held: Vec<&Finding> = findings.iter().copied().filter(|finding| is_held(finding)).collect();
-    held.sort_by_key(|finding| finding.address.is_none_or(|address| ehci::rank(scene, address)));
+    held.sort_by_key(|finding| finding.address.is_none_or(|address| ehci::rank(context, address)));
     for (place, finding) in findings.iter_mut().filter(|finding| is_held(finding)).zip(held) {
         *place = finding;
     }
@@ -69,12 +69,12 @@ pub(in super::super) fn at_once(findings: &[Finding]) -> Repair {
 }
 
 /// The same again, which must end with 0.
-fn check(scene: &Scene<'_>) -> Vec<String> {
-    let request = match &scene.case.asked {
+fn check(context: &Context<'_>) -> Vec<String> {
+    let request = match &context.case.asked {
         Asked::Found { .. } => String::new(),
         Asked::Policy(_) => " --policy FILE".to_owned(),
         Asked::List(_) | Asked::Devices(_) => {
-            lasting::asked(scene).map_or(String::new(), |list| format!(" --hide '{list}'"))
+            lasting::asked(context).map_or(String::new(), |list| format!(" --hide '{list}'"))
         }
     };
     vec![
@@ -151,8 +151,8 @@ fn advice(line: &str, names: &[String]) -> String {
 
 /// What outlives a reboot, for findings that say what the next boot would do again. None where another card is at an address
 /// than is expected, and none without the host's own files. With them, the files of the machine once they are taken.
-fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> (Vec<Measure>, Option<Tree>) {
-    let (Some(host), Some(tree)) = (&scene.host, &scene.case.tree) else { return (Vec::new(), None) };
+fn lasting_steps(context: &Context<'_>, devices: &[Judged<'_>], findings: &[&Finding]) -> (Vec<Measure>, Option<Tree>) {
+    let (Some(host), Some(tree)) = (&context.host, &context.case.tree) else { return (Vec::new(), None) };
     if findings.iter().any(|finding| matches!(finding.code, Code::IdentityChanged | Code::NotDom0)) {
         return (Vec::new(), None);
     }
@@ -170,13 +170,13 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
     };
     let mut all: BTreeMap<Address, &Device> = devices.iter().filter_map(held).collect();
     // A list that the kernel refuses may name more than can be read of it.
-    for address in lasting::corrected(scene) {
+    for address in lasting::corrected(context) {
         let device = there.and_then(|there| there.get(&address));
         let is_held = |device: &&Device| !device.is_bridge() && device.driver.is().is_some_and(|name| name != PCIBACK);
         all.extend(device.filter(is_held).map(|device| (address, device)));
     }
     let free =
-        |(address, device): &(Address, &Device)| !matches!(hindrance(scene, *address, device), Hindrance::Used(_));
+        |(address, device): &(Address, &Device)| !matches!(hindrance(context, *address, device), Hindrance::Used(_));
     let takeable: Vec<(Address, &Device)> =
         all.iter().map(|(address, device)| (*address, *device)).filter(free).collect();
     let some = if all.is_empty() { load || list } else { !takeable.is_empty() };
@@ -185,7 +185,7 @@ fn lasting_steps(scene: &Scene<'_>, devices: &[Judged<'_>], findings: &[&Finding
     }
     let vital: Vec<Address> =
         findings.iter().filter(|found| found.code == Code::BootCritical).filter_map(|found| found.address).collect();
-    for_good::steps(&Aim { scene, host, tree, held: &takeable, vital: &vital })
+    for_good::steps(&Aim { context, host, tree, held: &takeable, vital: &vital })
 }
 
 #[cfg(test)]

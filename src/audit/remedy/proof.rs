@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::forecast::next_boot;
 use super::super::statuses::{self, Judged};
-use super::super::{Asked, Case, Scene};
+use super::super::{Asked, Case, Context};
 use super::lasting;
 use super::safe::hindrance;
 use crate::host::PCIBACK;
@@ -14,13 +14,13 @@ use crate::timeline::Wanted;
 use crate::tree::{Known, Tree};
 
 /// What the next boot comes to with these files; `None` where the machine does not show its devices.
-pub(super) fn promise(scene: &Scene<'_>, devices: &[Judged<'_>], after: &Tree) -> Option<Promise> {
+pub(super) fn promise(context: &Context<'_>, devices: &[Judged<'_>], after: &Tree) -> Option<Promise> {
     after.list("sys/bus/pci/devices").is()?;
-    let wanted: BTreeSet<Address> = scene.demand.wanted.keys().copied().chain(lasting::corrected(scene)).collect();
+    let wanted: BTreeSet<Address> = context.demand.wanted.keys().copied().chain(lasting::corrected(context)).collect();
     let asked = Asked::Devices(wanted.into_iter().collect());
-    let tree = next_boot(after, None, scene.demand.grammar).tree;
-    let case = Case { asked, tree: Some(tree), options: scene.case.options.clone(), ..Case::default() };
-    let then = super::super::scene(&case, Wanted::Dom0);
+    let tree = next_boot(after, None, context.demand.grammar).tree;
+    let case = Case { asked, tree: Some(tree), options: context.case.options.clone(), ..Case::default() };
+    let then = super::super::context(&case, Wanted::Dom0);
     let mut promise = Promise::default();
     for judged in statuses::judge(&then, &mut Vec::new()) {
         if matches!(judged.status, Status::Bridge) {
@@ -33,17 +33,17 @@ pub(super) fn promise(scene: &Scene<'_>, devices: &[Judged<'_>], after: &Tree) -
                 promise.others.push((judged.address, "its set-up failed, and may fail again".to_owned()));
             }
             (Status::Seized(_), _) => promise.seized += 1,
-            _ => promise.others.push((judged.address, why(scene, &then, judged.address))),
+            _ => promise.others.push((judged.address, why(context, &then, judged.address))),
         }
     }
     Some(promise)
 }
 
 /// Why pciback would not have a device, or why that is not known.
-fn why(scene: &Scene<'_>, then: &Scene<'_>, address: Address) -> String {
-    let find = |scene: &Scene<'_>| scene.host.as_ref().and_then(|host| host.devices.is()?.get(&address).cloned());
-    let left = find(scene).filter(|device| device.driver.is().is_some_and(|driver| driver != PCIBACK));
-    if let Some(why) = left.and_then(|device| hindrance(scene, address, &device).why().map(str::to_owned)) {
+fn why(context: &Context<'_>, then: &Context<'_>, address: Address) -> String {
+    let find = |context: &Context<'_>| context.host.as_ref().and_then(|host| host.devices.is()?.get(&address).cloned());
+    let left = find(context).filter(|device| device.driver.is().is_some_and(|driver| driver != PCIBACK));
+    if let Some(why) = left.and_then(|device| hindrance(context, address, &device).why().map(str::to_owned)) {
         return format!("left to dom0: {why}");
     }
     match find(then).map(|device| device.driver) {

@@ -1,6 +1,6 @@
 //! Whether a device may be taken from dom0: not what it uses, and not what it may use for all that can be read.
 
-use super::super::Scene;
+use super::super::Context;
 use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
 use crate::tree::{Known, Tree};
@@ -27,7 +27,7 @@ impl Hindrance {
 }
 
 /// What stands against taking the device at `address`.
-pub(super) fn hindrance(scene: &Scene<'_>, address: Address, device: &Device) -> Hindrance {
+pub(super) fn hindrance(context: &Context<'_>, address: Address, device: &Device) -> Hindrance {
     match &device.uses {
         Known::Is(uses) if !uses.is_empty() => {
             let uses: Vec<String> = uses.iter().map(ToString::to_string).collect();
@@ -37,11 +37,11 @@ pub(super) fn hindrance(scene: &Scene<'_>, address: Address, device: &Device) ->
         Known::Absent => return Hindrance::Unknown("nothing says what dom0 uses it for".to_owned()),
         Known::Unreadable(obstacle) => return Hindrance::Unknown(obstacle.to_string()),
     }
-    let guest = scene.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
+    let guest = context.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
     if let Some((domid, _)) = guest.filter(|_| device.driver.is().is_none_or(|driver| driver != PCIBACK)) {
         return Hindrance::Unknown(format!("guest {domid} had it last, and nothing says that this guest has ended"));
     }
-    scene.case.tree.as_ref().filter(|_| is_usb(device)).map_or(Hindrance::None, |tree| keyboard(tree, address))
+    context.case.tree.as_ref().filter(|_| is_usb(device)).map_or(Hindrance::None, |tree| keyboard(tree, address))
 }
 
 /// Whether it is a USB controller: by its class, else by the name of its driver (drivers/usb/host).

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Flags, ValueEnum};
 use pciback_audit::pci::{Address, KernelVersion};
 
-use super::Paper;
+use super::OutputOptions;
 
 /// Reads the files of the machine only, and changes nothing. The exit status is that of the forecast.
 #[derive(Debug, Flags)]
@@ -36,7 +36,7 @@ pub(crate) struct PlanFlags {
     #[arg(short = 'J', long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) paper: Paper,
+    pub(crate) output: OutputOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

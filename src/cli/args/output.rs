@@ -8,7 +8,7 @@ use clap::{ArgAction, Args as Flags, ValueEnum};
 /// What every report has in common, whatever its form.
 #[derive(Debug, Flags)]
 #[command(next_help_heading = "Output")]
-pub(in super::super) struct Paper {
+pub(in super::super) struct OutputOptions {
     /// Write the report to FILE, whole or not at all, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(in super::super) output: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub(in super::super) struct Page {
     #[arg(short = 'J', long)]
     pub(in super::super) json: bool,
     #[command(flatten)]
-    pub(in super::super) paper: Paper,
+    pub(in super::super) output: OutputOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

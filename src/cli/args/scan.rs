@@ -10,7 +10,7 @@ use pciback_audit::pci::{Address, KernelVersion};
 use pciback_audit::report::Glob;
 use pciback_audit::timeline::BootChoice;
 
-use super::{BootNumber, Paper, Times, duration};
+use super::{BootNumber, OutputOptions, Times, duration};
 
 /// Reads files of any size, packed (gzip, zstd, xz) or not, and directories with all that is below them. Each boot is held
 /// against the list on its own command line unless another one is given. The exit status is that of each host's last boot.
@@ -132,7 +132,7 @@ pub(in super::super) struct ScanPage {
     #[arg(long, conflicts_with_all = ["json", "format"])]
     pub(in super::super) summary: bool,
     #[command(flatten)]
-    pub(in super::super) paper: Paper,
+    pub(in super::super) output: OutputOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

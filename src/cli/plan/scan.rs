@@ -10,7 +10,7 @@ use pciback_audit::timeline::BootChoice;
 use super::super::request::Request;
 use super::super::when;
 use super::super::write::{Form, Page};
-use super::{BootNumber, Check, Plan, Work, args, conflict, paper};
+use super::{BootNumber, Check, Plan, Work, args, conflict, output};
 
 /// A scan of saved logs.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
         log_host: scan.log_host,
         trust_log: scan.trust_log,
         kernel: scan.kernel,
-        verbose: scan.page.paper.verbose > 0,
+        verbose: scan.page.output.verbose > 0,
         ignore: judgement.ignore,
         if_requested: judgement.if_requested,
         fail_on: if judgement.fail_on == args::ScanFailOn::Critical { FailOn::Critical } else { FailOn::Warning },
@@ -97,7 +97,7 @@ pub(super) fn plan(scan: args::Scan) -> Result<Plan, clap::Error> {
     };
     // What node_exporter reads is for everybody.
     let written = if form == ScanForm::Prometheus { Form::Prometheus } else { Form::Table };
-    Ok(Plan { work: Work::Scan(scan_plan), page: paper(scan.page.paper, written) })
+    Ok(Plan { work: Work::Scan(scan_plan), page: output(scan.page.output, written) })
 }
 
 /// The plan of an audit of every boot in the logs of a check, told as a scan tells it.

@@ -13,7 +13,7 @@ use pciback_audit::source::{self, Memory};
 
 use super::listen::Listener;
 use super::plan::Watch;
-use super::rights::{self, Heard};
+use super::rights::{self, OpenUevents};
 use super::signals::Signals;
 use super::watchdog::{self, AtSignal, Limits, Stage};
 use super::{CANNOT_SAY, when, write};
@@ -69,7 +69,7 @@ struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     /// Reads the policy and opens what is written to before anything else is read: an error is then known at once.
-    fn begin(plan: &'a Watch, heard: Heard, stage: &Stage) -> Result<Self, String> {
+    fn begin(plan: &'a Watch, heard: OpenUevents, stage: &Stage) -> Result<Self, String> {
         stage.enter("reading the policy");
         let asked = plan.check.request.read()?;
         let signals = Signals::of_watch()?;

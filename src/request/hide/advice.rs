@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::{Grammar, LONGEST, Part, read, read_of_any_length, shortest};
 use crate::pci::{Era, Pattern};
-use word::Word;
+use word::ListWord;
 
 /// What to say about a list that is not right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +86,20 @@ fn meant(list: &str, era: Era) -> Result<Vec<Pattern>, Option<Advice>> {
         let word = piece.trim_end_matches(is_separator);
         if !word.is_empty() {
             match word::read(word, era) {
-                Word::Entry(pattern) => patterns.extend(known_to(era, pattern).ok_or(None)?),
-                Word::Junk => {}
-                Word::LooksLike(lookalike) => return Err(Some(Advice::LooksLike(lookalike))),
-                Word::TooLarge { part, written, most } => return Err(Some(Advice::TooLarge { part, written, most })),
+                ListWord::Entry(pattern) => patterns.extend(known_to(era, pattern).ok_or(None)?),
+                ListWord::Junk => {}
+                ListWord::LooksLike(lookalike) => return Err(Some(Advice::LooksLike(lookalike))),
+                ListWord::TooLarge { part, written, most } => {
+                    return Err(Some(Advice::TooLarge { part, written, most }));
+                }
                 // `1d.0,1` in one pair of brackets: another function of the same slot.
-                Word::Function(function) => match patterns.last() {
+                ListWord::Function(function) => match patterns.last() {
                     Some(before) if between == "," && before.function.is_some() => {
                         patterns.push(Pattern { function: Some(function), ..*before });
                     }
                     Some(_) | None => return Err(None),
                 },
-                Word::Unknown => return Err(None),
+                ListWord::Unknown => return Err(None),
             }
             between.clear();
         }

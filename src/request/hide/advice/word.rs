@@ -6,7 +6,7 @@ use crate::request::hide::Part;
 
 /// What a word can be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum ListWord {
     Entry(Pattern),
     /// One digit that can be the number of a function.
     Function(u8),
@@ -24,14 +24,14 @@ pub(super) enum Word {
 /// Prefixes by which other programs mark an address.
 const PREFIXES: [&str; 4] = ["pci:", "pci_", "pci-", "pci@"];
 
-pub(super) fn read(word: &str, era: Era) -> Word {
+pub(super) fn read(word: &str, era: Era) -> ListWord {
     let lower = word.to_ascii_lowercase();
     let mut word = PREFIXES.iter().find_map(|prefix| lower.strip_prefix(prefix)).unwrap_or(&lower);
     word = match word.split_once('=') {
         // The options of xl behind an address, the key of the list itself before one, and an option of its own.
         Some((address, _)) if address.contains(':') => address,
         Some((_, value)) if value.contains([':', '.']) => value,
-        Some(_) => return Word::Junk,
+        Some(_) => return ListWord::Junk,
         None => word,
     };
     if let Some((address, _)) = word.split_once(['@', '#'])
@@ -42,23 +42,23 @@ pub(super) fn read(word: &str, era: Era) -> Word {
     let colons = if word.contains(':') { word.to_owned() } else { word.replace(['_', '-'], ":") };
     if !colons.contains(|char: char| char.is_ascii_digit() || char == '*') {
         // A word of a comment. What has no letters may mean a range.
-        return if colons.contains(char::is_alphabetic) { Word::Junk } else { Word::Unknown };
+        return if colons.contains(char::is_alphabetic) { ListWord::Junk } else { ListWord::Unknown };
     }
     let fields = FieldList::of(&colons);
     if let [AddressField::Number { value, .. }] = fields.all.as_slice()
         && colons.len() == 1
     {
-        return u8::try_from(*value).ok().filter(|value| *value < 8).map_or(Word::Unknown, Word::Function);
+        return u8::try_from(*value).ok().filter(|value| *value < 8).map_or(ListWord::Unknown, ListWord::Function);
     }
     if fields.all.contains(&AddressField::Wrong) {
-        return Word::Unknown;
+        return ListWord::Unknown;
     }
     if let Some(lookalike) = fields.lookalike() {
-        return Word::LooksLike(lookalike);
+        return ListWord::LooksLike(lookalike);
     }
     match fields.parts() {
         Some(parts) => entry(&parts, era),
-        None => Word::Unknown,
+        None => ListWord::Unknown,
     }
 }
 
@@ -200,7 +200,7 @@ impl FieldList {
     }
 }
 
-fn entry((domain, bus, slot, function): &AddressFields, era: Era) -> Word {
+fn entry((domain, bus, slot, function): &AddressFields, era: Era) -> ListWord {
     let most_domain = if era == Era::UpTo3_6 { u32::MAX } else { Part::Domain.most() };
     let fields = [
         (Part::Domain, most_domain, domain.as_ref()),
@@ -210,7 +210,7 @@ fn entry((domain, bus, slot, function): &AddressFields, era: Era) -> Word {
     ];
     for (part, most, field) in fields {
         if let Some(AddressField::Number { written, .. }) = field.filter(|field| !field.is_at_most(most)) {
-            return Word::TooLarge { part, written: written.clone(), most };
+            return ListWord::TooLarge { part, written: written.clone(), most };
         }
     }
     let number = |field: &AddressField| match field {
@@ -226,8 +226,8 @@ fn entry((domain, bus, slot, function): &AddressFields, era: Era) -> Word {
     match (domain, byte(bus)) {
         (Some(domain), Some(bus)) if function_is_known && wildcards_fit => {
             let (slot, function) = (byte(slot), function.as_ref().and_then(byte));
-            Word::Entry(Pattern { domain, bus, slot, function })
+            ListWord::Entry(Pattern { domain, bus, slot, function })
         }
-        _ => Word::Unknown,
+        _ => ListWord::Unknown,
     }
 }
