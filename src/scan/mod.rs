@@ -57,8 +57,7 @@ pub struct Scan {
     pub now: Option<DateTime<Utc>>,
     /// How many files, or parts of one, are read at a time, and then how many hosts are judged.
     pub threads: usize,
-    /// How large the parts are in which files of lines are read, in bytes, at least 128 KiB; none for the usual size. The
-    /// outcome is the same.
+    /// Size of the parts in which files of lines are read, in bytes, at least 128 KiB; none: the usual one. It changes no outcome.
     pub part: Option<NonZeroU64>,
     /// Decode every line of every log. Slower by far, and the outcome is the same.
     pub every_line: bool,

@@ -24,8 +24,7 @@ use super::window::BLOCK;
 use crate::source::saved::FileOf;
 use crate::source::{Contents, Failing, words};
 
-/// How large a part of a file is, unless another size is asked for. Its last part has the rest as well, so that none is
-/// small.
+/// How large a part of a file is, unless another size is asked for. The last one has the rest as well: none is small.
 const PART: NonZeroU64 = NonZeroU64::new(2 << 20).unwrap();
 
 /// How many parts a file has at most.
