@@ -173,7 +173,7 @@ pub(super) fn unclosed(text: &[u8]) -> Option<(Stamp, &[u8])> {
     message.first()?.is_ascii_alphanumeric().then_some((Stamp { uptime: Some(uptime), wall: None }, message))
 }
 
-/// Whether a text begins like a time of the kernel, but does not go on like one.
+/// Whether a text of which no time could be read begins like a time of the kernel.
 pub(super) fn is_torn(text: &[u8]) -> bool {
     let Some(inside) = text.strip_prefix(b"[") else { return false };
     // Nothing else is padded behind a bracket.
@@ -322,8 +322,7 @@ mod tests {
         for text in ["[1.0000 pciback", "[   24.7", "[   24", "[   24.700000pciback", "[24.700 pciback"] {
             assert!(read(text).is_none() && is_torn(text.as_bytes()), "{text}");
         }
-        for text in ["[1.5 GiB] text", "[10.0.0.1] text", "[mem 0x0-0x1]", "[12] text", "[   24.700000] text", "[ 5] x"]
-        {
+        for text in ["[1.5 GiB] text", "[10.0.0.1] text", "[mem 0x0-0x1]", "[12] text", "[ 5] x"] {
             assert!(!is_torn(text.as_bytes()), "{text}");
         }
     }
