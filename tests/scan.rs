@@ -14,7 +14,7 @@ use common::{Folder, gzip};
 use pciback_audit::audit::{Asked, Case, Options, conclude};
 use pciback_audit::event::Event;
 use pciback_audit::record::{Decoder, Input};
-use pciback_audit::report::{Code, Evidence, Report, Run, Severity, Verdict};
+use pciback_audit::report::{Code, Evidence, EvidenceTime, Report, Run, Severity, Verdict};
 use pciback_audit::scan::{Progress, Scan, Scanned};
 use pciback_audit::source::Logs;
 use pciback_audit::timeline::BootChoice;
@@ -25,6 +25,8 @@ fn said(report: &Report) -> String {
     let mut report = report.clone();
     report.logs.clear();
     report.host = None;
+    // Which record of a boot is its last one is known to within the lines that are looked at.
+    report.seen = EvidenceTime::Unknown;
     // A scan judges each boot on its own, and does not say whose lines those of the others are.
     report.findings.retain(|finding| finding.code != Code::StaleBoot);
     report.findings.retain(|finding| finding.code != Code::AuthorUnstated || finding.severity != Severity::Info);
