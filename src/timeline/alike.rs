@@ -29,10 +29,9 @@ impl Boot {
 
     /// What it said before this time of the kernel's clock that every boot says at the same time, as another boot that said it.
     pub(super) fn begun_alike(&self, until: Option<u64>) -> Self {
-        let is_before = |moment: &&Moment| {
-            let uptime = moment.stamp().uptime;
-            uptime < until && uptime.is_some_and(|uptime| !is_late(uptime))
-        };
+        let is_before = |uptime: Option<u64>| uptime < until && uptime.is_some_and(|uptime| !is_late(uptime));
+        let moments = self.moments.iter().filter(|moment| is_before(moment.stamp().uptime));
+        let found = self.found.iter().filter(|found| is_before(found.uptime()));
         let mut alike = Self {
             hostname: self.hostname.clone(),
             release: self.release.clone(),
@@ -46,8 +45,8 @@ impl Boot {
             notable: self.notable,
             trusted: self.trusted,
             span: (self.span.0, self.span.0),
-            moments: self.moments.iter().filter(is_before).cloned().collect(),
-            found: self.found.clone(),
+            moments: moments.cloned().collect(),
+            found: found.copied().collect(),
             places: self.places,
             ..Self::default()
         };

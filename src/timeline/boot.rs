@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bounds::FoundDevice;
 use super::forged::Forged;
 use super::identity::Identity;
 use super::levels::{is_info, silences};
@@ -61,7 +62,7 @@ pub struct Boot {
     pub moments: Vec<Moment>,
     /// The devices that the PCI core found, and the buses behind bridges, as it said in the beginning of the boot: there are many, and
     /// that they are there is all they say.
-    pub(super) found: Vec<(Address, Option<(u8, u8)>)>,
+    pub(super) found: Vec<FoundDevice>,
     /// Whether a driver spoke of a device, or records are missing. A device that is found then may be found again.
     pub(super) has_spoken: bool,
     /// Whether the log told of older boots of which nothing is kept.
@@ -213,7 +214,9 @@ impl Boot {
         if matches!(event, Event::Remark | Event::Quoted { .. } | Event::NotDom0 { .. } | Event::BootEnds) {
             return;
         }
-        if self.says_nothing_new(event) || (!found_with_records && self.past.is_none() && self.finds(event)) {
+        if self.says_nothing_new(event)
+            || (!found_with_records && self.past.is_none() && self.finds(event, &record.stamp))
+        {
             return;
         }
         match &mut self.past {

@@ -9,9 +9,31 @@ use super::moment::Moment;
 use super::repeats::Repeats;
 use crate::event::{Event, Fact};
 use crate::history::Chronicle;
+use crate::pci::Address;
+use crate::record::Stamp;
 
 /// Devices that are found in the beginning: as many as one PCI segment has.
 const MOST_FOUND: usize = 1 << 16;
+
+/// A device that the PCI core found, or a bridge and the buses behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundDevice {
+    pub(super) address: Address,
+    pub(super) buses: Option<(u8, u8)>,
+    /// Microseconds since the boot began; the largest number where they are more, or not known.
+    micros: u32,
+}
+
+impl FoundDevice {
+    fn new(address: Address, buses: Option<(u8, u8)>, stamp: &Stamp) -> Self {
+        let micros = stamp.uptime.and_then(|micros| u32::try_from(micros).ok()).unwrap_or(u32::MAX);
+        Self { address, buses, micros }
+    }
+
+    pub(super) fn uptime(self) -> Option<u64> {
+        (self.micros < u32::MAX).then_some(self.micros.into())
+    }
+}
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,11 +159,11 @@ impl Beyond {
 
 impl Boot {
     /// Keeps a device that is found in the beginning of the boot.
-    pub(super) fn finds(&mut self, event: &Event) -> bool {
+    pub(super) fn finds(&mut self, event: &Event, stamp: &Stamp) -> bool {
         let found = if let Event::Found { address } = event {
-            (*address, None)
+            FoundDevice::new(*address, None, stamp)
         } else if let Event::Bridge { address, buses } = event {
-            (*address, Some(*buses))
+            FoundDevice::new(*address, Some(*buses), stamp)
         } else {
             return false;
         };

@@ -251,8 +251,8 @@ impl<'a> Story<'a> {
         let mut history = chronicle.close(&self.end, self.timed);
         for found in self.parts.iter().flat_map(|(_, boot)| &boot.found) {
             // What is said of a bridge later is newer.
-            if !history.bridges.contains_key(&found.0) {
-                history.find(*found);
+            if !history.bridges.contains_key(&found.address) {
+                history.find((found.address, found.buses));
             }
         }
         History { earlier_line: self.earlier_line.clone(), ..history }
