@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::heard::{Last, Observation};
 use super::line;
+use super::observation::{Last, Observation};
 use super::{Driver, Gaps, History, Trail};
 use crate::event::{Event, Fact, Hold, Said};
 use crate::pci::Address;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Trail;
-use super::heard::Observation;
+use super::observation::Observation;
 use crate::event::{Event, Fact, Incident, Refusal};
 use crate::pci::Address;
 use crate::record::{Stamp, between};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::heard::Observation;
+use super::observation::Observation;
 use crate::event::{Event, Fact, WRAPPED};
 
 /// The longest command line that is put together: no architecture takes a longer one (`COMMAND_LINE_SIZE`).

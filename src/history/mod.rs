@@ -4,9 +4,9 @@
 //! the list ends the load before it. What an earlier load had seized proves nothing about now.
 
 mod chronicle;
-mod heard;
 mod incidents;
 mod line;
+mod observation;
 mod trail;
 mod unrecognised;
 

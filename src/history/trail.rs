@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chronicle::RUN;
-use super::heard::Observation;
+use super::observation::Observation;
 use crate::event::{Event, Fact, Hold};
 use crate::record::{Stamp, between};
 

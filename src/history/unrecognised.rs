@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::heard::Observation;
+use super::observation::Observation;
 use crate::event::{Event, Fact};
 
 /// How many different texts are kept.
