@@ -16,7 +16,7 @@ RIPGREP = "^15"
 class Programs:
     def __init__(self, quick, binary):
         target = Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target"))
-        builds = ["release", "debug"] if quick else ["release"]
+        builds = ["release", "debug"] if quick else ["dist"]
         self.archive = self.built(target, builds, "examples/archive")
         self.audit = binary or self.built(target, builds, "pciback-audit")
         if subprocess.run([self.audit, "scan", "--help"], capture_output=True).returncode != 0:
@@ -27,7 +27,7 @@ class Programs:
     def built(target, builds, name):
         found = [target / build / name for build in builds if (target / build / name).exists()]
         if not found:
-            sys.exit(f"{target / builds[0] / name} is not there: cargo build --release --bins --example archive")
+            sys.exit(f"{target / builds[0] / name} is not there: cargo build --profile dist --bins --example archive")
         return max(found, key=lambda path: path.stat().st_mtime)
 
 

@@ -178,36 +178,72 @@ def hosts(programs, logs, rounds, only):
 
 
 def cache(programs, logs, rounds, only):
-    """What ripgrep, which maps a file, owes to the state of the page cache, and what a program pays that reads."""
+    """Plain files beside ripgrep, which maps a file and so depends on the size of the pages in the page cache; a program that
+    reads does not."""
     if not programs.rg:
         print("ripgrep is not there")
         return []
-    log, _ = logs.log()
-    copy = log.with_name("copy")
+    scan = [programs.audit, "scan", "--summary", "--threads"]
     commands = {
         "rg": [programs.rg, "-c", TEXT],
         "rg --no-mmap": [programs.rg, "--no-mmap", "-c", TEXT],
-        "scan, one thread": [programs.audit, "scan", "--summary", "--threads", "1"],
+        "one thread": [*scan, "1"],
+        "two": [*scan, "2"],
     }
     names = [*commands, "read(2) alone, 64 KiB"]
-    print(f"| how the log came into the page cache | {' | '.join(f'{name}, s' for name in names)} | scan : rg | read : rg |")
-    print("|---" + "|--:" * (len(names) + 2) + "|")
-    for state, make in {
-        "read from the disk": lambda: (forget(log), warm(log), log)[2],
-        "written, 1 MiB at a time": lambda: copied(log, copy, 20),
-        "written, 4 KiB at a time": lambda: copied(log, copy, 12),
-    }.items():
-        times = {name: [] for name in names}
-        for _ in range(rounds):
-            # Where the pages lie in memory counts as well, so each round gets others.
-            path = make()
-            for name in names:
-                read = ["dd", f"if={path}", "of=/dev/null", "bs=64k", "status=none"]
-                times[name].append(run([*commands[name], path] if name in commands else read).wall)
-        columns = " | ".join(f"{middle(times[name]):.3f}" for name in names)
-        to_rg = [middle([one / rg for one, rg in zip(times[name], times["rg"])]) for name in names[2:]]
-        print(f"| {state} | {columns} | {to_rg[0]:.2f} | {to_rg[1]:.2f} |", flush=True)
-    copy.unlink()
+    pairs = [(ours, theirs) for theirs in ("rg", "rg --no-mmap") for ours in ("one thread", "two")]
+    headings = [*(f"{name}, s" for name in names), *(f"{ours} : {theirs}" for ours, theirs in pairs)]
+    print(f"| log, and how it came into the page cache | {' | '.join(headings)} |")
+    print("|---" + "|--:" * len(headings) + "|")
+    for options in ([], ["--idle"]):
+        log, _ = logs.log(*options)
+        copy = log.with_name("copy")
+        states = {
+            "written, 4 KiB at a time": lambda: copied(log, copy, 12),
+            "written, 1 MiB at a time": lambda: copied(log, copy, 20),
+            "read from the disk": lambda: (forget(log), warm(log), log)[2],
+        }
+        for state, make in states.items():
+            if only not in state:
+                continue
+            times = {name: [] for name in names}
+            for number in range(rounds):
+                # Where the pages lie in memory counts as well, so each round gets others.
+                path = make()
+                for name in names if number % 2 else reversed(names):
+                    read = ["dd", f"if={path}", "of=/dev/null", "bs=64k", "status=none"]
+                    times[name].append(run([*commands[name], path] if name in commands else read).wall)
+            columns = [f"{middle(times[name]):.3f}" for name in names]
+            for ours, theirs in pairs:
+                columns.append(f"{middle([one / other for one, other in zip(times[ours], times[theirs])]):.2f}")
+            print(f"| {' '.join(['idle talk,' if options else 'as above,', state])} | {' | '.join(columns)} |", flush=True)
+        copy.unlink(missing_ok=True)
+    return []
+
+
+def small(programs, logs, rounds, only):
+    """A log of 100 KB: what a process costs to start. Each round runs every program 20 times."""
+    log, _ = logs.log()
+    head = log.with_name("head")
+    with log.open("rb") as whole:
+        head.write_bytes(whole.read(100_000).rpartition(b"\n")[0] + b"\n")
+    commands = {
+        "scan": [programs.audit, "scan", "--summary", head],
+        "rg": [programs.rg, "-c", "session", head],
+        "--version": [programs.audit, "--version"],
+    }
+    if not programs.rg:
+        del commands["rg"]
+    times = {name: [] for name in commands}
+    for _ in range(rounds * 20):
+        for name, command in commands.items():
+            times[name].append(run(command))
+    print("| program | wall, ms | CPU, ms | of rg's wall |")
+    print("|---|--:|--:|--:|")
+    for name, runs in times.items():
+        wall, cpu = middle([one.wall for one in runs]), middle([one.cpu for one in runs])
+        to_rg = f"{ratio(runs, times['rg'], 'wall'):.2f}" if "rg" in times else ""
+        print(f"| {name} | {wall * 1e3:.2f} | {cpu * 1e3:.2f} | {to_rg} |", flush=True)
     return []
 
 

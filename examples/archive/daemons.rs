@@ -103,6 +103,23 @@ pub(crate) const LINES: &[(u32, &str, &str)] = &[
     ),
 ];
 
+/// Lines that hold an address or a word that the search looks for, and say nothing of pciback.
+pub(crate) const IDLE: &[(u32, &str, &str)] = &[
+    (30, "kernel", "pci 0000:{d}:00.0: BAR 0: assigned [mem 0x{h}-0x{h} 64bit pref]"),
+    (20, "kernel", "pci 0000:{d}:00.0: BAR 13: no space for [io  size 0x1000]"),
+    (20, "kernel", "pci 0000:{d}:1f.3: reg 0x10: [mem 0x{h}-0x{h}]"),
+    (10, "kernel", "pci 0000:{d}:00.1: PME# supported from D0 D3hot D3cold"),
+    (20, "kernel", "pci 0000:00:1c.{d}:   bridge window [mem 0x{h}-0x{h}]"),
+    (60, "xenstored", "D{d}.{p} write /local/domain/{d}/memory/target {p}"),
+    (40, "xenstored", "D0.{p} rm /local/domain/0/backend/vif/{d}/0"),
+    (
+        20,
+        "xl",
+        "libxl: debug: libxl_event.c:{p}:libxl__ev_xswatch_register: watch w=0x{h} wpath=/local/domain/{d}/device-model slotnum=1",
+    ),
+    (10, "libvirtd[{p}]", "internal error: unable to execute command for domain {w}: {p} messages"),
+];
+
 pub(crate) const USERS: [&str; 8] = ["root", "www-data", "alice", "backup", "nagios", "postgres", "bob", "deploy"];
 
 pub(crate) const WORDS: [&str; 16] = [

@@ -1,9 +1,10 @@
 //! Writes the log of a central syslog server, as `benches/scan/run` reads it:
-//! `archive --bytes N [--hosts N] [--every N] [--rfc3339] [--dense]`.
+//! `archive --bytes N [--hosts N] [--every N] [--rfc3339] [--dense] [--idle]`.
 //!
 //! The log is the same each time: daemons and kernels of the hosts, and among them whole boots of dom0s, so many that one line
 //! in 20,000 (`--every`) is of a kind that `scan` looks at, and at least one for each host. With `--dense` every line is:
-//! boots and guests that start. What it wrote is counts on stderr as JSON, for whoever wants to check a count.
+//! boots and guests that start. With `--idle` every second line of the others holds a text that is nearly one of these: what
+//! the PCI core says of memory, and paths of xenstore. What it wrote is counts on stderr as JSON, for whoever wants to check a count.
 
 mod boot;
 mod daemons;
@@ -37,6 +38,7 @@ struct Options {
     every: u64,
     rfc3339: bool,
     dense: bool,
+    idle: bool,
 }
 
 /// What was written.
@@ -69,7 +71,7 @@ struct Archive {
 
 fn main() -> ExitCode {
     let Some(options) = options() else {
-        return failed("archive --bytes N [--hosts N] [--every N] [--rfc3339] [--dense]");
+        return failed("archive --bytes N [--hosts N] [--every N] [--rfc3339] [--dense] [--idle]");
     };
     let mut archive = Archive::new(options);
     match archive.write(&mut io::stdout().lock()) {
@@ -84,7 +86,7 @@ fn failed(why: &str) -> ExitCode {
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { bytes: 0, hosts: 10, every: 20_000, rfc3339: false, dense: false };
+    let mut options = Options { bytes: 0, hosts: 10, every: 20_000, rfc3339: false, dense: false, idle: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -93,6 +95,7 @@ fn options() -> Option<Options> {
             "--every" => options.every = arguments.next()?.parse().ok()?,
             "--rfc3339" => options.rfc3339 = true,
             "--dense" => options.dense = true,
+            "--idle" => options.idle = true,
             _ => return None,
         }
     }
@@ -177,9 +180,11 @@ impl Archive {
 
     fn daemon(&mut self) {
         let host = self.random.below(self.options.hosts);
-        let all: u32 = daemons::LINES.iter().map(|line| line.0).sum();
+        let idle = self.options.idle && self.random.below(2) == 0;
+        let lines = if idle { daemons::IDLE } else { daemons::LINES };
+        let all: u32 = lines.iter().map(|line| line.0).sum();
         let mut left = self.random.below(all);
-        let chosen = daemons::LINES.iter().find(|line| {
+        let chosen = lines.iter().find(|line| {
             let found = left < line.0;
             left = left.saturating_sub(line.0);
             found
