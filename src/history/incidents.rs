@@ -44,13 +44,11 @@ impl IncidentLog {
 
     /// Notes what a finding may be about. Returns whether there was room for it.
     pub(super) fn hear(&mut self, heard: &Observation<'_>, address: Address, trail: &Trail) -> bool {
-        match heard.event {
-            Event::Seizing { .. } => self.outdate(address, |_| true),
+        if matches!(heard.event, Event::Seizing { .. }) {
+            self.outdate(address, |_| true);
+        } else if matches!(heard.event, Event::Incident { kind: Incident::Permissive, .. }) {
             // From here on its guest may write (drivers/xen/xen-pciback/conf_space.c, `xen_pcibk_config_write`).
-            Event::Incident { kind: Incident::Permissive, .. } => {
-                self.outdate(address, |kind| matches!(kind, Incident::WriteBlocked { .. }));
-            }
-            _ => {}
+            self.outdate(address, |kind| matches!(kind, Incident::WriteBlocked { .. }));
         }
         let kind = if let Event::Incident { kind, .. } = heard.event {
             *kind

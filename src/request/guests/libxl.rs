@@ -14,8 +14,14 @@ pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
     let whole = members(text, |key, value| match (&*key, value) {
         (b"c_info", Value::Object(about)) => guest.name = name(about).unwrap_or_default(),
         (b"pcidevs", Value::Array(devices)) => {
-            // Damage inside it was found above.
-            let _ = elements(devices, |value| guest.devices.extend(device(value, path)));
+            let read = elements(devices, |value| {
+                if let Value::Object(one) = value {
+                    guest.devices.extend(device(one, path));
+                }
+            });
+            if read.is_none() {
+                guest.devices.clear();
+            }
         }
         _ => {}
     });
@@ -33,8 +39,7 @@ fn name(about: &[u8]) -> Option<String> {
 }
 
 /// `{"func": 0, "dev": 29, "bus": 0, "domain": 0, "seize": true}` among other members.
-fn device(value: Value<'_>, path: &str) -> Option<Wanted> {
-    let Value::Object(device) = value else { return None };
+fn device(device: &[u8], path: &str) -> Option<Wanted> {
     let (mut domain, mut bus, mut slot, mut function) = (Some(0), Some(0), Some(0), Some(0));
     members(device, |key, value| {
         let number = match &*key {
