@@ -188,9 +188,12 @@ impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.packing.read(buffer);
         let Some(name) = self.packing.name() else { return read };
-        let read = read.map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded => error,
-            kind => io::Error::new(kind, format!("damaged or cut {name} data: {}", words(&error))),
+        let read = read.map_err(|error| {
+            let kind = error.kind();
+            if matches!(kind, io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded) {
+                return error;
+            }
+            io::Error::new(kind, format!("damaged or cut {name} data: {}", words(&error)))
         })?;
         self.allowance.take(read, name)?;
         Ok(read)
