@@ -97,7 +97,10 @@ const GROWN: [(&str, Grown); 4] = [
         };
         (0..parts).map(host).collect()
     }),
-    ("gaps", |parts| (0..parts).map(|n| format!("6,{},{n}000,-;usb 1-1: device number {n}\n", 3 * n)).collect()),
+    ("gaps", |parts| {
+        let record = |n| format!("6,{},{n}000,-;usb 1-1: device number {n}\n", 3 * n);
+        (0..parts).map(record).collect()
+    }),
     ("devices", |parts| {
         let seized = |n: u32| {
             let address = format!("{:04x}:{:02x}:{:02x}.{}", n >> 16, n >> 8 & 255, n >> 3 & 31, n & 7);

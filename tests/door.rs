@@ -1,8 +1,6 @@
 //! What the root of the library promises, used as a program would that depends on it. What changes here is a change for users: it has
 //! its line in CHANGELOG.md, and a new version as `SemVer` says.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
-
 use pciback_audit::{
     Address, Asked, Case, Code, Decoder, Device, Finding, KernelVersion, Log, LogKind, Options, Report, Severity,
     Status, Tree, Verdict, conclude,
@@ -60,7 +58,8 @@ fn the_files_of_a_machine_may_be_a_text() {
 mod reading {
     use std::path::Path;
 
-    use pciback_audit::{Asked, Case, Live, Log, Logs, Tree, conclude, keep};
+    use pciback_audit::source::UeventsError;
+    use pciback_audit::{Asked, Case, Live, Log, LogKind, Logs, Tree, conclude, keep};
 
     #[test]
     fn a_file_that_cannot_be_read_is_evidence_and_the_reason_is_handed_back() {
@@ -75,6 +74,12 @@ mod reading {
     fn the_running_machine_is_kept_or_the_error_says_why_not() {
         let kept: std::io::Result<Tree> = keep(Path::new("/nowhere"));
         assert!(kept.is_err());
-        let _listen: fn(&Live) -> Log = Live::log;
+    }
+
+    #[test]
+    fn the_running_kernel_is_listened_to_where_it_may_be() {
+        let live = Live::begin(Err(UeventsError::Untold));
+        let log: Log = live.log();
+        assert_eq!((log.index, log.kind), (0, LogKind::Ring));
     }
 }
