@@ -76,5 +76,58 @@ fn devices_judged(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, captures_judged, records_audited, devices_judged);
+/// A log of so many parts that could each be compared with all others.
+type Grown = fn(u32) -> String;
+
+const GROWN: [(&str, Grown); 4] = [
+    ("boots", |parts| {
+        let boot = |n| {
+            format!(
+                "Nov 22 06:00:00 a kernel: [    0.000000] Linux version 6.1.{n} (b@b) #1 SMP\n\
+                 Nov 22 06:00:05 a kernel: [    5.000001] pciback 0000:00:1d.0: xen_pciback: seizing device\n"
+            )
+        };
+        (0..parts).map(boot).collect()
+    }),
+    ("hosts", |parts| {
+        let host = |n| {
+            format!(
+                "Nov 22 06:00:05 host{n} kernel: [    5.000001] pciback 0000:00:1d.0: xen_pciback: seizing device\n"
+            )
+        };
+        (0..parts).map(host).collect()
+    }),
+    ("gaps", |parts| {
+        let record = |n| format!("6,{},{n}000,-;usb 1-1: device number {n}\n", 3 * n);
+        (0..parts).map(record).collect()
+    }),
+    ("devices", |parts| {
+        let seized = |n: u32| {
+            let address = format!("{:04x}:{:02x}:{:02x}.{}", n >> 16, n >> 8 & 255, n >> 3 & 31, n & 7);
+            format!("6,{n},9000000,-;pciback {address}: xen_pciback: seizing device\n")
+        };
+        (0..parts).map(seized).collect()
+    }),
+];
+
+/// Nothing takes time by the square: as many parts a second in a log sixteen times as long.
+fn logs_grown(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("logs grown");
+    group.sample_size(10);
+    for (what, text) in GROWN {
+        for parts in [3_750, 15_000, 60_000] {
+            let bytes = text(parts).into_bytes();
+            let asked = Asked::List(b"(0000:00:1d.0)".to_vec());
+            group.throughput(Throughput::Elements(u64::from(parts)));
+            group.bench_function(format!("{parts} {what}"), |bencher| {
+                bencher.iter(|| {
+                    conclude(&Case { asked: asked.clone(), logs: vec![told(black_box(&bytes))], ..Case::default() })
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, captures_judged, records_audited, devices_judged, logs_grown);
 criterion_main!(benches);

@@ -46,7 +46,7 @@ pub mod xen;
 pub use audit::{Asked, Case, Options, conclude};
 pub use pci::{Address, KernelVersion};
 pub use record::Decoder;
-pub use report::{Code, Finding, Report, Severity, Status, Verdict};
+pub use report::{Code, Device, Finding, Report, Severity, Status, Verdict};
 #[cfg(feature = "source")]
 pub use source::{Live, Logs, keep};
 pub use timeline::{Log, LogKind};

@@ -59,8 +59,8 @@ const OUTSIDE: &[&str] = &[
 /// Macros that write to a stream behind the caller's back; `cli` writes what `render` returns.
 const PRINTING: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 
-/// The only file with `unsafe`; it says why at its top.
-const UNSAFE: &str = "scan/sieve/avx2.rs";
+/// The only files with `unsafe`, each in one place, which says why.
+const UNSAFE: &[&str] = &["scan/sieve/avx2.rs", "source/journal.rs"];
 
 /// Every crate that is depended on, and who may name it. The reason for each is in ARCHITECTURE.md.
 const FOREIGN: &[(&str, &[&str])] = &[
@@ -117,6 +117,17 @@ fn every_dependency_says_who_may_name_it() {
     let names = section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.replace('-', "_"));
     let listed: Vec<&str> = FOREIGN.iter().map(|(name, _)| *name).collect();
     assert_eq!(names.collect::<Vec<_>>(), listed);
+}
+
+#[test]
+fn every_dependency_of_the_tests_is_used() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let section = manifest.split("\n[dev-dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let names = section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.replace('-', "_"));
+    let texts: Vec<String> = ["src", "tests", "benches"].into_iter().flat_map(below).map(|(_, text)| text).collect();
+    let unused: Vec<String> =
+        names.filter(|name| !texts.iter().any(|text| text.contains(&format!("{name}::")))).collect();
+    assert_eq!(unused, Vec::<String>::new());
 }
 
 #[test]
@@ -269,7 +280,8 @@ fn faults(path: &str, text: &str) -> Vec<String> {
         for named in code::paths(&tokens) {
             found.extend(fault_of(path, &this, rank, &named).map(|fault| (named.line, fault)));
         }
-        found.extend(words(&this, &tokens).filter(|(_, fault)| path != UNSAFE || !fault.starts_with("unsafe")));
+        found
+            .extend(words(&this, &tokens).filter(|(_, fault)| !UNSAFE.contains(&path) || !fault.starts_with("unsafe")));
     } else {
         found.push((1, format!("`{this}` is not in the rank table")));
     }
@@ -383,15 +395,20 @@ fn root() -> &'static Path {
 
 /// Every file of `src/`, by its path below it.
 fn sources() -> Vec<(String, String)> {
+    below("src")
+}
+
+/// Every file of Rust in a folder, by its path below it.
+fn below(folder: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
-    let mut left = vec![root().join("src")];
-    while let Some(folder) = left.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+    let mut left = vec![root().join(folder)];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 left.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") {
-                let name = path.strip_prefix(root().join("src")).unwrap().to_string_lossy().into_owned();
+                let name = path.strip_prefix(root().join(folder)).unwrap().to_string_lossy().into_owned();
                 files.push((name, fs::read_to_string(&path).unwrap()));
             }
         }

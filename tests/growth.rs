@@ -160,6 +160,17 @@ fn with_its_banners() {
 }
 
 #[test]
+fn with_its_gaps() {
+    grows_as_its_log("gaps", 15_000, |gaps| {
+        let mut text = String::from("5,0,0,-;Linux version 6.1.0\n6,1,0,-;Command line: placeholder\n");
+        for n in 1..=gaps {
+            let _ = writeln!(text, "6,{},{n}000,-;usb 1-1: device number {n}", 3 * n);
+        }
+        text
+    });
+}
+
+#[test]
 fn with_its_kernels() {
     grows_as_its_log("banners of as many kernels", 15_000, |banners| {
         (0..banners)

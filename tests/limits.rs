@@ -177,3 +177,50 @@ fn packed_bombs_take_little_memory_and_end_with_the_time_limit() {
         assert!(ran.err.contains(flag), "{flag}: {}", ran.err);
     }
 }
+
+/// Without a time limit as well: of what is packed as no log is, so much is read.
+#[test]
+fn a_packed_bomb_is_read_in_part_and_the_command_that_reads_all_is_named() {
+    use std::io::Write as _;
+
+    let folder = Folder::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![0; 1 << 20]).unwrap();
+    folder.file("bomb.gz", &packed.finish().unwrap().repeat(300));
+    let ran = audit("check --device 00:1d.0").with(folder.at("bomb.gz")).run().ends_with(3);
+    assert!(ran.err.contains("packed more than 250 to 1: gzip -dc FILE | pciback-audit check -"), "{}", ran.err);
+}
+
+/// What is killed cannot end its child, and this one neither writes nor minds that nobody reads.
+#[test]
+fn a_child_dies_with_its_parent_however_that_ends() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::{Duration, Instant};
+
+    let folder = Folder::new();
+    let (program, noted) = (folder.at("journalctl"), folder.at("pid"));
+    let script = format!("#!/bin/sh\ntrap '' PIPE HUP TERM\necho $$ >{}\nexec sleep 60\n", noted.display());
+    folder.file("journalctl", script.as_bytes());
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut audit = Command::new(BINARY);
+    audit.args(["check", "--log", "journal", "--device", "00:1d.0"]).env_clear().env("PATH", folder.path());
+    let mut audit = audit.stdout(std::process::Stdio::null()).spawn().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test that waits must give up some day")]
+    let until = Instant::now() + Duration::from_secs(60);
+    let wait_for = |what: &mut dyn FnMut() -> bool| {
+        while !what() {
+            assert!(until.elapsed().is_zero(), "it never came");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let mut pid = String::new();
+    wait_for(&mut || {
+        pid = std::fs::read_to_string(&noted).unwrap_or_default().trim().to_owned();
+        !pid.is_empty()
+    });
+    audit.kill().unwrap();
+    audit.wait().unwrap();
+    // Gone, or waiting for init to take note.
+    wait_for(&mut || std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z ")));
+}

@@ -124,13 +124,13 @@ fn lost(context: &Context<'_>, severity: Severity) -> Option<Finding> {
     let flaws: Vec<String> =
         context.case.logs.iter().flat_map(|log| &log.unparsed.0).map(|flaw| flaw.why.words().to_owned()).collect();
     let unnumbered = context.case.logs.iter().find_map(|log| log.unnumbered.as_ref().map(|why| (&log.name, why)));
-    let mut message = match gaps.lost {
-        0 if let Some((name, why)) = unnumbered => {
+    let mut message = match (gaps.lost, unnumbered) {
+        (0, Some((name, why))) => {
             format!("{name} numbers no records, so that a missing one cannot be seen (/dev/kmsg: {why})")
         }
-        0 => format!("log records are missing or cannot be read, in {places}"),
-        known if !gaps.uncounted => format!("{} missing from the log, in {places}", count_are(known)),
-        known => format!("at least {} missing from the log, in {places}", count_are(known)),
+        (0, None) => format!("log records are missing or cannot be read, in {places}"),
+        (known, _) if !gaps.uncounted => format!("{} missing from the log, in {places}", count_are(known)),
+        (known, _) => format!("at least {} missing from the log, in {places}", count_are(known)),
     };
     if !flaws.is_empty() {
         message = format!("{message} ({})", flaws.join(", "));

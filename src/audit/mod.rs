@@ -56,7 +56,7 @@ use claims::Claims;
 use demand::Demand;
 pub use forecast::{Forecast, after_load, next_boot};
 
-/// Everything an audit rests on.
+/// Everything an audit rests on. Made with `..Case::default()`: there may be more of it in a later version.
 #[derive(Clone, Debug, Default)]
 pub struct Case {
     /// What the user asked for.
@@ -88,6 +88,7 @@ pub struct Listening {
 
 /// Where the request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Asked {
     /// From where the host or its log holds a list: the first place that does, or only from this one.
     Found {
@@ -118,7 +119,7 @@ impl Default for Asked {
     }
 }
 
-/// How to judge.
+/// How to judge. Made with `..Options::default()`, as a [`Case`].
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which boot.

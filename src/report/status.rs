@@ -9,6 +9,7 @@ use crate::pci::Address;
 
 /// The status of a device. Which one applies is decided in one place: `audit::statuses`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// There is no such device.
     Absent,

@@ -11,7 +11,7 @@ use super::selection::{Member, Remark, Selection};
 use super::set::HostLog;
 use super::work::{NO_LOG, Reading};
 use crate::source::saved::{FileOf, host, hostname};
-use crate::source::{Bounded, Contents, Role, Tar, role};
+use crate::source::{Allowance, Bounded, Contents, Role, Tar, role};
 
 /// Most logs of one archive.
 const MOST_LOGS: usize = 4096;
@@ -22,18 +22,30 @@ const MOST_OF_ONE: u64 = 16 << 30;
 /// How deep archives may lie in archives: sos-collector packs those of several hosts into one.
 const DEEPEST: usize = 2;
 
+/// How much more is read of an archive.
+struct Left {
+    logs: usize,
+    depth: usize,
+    packed: Allowance,
+}
+
 impl Reading<'_> {
-    /// The logs in an archive that is called `name`.
-    pub(super) fn archive(&self, name: &str, tar: Tar<Box<dyn Read + '_>>, sink: &mut Sink<'_>) -> Result<(), Stopped> {
-        self.members(name, tar, &mut (MOST_LOGS, DEEPEST), sink)
+    /// The logs in an archive that is called `name`, of which so much may be unpacked.
+    pub(super) fn archive(
+        &self,
+        name: &str,
+        tar: Tar<Box<dyn Read + '_>>,
+        packed: Allowance,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stopped> {
+        self.members(name, tar, &mut Left { logs: MOST_LOGS, depth: DEEPEST, packed }, sink)
     }
 
-    /// The same, of which so many logs are read, and so deep.
     fn members(
         &self,
         name: &str,
         mut tar: Tar<Box<dyn Read + '_>>,
-        left: &mut (usize, usize),
+        left: &mut Left,
         sink: &mut Sink<'_>,
     ) -> Result<(), Stopped> {
         while let Some(found) = tar.next().map_err(|error| (0, self.why(&error)))? {
@@ -51,8 +63,8 @@ impl Reading<'_> {
                 }
                 continue;
             }
-            left.0 =
-                left.0.checked_sub(1).ok_or_else(|| (0, format!("only the first {MOST_LOGS} logs in it are read")))?;
+            let few = || (0, format!("only the first {MOST_LOGS} logs in it are read"));
+            left.logs = left.logs.checked_sub(1).ok_or_else(few)?;
             let read = match found.closed {
                 Some(why) => Err((0, why.to_owned())),
                 None => self.member(&member, &mut tar, left, sink),
@@ -71,10 +83,10 @@ impl Reading<'_> {
         &self,
         member: &Arc<Member>,
         reader: impl Read,
-        left: &mut (usize, usize),
+        left: &mut Left,
         sink: &mut Sink<'_>,
     ) -> Result<(), Stopped> {
-        match Contents::of(reader).map_err(|why| (0, why))? {
+        match Contents::within(reader, &left.packed).map_err(|why| (0, why))? {
             Contents::Log(reader) => {
                 let mut take = |selection: &mut Selection| {
                     selection.member = Some(Arc::clone(member));
@@ -82,11 +94,13 @@ impl Reading<'_> {
                 };
                 self.log(Bounded::new(reader, MOST_OF_ONE), false, &mut take)
             }
-            Contents::Archive(_) if left.1 == 0 => Err((0, "is an archive in archives, which is not read".to_owned())),
-            Contents::Archive(inner) => {
-                left.1 -= 1;
+            Contents::Archive(..) if left.depth == 0 => {
+                Err((0, "is an archive in archives, which is not read".to_owned()))
+            }
+            Contents::Archive(inner, _) => {
+                left.depth -= 1;
                 let read = self.members(&format!("{}:{}", member.archive, member.path), inner, left, sink);
-                left.1 += 1;
+                left.depth += 1;
                 read
             }
         }

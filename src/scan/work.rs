@@ -201,7 +201,7 @@ impl Reading<'_> {
     /// A packed file, a pipe, an archive, or a log whose records are no lines.
     fn stream(&self, job: &Job, reader: impl Read, mixed: bool, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         match Contents::of(Counted { reader, progress: self.progress }).map_err(|why| (0, why))? {
-            Contents::Archive(tar) => self.archive(&job.path.to_string_lossy(), tar, sink),
+            Contents::Archive(tar, allowance) => self.archive(&job.path.to_string_lossy(), tar, allowance, sink),
             Contents::Log(reader) => self.log(reader, mixed, sink),
         }
     }

@@ -289,11 +289,11 @@ mod tests {
             ("etc/default/grub", 3),
         ];
         let mut tree = Tree::from_manifest("proc/sys/kernel/osrelease = 6.1.0\\n\n").unwrap();
-        for (path, hour) in files {
+        for (path, second) in files {
             let text = if path.contains("other") { "options igb x=1\n" } else { "softdep igb pre: xen-pciback\n" };
             std::fs::create_dir_all(root.path().join(path).parent().unwrap()).unwrap();
             std::fs::write(root.path().join(path), text).unwrap();
-            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(hour);
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
             File::options().write(true).open(root.path().join(path)).unwrap().set_modified(time).unwrap();
             tree.insert(path, Node::File(text.as_bytes().to_vec()));
         }

@@ -4,32 +4,39 @@ use std::io::{self, Cursor, Read};
 
 use super::journal_file::{self, JournalFile};
 use super::tar::{self, Tar};
-use super::unpack::Unpacked;
+use super::unpack::{Allowance, Unpacked};
 
 /// Reads the contents of one file.
 type Reader<'a> = Box<dyn Read + 'a>;
-
-/// Most bytes, unpacked, that are read of one archive: a small file may be packed of the same byte without end.
-const MOST_OF_ARCHIVE: u64 = 64 << 30;
 
 /// The contents of a file.
 pub(crate) enum Contents<'a> {
     /// A log. A journal file is one in the export format.
     Log(Reader<'a>),
-    Archive(Tar<Reader<'a>>),
+    /// An archive, and what may still be unpacked of the files in it.
+    Archive(Tar<Reader<'a>>, Allowance),
 }
 
 impl<'a> Contents<'a> {
     /// Tells by its first bytes what `reader` yields, and undoes its packing.
     pub(crate) fn of(reader: impl Read + 'a) -> Result<Self, String> {
-        let mut unpacked = Unpacked::new(reader)?;
+        Self::unpacked(Unpacked::new(reader)?)
+    }
+
+    /// The same of a file in an archive.
+    pub(crate) fn within(reader: impl Read + 'a, archive: &Allowance) -> Result<Self, String> {
+        Self::unpacked(Unpacked::within(reader, archive)?)
+    }
+
+    fn unpacked(mut unpacked: Unpacked<impl Read + 'a>) -> Result<Self, String> {
+        let allowance = unpacked.allowance();
         let mut head = Vec::with_capacity(tar::BLOCK);
         let error = unpacked.by_ref().take(tar::BLOCK as u64).read_to_end(&mut head).err();
         let (is_journal, is_archive) = (head.starts_with(journal_file::MAGIC), tar::is_header(&head));
         let whole: Reader<'a> = Box::new(Cursor::new(head).chain(Failing(error)).chain(unpacked));
         Ok(match (is_journal, is_archive) {
             (true, _) => Self::Log(Box::new(JournalFile::new(whole)?)),
-            (_, true) => Self::Archive(Tar::new(Box::new(Bounded::new(whole, MOST_OF_ARCHIVE)))),
+            (_, true) => Self::Archive(Tar::new(whole), allowance),
             _ => Self::Log(whole),
         })
     }

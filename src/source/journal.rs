@@ -5,11 +5,15 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
 use super::inside::words;
 use super::log::decode;
@@ -43,7 +47,8 @@ pub(super) fn stop() {
     }
 }
 
-/// Starts the child that the next `Logs::journal` reads from: before the right to start one is given up (`Rights`).
+/// Starts the child that the next `Logs::journal` reads from: before the right to start one is given up (`Rights`). The child ends
+/// with the thread that starts it.
 pub fn start_journal(all: bool) {
     let child = spawn(all);
     started().push_back(child);
@@ -54,14 +59,25 @@ fn spawn(all: bool) -> Result<Child, String> {
     let Some(program) = find(&path) else {
         return Err(format!("there is no {PROGRAM} in a directory of PATH that only root and this user can write to"));
     };
-    Command::new(&program)
-        .args(arguments(all))
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{} cannot be run: {}", program.display(), words(&error)))
+    let mut command = Command::new(&program);
+    command.args(arguments(all)).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end_with_this_process(&mut command);
+    command.spawn().map_err(|error| format!("{} cannot be run: {}", program.display(), words(&error)))
+}
+
+/// Has the kernel kill the child when this process ends, also by SIGKILL: it may wait for a disk, and ignore that nobody reads.
+#[expect(unsafe_code, reason = "std calls nothing in a child before exec that is not promised to be fit for it")]
+fn end_with_this_process(command: &mut Command) {
+    let parent = getpid();
+    // SAFETY: between fork and exec only what is async-signal-safe may be called: `bound_to` makes two system calls, and neither
+    // allocates nor locks.
+    unsafe { command.pre_exec(move || bound_to(parent)) };
+}
+
+/// Binds this process to its parent, unless that has ended in the meantime.
+fn bound_to(parent: Pid) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
 }
 
 /// The first program of that name that nobody but root and this user can have put there: who runs this as root must not be served
@@ -85,11 +101,8 @@ pub(super) fn read(index: usize, all: bool, log: &mut Log) -> Result<(), String>
     let complaints = child.stderr.take().map(|mut pipe| {
         std::thread::spawn(move || {
             let mut text = Vec::new();
-            let read = pipe
-                .by_ref()
-                .take(4 << 10)
-                .read_to_end(&mut text)
-                .and_then(|_| std::io::copy(&mut pipe, &mut std::io::sink()));
+            let read =
+                pipe.by_ref().take(4 << 10).read_to_end(&mut text).and_then(|_| io::copy(&mut pipe, &mut io::sink()));
             read.map(|_| text)
         })
     });

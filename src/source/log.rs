@@ -107,7 +107,7 @@ impl Logs {
             })
         };
         let read = match opened {
-            Ok(Contents::Archive(tar)) => return self.archive(log, tar),
+            Ok(Contents::Archive(tar, _)) => return self.archive(log, tar),
             Ok(Contents::Log(mut reader)) => decode(index, &mut reader, &mut log),
             Err(why) => Err(why),
         };
@@ -303,7 +303,13 @@ pub(super) fn open(path: &Path) -> Result<File, String> {
     if is_in_made_up(&looked).map_err(|error| words(&error.into()))? {
         return Err(MADE_UP.to_owned());
     }
-    File::open(path).map_err(|error| words(&error))
+    let file = File::open(path).map_err(|error| words(&error))?;
+    let opened = rustix::fs::fstat(&file).map_err(|error| words(&error.into()))?;
+    if (opened.st_dev, opened.st_ino) == (about.st_dev, about.st_ino) {
+        Ok(file)
+    } else {
+        Err("was replaced while it was opened".to_owned())
+    }
 }
 
 /// Whether this is `/dev/kmsg`, by its device number, 1:11, whatever its name.
@@ -318,7 +324,7 @@ pub fn is_ring(path: &Path) -> bool {
 fn pour(index: usize, reader: impl Read, log: &mut Log) -> Result<(), String> {
     match Contents::of(reader)? {
         Contents::Log(mut reader) => decode(index, &mut reader, log),
-        Contents::Archive(_) => Err("is an archive, not a log".to_owned()),
+        Contents::Archive(..) => Err("is an archive, not a log".to_owned()),
     }
 }
 

@@ -52,6 +52,7 @@ pub use regular::open_regular;
 pub use sandbox::{Restrictions, Rights};
 pub(crate) use tar::Tar;
 pub use uevent::{Noticed, Uevents};
+pub(crate) use unpack::Allowance;
 
 /// Leaves nothing behind of a process that ends in the middle of its work: no scratch file, no child.
 pub fn abandon() {

@@ -1,6 +1,8 @@
 //! Packed logs, known by their first bytes.
 
+use std::cell::Cell;
 use std::io::{self, BufReader, Cursor, Read};
+use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -40,10 +42,65 @@ const MOST_MEMORY: u64 = 66 << 20;
 #[cfg(feature = "archives")]
 const MOST_OF_LARGE: u64 = 24 << 20;
 
-type Whole<R> = BufReader<io::Chain<Cursor<Vec<u8>>, R>>;
+/// So many bytes are unpacked of any file: half a minute's work at worst (empty lines).
+const FREE: u64 = 256 << 20;
+
+/// Beyond [`FREE`], so many bytes are unpacked for each packed one. A log is packed 10 to 100 to 1; gzip makes at most 1,032 bytes of
+/// one (RFC 1951: 258 for two bits and a share of the block's header), zstd 32,768.
+const RATIO: u64 = 250;
+
+/// How much may be unpacked of one file, together with what is packed within it: time is bounded by the bytes on the disk.
+#[derive(Clone, Default)]
+pub(crate) struct Allowance(Rc<Amounts>);
+
+#[derive(Default)]
+struct Amounts {
+    packed: Cell<u64>,
+    unpacked: Cell<u64>,
+}
+
+impl Allowance {
+    /// Takes so many unpacked bytes. The error names how to read the rest.
+    fn take(&self, bytes: usize, packing: &str) -> io::Result<()> {
+        let Amounts { packed, unpacked } = &*self.0;
+        let before = unpacked.replace(unpacked.get().saturating_add(bytes as u64));
+        if unpacked.get() <= packed.get().saturating_mul(RATIO).max(FREE) {
+            return Ok(());
+        }
+        let why = format!(
+            "only the first {before} bytes are unpacked, for it is packed more than {RATIO} to 1: \
+             {packing} -dc FILE | pciback-audit check - reads all"
+        );
+        Err(io::Error::new(io::ErrorKind::QuotaExceeded, why))
+    }
+}
+
+/// Counts the bytes that are read.
+pub(crate) struct Measured<R> {
+    reader: R,
+    /// None within a packed file: what counts are the bytes of the file itself.
+    allowance: Option<Allowance>,
+}
+
+impl<R: Read> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        if let Some(Allowance(amounts)) = &self.allowance {
+            amounts.packed.set(amounts.packed.get().saturating_add(read as u64));
+        }
+        Ok(read)
+    }
+}
+
+type Whole<R> = BufReader<io::Chain<Cursor<Vec<u8>>, Measured<R>>>;
 
 /// The bytes of a log, unpacked where they are packed. Several packed files one behind the other are read as one.
-pub(crate) enum Unpacked<R: Read> {
+pub(crate) struct Unpacked<R: Read> {
+    packing: Packing<R>,
+    allowance: Allowance,
+}
+
+enum Packing<R: Read> {
     Plain(Whole<R>),
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
     #[cfg(feature = "archives")]
@@ -57,7 +114,33 @@ pub(crate) enum Unpacked<R: Read> {
 impl<R: Read> Unpacked<R> {
     /// Tells by its first bytes what `reader` yields. A packing that this program does not undo is an error that names the
     /// command which does.
-    pub(crate) fn new(mut reader: R) -> Result<Self, String> {
+    pub(crate) fn new(reader: R) -> Result<Self, String> {
+        let allowance = Allowance::default();
+        let counted = Measured { reader, allowance: Some(allowance.clone()) };
+        Ok(Self { packing: Packing::of(counted)?, allowance })
+    }
+
+    /// The same of a file in an archive, by what may still be unpacked of that one.
+    pub(crate) fn within(reader: R, archive: &Allowance) -> Result<Self, String> {
+        Ok(Self { packing: Packing::of(Measured { reader, allowance: None })?, allowance: archive.clone() })
+    }
+
+    /// What may still be unpacked of it.
+    pub(crate) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
+    }
+
+    /// Whether a log that begins like this is packed, by this program's packings or others.
+    pub(crate) fn is_packed(head: &[u8]) -> bool {
+        [GZIP, XZ, ZSTD, BZIP2]
+            .iter()
+            .chain(FOREIGN.iter().map(|(magic, ..)| magic))
+            .any(|magic| head.starts_with(magic))
+    }
+}
+
+impl<R: Read> Packing<R> {
+    fn of(mut reader: Measured<R>) -> Result<Self, String> {
         let mut first = Vec::with_capacity(HEAD);
         reader.by_ref().take(HEAD as u64).read_to_end(&mut first).map_err(|error| words(&error))?;
         if let Some((_, what, command)) = FOREIGN.iter().find(|(magic, ..)| first.starts_with(magic)) {
@@ -87,14 +170,6 @@ impl<R: Read> Unpacked<R> {
         })
     }
 
-    /// Whether a log that begins like this is packed, by this program's packings or others.
-    pub(crate) fn is_packed(head: &[u8]) -> bool {
-        [GZIP, XZ, ZSTD, BZIP2]
-            .iter()
-            .chain(FOREIGN.iter().map(|(magic, ..)| magic))
-            .any(|magic| head.starts_with(magic))
-    }
-
     const fn name(&self) -> Option<&'static str> {
         match self {
             Self::Plain(_) => None,
@@ -111,7 +186,23 @@ impl<R: Read> Unpacked<R> {
 
 impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match self {
+        let read = self.packing.read(buffer);
+        let Some(name) = self.packing.name() else { return read };
+        let read = read.map_err(|error| {
+            let kind = error.kind();
+            if matches!(kind, io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded) {
+                return error;
+            }
+            io::Error::new(kind, format!("damaged or cut {name} data: {}", words(&error)))
+        })?;
+        self.allowance.take(read, name)?;
+        Ok(read)
+    }
+}
+
+impl<R: Read> Read for Packing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
             Self::Plain(reader) => reader.read(buffer),
             Self::Gzip(reader) => reader.read(buffer),
             #[cfg(feature = "archives")]
@@ -120,13 +211,7 @@ impl<R: Read> Read for Unpacked<R> {
             Self::Zstd(reader) => reader.read(buffer),
             #[cfg(feature = "archives")]
             Self::Bzip2(reader) => reader.read(buffer),
-        };
-        read.map_err(|error| match self.name() {
-            Some(name) if !matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory) => {
-                io::Error::new(error.kind(), format!("damaged or cut {name} data: {}", words(&error)))
-            }
-            _ => error,
-        })
+        }
     }
 }
 
@@ -279,6 +364,28 @@ mod tests {
         assert!(unpacked(&large).unwrap_err().starts_with("takes too much memory"));
         assert_eq!(unpacked(&packed(64 << 20, 1 << 20)).unwrap().len(), 1 << 20);
         assert!(unpacked(&packed(256 << 20, 10)).unwrap_err().contains("memory limit"));
+    }
+
+    /// 1 MiB of zeros is packed a thousand to one; of a file in an archive the archive's bytes count.
+    #[test]
+    fn what_is_packed_as_no_log_is_read_in_part_and_that_is_said() {
+        let bomb = gzip(&vec![0; 1 << 20]).repeat(4);
+        let left =
+            |packed, unpacked| Allowance(Rc::new(Amounts { packed: Cell::new(packed), unpacked: Cell::new(unpacked) }));
+        let read = |allowance: &Allowance| {
+            let mut text = Vec::new();
+            let ended = Unpacked::within(&bomb[..], allowance).unwrap().read_to_end(&mut text);
+            (text.len(), ended.map_err(|error| error.to_string()))
+        };
+        assert_eq!(read(&left(0, FREE - (4 << 20))), (4 << 20, Ok(4 << 20)));
+        assert_eq!(read(&left(FREE, FREE)).1, Ok(4 << 20));
+        let (length, ended) = read(&left(0, FREE - (2 << 20)));
+        assert!(length <= 2 << 20, "{length}");
+        let why = ended.unwrap_err();
+        assert!(why.contains("packed more than 250 to 1: gzip -dc FILE") && !why.contains("damaged"), "{why}");
+        let mut whole = Unpacked::new(&bomb[..]).unwrap();
+        io::copy(&mut whole, &mut io::sink()).unwrap();
+        assert_eq!((whole.allowance.0.packed.get(), whole.allowance.0.unpacked.get()), (bomb.len() as u64, 4 << 20));
     }
 
     #[test]

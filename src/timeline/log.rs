@@ -19,6 +19,7 @@ use crate::xen::Hypervisor;
 
 /// What a log is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogKind {
     /// The kernel's own ring buffer: it is of this boot, and has no lines to count.
     Ring,

@@ -1,5 +1,5 @@
-//! The search with vectors of 32 bytes. The only file with `unsafe`, and all that it does there is to call code for
-//! processors that have AVX2 on one that was seen to have it: no load is unchecked.
+//! The search with vectors of 32 bytes. All that `unsafe` does here is to call code for processors that have
+//! AVX2 on one that was seen to have it: no load is unchecked.
 //!
 //! The last four bits of a byte say which byte it has to be, and which ones have to stand three and five behind it: fourteen
 //! instructions look for up to sixteen texts in 32 places.
