@@ -103,6 +103,7 @@ impl Holder {
             | Event::CommandLine { .. }
             | Event::Bridge { .. }
             | Event::SettingUp { .. }
+            | Event::GuestMsiFailed { .. }
             | Event::ParameterRefused { .. }
             | Event::Bound { .. }
             | Event::NotDom0 { .. }

@@ -110,6 +110,11 @@ pub enum Event {
         /// The guest.
         domid: u32,
     },
+    /// A guest's interrupts could not be set up, of a device that the message does not name.
+    GuestMsiFailed {
+        /// The guest.
+        domid: u32,
+    },
     /// Something that changes no state but is worth knowing (see the row's `meaning`).
     Noted {
         /// The device.
@@ -238,6 +243,7 @@ impl Event {
             | Self::ListRefused { .. }
             | Self::ParameterRefused { .. }
             | Self::BackendReady
+            | Self::GuestMsiFailed { .. }
             | Self::NotDom0 { .. }
             | Self::Frontend { .. }
             | Self::BootEnds

@@ -150,6 +150,7 @@ impl Trail {
             | Event::ListRefused { .. }
             | Event::ParameterRefused { .. }
             | Event::BackendReady
+            | Event::GuestMsiFailed { .. }
             | Event::NotDom0 { .. }
             | Event::Frontend { .. }
             | Event::BootEnds

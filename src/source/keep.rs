@@ -224,9 +224,14 @@ impl Keeper {
 fn stands_for(pattern: &str, name: &str) -> bool {
     match pattern {
         "{address}" => Address::from_kernel(name.as_bytes()).is_some(),
-        _ => pattern
-            .split_once('*')
-            .is_some_and(|(start, end)| name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end))),
+        _ => pattern.split_once('*').is_some_and(|(start, end)| {
+            let rest = name.strip_prefix(start);
+            // A second star stands at the end.
+            match end.strip_suffix('*') {
+                Some(middle) => rest.is_some_and(|rest| rest.contains(middle)),
+                None => rest.is_some_and(|rest| rest.ends_with(end)),
+            }
+        }),
     }
 }
 
@@ -278,6 +283,19 @@ mod tests {
 
         fn kept(&self) -> Tree {
             keep(self.0.path()).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_row_may_have_two_stars() {
+        for (pattern, name, fits) in [
+            ("ehci-*.ko*", "ehci-pci.ko.xz", true),
+            ("ehci-*.ko*", "ehci-hcd.ko", true),
+            ("ehci-*.ko*", "ehci-pci.o", false),
+            ("uhci-hcd.ko*", "uhci-hcd.ko", true),
+            ("*.conf", "a.conf.old", false),
+        ] {
+            assert_eq!(stands_for(pattern, name), fits, "{pattern} {name}");
         }
     }
 

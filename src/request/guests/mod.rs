@@ -4,9 +4,11 @@
 //! judged elsewhere.
 
 mod libvirt;
+mod libxl;
 mod markup;
 mod qubes;
 mod spec;
+mod xapi;
 mod xl;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +65,11 @@ pub fn read(tree: &Tree) -> Guests {
     let mut guests = Guests::default();
     guests.folder(tree, "etc/xen", "etc/xen/auto", &xl::read);
     guests.folder(tree, "etc/libvirt/libxl", "etc/libvirt/libxl/autostart", &libvirt::read);
-    guests.file(tree, "var/lib/qubes/qubes.xml", &qubes::read);
+    guests.file(tree, "var/lib/qubes/qubes.xml", &|text, path| qubes::read(text, path, tree));
+    let own = tree.read_text("etc/xensource-inventory").is().and_then(|text| own_uuid(text));
+    for path in XAPI {
+        guests.file(tree, path, &|text, path| xapi::read(text, path, own.as_deref()));
+    }
     guests.running(tree);
     guests.found.truncate(MOST);
     guests
@@ -112,12 +118,21 @@ pub fn wanted(tree: &Tree, exists: &dyn Fn(Address) -> bool) -> (Said, Vec<Locat
 /// Where toolstacks keep the configurations of guests.
 const FOLDERS: [&str; 3] = ["etc/xen", "etc/libvirt/libxl", "var/lib/qubes"];
 
+/// XAPI's database: of XenServer up to 6.0, since then, and in the archives of xen-bugtool.
+const XAPI: [&str; 3] = ["var/xapi/state.db", "var/lib/xcp/state.db", "xapi-db.xml"];
+
+/// The uuid of the host itself (xen-api, `scripts/xensource-inventory`): `INSTALLATION_UUID='...'`.
+fn own_uuid(inventory: &str) -> Option<String> {
+    let value = inventory.lines().find_map(|line| line.strip_prefix("INSTALLATION_UUID="))?;
+    Some(value.trim().trim_matches(['\'', '"']).to_owned())
+}
+
 /// Reads the guests of one file: its text, its path from the root, and its name.
-type GuestReader = dyn Fn(&str, &str) -> Vec<Guest>;
+type GuestReader<'a> = dyn Fn(&str, &str) -> Vec<Guest> + 'a;
 
 impl Guests {
     /// The files of a folder, and of the one that names those that are started with dom0, which mostly holds links.
-    fn folder(&mut self, tree: &Tree, folder: &str, auto: &str, read: &GuestReader) {
+    fn folder(&mut self, tree: &Tree, folder: &str, auto: &str, read: &GuestReader<'_>) {
         let linked = names(tree, auto).map(|name| tree.resolve(&format!("{auto}/{name}")).is().cloned());
         let started: BTreeSet<String> = linked.flatten().collect();
         let own = names(tree, folder).map(|name| format!("{folder}/{name}")).filter(|path| *path != auto);
@@ -131,7 +146,7 @@ impl Guests {
         }
     }
 
-    fn file(&mut self, tree: &Tree, path: &str, read: &GuestReader) {
+    fn file(&mut self, tree: &Tree, path: &str, read: &GuestReader<'_>) {
         match tree.read(path) {
             Known::Is(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
@@ -142,16 +157,31 @@ impl Guests {
         }
     }
 
-    /// What xl keeps of the guests that it started: `userdata-d.DOMID.UUID.xl` (libxl, `libxl__userdata_path`).
+    /// What is kept of the guests that run: by libxl in `userdata-d.DOMID.UUID.libxl-json`, by xl up to 4.4 in `.xl`
+    /// (`libxl__userdata_path`), by libvirt. libxl's file is kept up to date.
     fn running(&mut self, tree: &Tree) {
         const KEPT: &str = "var/lib/xen";
-        for name in names(tree, KEPT) {
-            let mut parts = name.split('.');
-            let is_kept = parts.next() == Some("userdata-d") && name.strip_suffix(".xl").is_some();
-            let Some(domid) = parts.next().filter(|_| is_kept).and_then(|number| number.parse().ok()) else { continue };
-            let from = self.found.len();
-            self.file(tree, &format!("{KEPT}/{name}"), &xl::read);
-            self.found.iter_mut().skip(from).for_each(|guest| guest.domid = Some(domid));
+        const LIBVIRT: &str = "run/libvirt/libxl";
+        let mut told: BTreeSet<u32> = BTreeSet::new();
+        let readers: [(&str, &GuestReader<'_>); 2] = [(".libxl-json", &libxl::read), (".xl", &xl::read)];
+        for (ending, read) in readers {
+            for name in names(tree, KEPT).filter(|name| name.ends_with(ending)) {
+                let mut parts = name.split('.');
+                let is_kept = parts.next() == Some("userdata-d");
+                let Some(domid) = parts.next().filter(|_| is_kept).and_then(|number| number.parse().ok()) else {
+                    continue;
+                };
+                let from = self.found.len();
+                if ending == ".xl" && told.contains(&domid) {
+                    continue;
+                }
+                self.file(tree, &format!("{KEPT}/{name}"), read);
+                self.found.iter_mut().skip(from).for_each(|guest| guest.domid = Some(domid));
+                told.extend((self.found.len() > from).then_some(domid));
+            }
+        }
+        for name in names(tree, LIBVIRT) {
+            self.file(tree, &format!("{LIBVIRT}/{name}"), &libvirt::read);
         }
     }
 }

@@ -9,6 +9,9 @@ pub(super) const LONG: u64 = 1 << 20;
 /// `pci.ids` has 1.5 MB.
 const IDS: u64 = 4 << 20;
 
+/// XAPI's database grows with its pool; some hundred machines are in 4 MB.
+const DATABASE: u64 = 8 << 20;
+
 /// What is taken of a file.
 #[derive(Clone, Copy)]
 pub(super) enum Take {
@@ -74,10 +77,14 @@ pub(super) const ALLOWED: &[Row] = &[
     ("etc/libvirt/libxl", &["autostart/*.xml", "*.xml"], Files(LONG)),
     ("var/lib/xen", &["userdata-d.*"], Files(SMALL)),
     ("var/lib/qubes", &["qubes.xml"], Files(LONG)),
+    ("run/libvirt/libxl", &["*.xml"], Files(LONG)),
 ];
 
-/// What changes nothing that is watched for: the names of devices, longer than all the rest together.
-pub(super) const SELDOM: &[Row] = &[("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS))];
+/// What changes nothing that is watched for: the names of devices and XAPI's database, longer than all the rest together.
+pub(super) const SELDOM: &[Row] = &[
+    ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
+    ("var", &["xapi/state.db", "lib/xcp/state.db"], Files(DATABASE)),
+];
 
 /// Files that name the distribution where there is no `os-release`.
 const RELEASES: &[&str] = &[
@@ -93,8 +100,11 @@ const RELEASES: &[&str] = &[
 ];
 
 /// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
-pub(super) const ARCHIVE: &[Row] =
-    &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
+pub(super) const ARCHIVE: &[Row] = &[
+    ("sos_commands/pci", &["lspci*"], Contents(IDS)),
+    ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS)),
+    ("", &["xapi-db.xml"], Files(DATABASE)),
+];
 
 /// What a guest shows of its end: the virtual PCI bus, and whether its kernel has a driver for that.
 pub(super) const GUEST: &[Row] = &[
