@@ -7,13 +7,14 @@ use crate::pci::{Address, Pattern};
 /// Deeper files are none of libxl's.
 const DEEPEST: usize = 32;
 
-/// The guest of one file: the name in `c_info`, and the devices in `pcidevs` (tools/libs/light/libxl_types.idl, `domain_config`
-/// and `device_pci`; from 4.16 on the numbers are in `bdf`). A field that is 0 or false is not written.
+/// The guest of one file, or of what `xl list -l` prints of one: the name in `c_info`, and the devices in `pcidevs`
+/// (tools/libs/light/libxl_types.idl, `domain_config` and `device_pci`; from 4.16 on the numbers are in `bdf`). A field that is 0 or
+/// false is not written.
 pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
     let mut guest =
         Guest { name: String::new(), path: path.to_owned(), starts: false, domid: None, devices: Vec::new() };
     let mut device = Numbers::default();
-    let _whole = walk(text, |keys, step, line| match (keys, step) {
+    let _whole = walk(text, |keys, step, line| match (keys.strip_prefix(&["", "config"]).unwrap_or(keys), step) {
         (["c_info", "name"], Step::Scalar(name)) => name.clone_into(&mut guest.name),
         (["pcidevs", "", key] | ["pcidevs", "", "bdf", key], Step::Scalar(value)) => device.set(key, value),
         (["pcidevs", ""], Step::End) => {

@@ -75,10 +75,14 @@ pub fn read(tree: &Tree) -> Guests {
     guests
 }
 
-/// The guest of a file that the user named: xl's, xm's or libvirt's.
+/// The guest of a file that the user named: xl's, xm's, libvirt's, or what `xl list -l` prints.
 pub fn of_file(text: &str, path: &str) -> Option<Guest> {
-    let is_xml = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
-    let mut guest = if is_xml { libvirt::read(text, path) } else { xl::read(text, path) }.pop()?;
+    let guests = match text.trim_start_matches('\u{feff}').trim_start().chars().next() {
+        Some('<') => libvirt::read(text, path),
+        Some('{' | '[') => libxl::read(text, path),
+        _ => xl::read(text, path),
+    };
+    let mut guest = guests.into_iter().next()?;
     for wanted in &mut guest.devices {
         path.clone_into(&mut wanted.location.path);
     }

@@ -39,6 +39,9 @@ fn a_guest_is_named_and_its_devices_have_lines() {
     assert_eq!(guest.name, "web");
     let told: Vec<_> = guest.devices.iter().map(|wanted| (wanted.location.line, wanted.seized_at_start)).collect();
     assert_eq!(told, [(Some(5), true), (Some(6), false)]);
+    for (text, name) in [("name = \"\"\"web\"\"\"", "web"), ("name = ''", "db"), ("name='x", "x"), ("", "db")] {
+        assert_eq!(xl::read(text, "etc/xen/db.cfg")[0].name, name, "{text}");
+    }
 }
 
 #[test]
@@ -107,6 +110,8 @@ fn libxl_s_own_file_is_read_and_counts_more_than_xl_s() {
         assert_eq!(libxl::read(damaged, "x")[0].devices, [], "{damaged}");
     }
     assert!(libxl::read(&"[".repeat(100_000), "x")[0].devices.is_empty());
+    let listed = format!("[{{\"domid\": 3, \"config\": {json}}}]").replace("\\n", "\n");
+    assert_eq!(of_file(&listed, "x.json").unwrap().devices.len(), 3);
 }
 
 #[test]
