@@ -25,6 +25,7 @@ pub(crate) use boot::WRAPPED;
 pub use frontend::{Frontend, GuestKind};
 pub use incident::{Hold, Incident, Refusal};
 pub use marks::Mark;
+pub use probe::Stage;
 pub use recogniser::Recogniser;
 pub use wrapped::Joiner;
 
@@ -203,15 +204,6 @@ pub enum Event {
         /// Whether it is pciback's own text (it has the second prefix) and reads like a failure.
         failing: bool,
     },
-}
-
-/// When a set-up failed, which decides whether the device stays bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// While the module was loading: stays bound, on no list, of no use to any guest.
-    Load,
-    /// In the probe routine: the driver core undoes the binding.
-    Probe,
 }
 
 impl Event {

@@ -15,9 +15,9 @@ pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
         Guest { name: String::new(), path: path.to_owned(), starts: false, domid: None, devices: Vec::new() };
     let mut device = Numbers::default();
     let _whole = walk(text, |keys, step, line| match (keys.strip_prefix(&["", "config"]).unwrap_or(keys), step) {
-        (["c_info", "name"], Step::Scalar(name)) => name.clone_into(&mut guest.name),
-        (["pcidevs", "", key] | ["pcidevs", "", "bdf", key], Step::Scalar(value)) => device.set(key, value),
-        (["pcidevs", ""], Step::End) => {
+        (["c_info", "name"], Token::Scalar(name)) => name.clone_into(&mut guest.name),
+        (["pcidevs", "", key] | ["pcidevs", "", "bdf", key], Token::Scalar(value)) => device.set(key, value),
+        (["pcidevs", ""], Token::End) => {
             let device = std::mem::take(&mut device);
             guest.devices.extend(device.address().map(|address| Wanted {
                 pattern: Pattern::from(address),
@@ -62,7 +62,7 @@ impl Numbers {
 }
 
 /// What a walk over JSON meets.
-enum Step<'a> {
+enum Token<'a> {
     /// A text without its quotes and with its escapes, a number or a word.
     Scalar(&'a str),
     /// The end of an object or array.
@@ -71,7 +71,7 @@ enum Step<'a> {
 
 /// Walks over a JSON text: `each` gets the keys that lead to a value (an empty one for an array's), the value, and its line.
 /// `None` where the text is not JSON; what was read until there has been told.
-fn walk(text: &str, mut each: impl FnMut(&[&str], Step<'_>, usize)) -> Option<()> {
+fn walk(text: &str, mut each: impl FnMut(&[&str], Token<'_>, usize)) -> Option<()> {
     let mut keys: Vec<&str> = Vec::new();
     let (mut rest, mut line) = (text, 1);
     loop {
@@ -85,7 +85,7 @@ fn walk(text: &str, mut each: impl FnMut(&[&str], Step<'_>, usize)) -> Option<()
             }
             '}' | ']' => {
                 keys.pop()?;
-                each(&keys, Step::End, line);
+                each(&keys, Token::End, line);
                 rest = rest.get(1..)?;
             }
             '"' => {
@@ -97,7 +97,7 @@ fn walk(text: &str, mut each: impl FnMut(&[&str], Step<'_>, usize)) -> Option<()
                         rest = behind;
                     }
                     None => {
-                        each(&keys, Step::Scalar(value), line);
+                        each(&keys, Token::Scalar(value), line);
                         rest = behind;
                     }
                 }
@@ -105,7 +105,7 @@ fn walk(text: &str, mut each: impl FnMut(&[&str], Step<'_>, usize)) -> Option<()
             _ => {
                 let end = rest.find([',', '}', ']', ' ', '\n', '\r', '\t']).filter(|end| *end > 0)?;
                 let (value, behind) = rest.split_at_checked(end)?;
-                each(&keys, Step::Scalar(value), line);
+                each(&keys, Token::Scalar(value), line);
                 rest = behind;
             }
         }
