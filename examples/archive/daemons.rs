@@ -103,7 +103,7 @@ pub(crate) const LINES: &[(u32, &str, &str)] = &[
     ),
 ];
 
-/// Lines that hold an address or a word that the search looks for, and say nothing of pciback.
+/// Lines that hold an address or a part of a text that the search looks for, and say nothing of pciback.
 pub(crate) const IDLE: &[(u32, &str, &str)] = &[
     (30, "kernel", "pci 0000:{d}:00.0: BAR 0: assigned [mem 0x{h}-0x{h} 64bit pref]"),
     (20, "kernel", "pci 0000:{d}:00.0: BAR 13: no space for [io  size 0x1000]"),
@@ -117,7 +117,6 @@ pub(crate) const IDLE: &[(u32, &str, &str)] = &[
         "xl",
         "libxl: debug: libxl_event.c:{p}:libxl__ev_xswatch_register: watch w=0x{h} wpath=/local/domain/{d}/device-model slotnum=1",
     ),
-    (10, "libvirtd[{p}]", "internal error: unable to execute command for domain {w}: {p} messages"),
 ];
 
 pub(crate) const USERS: [&str; 8] = ["root", "www-data", "alice", "backup", "nagios", "postgres", "bob", "deploy"];

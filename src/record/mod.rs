@@ -11,6 +11,7 @@ mod decoder;
 mod dmesg;
 mod dmesg_json;
 mod fluent;
+mod front;
 mod journal;
 mod journal_export;
 mod journal_json;
@@ -38,6 +39,7 @@ mod wrapped;
 
 pub use collected::is_table;
 pub use decoder::Decoder;
+pub(crate) use front::{Front, front};
 pub use numbered::Numbered;
 pub use wrapped::Below;
 

@@ -7,23 +7,27 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memmem, memrchr};
+use memchr::memmem::Finder;
+use memchr::{memchr, memrchr};
 
 use super::selection::Selection;
 use super::sieve::{Sieve, is_strange, matters_early};
 use super::window::BLOCK;
 use crate::history::is_settled;
-use crate::record::{Decoder, Input, Stamp};
+use crate::record::{Decoder, Front, Input, Stamp, front};
 
 /// In lines that are passed over, one of so many bytes is looked at.
-const SAMPLE: u64 = 4 << 10;
+const SAMPLE: u64 = 16 << 10;
 
 /// So much of the log, or more, lies between two moments at which the last lines of each host are selected.
 const SEGMENT: u64 = 2 << 20;
 
 /// Behind a line that was found for one of these, the next lines of its host matter: what pciback says settles, and behind the end
 /// of a boot another one begins.
-const FOLLOWED: [&[u8]; 5] = [b"pciback", b"reboot: ", b"ower down", b"Starting new kernel", b"Restarting system"];
+const FOLLOWED: [&str; 5] = ["pciback", "reboot: ", "ower down", "Starting new kernel", "Restarting system"];
+
+/// A boot begins.
+const BANNER: &str = "Linux version ";
 
 /// The kernel's first seconds, in microseconds.
 const EARLY: u64 = 10_000_000;
@@ -33,9 +37,6 @@ const FAR: u64 = 1 << 20;
 
 /// How many lines below a line may be its end, where a mail program or a terminal broke it.
 const BELOW: usize = 32;
-
-/// The kernel's time stands in this many bytes of a line, or nowhere.
-const FRONT: usize = 160;
 
 /// Takes a selection, and leaves an empty one in its place. Says whether more is wanted.
 pub(super) type Sink<'a> = dyn FnMut(&mut Selection) -> bool + 'a;
@@ -61,6 +62,8 @@ pub(super) struct Picker<'a> {
     block: Option<u64>,
     segment: u64,
     decoder: Decoder,
+    followed: [Finder<'static>; 5],
+    banner: Finder<'static>,
 }
 
 /// What a host said last in this segment.
@@ -79,13 +82,6 @@ struct Held {
     offset: u64,
     /// Empty where there is none.
     line: Vec<u8>,
-}
-
-/// What the front of a line says, as far as it takes to choose witnesses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header<'a> {
-    host: &'a [u8],
-    uptime: Option<u64>,
 }
 
 /// Which lines are looked at.
@@ -114,6 +110,8 @@ impl<'a> Picker<'a> {
             block: None,
             segment: 0,
             decoder: Decoder::new(0),
+            followed: FOLLOWED.map(Finder::new),
+            banner: Finder::new(BANNER),
         }
     }
 
@@ -131,19 +129,37 @@ impl<'a> Picker<'a> {
         }
         let mut hits = std::mem::take(&mut self.hits);
         let signs = self.sieve.search(lines, &mut hits);
-        if hits.is_empty() && !signs.strange && !signs.early && !self.goes_on(at) {
-            self.sample(lines, at);
-        } else {
-            let mut hits = hits.iter().peekable();
-            each_line(lines, at, |line, from| {
-                let until = from - at + line.len() as u64;
-                let hit = hits.next_if(|hit| (hit.start as u64) < until).is_some();
-                // Colours may stand in the middle of the text that is searched for.
-                let found = hit || (signs.strange && line.iter().any(|byte| is_strange(*byte)));
-                self.line(line, from, if found { Look::Found } else { Look::Passed });
-            });
+        // Where a boot begins, any line can tell which boot it is of.
+        let every = signs.strange || signs.early || hits.iter().any(|hit| self.is_banner(lines, hit));
+        let mut done = 0;
+        for hit in &hits {
+            let start = lines.get(..hit.start).and_then(|before| memrchr(b'\n', before)).map_or(0, |end| end + 1);
+            self.between(lines.get(done..start).unwrap_or_default(), at + done as u64, every);
+            self.line(lines.get(start..hit.end).unwrap_or_default(), at + start as u64, Look::Found);
+            done = hit.end;
         }
+        self.between(lines.get(done..).unwrap_or_default(), at + done as u64, every);
         self.hits = hits;
+    }
+
+    /// Whether a boot begins with the line of a hit.
+    fn is_banner(&self, lines: &[u8], hit: &Range<usize>) -> bool {
+        let line = lines.get(hit.start.saturating_sub(BANNER.len())..hit.end);
+        line.is_some_and(|line| self.banner.find(line).is_some())
+    }
+
+    /// Looks at lines in which nothing was found: at each if `every` says so, or while something is open before them, else at samples.
+    fn between(&mut self, mut lines: &[u8], mut at: u64, every: bool) {
+        while !lines.is_empty() && (every || self.goes_on(at)) {
+            let (line, rest) = split_line(lines);
+            // Colours may stand in the middle of the text that is searched for.
+            let strange = every && line.iter().any(|byte| is_strange(*byte));
+            self.line(line, at, if strange { Look::Found } else { Look::Passed });
+            (lines, at) = (rest, at + line.len() as u64);
+        }
+        if !lines.is_empty() {
+            self.sample(lines, at);
+        }
     }
 
     /// Takes lines of the next stretch. Returns whether more of them are wanted.
@@ -189,7 +205,7 @@ impl<'a> Picker<'a> {
                 Some(before) => lines.get(before..).and_then(|rest| Some(place + memchr(b'\n', rest)?)),
             };
             let Some(rest) = start.and_then(|start| lines.get(start..)).filter(|rest| !rest.is_empty()) else { break };
-            let line = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)).0;
+            let (line, _) = split_line(rest);
             let from = end - rest.len() as u64;
             self.line(line, from, Look::Passed);
             next = (from + 1).next_multiple_of(SAMPLE);
@@ -200,7 +216,7 @@ impl<'a> Picker<'a> {
     }
 
     fn line(&mut self, line: &[u8], at: u64, look: Look) {
-        let Some(Header { host, uptime }) = header(line) else { return self.headless(line, at, look) };
+        let Some(Front { host, uptime }) = front(line) else { return self.headless(line, at, look) };
         let takes_next = std::mem::take(&mut self.takes_next);
         self.below = if look == Look::Found { BELOW } else { 0 };
         self.last.clear();
@@ -221,7 +237,7 @@ impl<'a> Picker<'a> {
         let open = state.open.filter(|(_, since)| at < since.saturating_add(FAR));
         let early = uptime.is_some_and(|uptime| uptime < EARLY) && look == Look::Passed && matters_early(line);
         let found = look == Look::Found || early;
-        let begins = backwards || (found && memmem::find(line, b"Linux version ").is_some());
+        let begins = backwards || (found && self.banner.find(line).is_some());
         if begins {
             state.held.iter_mut().for_each(|held| held.select(selection));
         }
@@ -232,7 +248,7 @@ impl<'a> Picker<'a> {
         if look != Look::Beyond {
             state.note(uptime, at, line, selected);
         }
-        let speaks = found && FOLLOWED.iter().any(|text| memmem::find(line, text).is_some());
+        let speaks = found && self.followed.iter().any(|text| text.find(line).is_some());
         if speaks || open.is_some() {
             self.follow(host, line, at, speaks, open);
         }
@@ -346,50 +362,17 @@ impl Held {
 }
 
 /// Hands out every line with its end, and where it stands; the first one stands at `at`.
-fn each_line(lines: &[u8], at: u64, mut take: impl FnMut(&[u8], u64)) {
-    let mut from = 0;
-    for end in memchr_iter(b'\n', lines).map(|end| end + 1).chain([lines.len()]) {
-        if let Some(line) = lines.get(from..end).filter(|line| !line.is_empty()) {
-            take(line, at + from as u64);
-        }
-        from = end;
+fn each_line(mut lines: &[u8], mut at: u64, mut take: impl FnMut(&[u8], u64)) {
+    while !lines.is_empty() {
+        let (line, rest) = split_line(lines);
+        take(line, at);
+        (lines, at) = (rest, at + line.len() as u64);
     }
 }
 
-/// The host of a line of syslog (RFC 3164, RFC 3339, RFC 5424), and the kernel's time in it.
-fn header(line: &[u8]) -> Option<Header<'_>> {
-    let rest = match line {
-        [b'<', rest @ ..] => {
-            let end = rest.iter().take(4).position(|byte| *byte == b'>')?;
-            let rest = rest.get(end + 1..)?;
-            rest.strip_prefix(b"1 ").unwrap_or(rest)
-        }
-        _ => line,
-    };
-    let words = match rest.first()? {
-        b'0'..=b'9' => 1,
-        b'A'..=b'Z' => 3,
-        _ => return None,
-    };
-    let rest = (0..words).try_fold(rest, |rest, _| {
-        let rest = rest.get(memchr(b' ', rest)?..)?;
-        Some(rest.trim_ascii_start())
-    })?;
-    let (host, rest) = rest.split_at(memchr(b' ', rest)?);
-    Some(Header { host, uptime: uptime(rest) })
-}
-
-/// The kernel's time, in microseconds: `[    5.721955]`.
-fn uptime(text: &[u8]) -> Option<u64> {
-    let front = text.get(..FRONT).unwrap_or(text);
-    memchr_iter(b'[', front).find_map(|at| {
-        let text = front.get(at + 1..)?.trim_ascii_start();
-        let dot = text.iter().take(13).position(|byte| *byte == b'.')?;
-        let (seconds, rest) = text.split_at(dot);
-        let [b'.', micros @ .., b']'] = rest.get(..8)? else { return None };
-        let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
-        number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?)
-    })
+/// The first line with its end, and what is behind it.
+fn split_line(lines: &[u8]) -> (&[u8], &[u8]) {
+    lines.split_at(memchr(b'\n', lines).map_or(lines.len(), |end| end + 1))
 }
 
 #[cfg(test)]

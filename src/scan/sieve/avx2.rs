@@ -12,9 +12,11 @@ use std::arch::x86_64::{
 use super::{ROWS, SECOND, THIRD};
 
 const WIDTH: usize = 32;
-/// How many positions are looked at before the first branch.
+/// How many positions are looked at together.
 const STEP: usize = 4 * WIDTH;
-/// What is read for them.
+/// How many steps are listed before they are looked at.
+const LISTED: usize = 32;
+/// What is read for a step.
 const WINDOW: usize = STEP + THIRD;
 
 /// Proof that this processor has AVX2.
@@ -41,12 +43,10 @@ impl Avx2 {
 #[target_feature(enable = "avx2")]
 fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
     let mut controls = Controls::none();
+    let mut steps = Steps { steps: [(0, 0); LISTED], count: 0 };
     let mut at = 0;
     while let Some(window) = block.get(at..).and_then(<[u8]>::first_chunk) {
-        let [a, b, c, d] = look(window, &mut controls);
-        if !is_zero(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d))) {
-            tell(window, at, candidate);
-        }
+        steps.list(at, look(window, &mut controls), candidate);
         at += STEP;
     }
     // What is left is looked at with line ends behind it, where no text has its key.
@@ -55,11 +55,45 @@ fn search(block: &[u8], candidate: &mut impl FnMut(usize)) -> bool {
     padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     for half in [0, STEP] {
         if let Some(window) = padded.get(half..).and_then(<[u8]>::first_chunk) {
-            look(window, &mut controls);
-            tell(window, at + half, candidate);
+            steps.list(at + half, look(window, &mut controls), candidate);
         }
     }
+    steps.hand_on(candidate);
     controls.any()
+}
+
+/// The steps in which something was found: where, and a bit for each position. They are listed without a branch, because where
+/// every fifth step holds something no branch is foreseen, and each that is not costs as much as a step.
+struct Steps {
+    steps: [(usize, u128); LISTED],
+    count: usize,
+}
+
+impl Steps {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn list(&mut self, at: usize, found: [__m256i; 4], candidate: &mut impl FnMut(usize)) {
+        let bits = found.map(|vector| u128::from(_mm256_movemask_epi8(vector).cast_unsigned()));
+        let bits = bits.into_iter().rev().fold(0, |all, bits| all << WIDTH | bits);
+        if let Some(step) = self.steps.get_mut(self.count) {
+            *step = (at, bits);
+        }
+        self.count += usize::from(bits != 0);
+        if self.count == LISTED {
+            self.hand_on(candidate);
+        }
+    }
+
+    /// Hands every position to `candidate`.
+    fn hand_on(&mut self, candidate: &mut impl FnMut(usize)) {
+        for (at, mut bits) in self.steps.iter().take(self.count).copied() {
+            while bits != 0 {
+                candidate(at + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+        self.count = 0;
+    }
 }
 
 /// What tells in the end whether there were control characters that no text holds.
@@ -98,19 +132,6 @@ impl Controls {
 #[target_feature(enable = "avx2")]
 fn is_zero(vector: __m256i) -> bool {
     _mm256_testz_si256(vector, vector) == 1
-}
-
-/// Hands on the positions in a window that stands at `at`. Looking once more is cheaper than keeping each time what was found.
-#[cold]
-#[target_feature(enable = "avx2")]
-fn tell(window: &[u8; WINDOW], at: usize, candidate: &mut impl FnMut(usize)) {
-    for (from, found) in (at..).step_by(WIDTH).zip(look(window, &mut Controls::none())) {
-        let mut bits = _mm256_movemask_epi8(found).cast_unsigned();
-        while bits != 0 {
-            candidate(from + bits.trailing_zeros() as usize);
-            bits &= bits - 1;
-        }
-    }
 }
 
 /// What there is at the first [`STEP`] positions of a window.
