@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::inside::{FileEntry, FileKind, Inside, PathEnd};
 use crate::pci::Address;
+use crate::request::guests::abridged;
 use crate::request::register::PLACES;
 use crate::tree::{Known, Node, Tree};
-use rows::Take::{Contents, Files, Link};
+use rows::Take::{Contents, Database, Files, Link};
 use rows::{ALLOWED, ARCHIVE, GUEST, LONG, Row, SELDOM, Take};
 
 /// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
@@ -119,16 +120,19 @@ impl Keeper {
 
     fn take(&mut self, path: &str, take: Take) {
         // What is asked for by its `.` is the directory, wherever a link leads to it.
-        let follow = matches!(take, Contents(_) | Files(_)) || path.ends_with("/.");
+        let follow = !matches!(take, Link) || path.ends_with("/.");
         let Some(entry) = self.walk(path, follow) else { return };
         let node = match (take, &entry.kind) {
             (Link, FileKind::Link(target)) => Node::Link(target.clone()),
             (Link, FileKind::Directory) => Node::Directory,
             (Link, FileKind::File | FileKind::Special | FileKind::Null) => Node::Unreadable("is not a link".to_owned()),
-            (Files(_), FileKind::Directory) => return,
-            (Contents(_) | Files(_), FileKind::Null) => Node::File(Vec::new()),
+            (Files(_) | Database(_), FileKind::Directory) => return,
+            (Contents(_) | Files(_) | Database(_), FileKind::Null) => Node::File(Vec::new()),
             (Contents(most) | Files(most), _) => {
                 self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File)
+            }
+            (Database(most), _) => {
+                self.contents(path, &entry, most).map_or_else(Node::Unreadable, |bytes| Node::File(abridged(&bytes)))
             }
         };
         if node == Node::Directory && self.tree.list(&entry.path) != Known::Absent {

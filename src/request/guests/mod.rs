@@ -119,6 +119,11 @@ pub fn wanted(tree: &Tree, exists: &dyn Fn(Address) -> bool) -> (Said, Vec<Locat
     (said, locations)
 }
 
+/// What is kept of XAPI's database: what says which guests are to have which devices.
+pub fn abridged(database: &[u8]) -> Vec<u8> {
+    xapi::abridged(&String::from_utf8_lossy(database)).into_bytes()
+}
+
 /// Where toolstacks keep the configurations of guests.
 const FOLDERS: [&str; 3] = ["etc/xen", "etc/libvirt/libxl", "var/lib/qubes"];
 

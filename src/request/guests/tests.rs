@@ -138,6 +138,9 @@ fn xapi_s_machines_are_those_of_this_host() {
     assert_eq!(devices(&guests), [web.clone(), moved.clone()]);
     assert!(guests[0].starts && guests[0].devices.iter().all(|wanted| wanted.seized_at_start));
     assert_eq!(devices(&xapi::read(&text(hosts), "x", None)), []);
+    let abridged = String::from_utf8(abridged(text(hosts).as_bytes())).unwrap();
+    assert_eq!(xapi::read(&abridged, "var/xapi/state.db", Some("u1")), guests);
+    assert!(!abridged.contains("plain") && !abridged.contains("snapshot"), "{abridged}");
     let alone = xapi::read(&text("<row ref=\"OpaqueRef:h1\" uuid=\"u1\"/>"), "x", None);
     assert_eq!(devices(&alone), [web, ("there".to_owned(), Some(8), both), moved]);
 }

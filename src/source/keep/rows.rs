@@ -19,11 +19,13 @@ pub(super) enum Take {
     Contents(u64),
     /// The same of files only: a folder beside them is passed over.
     Files(u64),
+    /// What XAPI's database says of guests' devices.
+    Database(u64),
     /// Where it points, when it is a link; else that it is there.
     Link,
 }
 
-use Take::{Contents, Files, Link};
+use Take::{Contents, Database, Files, Link};
 
 /// Files below a path, and what is taken of them.
 pub(super) type Row = (&'static str, &'static [&'static str], Take);
@@ -83,7 +85,7 @@ pub(super) const ALLOWED: &[Row] = &[
 /// What changes nothing that is watched for: the names of devices and XAPI's database, longer than all the rest together.
 pub(super) const SELDOM: &[Row] = &[
     ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
-    ("var", &["xapi/state.db", "lib/xcp/state.db"], Files(DATABASE)),
+    ("var", &["xapi/state.db", "lib/xcp/state.db"], Database(DATABASE)),
 ];
 
 /// Files that name the distribution where there is no `os-release`.
@@ -103,7 +105,7 @@ const RELEASES: &[&str] = &[
 pub(super) const ARCHIVE: &[Row] = &[
     ("sos_commands/pci", &["lspci*"], Contents(IDS)),
     ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS)),
-    ("", &["xapi-db.xml"], Files(DATABASE)),
+    ("", &["xapi-db.xml"], Database(DATABASE)),
 ];
 
 /// What a guest shows of its end: the virtual PCI bus, and whether its kernel has a driver for that.
