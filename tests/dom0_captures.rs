@@ -9,6 +9,7 @@ use std::path::Path;
 use pciback_audit::audit::{Asked, Case, conclude};
 use pciback_audit::pci::Address;
 use pciback_audit::report::{Device, Report, Severity, Verdict};
+use support::scenario::xen_log;
 use support::summary::summary;
 use support::{log, read, testdata, tree};
 
@@ -82,11 +83,16 @@ fn words(line: &str, steps: &str) -> Vec<String> {
 
 fn case(name: &str, arguments: &[String]) -> Case {
     let mut asked = Asked::Found { from: None };
+    let mut xen_logs = Vec::new();
     for pair in arguments.chunks(2) {
         match (pair[0].as_str(), &mut asked) {
             ("--device", Asked::Devices(known)) => known.push(pair[1].parse().unwrap()),
             ("--device", other) => *other = Asked::Devices(vec![pair[1].parse().unwrap()]),
             ("--hide", other) => *other = Asked::List(pair[1].clone().into_bytes()),
+            ("--xen-log", _) => {
+                let file = format!("dom0/{name}/{}", pair[1].trim_start_matches("/out/"));
+                xen_logs.push(xen_log(&file, std::str::from_utf8(&read(&file)).unwrap()));
+            }
             (other, _) => panic!("{name}: {other} is not known to this test"),
         }
     }
@@ -94,6 +100,7 @@ fn case(name: &str, arguments: &[String]) -> Case {
         asked,
         tree: Some(tree(&read(&format!("dom0/{name}/root.txt")))),
         logs: vec![log(0, "kmsg", &read(&format!("dom0/{name}/kmsg.raw")))],
+        xen_logs,
         ..Case::default()
     }
 }
@@ -120,6 +127,9 @@ fn holds(report: &Report, line: &str) -> bool {
                 found.code.name() == *code && found.address == device && (counts || *kind == "never")
             });
             found != (*kind == "never")
+        }
+        ["says", code, text @ ..] => {
+            report.findings.iter().any(|found| found.code.name() == *code && found.message.contains(&text.join(" ")))
         }
         // Members of the JSON are judged in the dom0 itself.
         ["json", ..] => true,

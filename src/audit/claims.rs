@@ -8,7 +8,7 @@ use super::{Asked, Context, remedy};
 use crate::host::PCIBACK;
 use crate::pci::Address;
 use crate::report::{Code, Evidence, Finding, Severity, Status};
-use crate::request::guests::{Guest, Guests, Wanted};
+use crate::request::guests::{self, Guest, Guests, Wanted};
 use crate::tree::Known;
 
 /// Which guests are to be given which device, by address.
@@ -188,9 +188,11 @@ fn clash(address: Address, claims: &[Claim<'_>]) -> Option<Finding> {
     Some(found)
 }
 
-/// Which guest has the device, or had it last: that it was given back is not logged.
+/// Which guest has the device, or had it last: that it was given back is not logged, and only seen in sysfs.
 fn in_use(context: &Context<'_>, claims: &Claims<'_>, address: Address) -> Option<Finding> {
     let given = context.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
+    let is_gone = |domid| context.case.tree.as_ref().is_some_and(|tree| guests::is_gone(tree, domid));
+    let given = given.filter(|(domid, _)| !is_gone(*domid));
     let of_device = claims.by_device.get(&address).map(Vec::as_slice).unwrap_or_default();
     let running = of_device.iter().find(|claim| match (given, claim.guest.domid) {
         (Some((domid, _)), Some(own)) => *domid == own,

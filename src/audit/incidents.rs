@@ -43,7 +43,10 @@ pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut
         let requested = judged.is_some_and(|judged| judged.want.is_some());
         findings.extend(of(address, kind, incidents, requested).map(|kind| made(context, address, kind, &[incidents])));
     }
-    findings.extend(writes.iter().map(|(address, writes)| blocked(context, *address, writes)));
+    let opened = |address: Address| {
+        context.history.incidents.get(address, Incident::Permissive).is_some_and(|incidents| !incidents.outdated)
+    };
+    findings.extend(writes.iter().map(|(address, writes)| blocked(context, *address, writes, opened(*address))));
     findings.extend(set_ups(context));
     findings.extend(interrupts(context));
 }
@@ -170,8 +173,8 @@ fn refused(address: Address, refusal: Refusal, incidents: &Incidents, requested:
     IncidentKind { code: Code::AssignFailed, severity, message, remedy: vec![remedy] }
 }
 
-/// Writes that pciback dropped, by the registers that they were meant for.
-fn blocked(context: &Context<'_>, address: Address, writes: &[(u16, u8, &Incidents)]) -> Finding {
+/// Writes that pciback dropped, by the registers that they were meant for, and whether it was made permissive for the device.
+fn blocked(context: &Context<'_>, address: Address, writes: &[(u16, u8, &Incidents)], opened: bool) -> Finding {
     const SHOWN: usize = 6;
     let each = |(offset, size, _): &(u16, u8, &Incidents)| {
         let bytes = if *size == 1 { "1 byte".to_owned() } else { format!("{size} bytes") };
@@ -181,7 +184,8 @@ fn blocked(context: &Context<'_>, address: Address, writes: &[(u16, u8, &Inciden
     if writes.len() > SHOWN {
         registers.push(format!("{} more", writes.len() - SHOWN));
     }
-    let message = format!("a guest's driver tried to write to what it may only read: {}", registers.join(", "));
+    let since = if opened { "; since then pciback is permissive for it" } else { "" };
+    let message = format!("a guest's driver tried to write to what it may only read: {}{since}", registers.join(", "));
     let remedy = vec![
         "# harmless where the guest's driver works; if it does not, and the guest is trusted with the whole device:"
             .to_owned(),

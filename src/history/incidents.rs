@@ -19,7 +19,7 @@ pub struct Incidents {
     pub count: u64,
     /// The last of them.
     pub last: Arc<Fact>,
-    /// Whether the device was seized again behind the last of them.
+    /// Whether the device was seized again behind the last of them, or what they tell of was allowed.
     pub outdated: bool,
 }
 
@@ -39,10 +39,18 @@ impl IncidentLog {
         self.devices.iter().map(|((address, kind), incidents)| (*address, *kind, incidents))
     }
 
+    /// The incidents of one kind of a device.
+    pub fn get(&self, address: Address, kind: Incident) -> Option<&Incidents> {
+        self.devices.get(&(address, kind))
+    }
+
     /// Notes what a finding may be about. Returns whether there was room for it.
     pub(super) fn hear(&mut self, heard: &Observation<'_>, address: Address, trail: &Trail) -> bool {
         if matches!(heard.event, Event::Seizing { .. }) {
-            self.outdate(address);
+            self.outdate(address, |_| true);
+        } else if matches!(heard.event, Event::Incident { kind: Incident::Permissive, .. }) {
+            // From here on its guest may write (drivers/xen/xen-pciback/conf_space.c, `xen_pcibk_config_write`).
+            self.outdate(address, |kind| matches!(kind, Incident::WriteBlocked { .. }));
         }
         let kind = if let Event::Incident { kind, .. } = heard.event {
             *kind
@@ -83,11 +91,11 @@ impl IncidentLog {
         }
     }
 
-    /// The device is seized: what happened before says nothing of it now.
-    fn outdate(&mut self, address: Address) {
+    /// What happened before of such kinds says nothing of the device now.
+    fn outdate(&mut self, address: Address, is_over: impl Fn(Incident) -> bool) {
         let of_device = self.devices.range_mut((address, Incident::FIRST)..);
-        for (_, incidents) in of_device.take_while(|((of, _), _)| *of == address) {
-            incidents.outdated = true;
+        for ((_, kind), incidents) in of_device.take_while(|((of, _), _)| *of == address) {
+            incidents.outdated |= is_over(*kind);
         }
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn of_object(object: &[u8]) -> Option<Collected<'_>> {
             }
         }
         Value::Text(text) => found.take(&name, text),
-        Value::Number(_) | Value::Bytes(_) | Value::Null | Value::Object(_) | Value::Other => {}
+        Value::Number(_) | Value::Bytes(_) | Value::Null | Value::Object(_) | Value::Array(_) | Value::Other => {}
     })?;
     found.line.is_some().then_some(found)
 }

@@ -31,6 +31,7 @@ pub(super) fn decode(whole: &[u8], place: Place) -> Result<Record<'_>, NoRecord>
         | Value::Bytes(_)
         | Value::Null
         | Value::Object(_)
+        | Value::Array(_)
         | Value::Other) => {
             fields.add(&name, value.into_bytes());
         }

@@ -1,4 +1,4 @@
-//! The members of JSON objects, as far as logs need them. Strict, linear in its input, and without recursion.
+//! The members of JSON objects, as far as logs and libxl's files need them. Strict, linear in its input, and without recursion.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ pub(super) const DEEPEST: u32 = 64;
 
 /// A value, as far as logs have a use for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A string; a number as it is written; or an array of numbers, which is how the journal writes what is not text.
     Text(Cow<'a, [u8]>),
     Number(&'a [u8]),
@@ -18,6 +18,8 @@ pub(super) enum Value<'a> {
     Null,
     /// An object, as it is written.
     Object(&'a [u8]),
+    /// An array of anything else, as it is written.
+    Array(&'a [u8]),
     /// Anything else.
     Other,
 }
@@ -29,13 +31,13 @@ impl<'a> Value<'a> {
             Self::Text(text) => Some(text),
             Self::Number(digits) => Some(Cow::Borrowed(digits)),
             Self::Bytes(bytes) => Some(Cow::Owned(bytes)),
-            Self::Null | Self::Object(_) | Self::Other => None,
+            Self::Null | Self::Object(_) | Self::Array(_) | Self::Other => None,
         }
     }
 }
 
 /// Hands every member of the object to `each`, in order; `None` when it is no JSON object with nothing behind it.
-pub(super) fn members<'a>(object: &'a [u8], mut each: impl FnMut(Cow<'a, [u8]>, Value<'a>)) -> Option<()> {
+pub(crate) fn members<'a>(object: &'a [u8], mut each: impl FnMut(Cow<'a, [u8]>, Value<'a>)) -> Option<()> {
     let mut rest = space(space(object).strip_prefix(b"{")?);
     if let Some(rest) = rest.strip_prefix(b"}") {
         return space(rest).is_empty().then_some(());
@@ -52,6 +54,23 @@ pub(super) fn members<'a>(object: &'a [u8], mut each: impl FnMut(Cow<'a, [u8]>, 
     }
 }
 
+/// Hands every element of the array to `each`, in order; `None` when it is no JSON array with nothing behind it.
+pub(crate) fn elements<'a>(array: &'a [u8], mut each: impl FnMut(Value<'a>)) -> Option<()> {
+    let mut rest = space(space(array).strip_prefix(b"[")?);
+    if let Some(rest) = rest.strip_prefix(b"]") {
+        return space(rest).is_empty().then_some(());
+    }
+    loop {
+        let (value, behind) = value(rest)?;
+        each(value);
+        rest = match space(behind) {
+            [b',', rest @ ..] => space(rest),
+            [b']', rest @ ..] => return space(rest).is_empty().then_some(()),
+            _ => return None,
+        };
+    }
+}
+
 /// What follows white space.
 pub(super) fn space(text: &[u8]) -> &[u8] {
     run(text, |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).1
@@ -63,13 +82,16 @@ fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
         [b'-' | b'0'..=b'9', ..] => number(text).map(|(number, rest)| (Value::Number(number), rest)),
         [b'n', b'u', b'l', b'l', rest @ ..] => Some((Value::Null, rest)),
         [b't', b'r', b'u', b'e', rest @ ..] | [b'f', b'a', b'l', b's', b'e', rest @ ..] => Some((Value::Other, rest)),
-        [b'[', ..] => bytes(text).or_else(|| Some((Value::Other, nested(text)?))),
-        [b'{', ..] => {
-            let rest = nested(text)?;
-            Some((Value::Object(super::peel::split(text, text.len() - rest.len()).0), rest))
-        }
+        [b'[', ..] => bytes(text).or_else(|| whole(text).map(|(array, rest)| (Value::Array(array), rest))),
+        [b'{', ..] => whole(text).map(|(object, rest)| (Value::Object(object), rest)),
         _ => None,
     }
+}
+
+/// An array or object, as it is written.
+fn whole(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = nested(text)?;
+    Some((super::peel::split(text, text.len() - rest.len()).0, rest))
 }
 
 fn number(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -191,9 +213,7 @@ mod tests {
             (r#"{"a":"b"}"#, "b"),
             (r#"{ "a" : -1.5e3 }"#, "-1.5e3"),
             (r#"{"a":[104,105]}"#, "hi"),
-            (r#"{"a":[104,256]}"#, "Other"),
-            (r#"{"a":["x","]"]}"#, "Other"),
-            (r#"{"a":[{"b":[{"c":"}"}]}]}"#, "Other"),
+            (r#"{"a":[104,256]}"#, "Array([91, 49, 48, 52, 44, 50, 53, 54, 93])"),
             (r#"{"a":null}"#, "Null"),
             (r#"{"a":true}"#, "Other"),
             (r#"{"a":"\"\\\/\b\f\n\r\tA\u00e9"}"#, "\"\\/\u{8}\u{c}\n\r\tA\u{e9}"),
@@ -205,6 +225,23 @@ mod tests {
             assert_eq!(read(object), Some(vec![("a".to_owned(), expected.to_owned())]), "{object}");
         }
         assert_eq!(read("{}"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn the_elements_of_an_array_are_read() {
+        for (array, expected) in [
+            ("[]", Some(0)),
+            (r#"[ {"a":["]"]} , "x", [[1]], null ]"#, Some(4)),
+            (r#"["x","]"]"#, Some(2)),
+            (r#"[{"b":[{"c":"}"}]}]"#, Some(1)),
+            ("[1 2]", None),
+            ("[1,]", None),
+            ("[1]]", None),
+            ("{}", None),
+        ] {
+            let mut count = 0;
+            assert_eq!(elements(array.as_bytes(), |_| count += 1).map(|()| count), expected, "{array}");
+        }
     }
 
     #[test]

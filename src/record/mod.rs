@@ -17,7 +17,7 @@ mod journal_export;
 mod journal_json;
 mod journal_short;
 mod journal_verbose;
-mod json;
+pub(crate) mod json;
 mod kmsg;
 mod lead;
 mod line;

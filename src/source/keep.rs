@@ -27,9 +27,9 @@ const SYSFS: &[&str] = &["sys/bus", "sys/class", "sys/devices", "sys/hypervisor"
 pub fn places() -> Vec<PathBuf> {
     let root = Path::new("/");
     let configured = || PLACES.iter().flat_map(|place| place.files).copied().filter(|file| is_configuration(file));
-    let rows = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_)));
+    let rows = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_) | Files(_)));
     let named = rows.flat_map(|(above, names, _)| if above.is_empty() { *names } else { std::slice::from_ref(above) });
-    let first = named.copied().chain(configured()).map(first).filter(|name| *name != "sys");
+    let first = named.copied().chain(configured()).map(place).filter(|name| *name != "sys");
     let top: BTreeSet<PathBuf> = first.map(|name| root.join(name)).collect();
     let above: BTreeSet<PathBuf> = configured().filter_map(|file| Some(root.join(Path::new(file).parent()?))).collect();
     let files = above.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
@@ -243,6 +243,12 @@ fn first(path: &str) -> &str {
     path.split('/').next().unwrap_or_default()
 }
 
+/// The part of the machine that a path is in: of `/var`, where everything is that programs keep, only what is theirs for good.
+fn place(path: &str) -> &str {
+    const KEPT: &str = "var/lib";
+    if path.starts_with(KEPT) { KEPT } else { first(path) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -381,6 +387,17 @@ mod tests {
         assert_eq!(archive.read("lspci-vv.out"), Known::Is(&b"a"[..]));
         assert_eq!(archive.read("sos_commands/pci/lspci_-nnvv"), Known::Is(&b"b"[..]));
         assert_eq!(machine.kept().read("lspci-vv.out"), Known::Absent);
+    }
+
+    #[test]
+    fn the_places_hold_every_file_that_is_opened() {
+        let places = places();
+        for (above, names, take) in ALLOWED.iter().chain(SELDOM) {
+            for name in names.iter().filter(|_| !matches!(take, Link)) {
+                let path = Path::new("/").join(above).join(name);
+                assert!(places.iter().any(|place| path.starts_with(place)), "{}", path.display());
+            }
+        }
     }
 
     #[test]

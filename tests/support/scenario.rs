@@ -61,7 +61,7 @@ pub fn parse(text: &str) -> Scenario {
 }
 
 /// The hypervisor's log, line by line.
-fn xen_log(name: &str, body: &str) -> xen::XenLog {
+pub fn xen_log(name: &str, body: &str) -> xen::XenLog {
     let mut hypervisor = xen::Hypervisor::default();
     for (line, text) in (1..).zip(body.lines().filter(|line| !line.is_empty())) {
         hypervisor.take(&Record::bare(Place { line, ..Place::default() }, text.as_bytes()));

@@ -26,7 +26,7 @@ pub struct Guest {
     pub path: String,
     /// Whether dom0 starts it by itself.
     pub starts: bool,
-    /// Its number, where the file is the one that xl keeps of a guest that it started.
+    /// Its number, where the file is one that xl or libxl keeps of a guest that was started.
     pub domid: Option<u32>,
     /// The devices that it names.
     pub devices: Vec<Wanted>,
@@ -75,11 +75,10 @@ pub fn read(tree: &Tree) -> Guests {
     guests
 }
 
-/// The guest of a file that the user named: xl's, xm's, libvirt's, or what `xl list -l` prints.
+/// The guest of a file that the user named: xl's, xm's or libvirt's.
 pub fn of_file(text: &str, path: &str) -> Option<Guest> {
     let guests = match text.trim_start_matches('\u{feff}').trim_start().chars().next() {
         Some('<') => libvirt::read(text, path),
-        Some('{' | '[') => libxl::read(text, path),
         _ => xl::read(text, path),
     };
     let mut guest = guests.into_iter().next()?;
@@ -166,33 +165,57 @@ impl Guests {
         }
     }
 
-    /// What is kept of the guests that run: by libxl in `userdata-d.DOMID.UUID.libxl-json`, by xl up to 4.4 in `.xl`
-    /// (`libxl__userdata_path`), by libvirt. libxl's file is kept up to date.
+    /// What is kept of the guests that were started (`libxl__userdata_path`): `userdata-d.DOMID.UUID.libxl-json` by libxl, whichever
+    /// toolstack it serves, from 4.5 on; `.xl` by xl until 4.4, later by `xl config-update` only.
     fn running(&mut self, tree: &Tree) {
         const KEPT: &str = "var/lib/xen";
         const LIBVIRT: &str = "run/libvirt/libxl";
-        let mut told: BTreeSet<u32> = BTreeSet::new();
-        let readers: [(&str, &GuestReader<'_>); 2] = [(".libxl-json", &libxl::read), (".xl", &xl::read)];
-        for (ending, read) in readers {
-            for name in names(tree, KEPT).filter(|name| name.ends_with(ending)) {
-                let mut parts = name.split('.');
-                let is_kept = parts.next() == Some("userdata-d");
-                let Some(domid) = parts.next().filter(|_| is_kept).and_then(|number| number.parse().ok()) else {
-                    continue;
-                };
-                let from = self.found.len();
-                if ending == ".xl" && told.contains(&domid) {
-                    continue;
-                }
-                self.file(tree, &format!("{KEPT}/{name}"), read);
-                self.found.iter_mut().skip(from).for_each(|guest| guest.domid = Some(domid));
-                told.extend((self.found.len() > from).then_some(domid));
+        for name in names(tree, KEPT) {
+            let Some((domid, rest)) = name.strip_prefix("userdata-d.").and_then(|rest| rest.split_once('.')) else {
+                continue;
+            };
+            let Ok(domid) = domid.parse() else { continue };
+            let read: &GuestReader<'_> = match rest.rsplit('.').next() {
+                // libxl's file comes first, and is kept up to date.
+                Some("xl") if self.found.iter().any(|guest| guest.domid == Some(domid)) => continue,
+                Some("xl") => &xl::read,
+                Some("libxl-json") => &libxl::read,
+                _ => continue,
+            };
+            // Left behind, by a crash or by an earlier boot.
+            if is_gone(tree, domid) {
+                continue;
             }
+            let from = self.found.len();
+            self.file(tree, &format!("{KEPT}/{name}"), read);
+            self.found.iter_mut().skip(from).for_each(|guest| guest.domid = Some(domid));
         }
         for name in names(tree, LIBVIRT) {
             self.file(tree, &format!("{LIBVIRT}/{name}"), &libvirt::read);
         }
+        self.drop_contradicting();
     }
+
+    /// Of files that give one number to guests of several names, one is left over, and nothing shows which.
+    fn drop_contradicting(&mut self) {
+        let mut names: BTreeMap<u32, Option<String>> = BTreeMap::new();
+        for guest in &self.found {
+            let Some(domid) = guest.domid else { continue };
+            let known = names.entry(domid).or_insert_with(|| Some(guest.name.clone()));
+            if known.as_ref() != Some(&guest.name) {
+                *known = None;
+            }
+        }
+        let is_known = |domid: u32| names.get(&domid).is_some_and(Option::is_some);
+        self.found.retain(|guest| guest.domid.is_none_or(is_known));
+    }
+}
+
+/// Whether dom0 is seen to have no end of pciback for a guest, so that none of its devices is in use. xenbus names what serves a guest
+/// by its kind, the guest and a number (`drivers/xen/xenbus/xenbus_probe_backend.c`, `backend_bus_id`).
+pub fn is_gone(tree: &Tree, domid: u32) -> bool {
+    let serving = tree.list("sys/bus/xen-backend/devices");
+    serving.is().is_some_and(|names| !names.contains(&format!("pci-{domid}-0").as_str()))
 }
 
 /// The names of a folder's files, without copies and hidden ones.

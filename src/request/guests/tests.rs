@@ -94,27 +94,6 @@ fn devices(guests: &[Guest]) -> Vec<(String, Option<u32>, Vec<String>)> {
 }
 
 #[test]
-fn libxl_s_own_file_is_read_and_counts_more_than_xl_s() {
-    let json = r#"{ "c_info": { "type": "pv", "name": "mail", "run_hotplug_scripts": "True" },\n "b_info": { "type.pv": {"e820_host": true} },\n "pcidevs": [\n { "bus": 5, "rdm_policy": "invalid" },\n { "func": 1, "dev": 31, "bus": 6, "domain": 1, "seize": true },\n { "bdf": { "dev": 29 }, "permissive": true } ],\n "on_reboot": "restart" }"#;
-    let manifest = format!(
-        "var/lib/xen/userdata-d.3.0d0c.libxl-json = {json}\n\
-         var/lib/xen/userdata-d.3.0d0c.xl = name='mail'\\npci=['09:00.0']\\n\n"
-    );
-    let guests = read(&Tree::from_manifest(&manifest).unwrap());
-    let expected = ["(0000:05:00.0)", "(0001:06:1f.1)", "(0000:00:1d.0)"].map(str::to_owned).to_vec();
-    assert_eq!(devices(&guests.found), [("mail".to_owned(), Some(3), expected)]);
-    assert_eq!(guests.found[0].devices.iter().map(|w| w.seized_at_start).collect::<Vec<_>>(), [false, true, false]);
-    for damaged in
-        ["", "[", "{\"pcidevs\":[{\"bus\":5", "{\"pcidevs\":[{\"bus\":\"x\"}]}", "{\"pcidevs\":[{\"dev\":32}]}"]
-    {
-        assert_eq!(libxl::read(damaged, "x")[0].devices, [], "{damaged}");
-    }
-    assert!(libxl::read(&"[".repeat(100_000), "x")[0].devices.is_empty());
-    let listed = format!("[{{\"domid\": 3, \"config\": {json}}}]").replace("\\n", "\n");
-    assert_eq!(of_file(&listed, "x.json").unwrap().devices.len(), 3);
-}
-
-#[test]
 fn xapi_s_machines_are_those_of_this_host() {
     let row = |name: &str, config: &str, rest: &str| {
         format!(
@@ -168,4 +147,81 @@ fn a_running_guest_of_libvirt_has_its_number() {
         <source><address bus='0x05' slot='0x00' function='0x0'/></source></hostdev></devices></domain></domstatus>";
     let guests = libvirt::read(xml, "run/libvirt/libxl/a.xml");
     assert_eq!(devices(&guests), [("a&b".to_owned(), Some(7), vec!["(0000:05:00.0)".to_owned()])]);
+}
+
+/// As libxl 4.17 wrote it of a guest with 0000:00:1d.0, and one more device.
+const KEPT_BY_LIBXL: &str = r#"{
+    "c_info": {
+        "type": "pv",
+        "name": "guest",
+        "domid": 4294967295,
+        "uuid": "5d085ab2-eb54-11f1-8a2f-f71371c3e36a",
+        "run_hotplug_scripts": "True"
+    },
+    "b_info": {
+        "avail_vcpus": [
+            0
+        ],
+        "type.pv": {
+            "e820_host": "True"
+        },
+        "arch_arm": {
+
+        }
+    },
+    "pcidevs": [
+        {
+            "dev": 29,
+            "vfunc_mask": 1,
+            "rdm_policy": "strict"
+        },
+        {
+            "func": 1,
+            "dev": 2,
+            "bus": 3,
+            "domain": 1,
+            "seize": true
+        }
+    ],
+    "on_soft_reset": "soft_reset"
+}
+"#;
+
+#[test]
+fn what_libxl_keeps_of_a_guest_is_read() {
+    let whole = format!("{KEPT_BY_LIBXL}\0");
+    let guests = libxl::read(&whole, "var/lib/xen/userdata-d.1.u.libxl-json");
+    let devices: Vec<String> = guests[0].devices.iter().map(|wanted| wanted.pattern.to_string()).collect();
+    assert_eq!((guests[0].name.as_str(), devices.concat().as_str()), ("guest", "(0000:00:1d.0)(0001:03:02.1)"));
+    // dom0's own, one without devices, and damaged ones
+    for (text, count) in [
+        (r#"{"c_info": {"type": "pv"}, "b_info": {}}"#, 0),
+        (r#"{"c_info": {"name": "a"}, "pcidevs": []}"#, 0),
+        (r#"{"pcidevs": [{"dev": 999}, {"bus": 256, "dev": 1}, {"dev": -1}, 7, null]}"#, 0),
+        (KEPT_BY_LIBXL.split_at(400).0, 0),
+        ("", 0),
+    ] {
+        let devices: usize = libxl::read(text, "x").iter().map(|guest| guest.devices.len()).sum();
+        assert_eq!(devices, count, "{text}");
+    }
+}
+
+#[test]
+fn a_file_of_a_guest_that_does_not_run_counts_for_nothing() {
+    const FILE: &str = r#"{"c_info": {"name": "NAME"}, "pcidevs": [{"bus": 3}]}"#;
+    let kept = |domid: u32, name: &str| {
+        format!("var/lib/xen/userdata-d.{domid}.{name}.libxl-json = {}\n", FILE.replace("NAME", name))
+    };
+    let names = |manifest: &str| -> Vec<String> {
+        let tree = Tree::from_manifest(manifest).unwrap();
+        read(&tree).found.into_iter().map(|guest| guest.name).collect()
+    };
+    let serving = "sys/bus/xen-backend/devices/pci-2-0 -> ../../../devices/pci-2-0\n";
+    let two = format!("{}{}", kept(1, "old"), kept(2, "new"));
+    assert_eq!(names(&format!("{serving}{two}")), ["new"]);
+    // where dom0's side is not seen, all that is known is that they were started
+    assert_eq!(names(&two), ["old", "new"]);
+    assert_eq!(names(&format!("sys/bus/xen-backend/devices/\n{two}")), [""; 0]);
+    // one of the two was left behind by an earlier boot
+    assert_eq!(names(&format!("{serving}{}{}", kept(2, "old"), kept(2, "new"))), [""; 0]);
 }

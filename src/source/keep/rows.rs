@@ -55,6 +55,7 @@ pub(super) const ALLOWED: &[Row] = &[
     ("sys/class/block", &["*", "*/holders/*"], Link),
     ("sys/class/block", &["*/dev"], Contents(SMALL)),
     ("sys/bus/xen-backend/devices", &["vbd-*/physical_device"], Contents(SMALL)),
+    ("sys/bus/xen-backend/devices", &["pci-*"], Link),
     ("sys/class/net", &["*"], Link),
     ("sys/class/net", &["*/flags"], Contents(SMALL)),
     ("sys/class/tty", &["{console}"], Link),

@@ -21,10 +21,33 @@ start_guest() {
     cp /guest/config /tmp/config
     echo "pci = [ $(for device; do printf "'%s'," "$(long "$device")"; done) ]" >>/tmp/config
     xl -v create /tmp/config
-    for _ in $(seq 240); do
-        grep -q 'guest: ready' "$console" && break
-        sleep 1
-    done
-    cp "$console" /out/guest.log
-    grep 'guest: ready' "$console"
+    await "$console" 0 400 'guest: ready'
+    sed '/^guest: report/,$d' "$console" >/out/guest.log
+}
+
+# `audit_inside NAME`: what our binary says inside the guest, which prints it on its console, held against the part `--- NAME`.
+audit_inside() {
+    await "$console" 0 60 'guest: exit '
+    tr -d '\r' <"$console" | sed -n '/^guest: report$/,$p' >/run/inside
+    sed -n 's/^guest: exit //p' /run/inside >"/out/$1.exit"
+    sed '/^guest: /d' /run/inside >"/out/$1.json"
+    : >"/out/$1.stderr"
+}
+
+# `audit_console NAME`: what it says in dom0 of the guest's log.
+audit_console() {
+    rc=0
+    pciback-audit guest --format json /out/guest.log >"/out/$1.json" 2>"/out/$1.stderr" || rc=$?
+    echo "$rc" >"/out/$1.exit"
+}
+
+# `inject_fault 1d.0`: lets a UHCI controller run on a list of frames in memory that its guest does not have, for a moment: the upper half of
+# its frame list base address (register 8) becomes 0x0010, and its command (register 0) is to run (UHCI 1.1, section 2.1).
+inject_fault() {
+    ports=$(($(sed -n 5p "/sys/bus/pci/devices/$(long "$1")/resource" | cut -d' ' -f1)))
+    port() { printf "$2" | dd of=/dev/port bs=1 seek=$((ports + $1)) conv=notrunc 2>/dev/null; }
+    port 10 '\020'
+    port 0 '\101'
+    sleep 1
+    port 0 '\100'
 }

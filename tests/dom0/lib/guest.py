@@ -43,12 +43,13 @@ def programs(suite):
     return image.programs(suite, PROGRAMS)
 
 
-def initramfs(suite, kernel, here):
-    """The guest's own: busybox, and the modules it needs to find and drive a device that pciback exports."""
+def initramfs(suite, kernel, here, binary):
+    """The guest's own: busybox, our binary, and the modules it needs to find and drive a device that pciback exports."""
     cpio = image.Cpio()
     for folder in ("proc", "sys", "dev"):
         cpio.folder(folder)
     cpio.file("bin/busybox", image.programs(suite)["bin/busybox"].read_bytes(), 0o755)
+    cpio.file("bin/pciback-audit", binary, 0o755)
     cpio.file("init", (here / "guest/domu-init").read_bytes(), 0o755)
     for name in MODULES:
         found = list(kernel.modules.glob(f"**/{name}.ko"))
@@ -58,14 +59,14 @@ def initramfs(suite, kernel, here):
     return cpio.bytes()
 
 
-def files(suite, kernel, here):
+def files(suite, kernel, here, binary):
     """Path inside dom0 -> (bytes, mode)."""
     out = {}
     for name, path in programs(suite).items():
         where = name if "/" in name else "lib/x86_64-linux-gnu/" + name
         out[where] = (path.read_bytes(), 0o755)
     out["guest/vmlinuz"] = (kernel.vmlinuz.read_bytes(), 0o644)
-    out["guest/initramfs"] = (initramfs(suite, kernel, here), 0o644)
+    out["guest/initramfs"] = (initramfs(suite, kernel, here, binary), 0o644)
     out["guest/config"] = (CONFIG.encode(), 0o644)
     out["etc/xen/xl.conf"] = (b'autoballoon="off"\n', 0o644)
     out["lib/guest.sh"] = ((here / "guest/guest.sh").read_bytes(), 0o644)

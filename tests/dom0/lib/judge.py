@@ -16,7 +16,8 @@ def judge(name, lines, left):
         return [f"{name}: exit status {exit_status}, and no JSON report ({error}): {text[:200]!r} {stderr.strip()[-600:]}"]
     wrong = []
     for kind, check in (("exit", check_exit), ("verdict", check_verdict), ("device", check_devices),
-                        ("finding", check_findings), ("info", check_info), ("never", check_never), ("json", check_json)):
+                        ("finding", check_findings), ("info", check_info), ("says", check_says),
+                        ("never", check_never), ("json", check_json)):
         expected = [words[1:] for _, words in lines if words[0] == kind]
         wrong += [f"{name}: {message}" for message in check(expected, report, exit_status)]
     return wrong + [f"{name}: {message}" for message in live.check_times(lines, left)]
@@ -80,6 +81,13 @@ def check_info(expected, report, _):
         key = " ".join(long(word) for word in words)
         if key not in found and not (len(words) == 1 and any(item.startswith(key + " ") for item in found)):
             yield f"no info `{key}`"
+
+
+def check_says(expected, report, _):
+    for code, *words in expected:
+        messages = [finding["message"] for finding in report.get("findings", []) if finding["code"] == code]
+        if not any(" ".join(words) in message for message in messages):
+            yield f"`{code}` says {messages or 'nothing'}, expected `{' '.join(words)}`"
 
 
 def check_never(expected, report, _):

@@ -14,6 +14,7 @@ This is the one description of dom0's hardware:
 
 Only with `machine: xen broken-bar`: 00:0a.0, which cannot be enabled, and 00:09.0, which makes it so.
 Only with `machine: xen vga`: 00:0b.0, a display with an option ROM.
+Only with `machine: xen card`: 02:00.0 and 02:00.1, e1000s, two functions of one card behind 1e.0.
 """
 
 import shutil
@@ -45,6 +46,10 @@ DEVICES = """
 # The kernel moves such BARs, except those of host bridges: and that is what 0a.0 says it is.
 BROKEN_BAR = ["pci-testdev,addr=09.0,membar=128G", "virtio-blk-pci,addr=0a.0,class=0x0600,disable-legacy=on,drive=broken"]
 
+# Without power management, and not on a root bus: what is left to reset 02:00.0 is its bus, as the kernel looks for ways before it has
+# found the other functions (drivers/pci/probe.c, `pci_device_add`).
+CARD = ["e1000,bus=bridge,addr=00.0,multifunction=on", "e1000,bus=bridge,addr=00.1"]
+
 XEN = ("placeholder console=com1 com1=115200,8n1 dom0_mem=640M,max:640M dom0_max_vcpus=1"
        " loglvl=all guest_loglvl=all noreboot=0")
 FINISHED = "dom0: results written"  # guest/init says so when its tar is on the disk
@@ -75,7 +80,7 @@ class Boot:
                  "-drive", f"if=none,id=results,format=raw,file={self.disk}",
                  "-drive", f"if=none,id=nvm,format=raw,file={self.folder}/nvme.img"]
         if "iommu" in flags:
-            words += ["-device", "intel-iommu,intremap=on"]
+            words += ["-device", f"intel-iommu,intremap={'off' if 'no-intremap' in flags else 'on'}"]
         for device in DEVICES:
             words += ["-device", device]
         if "broken-bar" in flags:
@@ -83,6 +88,8 @@ class Boot:
             words += [word for device in BROKEN_BAR for word in ("-device", device)]
         if "vga" in flags:
             words += ["-device", "VGA,addr=0b.0"]
+        if "card" in flags:
+            words += [word for device in CARD for word in ("-device", device)]
         initramfs = self.folder / "initramfs"
         if bare:
             return words + ["-kernel", str(kernel.vmlinuz), "-append", line, "-initrd", str(initramfs)]

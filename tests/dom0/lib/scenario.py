@@ -10,8 +10,8 @@
     exit 0
     device 1d.0 seized pciback
 
-The keys before `--- steps` are those of KEYS; what steps can say is in guest/dom0.sh and guest/live.sh; each other
-part is named after an `audit NAME` (`audit_start`, `watch_start`) of the steps and holds lines of the kinds in
+The keys before `--- steps` are those of KEYS; what steps can say is in guest/dom0.sh, guest/live.sh and guest/guest.sh; each other
+part is named after an `audit NAME` (`audit_start`, `audit_inside`, `watch_start`) of the steps and holds lines of the kinds in
 EXPECTATIONS. A part `--- file PATH` is a file that is there from the start, older than the boot.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 KEYS = {
     "kernels": "6.1",   # names out of kernels.py
     "further": "",      # kernels that only `run --further` boots: what is shown does not depend on them as far as is known
-    "machine": "xen",   # or `bare` (no hypervisor); more flags: iommu, broken-bar, vga, guest (Xen's tools inside)
+    "machine": "xen",   # or `bare` (no hypervisor); more flags: iommu, no-intremap, broken-bar, vga, card, guest (Xen's tools inside)
     "cmdline": "",      # more of dom0's kernel command line
     "seconds": "150",   # the whole boot's limit
     "memory": "1024",   # megabytes of the machine
@@ -35,6 +35,7 @@ EXPECTATIONS = {
     "device": (2, 3),     # ADDRESS STATUS [DRIVER]; all devices of the report, no more and no fewer
     "finding": (1, 2),    # CODE [ADDRESS]; all findings above info, no more and no fewer
     "info": (1, 2),       # CODE [ADDRESS]; among the findings of severity info
+    "says": (2, 30),      # CODE WORD...; part of the message of a finding with this code, of any severity
     "never": (1, 2),      # CODE [ADDRESS]; with no severity at all
     "json": (2, 2),       # PATH VALUE; a member of the report, such as request.accepted false
     # of `audit_start` only:
@@ -139,7 +140,7 @@ def expectations(path, lines):
 
 def check_names(scenario):
     """A judgement that nothing is expected of, or an expectation that is never judged, is a slip of the pen."""
-    asked = set(re.findall(r"^(?:[^#\n]*[ {;])?(?:audit|audit_start|watch_start) (\S+)", scenario.steps, re.M))
+    asked = set(re.findall(r"^(?:[^#\n]*[ {;])?(?:audit(?:_start|_inside|_console)?|watch_start) (\S+)", scenario.steps, re.M))
     if asked != set(scenario.expected):
         odd = ", ".join(sorted(asked ^ set(scenario.expected)))
         raise ScenarioError(f"{scenario.path}: `audit NAME` and `--- NAME` do not pair up: {odd}")

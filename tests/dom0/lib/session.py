@@ -106,7 +106,7 @@ class Session:
         if self.options.save:
             files["scenario/forms"] = (b"", 0o644)
         if "guest" in scenario.machine:
-            files.update(guest.files(self.suite("bookworm"), kernel, self.here))
+            files.update(guest.files(self.suite("bookworm"), kernel, self.here, self.binary))
         return files
 
     def check(self, scenario, kernel, found):
