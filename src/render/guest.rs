@@ -22,13 +22,15 @@ pub(super) fn outcome(report: &Report, guest: &Guest) -> String {
             let first = report.findings.iter().find(|finding| finding.severity != Severity::Info);
             return first.map_or_else(
                 || "nothing is known of the guest's devices".to_owned(),
-                |first| match first.code {
-                    Code::NothingRequested => "no PCI device of this guest is known".to_owned(),
-                    Code::Unsettled => "whether the guest has its devices is not known".to_owned(),
-                    code => {
-                        let mut letters = code.summary().trim_end_matches('.').chars();
-                        letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+                |first| {
+                    if first.code == Code::NothingRequested {
+                        return "no PCI device of this guest is known".to_owned();
                     }
+                    if first.code == Code::Unsettled {
+                        return "whether the guest has its devices is not known".to_owned();
+                    }
+                    let mut letters = first.code.summary().trim_end_matches('.').chars();
+                    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
                 },
             );
         }

@@ -33,7 +33,7 @@ pub(super) fn unplaced(real: Address) -> Finding {
 }
 
 /// The slot that the configuration names (`@VSLOT`, docs/man/xl-pci-configuration.5.pod), on bus 0. A single function is function 0
-/// there; those of a whole slot keep their numbers (tools/libs/util/libxlu_pci.c, `vfunc_mask`).
+/// there; those of a whole slot keep their numbers (`tools/libs/util/libxlu_pci.c`, `vfunc_mask`).
 fn by_qemu(devices: &[Wanted], seen: &BTreeSet<Address>) -> (BTreeMap<Address, Option<Address>>, Vec<Address>) {
     let (mut placed, mut unplaced) = (BTreeMap::new(), Vec::new());
     for wanted in devices {

@@ -56,7 +56,7 @@ pub(super) fn abridged(text: &str) -> String {
         match (tag.name, table.as_str()) {
             ("table", _) if !tag.empty => {
                 tag.attribute("name").unwrap_or_default().clone_into(&mut table);
-                kept.push_str(&format!("<table name=\"{table}\">"));
+                kept.extend(["<table name=\"", &table, "\">"]);
             }
             ("/table", _) => {
                 table.clear();
