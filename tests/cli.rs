@@ -797,8 +797,11 @@ fn every_finding_can_be_explained() {
     audit("explain held-by-driver").run().ends_with(0).says("held-by-driver\n---").says("softdep");
     audit("explain held").run().ends_with(3).complains("held-by-driver");
     let folder = Folder::of("silently-ignored");
+    std::fs::create_dir_all(folder.at("etc/xen")).unwrap();
+    std::fs::write(folder.at("etc/xen/web.cfg"), "name = 'web'\npci = ['00:1d.1']\n").unwrap();
     let ran = audit("explain 00:1d.1 --root").with(folder.path()).run().ends_with(0);
-    ran.says("0000:00:1d.1").says("uhci_hcd has it").says("wanted").says("same slot").says("held-by-driver");
+    let ran = ran.says("0000:00:1d.1").says("uhci_hcd has it").says("wanted").says("same slot").says("held-by-driver");
+    ran.says("guest     web is to have it");
     audit("explain 00:11.1 --root").with(folder.path()).run().ends_with(0).says("there is no such device");
     let log = capture("silently-ignored").join("kmsg.raw");
     audit("explain 0000:00:1d.1").with(log).run().ends_with(0).says("pciback's load came to its end");

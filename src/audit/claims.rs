@@ -61,6 +61,21 @@ impl<'a> Claims<'a> {
         let names: BTreeSet<&str> = claims.iter().map(|claim| claim.guest.name.as_str()).collect();
         names.into_iter().collect()
     }
+
+    /// What each guest has to do with a device, and the file that says it.
+    pub(super) fn stories(&self, address: Address) -> Vec<(String, Evidence)> {
+        let claims = self.by_device.get(&address).map(Vec::as_slice).unwrap_or_default();
+        let story = |claim: &Claim<'a>| {
+            let name = &claim.guest.name;
+            let text = match claim.guest.domid {
+                Some(domid) => format!("{name} ({domid}) was started with it"),
+                None if claim.guest.starts => format!("{name} is to have it, and is started with dom0"),
+                None => format!("{name} is to have it"),
+            };
+            (text, claim.named())
+        };
+        claims.iter().take(8).map(story).collect()
+    }
 }
 
 pub(super) fn find(context: &Context<'_>, claims: &Claims<'_>, devices: &[Judged<'_>], findings: &mut Vec<Finding>) {

@@ -68,7 +68,12 @@ fn not_dom0(context: &Context<'_>, host: &Host, requested: bool) -> Option<Findi
     }
     found.evidence.extend(own.map(written));
     if found.severity == Severity::Critical {
-        found.remedy.push("# boot the entry that starts Xen; the one without it was chosen".to_owned());
+        found.remedy = vec![
+            "# boot the entry that starts Xen (in the boot menu it has Xen in its name); the one without it was chosen"
+                .to_owned(),
+            "# make it the default: GRUB_DEFAULT in /etc/default/grub and update-grub (Debian), or grub2-set-default"
+                .to_owned(),
+        ];
     } else {
         found.remedy.push("# run it in dom0, or give it dom0's log (check LOG) or files (--root DIR)".to_owned());
     }

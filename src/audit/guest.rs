@@ -24,6 +24,10 @@ use story::Logged;
 
 pub use kernel::CONFIG;
 
+/// What to do about a kernel without pcifront.
+const OTHER_KERNEL: &str =
+    "# boot a guest kernel with CONFIG_XEN_PCIDEV_FRONTEND (Debian: linux-image-amd64, not -cloud-)";
+
 /// All that is known of a guest's end.
 struct End<'a> {
     context: &'a Context<'a>,
@@ -120,7 +124,9 @@ impl<'a> End<'a> {
             return found;
         }
         let message = "pcifront has its bus, and no device is on it: dom0 took them back, or gave none";
-        finding(Code::FrontendFailed, Severity::Warning, message)
+        let mut found = finding(Code::FrontendFailed, Severity::Warning, message);
+        found.remedy = causes::in_dom0();
+        found
     }
 
     /// Whether the log would name a device that is on the bus. Kernels before 2.6.37 say nothing of one at the levels that are logged
@@ -225,13 +231,18 @@ impl<'a> End<'a> {
         }
         // A log that begins late may hold the bus alone, or only what became of it.
         let Some(installed) = logged.installed.as_ref().or(logged.bus.as_ref()).or(logged.released.as_ref()) else {
-            self.without_bus(findings, self.context.is_complete && self.context.story.is_long());
-            return Frontend::Unknown;
+            // Whatever has a driver or none is told when the kernel is up (`print_device_status`): a bus would be.
+            let proved = self.context.is_complete && self.context.story.is_long();
+            self.without_bus(findings, proved);
+            let told = proved && !logged.lossy && self.kind == Some(GuestKind::Pv) && !self.expected.is_empty();
+            return if told { Frontend::NotNeeded } else { Frontend::Unknown };
         };
         if let Some(fact) = &logged.released {
             let message = "the devices went back to dom0: they were detached, or dom0's end closed";
             let mut found = finding(Code::FrontendFailed, Severity::Warning, message);
             found.evidence.push(self.context.shown(fact));
+            found.remedy =
+                vec!["# in dom0: xl pci-list GUEST shows what the guest has; xl pci-attach GUEST ADDRESS".to_owned()];
             findings.push(found);
             return Frontend::Released;
         }
@@ -277,17 +288,15 @@ impl<'a> End<'a> {
         let support = self.context.case.tree.as_ref().zip(host).map(|(tree, host)| kernel::support(tree, host));
         let (support, path) = support.unwrap_or((Support::Unknown, String::new()));
         let (why, remedy) = match support {
-            Support::Missing => (
-                "this kernel has no pcifront",
-                vec![
-                    "# boot a guest kernel with CONFIG_XEN_PCIDEV_FRONTEND (Debian: linux-image-amd64, not -cloud-)"
-                        .to_owned(),
-                ],
-            ),
+            Support::Missing => ("this kernel has no pcifront", vec![OTHER_KERNEL.to_owned()]),
             Support::Module => ("pcifront is a module that is not loaded", vec!["modprobe xen-pcifront".to_owned()]),
             Support::BuiltIn => (
                 "pcifront is built into this kernel, and did not take it",
                 vec!["# look for its own error: dmesg | grep -i -e pcifront -e xenbus".to_owned()],
+            ),
+            Support::Unknown if self.lacks_stub() => (
+                "this kernel has no pcifront, as it never says \"setting up Xen PCI frontend stub\"",
+                vec![OTHER_KERNEL.to_owned()],
             ),
             Support::Unknown => (
                 "the kernel has no pcifront, or it is not loaded",
@@ -308,10 +317,20 @@ impl<'a> End<'a> {
             found.evidence.push(file(path, value));
         }
         found.remedy = remedy;
-        if support == Support::Module || support == Support::Unknown {
+        if support == Support::Module || (support == Support::Unknown && !self.lacks_stub()) {
             found.remedy.push("# for good: echo xen-pcifront > /etc/modules-load.d/xen-pcifront.conf".to_owned());
         }
         found
+    }
+
+    /// Whether the log shows that the kernel cannot have pcifront, whose option brings in code that says so at each boot
+    /// (arch/x86/pci/xen.c `pci_xen_init`; drivers/pci/Kconfig, `XEN_PCIDEV_FRONTEND`, 2.6.37 to 7.1).
+    fn lacks_stub(&self) -> bool {
+        const FIRST: KernelVersion = KernelVersion { major: 3, minor: 0 };
+        let story = &self.context.story;
+        let kernel = story.release.as_deref().and_then(KernelVersion::of_release);
+        let stub = story.parts.iter().any(|(_, boot)| boot.not_dom0.has_frontend_stub());
+        !stub && self.context.is_complete && story.is_long() && kernel.is_some_and(|kernel| kernel >= FIRST)
     }
 
     fn failure(&self, fact: &Fact, severity: Severity) -> Finding {

@@ -48,6 +48,7 @@ pub(super) fn find(context: &Context<'_>, devices: &[Judged<'_>], findings: &mut
     };
     findings.extend(writes.iter().map(|(address, writes)| blocked(context, *address, writes, opened(*address))));
     findings.extend(set_ups(context));
+    findings.extend(interrupts(context));
 }
 
 /// The finding, with the records that it rests on.
@@ -125,12 +126,21 @@ fn of(address: Address, kind: Incident, incidents: &Incidents, requested: bool) 
 /// What to do about an interrupt that could not be set up, by the error number that its record names (`conf_space_capability.c`,
 /// arch/x86/pci/xen.c).
 fn for_interrupts(record: &str) -> &'static str {
-    let names = |number: &str| record.split(|c: char| !c.is_ascii_digit() && c != '-').any(|word| word == number);
-    if names("-28") {
+    // Up to 3.6 the number is in hexadecimal.
+    let words = || record.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let names = |number: &str, hexadecimal: &str| words().any(|word| word == number || word == hexadecimal);
+    if record.contains("preparation failed") {
+        return if names("-38", "ffffffda") {
+            "this hypervisor is older than the call that prepares MSI-X: take a newer Xen (4.3 or later)"
+        } else {
+            "the hypervisor could not prepare the device's table of interrupts: xl dmesg says why; a device that hangs needs its power off"
+        };
+    }
+    if names("-28", "ffffffe4") {
         "the device has more vectors than Xen keeps for a guest: raise extra_guest_irqs on Xen's line of the boot loader, then reboot"
-    } else if names("-19") {
+    } else if names("-19", "ffffffed") {
         "Xen still counts the device as another domain's: xl pci-assignable-remove and add it again, or reboot"
-    } else if names("-22") {
+    } else if names("-22", "ffffffea") {
         "older kernels have faults here: take a newer one"
     } else {
         "for many queues: raise extra_guest_irqs on Xen's line of the boot loader; else a newer kernel may help"
@@ -192,17 +202,37 @@ fn blocked(context: &Context<'_>, address: Address, writes: &[(u16, u8, &Inciden
 
 /// Set-ups of guests that failed without a word about a device.
 fn set_ups(context: &Context<'_>) -> Option<Finding> {
+    let incidents = context.history.incidents.guests.as_ref()?;
+    let Event::AssignFailed { domid, .. } = incidents.last.event else { return None };
+    let message = format!("pciback could not set up the devices of guest {domid}");
+    of_guest(context, incidents, Code::AssignFailed, message, Vec::new())
+}
+
+/// Interrupts that could not be set up, of a device that the kernel does not name (up to 3.6).
+fn interrupts(context: &Context<'_>) -> Option<Finding> {
+    let incidents = context.history.incidents.interrupts.as_ref()?;
+    let Event::GuestMsiFailed { domid } = incidents.last.event else { return None };
+    let message = format!("the message-signalled interrupts (MSI) of a device of guest {domid} could not be set up");
+    let remedy = vec![format!("# {}", for_interrupts(&String::from_utf8_lossy(&incidents.last.text)))];
+    of_guest(context, incidents, Code::MsiFailed, message, remedy)
+}
+
+/// A finding about a guest, which counts like one about a device.
+fn of_guest(
+    context: &Context<'_>,
+    incidents: &Incidents,
+    code: Code,
+    message: String,
+    remedy: Vec<String>,
+) -> Option<Finding> {
     if matches!(context.case.asked, Asked::Devices(_) | Asked::Policy(_)) {
         return None;
     }
-    let incidents = context.history.incidents.guests.as_ref()?;
     let last = &incidents.last;
     let severity = if is_recent(context, last) { Severity::Warning } else { Severity::Info };
-    let guest =
-        if let Event::AssignFailed { domid, .. } = last.event { format!(" of guest {domid}") } else { String::new() };
-    let message = format!("pciback could not set up the devices{guest}{}", context.whose_hand(last));
-    let mut found = finding(Code::AssignFailed, severity, message);
+    let mut found = finding(code, severity, message + context.whose_hand(last));
     (found.stamp, found.time) = (last.stamp, context.date(&last.stamp));
     found.evidence.push(context.shown(last));
+    found.remedy = if severity == Severity::Info { Vec::new() } else { remedy };
     Some(found)
 }

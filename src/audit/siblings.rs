@@ -124,7 +124,9 @@ impl Neighbours<'_> {
     /// there, drivers/xen/xen-pciback/pci_stub.c, `pcistub_init_device`).
     fn companion(&self, functions: &[(Address, &Device)]) -> Option<Finding> {
         let of_usb = || functions.iter().filter(|(_, device)| companion_drivers(device).is_some());
-        let (address, _) = of_usb().find(|(_, device)| is_pcibacks(device))?;
+        let Some((address, _)) = of_usb().find(|(_, device)| is_pcibacks(device)) else {
+            return self.companion_of_wanted(of_usb().find(|(address, _)| self.is_asked_for(*address))?.0);
+        };
         let mut awaiting: Vec<(Severity, Address, Option<&str>)> = Vec::new();
         for (other, device) in of_usb().filter(|(other, _)| !self.is_asked_for(*other)) {
             let severity = self.awaits_driver(device);
@@ -145,6 +147,25 @@ impl Neighbours<'_> {
             "# load no USB driver for {} while pciback has {address}: give it all USB functions of the slot, or none",
             some_of(&names)
         )];
+        Some(found)
+    }
+
+    /// The same before it happens: a USB function that pciback is to have, and others of its slot whose drivers come behind it.
+    fn companion_of_wanted(&self, address: Address) -> Option<Finding> {
+        let later = later_companions(self.context, address);
+        if later.is_empty() {
+            return None;
+        }
+        let names = some_of(&later.iter().map(|(other, _)| other.short()).collect::<Vec<_>>());
+        let message = format!(
+            "pciback is to have this USB controller, and not {names} of its slot: the kernel may crash when a driver takes what pciback was not given"
+        );
+        let mut found = about(address, Code::UsbCompanion, Severity::Warning, message);
+        let link = |(other, device): &(Address, &Device)| {
+            file(device_file(*other, "driver"), device.driver.is().map(String::as_str))
+        };
+        found.evidence = later.iter().take(3).map(link).collect();
+        found.remedy = vec![format!("# give pciback all USB functions of the slot, {names} as well, or none")];
         Some(found)
     }
 
@@ -178,7 +199,7 @@ impl Neighbours<'_> {
         let can_come = || {
             let is_there = |tree: &Tree| names.iter().any(|name| has_driver(tree, name));
             let tree = self.context.case.tree.as_ref().filter(|tree| !is_there(tree));
-            tree.is_some_and(|tree| self.is_installed(tree, names))
+            tree.is_some_and(|tree| is_installed(self.context, tree, names))
         };
         match (&device.driver, self.context.case.options.foretold) {
             (Known::Absent, _) if device.driver_override.is().is_some_and(|name| !name.contains("hci")) => None,
@@ -191,19 +212,41 @@ impl Neighbours<'_> {
             (Known::Is(_), Some(Moment::Now) | None) | (Known::Unreadable(_), _) => None,
         }
     }
+}
 
-    /// Whether the module of one of these drivers is there for the running kernel.
-    fn is_installed(&self, tree: &Tree, drivers: &[&str]) -> bool {
-        let Some(release) = self.context.host.as_ref().and_then(|host| host.release.is()) else { return false };
-        ["lib", "usr/lib"].iter().any(|above| {
-            let files = tree.list(&format!("{above}/modules/{release}/kernel/drivers/usb/host"));
-            let is_of = |file: &&str| {
-                let module = file.split(".ko").next().unwrap_or_default().replace('-', "_");
-                drivers.iter().any(|driver| driver.replace('-', "_") == module)
-            };
-            files.is().is_some_and(|files| files.iter().any(is_of))
-        })
+/// The other USB functions of the slot that are not asked for, and whose drivers come behind pciback once that has the device at
+/// `address`: those of modules, as at the next boot pciback comes before these.
+pub(super) fn later_companions<'a>(context: &'a Context<'_>, address: Address) -> Vec<(Address, &'a Device)> {
+    let Some(devices) = context.host.as_ref().and_then(|host| host.devices.is()) else { return Vec::new() };
+    if devices.get(&address).and_then(companion_drivers).is_none() {
+        return Vec::new();
     }
+    let is_later = |(other, device): &(Address, &Device)| {
+        let stays_away = device.driver_override.is().is_some_and(|name| !name.contains("hci"));
+        let Some(names) = companion_drivers(device).filter(|_| !stays_away && *other != address) else { return false };
+        !context.demand.wanted.contains_key(other)
+            && match &device.driver {
+                Known::Is(driver) => driver != PCIBACK && matches!(device.linkage, Known::Is(Linkage::Module(_))),
+                Known::Absent => context.case.tree.as_ref().is_some_and(|tree| is_installed(context, tree, names)),
+                Known::Unreadable(_) => false,
+            }
+    };
+    let functions =
+        (0..8).filter_map(|function| Address::new(address.domain(), address.bus(), address.slot(), function));
+    functions.filter_map(|other| Some((other, devices.get(&other)?))).filter(is_later).collect()
+}
+
+/// Whether the module of one of these drivers is there for the running kernel.
+fn is_installed(context: &Context<'_>, tree: &Tree, drivers: &[&str]) -> bool {
+    let Some(release) = context.host.as_ref().and_then(|host| host.release.is()) else { return false };
+    ["lib", "usr/lib"].iter().any(|above| {
+        let files = tree.list(&format!("{above}/modules/{release}/kernel/drivers/usb/host"));
+        let is_of = |file: &&str| {
+            let module = file.split(".ko").next().unwrap_or_default().replace('-', "_");
+            drivers.iter().any(|driver| driver.replace('-', "_") == module)
+        };
+        files.is().is_some_and(|files| files.iter().any(is_of))
+    })
 }
 
 fn has_driver(tree: &Tree, name: &str) -> bool {

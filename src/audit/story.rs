@@ -1,5 +1,6 @@
 //! The story of one device: what the log says of it in order, and what the host and the lists say now.
 
+use super::claims::Claims;
 use super::facts::{device_file, file, some_of, written};
 use super::{Case, Context, conclude, context};
 use crate::event::{Event, Fact, Incident};
@@ -7,6 +8,7 @@ use crate::host::{Device, Devices, PCIBACK};
 use crate::pci::Address;
 use crate::record::{Stamp, between};
 use crate::report::{DeviceStory, Evidence, Step};
+use crate::request::guests;
 use crate::timeline::{Moment, Wanted};
 use crate::tree::Known;
 
@@ -103,6 +105,7 @@ impl Holder {
             | Event::CommandLine { .. }
             | Event::Bridge { .. }
             | Event::SettingUp { .. }
+            | Event::GuestMsiFailed { .. }
             | Event::ParameterRefused { .. }
             | Event::Bound { .. }
             | Event::NotDom0 { .. }
@@ -151,6 +154,9 @@ fn facts(context: &Context<'_>, address: Address) -> Vec<(&'static str, String, 
             }
         }
     }
+    let guests = context.case.tree.as_ref().map(guests::read).unwrap_or_default();
+    let claims = Claims::of(&guests, context).stories(address);
+    facts.extend(claims.into_iter().map(|(text, evidence)| ("guest", text, Some(evidence))));
     let Some(devices) = context.host.as_ref().and_then(|host| host.devices.is()) else { return facts };
     let Some(device) = devices.get(&address) else {
         facts.push((

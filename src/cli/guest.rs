@@ -52,12 +52,38 @@ fn keep(root: &Path) -> io::Result<Tree> {
     let mut tree = keep_guest(root)?;
     let mut config = Vec::new();
     if let Some(packed) = tree.read("proc/config.gz").is() {
-        // What cannot be unpacked says nothing, and other files may.
-        let read = GzDecoder::new(*packed).take(LONGEST_CONFIG).read_to_end(&mut config);
+        // A file is kept without the NULs at its end, and this one ends with its length. What cannot be unpacked says nothing, and
+        // other files may.
+        let packed = packed.chain([0; 8].as_slice());
+        let read = GzDecoder::new(packed).take(LONGEST_CONFIG).read_to_end(&mut config);
         config.truncate(read.map_or(0, |length| length));
     }
     if !config.is_empty() {
         tree.insert(CONFIG, Node::File(config));
     }
     Ok(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_configuration_is_unpacked() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("proc")).unwrap();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(b"CONFIG_XEN=y\n").unwrap();
+        fs::write(root.path().join("proc/config.gz"), packed.finish().unwrap()).unwrap();
+        let tree = keep(root.path()).unwrap();
+        assert_eq!(tree.read_text(CONFIG).is().map(String::as_str), Some("CONFIG_XEN=y"));
+        fs::write(root.path().join("proc/config.gz"), b"\x1f\x8b damaged").unwrap();
+        assert!(keep(root.path()).unwrap().read(CONFIG).is().is_none());
+    }
 }

@@ -103,11 +103,14 @@ pub(super) const MESSAGES: &[Message] = &[
         examples: &["xen-pciback: 0000:00:1d.0: failed to enable MSI-X: err -22!"],
     },
     Message {
-        texts: &["{p}xen map irq failed {n} for {n} domain"],
+        texts: &["{p}xen map irq failed {n} for {n} domain", "{p}xen map irq failed {n}"],
         read: irq_unmapped,
         levels: &[],
-        source: "arch/x86/pci/xen.c xen_initdom_setup_msi_irqs, 3.1 to 7.1 (warn)",
-        examples: &["pciback 0000:00:14.3: xen map irq failed -19 for 1 domain"],
+        source: "arch/x86/pci/xen.c xen_initdom_setup_msi_irqs, 3.1 to 7.1 (warn); drivers/xen/events.c xen_map_pirq_gsi, before",
+        examples: &[
+            "pciback 0000:00:14.3: xen map irq failed -19 for 1 domain",
+            "pciback 0000:00:14.3: xen map irq failed -28",
+        ],
     },
     Message {
         texts: &[
@@ -147,7 +150,10 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         texts: &["error enable msi for guest {x} status {x}", "error enable msi-x for guest {x} status {x}"],
-        read: |_| Some(Event::Remark),
+        read: |found| {
+            let domid = u32::from_str_radix(std::str::from_utf8(found.part(0)?).ok()?, 16).ok()?;
+            Some(Event::GuestMsiFailed { domid })
+        },
         levels: &[],
         source: "pciback_ops.c, conf_space_capability_msi.c, 2.6.18 to 3.6 (err): no prefix, and the guest in hexadecimal",
         examples: &["error enable msi for guest a status ffffffea"],

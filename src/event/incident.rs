@@ -130,22 +130,52 @@ pub(super) fn write_blocked(found: &Found<'_>) -> Option<Event> {
 }
 
 /// The device that a port reports an error of: `AER: Uncorrected (Fatal) error received: 0000:05:00.0` (4.19 and later,
-/// drivers/pci/pcie/aer.c `aer_print_port_info`; `error message received from` from 5.4 on), `id=0500` before, with the bus and
-/// the function's number in 16 bits.
+/// drivers/pci/pcie/aer.c `aer_print_port_info`; `error message received from` from 5.4 on; "Correctable" and "Uncorrectable" from
+/// 6.9 on), `id=0500` before, with the bus and the function's number in 16 bits. Or the device whose message made a port cut its
+/// link.
 pub(super) fn reported(port: Address, text: &[u8]) -> Option<Event> {
-    let rest = text.strip_prefix(b"AER: ")?;
-    let rest = rest.strip_prefix(b"Multiple ").unwrap_or(rest);
-    let known: [&[u8]; 3] = [b"Corrected ", b"Uncorrected (Non-Fatal) ", b"Uncorrected (Fatal) "];
-    let rest = known.iter().find_map(|severity| rest.strip_prefix(*severity))?;
-    let agent = if let Some(id) = rest.strip_prefix(b"error received: id=") {
-        let id = u16::from_str_radix(std::str::from_utf8(id.get(..4)?).ok()?, 16).ok()?;
-        let [bus, devfn] = id.to_be_bytes();
-        Address::new(port.domain(), bus, devfn >> 3, devfn & 7)?
-    } else {
-        let named = rest.strip_prefix(b"error received: ");
-        Address::peel(named.or_else(|| rest.strip_prefix(b"error message received from "))?)?.0
-    };
+    let agent = match text.strip_prefix(b"DPC: containment event, status:0x") {
+        Some(rest) => contained(port, rest),
+        None => announced(port, text.strip_prefix(b"AER: ")?),
+    }?;
     (agent != port).then_some(Event::Incident { address: agent, kind: Incident::Aer, hold: Hold::Unsaid })
+}
+
+fn announced(port: Address, text: &[u8]) -> Option<Address> {
+    const SEVERITIES: [&[u8]; 6] = [
+        b"Corrected ",
+        b"Uncorrected (Non-Fatal) ",
+        b"Uncorrected (Fatal) ",
+        b"Correctable ",
+        b"Uncorrectable (Non-Fatal) ",
+        b"Uncorrectable (Fatal) ",
+    ];
+    let rest = text.strip_prefix(b"Multiple ").unwrap_or(text);
+    let rest = SEVERITIES.iter().find_map(|severity| rest.strip_prefix(*severity))?;
+    if let Some(id) = rest.strip_prefix(b"error received: id=") {
+        return requester(port, id);
+    }
+    let named = rest.strip_prefix(b"error received: ");
+    Some(Address::peel(named.or_else(|| rest.strip_prefix(b"error message received from "))?)?.0)
+}
+
+/// `1f05 source:0x0500` (drivers/pci/pcie/dpc.c `dpc_process_error`, 5.4 to 6.15), `1f05, ERR_FATAL received from 0000:05:00.0` (newer).
+/// The source means something where a message was the trigger: 1 and 2 in the bits 2:1 of the status.
+fn contained(port: Address, text: &[u8]) -> Option<Address> {
+    let (status, rest) = text.split_at_checked(4)?;
+    let status = u16::from_str_radix(std::str::from_utf8(status).ok()?, 16).ok()?;
+    if let Some(source) = rest.strip_prefix(b" source:0x") {
+        return requester(port, source).filter(|_| matches!(status >> 1 & 3, 1 | 2));
+    }
+    let at = memchr::memmem::find(rest, b" received from ")?;
+    Some(Address::peel(rest.get(at + b" received from ".len()..)?)?.0)
+}
+
+/// A requester's number: `0500` is function 0 of slot 0 on bus 5.
+fn requester(port: Address, id: &[u8]) -> Option<Address> {
+    let id = u16::from_str_radix(std::str::from_utf8(id.get(..4)?).ok()?, 16).ok()?;
+    let [bus, devfn] = id.to_be_bytes();
+    Address::new(port.domain(), bus, devfn >> 3, devfn & 7)
 }
 
 /// What the PCI core says of a device that no driver has.

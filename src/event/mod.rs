@@ -25,6 +25,7 @@ pub(crate) use boot::WRAPPED;
 pub use frontend::{Frontend, GuestKind};
 pub use incident::{Hold, Incident, Refusal};
 pub use marks::Mark;
+pub use probe::Stage;
 pub use recogniser::Recogniser;
 pub use wrapped::Joiner;
 
@@ -107,6 +108,11 @@ pub enum Event {
     AssignFailed {
         /// The device, where the message names it.
         address: Option<Address>,
+        /// The guest.
+        domid: u32,
+    },
+    /// A guest's interrupts could not be set up, of a device that the message does not name.
+    GuestMsiFailed {
         /// The guest.
         domid: u32,
     },
@@ -200,15 +206,6 @@ pub enum Event {
     },
 }
 
-/// When a set-up failed, which decides whether the device stays bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// While the module was loading: stays bound, on no list, of no use to any guest.
-    Load,
-    /// In the probe routine: the driver core undoes the binding.
-    Probe,
-}
-
 impl Event {
     /// The device it is about.
     pub const fn address(&self) -> Option<Address> {
@@ -238,6 +235,7 @@ impl Event {
             | Self::ListRefused { .. }
             | Self::ParameterRefused { .. }
             | Self::BackendReady
+            | Self::GuestMsiFailed { .. }
             | Self::NotDom0 { .. }
             | Self::Frontend { .. }
             | Self::BootEnds

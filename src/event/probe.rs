@@ -1,7 +1,16 @@
 //! The driver core about pciback's probe routine.
 
-use super::{Event, Found, Message, Stage};
+use super::{Event, Found, Message};
 use crate::pci::Errno;
+
+/// When a set-up failed, which decides whether the device stays bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// While the module was loading: stays bound, on no list, of no use to any guest.
+    Load,
+    /// In the probe routine: the driver core undoes the binding.
+    Probe,
+}
 
 pub(super) const MESSAGES: &[Message] = &[
     Message {

@@ -165,6 +165,7 @@ impl Chronicle {
             | Event::Noted { .. }
             | Event::XenRefused { .. }
             | Event::Incident { .. }
+            | Event::GuestMsiFailed { .. }
             | Event::Unrecognised { failing: false, .. } => self.device(heard, order),
             Event::Unrecognised { failing: true, .. } | Event::Damaged { .. } => {
                 self.doubt(heard);

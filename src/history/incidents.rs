@@ -29,6 +29,8 @@ pub struct IncidentLog {
     devices: BTreeMap<(Address, Incident), Incidents>,
     /// Set-ups of guests that failed without naming a device.
     pub guests: Option<Incidents>,
+    /// Interrupts of guests that could not be set up, without naming a device.
+    pub interrupts: Option<Incidents>,
 }
 
 impl IncidentLog {
@@ -74,14 +76,18 @@ impl IncidentLog {
         true
     }
 
-    /// Notes that the set-up of a guest failed.
+    /// Notes what failed of a guest's devices, where none is named.
     pub(super) fn note_guest(&mut self, heard: &Observation<'_>) {
-        if !matches!(heard.event, Event::AssignFailed { .. }) {
+        let kept = if matches!(heard.event, Event::AssignFailed { .. }) {
+            &mut self.guests
+        } else if matches!(heard.event, Event::GuestMsiFailed { .. }) {
+            &mut self.interrupts
+        } else {
             return;
-        }
-        match &mut self.guests {
+        };
+        match kept {
             Some(incidents) => incidents.again(heard),
-            None => self.guests = Some(Incidents::of(heard)),
+            None => *kept = Some(Incidents::of(heard)),
         }
     }
 

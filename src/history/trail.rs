@@ -116,7 +116,9 @@ impl Trail {
                 if matches!(heard.event, Event::HeldBy { .. }) {
                     self.held = Some(heard.fact());
                 }
-                if self.proof().is_some() {
+                // Who has it after a guest is still in it says less than that the guest is.
+                let from_guest = |fact: &Arc<Fact>| matches!(fact.event, Event::RemovedInUse { .. });
+                if self.proof().is_some() && !self.taken.as_ref().is_some_and(from_guest) {
                     self.taken = Some(heard.fact());
                 }
             }
@@ -150,6 +152,7 @@ impl Trail {
             | Event::ListRefused { .. }
             | Event::ParameterRefused { .. }
             | Event::BackendReady
+            | Event::GuestMsiFailed { .. }
             | Event::NotDom0 { .. }
             | Event::Frontend { .. }
             | Event::BootEnds

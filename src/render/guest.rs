@@ -3,13 +3,13 @@
 use super::layout::{Column, columns, paragraph};
 use super::style::{Style, paint, plural};
 use super::text::escape;
-use crate::report::{Frontend, Guest, GuestState, Report, Severity, Verdict};
+use crate::report::{Code, Frontend, Guest, GuestState, Report, Severity, Verdict};
 
 /// What came out, in one sentence.
 pub(super) fn outcome(report: &Report, guest: &Guest) -> String {
     let bound = guest.devices.iter().filter(|device| device.state == GuestState::Bound).count();
     let number = guest.devices.len();
-    let have = if bound == 1 { "has" } else { "have" };
+    let have = if bound == 1 || number == 1 { "has" } else { "have" };
     let devices = format!("{bound} of {number} {} {have} a driver", plural(number, "device"));
     let what = match guest.frontend {
         Frontend::Working => format!("pcifront works, and {devices}"),
@@ -23,8 +23,13 @@ pub(super) fn outcome(report: &Report, guest: &Guest) -> String {
             return first.map_or_else(
                 || "nothing is known of the guest's devices".to_owned(),
                 |first| {
-                    let summary = first.code.summary();
-                    let mut letters = summary.trim_end_matches('.').chars();
+                    if first.code == Code::NothingRequested {
+                        return "no PCI device of this guest is known".to_owned();
+                    }
+                    if first.code == Code::Unsettled {
+                        return "whether the guest has its devices is not known".to_owned();
+                    }
+                    let mut letters = first.code.summary().trim_end_matches('.').chars();
                     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
                 },
             );

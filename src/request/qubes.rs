@@ -119,6 +119,11 @@ fn usb(tree: &Tree) -> Result<Vec<Address>, Obstacle> {
     Ok(controllers.filter_map(|name| Address::from_kernel(name.as_bytes())).collect())
 }
 
+/// The device at the end of a path over bridges, on the machine that `tree` is of.
+pub(super) fn at_path(tree: &Tree, path: &str) -> Option<Address> {
+    Paths { tree, secondary: OnceCell::new() }.follow(path)
+}
+
 /// The devices of a machine by the paths that Qubes names.
 struct Paths<'a> {
     tree: &'a Tree,

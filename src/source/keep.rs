@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::inside::{FileEntry, FileKind, Inside, PathEnd};
 use crate::pci::Address;
+use crate::request::guests::abridged;
 use crate::request::register::PLACES;
 use crate::tree::{Known, Node, Tree};
-use rows::Take::{Contents, Files, Link};
+use rows::Take::{Contents, Database, Files, Link};
 use rows::{ALLOWED, ARCHIVE, GUEST, LONG, Row, SELDOM, Take};
 
 /// More than all of these files together ever have. A tree from elsewhere may be made to fill the memory.
@@ -119,16 +120,19 @@ impl Keeper {
 
     fn take(&mut self, path: &str, take: Take) {
         // What is asked for by its `.` is the directory, wherever a link leads to it.
-        let follow = matches!(take, Contents(_) | Files(_)) || path.ends_with("/.");
+        let follow = !matches!(take, Link) || path.ends_with("/.");
         let Some(entry) = self.walk(path, follow) else { return };
         let node = match (take, &entry.kind) {
             (Link, FileKind::Link(target)) => Node::Link(target.clone()),
             (Link, FileKind::Directory) => Node::Directory,
             (Link, FileKind::File | FileKind::Special | FileKind::Null) => Node::Unreadable("is not a link".to_owned()),
-            (Files(_), FileKind::Directory) => return,
-            (Contents(_) | Files(_), FileKind::Null) => Node::File(Vec::new()),
+            (Files(_) | Database(_), FileKind::Directory) => return,
+            (Contents(_) | Files(_) | Database(_), FileKind::Null) => Node::File(Vec::new()),
             (Contents(most) | Files(most), _) => {
                 self.contents(path, &entry, most).map_or_else(Node::Unreadable, Node::File)
+            }
+            (Database(most), _) => {
+                self.contents(path, &entry, most).map_or_else(Node::Unreadable, |bytes| Node::File(abridged(&bytes)))
             }
         };
         if node == Node::Directory && self.tree.list(&entry.path) != Known::Absent {
@@ -224,9 +228,14 @@ impl Keeper {
 fn stands_for(pattern: &str, name: &str) -> bool {
     match pattern {
         "{address}" => Address::from_kernel(name.as_bytes()).is_some(),
-        _ => pattern
-            .split_once('*')
-            .is_some_and(|(start, end)| name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end))),
+        _ => pattern.split_once('*').is_some_and(|(start, end)| {
+            let rest = name.strip_prefix(start);
+            // A second star stands at the end.
+            match end.strip_suffix('*') {
+                Some(middle) => rest.is_some_and(|rest| rest.contains(middle)),
+                None => rest.is_some_and(|rest| rest.ends_with(end)),
+            }
+        }),
     }
 }
 
@@ -284,6 +293,19 @@ mod tests {
 
         fn kept(&self) -> Tree {
             keep(self.0.path()).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_row_may_have_two_stars() {
+        for (pattern, name, fits) in [
+            ("ehci-*.ko*", "ehci-pci.ko.xz", true),
+            ("ehci-*.ko*", "ehci-hcd.ko", true),
+            ("ehci-*.ko*", "ehci-pci.o", false),
+            ("uhci-hcd.ko*", "uhci-hcd.ko", true),
+            ("*.conf", "a.conf.old", false),
+        ] {
+            assert_eq!(stands_for(pattern, name), fits, "{pattern} {name}");
         }
     }
 

@@ -31,6 +31,11 @@ impl NotDom0 {
         self.sure.as_deref().or(self.frontend.as_deref().filter(|_| !self.has_devices))
     }
 
+    /// Whether the kernel is one that PCI devices can be given to.
+    pub fn has_frontend_stub(&self) -> bool {
+        self.frontend.is_some()
+    }
+
     /// Takes in what the same boot shows further on.
     pub(super) fn join(&mut self, later: Self) {
         self.sure = self.sure.take().or(later.sure);

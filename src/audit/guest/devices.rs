@@ -63,7 +63,9 @@ fn state(end: &End<'_>, frontend: Frontend, address: Address) -> (GuestState, Op
     if tree.is_some_and(|tree| tree.list("sys/bus/pci/devices").is().is_some()) {
         return (GuestState::Absent, None);
     }
-    let gone = frontend == Frontend::Working && !end.logged.lossy && end.context.story.is_long();
+    // A PV guest that needs no frontend was given no bus.
+    let without_bus = frontend == Frontend::NotNeeded && end.kind == Some(GuestKind::Pv);
+    let gone = without_bus || frontend == Frontend::Working && !end.logged.lossy && end.context.story.is_long();
     match end.logged.devices.get(&address) {
         Some(device) if device.unclaimed.is_some() => (GuestState::Offline, None),
         Some(device) => match &device.driver {
@@ -104,7 +106,7 @@ fn finding(end: &End<'_>, address: Address, state: GuestState, expected: bool) -
             ];
             found
         }
-        GuestState::Unknown if expected => {
+        GuestState::Unknown if expected && end.kind != Some(GuestKind::Pvh) => {
             let message = "nothing says whether the guest has it";
             about(address, Code::Unsettled, Severity::Unknown, message)
         }

@@ -17,7 +17,7 @@ pub(super) fn of(
     seen: &BTreeSet<Address>,
 ) -> (BTreeMap<Address, Option<Address>>, Vec<Address>) {
     match (&case.guest, &case.asked) {
-        (Some(config), _) if kind == Some(GuestKind::Hvm) => by_qemu(&config.devices),
+        (Some(config), _) if kind == Some(GuestKind::Hvm) => by_qemu(&config.devices, seen),
         (Some(config), _) => (by_pciback(&config.devices, seen), Vec::new()),
         (None, Asked::Devices(addresses)) => (addresses.iter().map(|address| (*address, None)).collect(), Vec::new()),
         (None, Asked::Found { .. } | Asked::List(_) | Asked::Policy(_)) => (BTreeMap::new(), Vec::new()),
@@ -32,15 +32,20 @@ pub(super) fn unplaced(real: Address) -> Finding {
     finding(Code::Unsettled, Severity::Unknown, message)
 }
 
-/// The slot that the configuration names (`@VSLOT`, docs/man/xl-pci-configuration.5.pod), on bus 0; the function is 0 there.
-fn by_qemu(devices: &[Wanted]) -> (BTreeMap<Address, Option<Address>>, Vec<Address>) {
+/// The slot that the configuration names (`@VSLOT`, docs/man/xl-pci-configuration.5.pod), on bus 0. A single function is function 0
+/// there; those of a whole slot keep their numbers (`tools/libs/util/libxlu_pci.c`, `vfunc_mask`).
+fn by_qemu(devices: &[Wanted], seen: &BTreeSet<Address>) -> (BTreeMap<Address, Option<Address>>, Vec<Address>) {
     let (mut placed, mut unplaced) = (BTreeMap::new(), Vec::new());
     for wanted in devices {
-        let Some(real) = wanted.pattern.addresses().next() else { continue };
-        match wanted.slot.and_then(|slot| Address::new(0, 0, slot, 0)) {
-            Some(address) => drop(placed.insert(address, Some(real))),
-            None => unplaced.push(real),
-        }
+        let is_whole = wanted.pattern.is_wildcard();
+        let Some(first) = wanted.pattern.addresses().next() else { continue };
+        let Some(slot) = wanted.slot else {
+            unplaced.push(first);
+            continue;
+        };
+        let at = |real: Address| Address::new(0, 0, slot, if is_whole { real.function() } else { 0 });
+        let all = wanted.pattern.addresses().filter_map(|real| Some((at(real)?, Some(real))));
+        placed.extend(all.filter(|(at, real)| *real == Some(first) || seen.contains(at)));
     }
     (placed, unplaced)
 }
@@ -123,9 +128,13 @@ mod tests {
     #[test]
     fn an_hvm_guest_has_a_device_where_its_configuration_says() {
         let config = of_file("pci = ['05:00.1@7', '06:00.0']", "x").unwrap();
-        let (placed, unplaced) = by_qemu(&config.devices);
         let read = |text: &str| text.parse::<Address>().unwrap();
+        let (placed, unplaced) = by_qemu(&config.devices, &BTreeSet::new());
         assert_eq!(placed, BTreeMap::from([(read("00:07.0"), Some(read("05:00.1")))]));
         assert_eq!(unplaced, [read("06:00.0")]);
+        let config = of_file("pci = ['bdf=05:00.*,vslot=1f']", "x").unwrap();
+        let (placed, _) = by_qemu(&config.devices, &BTreeSet::from([read("00:1f.1")]));
+        let whole = [("00:1f.0", "05:00.0"), ("00:1f.1", "05:00.1")];
+        assert_eq!(placed, whole.map(|(at, real)| (read(at), Some(read(real)))).into());
     }
 }

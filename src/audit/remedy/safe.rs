@@ -1,6 +1,7 @@
 //! Whether a device may be taken from dom0: not what it uses, and not what it may use for all that can be read.
 
 use super::super::Context;
+use super::super::siblings::later_companions;
 use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
 use crate::tree::{Known, Tree};
@@ -36,6 +37,11 @@ pub(super) fn hindrance(context: &Context<'_>, address: Address, device: &Device
         Known::Is(_) => {}
         Known::Absent => return Hindrance::Unknown("nothing says what dom0 uses it for".to_owned()),
         Known::Unreadable(obstacle) => return Hindrance::Unknown(obstacle.to_string()),
+    }
+    let companions = later_companions(context, address);
+    if let Some((first, _)) = companions.first() {
+        let why = "of the same USB slot is not pciback's, and the kernel may crash when a driver takes that later";
+        return Hindrance::Used(format!("{} {why}", first.short()));
     }
     let guest = context.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
     if let Some((domid, _)) = guest.filter(|_| device.driver.is().is_none_or(|driver| driver != PCIBACK)) {

@@ -160,7 +160,18 @@ fn a_port_that_reports_an_error_names_the_device() {
     for text in ["Multiple Corrected error received: 0000:00:1d.1", "Uncorrected (Fatal) error received: id=00e9"] {
         assert_eq!(told(text), incident(at("00:1d.1")), "{text}");
     }
-    assert_eq!(told("Uncorrected (Non-Fatal) error message received from 0000:00:1d.1"), incident(at("00:1d.1")));
+    for severity in ["Uncorrected (Non-Fatal)", "Multiple Uncorrectable (Fatal)", "Correctable"] {
+        let text = format!("{severity} error message received from 0000:00:1d.1");
+        assert_eq!(told(&text), incident(at("00:1d.1")), "{text}");
+    }
+    let contained =
+        |text: &str| events(&format!("pcieport 0000:00:1c.0: DPC: containment event, {text}")).first().cloned();
+    for text in ["status:0x1f05 source:0x00e9", "status:0x1f03, ERR_NONFATAL received from 0000:00:1d.1"] {
+        assert_eq!(contained(text), incident(at("00:1d.1")), "{text}");
+    }
+    for text in ["status:0x1f01 source:0x00e9", "status:0x1f01: unmasked uncorrectable error detected", "status:0x1f"] {
+        assert!(matches!(contained(text), Some(Event::HeldBy { .. })), "{text}");
+    }
     for text in
         ["Corrected error received: 0000:00:1c.0", "device recovery successful", "Corrected error received: id=00"]
     {

@@ -1,7 +1,8 @@
-//! Guests of libvirt's driver for Xen: `/etc/libvirt/libxl/NAME.xml`.
+//! Guests of libvirt's driver for Xen: `/etc/libvirt/libxl/NAME.xml`; of those that run, `/run/libvirt/libxl/NAME.xml`, which has
+//! their number.
 
 use super::super::Location;
-use super::markup::{Tag, tags};
+use super::markup::{Tag, tags, unescaped};
 use super::{Guest, Wanted};
 use crate::pci::{Address, Pattern};
 
@@ -14,7 +15,8 @@ pub(super) fn read(text: &str, path: &str) -> Vec<Guest> {
     let mut source = false;
     for tag in tags(text) {
         match tag.name {
-            "name" if guest.name.is_empty() => tag.text.trim().clone_into(&mut guest.name),
+            "domain" => guest.domid = tag.number("id").filter(|id| *id > 0),
+            "name" if guest.name.is_empty() => guest.name = unescaped(tag.text.trim()),
             "hostdev" if tag.attribute("type") == Some("pci") => open = Some(("/hostdev", is_managed(&tag))),
             "interface" if tag.attribute("type") == Some("hostdev") => open = Some(("/interface", is_managed(&tag))),
             "source" => source = open.is_some() && !tag.empty,

@@ -1,5 +1,7 @@
 //! What libxl keeps of each guest that it started, whichever toolstack asked it to: `userdata-d.DOMID.UUID.libxl-json`.
 
+use std::borrow::Cow;
+
 use super::super::Location;
 use super::{Guest, Wanted};
 use crate::pci::{Address, Pattern};
@@ -41,7 +43,7 @@ fn name(about: &[u8]) -> Option<String> {
 /// `{"func": 0, "dev": 29, "bus": 0, "domain": 0, "seize": true}` among other members.
 fn device(device: &[u8], path: &str) -> Option<Wanted> {
     let (mut domain, mut bus, mut slot, mut function) = (Some(0), Some(0), Some(0), Some(0));
-    members(device, |key, value| {
+    let mut set = |key: Cow<'_, [u8]>, value: Value<'_>| {
         let number = match &*key {
             b"domain" => &mut domain,
             b"bus" => &mut bus,
@@ -51,6 +53,11 @@ fn device(device: &[u8], path: &str) -> Option<Wanted> {
         };
         let Value::Number(digits) = value else { return };
         *number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok());
+    };
+    members(device, |key, value| match (&*key, value) {
+        // From 4.16 on the numbers are a struct of their own (`libxl_pci_bdf`).
+        (b"bdf", Value::Object(numbers)) => drop(members(numbers, &mut set)),
+        (_, value) => set(key, value),
     })?;
     let small = |number: Option<u32>| u8::try_from(number?).ok();
     let address = Address::new(domain?, small(bus)?, small(slot)?, small(function)?)?;

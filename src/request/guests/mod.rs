@@ -8,6 +8,7 @@ mod libxl;
 mod markup;
 mod qubes;
 mod spec;
+mod xapi;
 mod xl;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +65,11 @@ pub fn read(tree: &Tree) -> Guests {
     let mut guests = Guests::default();
     guests.folder(tree, "etc/xen", "etc/xen/auto", &xl::read);
     guests.folder(tree, "etc/libvirt/libxl", "etc/libvirt/libxl/autostart", &libvirt::read);
-    guests.file(tree, "var/lib/qubes/qubes.xml", &qubes::read);
+    guests.file(tree, "var/lib/qubes/qubes.xml", &|text, path| qubes::read(text, path, tree));
+    let own = tree.read_text("etc/xensource-inventory").is().and_then(|text| own_uuid(text));
+    for path in XAPI {
+        guests.file(tree, path, &|text, path| xapi::read(text, path, own.as_deref()));
+    }
     guests.running(tree);
     guests.found.truncate(MOST);
     guests
@@ -72,8 +77,11 @@ pub fn read(tree: &Tree) -> Guests {
 
 /// The guest of a file that the user named: xl's, xm's or libvirt's.
 pub fn of_file(text: &str, path: &str) -> Option<Guest> {
-    let is_xml = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
-    let mut guest = if is_xml { libvirt::read(text, path) } else { xl::read(text, path) }.pop()?;
+    let guests = match text.trim_start_matches('\u{feff}').trim_start().chars().next() {
+        Some('<') => libvirt::read(text, path),
+        _ => xl::read(text, path),
+    };
+    let mut guest = guests.into_iter().next()?;
     for wanted in &mut guest.devices {
         path.clone_into(&mut wanted.location.path);
     }
@@ -110,15 +118,29 @@ pub fn wanted(tree: &Tree, exists: &dyn Fn(Address) -> bool) -> (Said, Vec<Locat
     (said, locations)
 }
 
+/// What is kept of XAPI's database: what says which guests are to have which devices.
+pub fn abridged(database: &[u8]) -> Vec<u8> {
+    xapi::abridged(&String::from_utf8_lossy(database)).into_bytes()
+}
+
 /// Where toolstacks keep the configurations of guests.
 const FOLDERS: [&str; 3] = ["etc/xen", "etc/libvirt/libxl", "var/lib/qubes"];
 
+/// XAPI's database: of XenServer up to 6.0, since then, and in the archives of xen-bugtool.
+const XAPI: [&str; 3] = ["var/xapi/state.db", "var/lib/xcp/state.db", "xapi-db.xml"];
+
+/// The uuid of the host itself (xen-api, `scripts/xensource-inventory`): `INSTALLATION_UUID='...'`.
+fn own_uuid(inventory: &str) -> Option<String> {
+    let value = inventory.lines().find_map(|line| line.strip_prefix("INSTALLATION_UUID="))?;
+    Some(value.trim().trim_matches(['\'', '"']).to_owned())
+}
+
 /// Reads the guests of one file: its text, its path from the root, and its name.
-type GuestReader = dyn Fn(&str, &str) -> Vec<Guest>;
+type GuestReader<'a> = dyn Fn(&str, &str) -> Vec<Guest> + 'a;
 
 impl Guests {
     /// The files of a folder, and of the one that names those that are started with dom0, which mostly holds links.
-    fn folder(&mut self, tree: &Tree, folder: &str, auto: &str, read: &GuestReader) {
+    fn folder(&mut self, tree: &Tree, folder: &str, auto: &str, read: &GuestReader<'_>) {
         let linked = names(tree, auto).map(|name| tree.resolve(&format!("{auto}/{name}")).is().cloned());
         let started: BTreeSet<String> = linked.flatten().collect();
         let own = names(tree, folder).map(|name| format!("{folder}/{name}")).filter(|path| *path != auto);
@@ -132,7 +154,7 @@ impl Guests {
         }
     }
 
-    fn file(&mut self, tree: &Tree, path: &str, read: &GuestReader) {
+    fn file(&mut self, tree: &Tree, path: &str, read: &GuestReader<'_>) {
         match tree.read(path) {
             Known::Is(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
@@ -147,12 +169,15 @@ impl Guests {
     /// toolstack it serves, from 4.5 on; `.xl` by xl until 4.4, later by `xl config-update` only.
     fn running(&mut self, tree: &Tree) {
         const KEPT: &str = "var/lib/xen";
+        const LIBVIRT: &str = "run/libvirt/libxl";
         for name in names(tree, KEPT) {
             let Some((domid, rest)) = name.strip_prefix("userdata-d.").and_then(|rest| rest.split_once('.')) else {
                 continue;
             };
             let Ok(domid) = domid.parse() else { continue };
-            let read: &GuestReader = match rest.rsplit('.').next() {
+            let read: &GuestReader<'_> = match rest.rsplit('.').next() {
+                // libxl's file comes first, and is kept up to date.
+                Some("xl") if self.found.iter().any(|guest| guest.domid == Some(domid)) => continue,
                 Some("xl") => &xl::read,
                 Some("libxl-json") => &libxl::read,
                 _ => continue,
@@ -164,6 +189,9 @@ impl Guests {
             let from = self.found.len();
             self.file(tree, &format!("{KEPT}/{name}"), read);
             self.found.iter_mut().skip(from).for_each(|guest| guest.domid = Some(domid));
+        }
+        for name in names(tree, LIBVIRT) {
+            self.file(tree, &format!("{LIBVIRT}/{name}"), &libvirt::read);
         }
         self.drop_contradicting();
     }

@@ -9,7 +9,7 @@ pub(super) struct Spec {
     pub(super) patterns: Vec<Pattern>,
     /// `seize=1`: xl takes the device from dom0's driver.
     pub(super) seize: Option<bool>,
-    /// `@VSLOT`: the slot in an HVM guest, always in hexadecimal.
+    /// `@VSLOT`, from 4.15 on also `vslot=VSLOT`: the slot in an HVM guest, always in hexadecimal.
     pub(super) slot: Option<u8>,
 }
 
@@ -23,6 +23,7 @@ pub(super) fn read(text: &str) -> Spec {
         match part.split_once('=') {
             Some(("bdf", bdf)) => slot = split(bdf, &mut functions),
             Some(("seize", value)) => spec.seize = Some(value.trim() != "0"),
+            Some(("vslot", value)) => spec.slot = vslot(value),
             _ if slot.is_none() => slot = split(part, &mut functions),
             // xend's list of functions goes on.
             _ if part.starts_with(|first: char| first.is_ascii_digit()) => {
@@ -34,9 +35,13 @@ pub(super) fn read(text: &str) -> Spec {
     }
     let Some(slot) = slot else { return spec };
     let (functions, at) = functions.split_once('@').unwrap_or((&functions, ""));
-    spec.slot = u8::from_str_radix(at.trim().trim_start_matches("0x"), 16).ok().filter(|slot| *slot < 32);
+    spec.slot = vslot(at).or(spec.slot);
     spec.patterns = patterns(slot, functions);
     spec
+}
+
+fn vslot(text: &str) -> Option<u8> {
+    u8::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok().filter(|slot| *slot < 32)
 }
 
 /// Splits `0000:01:00.0@5` into its slot, as the address of the slot's function 0, and the text of its functions.

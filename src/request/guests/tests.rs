@@ -39,6 +39,9 @@ fn a_guest_is_named_and_its_devices_have_lines() {
     assert_eq!(guest.name, "web");
     let told: Vec<_> = guest.devices.iter().map(|wanted| (wanted.location.line, wanted.seized_at_start)).collect();
     assert_eq!(told, [(Some(5), true), (Some(6), false)]);
+    for (text, name) in [("name = \"\"\"web\"\"\"", "web"), ("name = ''", "db"), ("name='x", "x"), ("", "db")] {
+        assert_eq!(xl::read(text, "etc/xen/db.cfg")[0].name, name, "{text}");
+    }
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn libvirt_and_qubes_are_read() {
         <property name=\"autostart\">True</property></properties>\
         <devices class=\"pci\"><device backend-domain=\"dom0\" id=\"00_19.0\"><option name=\"x\">True</option></device></devices>\
         <devices class=\"usb\"><device backend-domain=\"sys-usb\" id=\"1-2\"/></devices></domain></domains></qubes>";
-    let guests = qubes::read(xml, "var/lib/qubes/qubes.xml");
+    let guests = qubes::read(xml, "var/lib/qubes/qubes.xml", &Tree::default());
     let guest = guests.first().unwrap();
     assert_eq!((guest.name.as_str(), guest.starts, guest.devices.len()), ("sys-net", true, 1));
 }
@@ -80,6 +83,70 @@ fn a_machine_is_read_folder_by_folder() {
     let told: Vec<_> = guests.found.iter().map(|guest| (guest.name.as_str(), guest.starts, guest.domid)).collect();
     assert_eq!(told, [("web", true, None), ("db", false, Some(3))]);
     assert_eq!(guests.obstacles, []);
+}
+
+fn devices(guests: &[Guest]) -> Vec<(String, Option<u32>, Vec<String>)> {
+    let one = |guest: &Guest| {
+        let devices = guest.devices.iter().map(|wanted| wanted.pattern.to_string()).collect();
+        (guest.name.clone(), guest.domid, devices)
+    };
+    guests.iter().map(one).collect()
+}
+
+#[test]
+fn xapi_s_machines_are_those_of_this_host() {
+    let row = |name: &str, config: &str, rest: &str| {
+        format!(
+            "<row ref=\"OpaqueRef:{name}\" name__label=\"{name}\" other__config=\"{config}\" is__a__template=\"false\" {rest}/>\n"
+        )
+    };
+    let config = "(('base_template_name'%.'Other%.install%.media')('pci'%.'0/0000:04:00.0,1/0000:04:00.1')('auto_poweron'%.'true'))";
+    let vms = row("web%.&amp;%.db", config, "power__state=\"Running\" domid=\"7\" resident__on=\"OpaqueRef:h1\"")
+        + &row("there", config, "power__state=\"Running\" domid=\"8\" resident__on=\"OpaqueRef:h2\"")
+        + &row("moved", "(('pci' '0/0000:05:00.0'))", "power__state=\"Halted\" domid=\"-1\" affinity=\"OpaqueRef:h1\"")
+        + &row("snapshot", config, "is__a__snapshot=\"true\"")
+        + &row("plain", "()", "");
+    let hosts = "<row ref=\"OpaqueRef:h1\" uuid=\"u1\"/><row ref=\"OpaqueRef:h2\" uuid=\"u2\"/>";
+    let text = |hosts: &str| {
+        format!("<database><table name=\"VM\">\n{vms}</table><table name=\"host\">{hosts}</table></database>")
+    };
+    let both = ["(0000:04:00.0)", "(0000:04:00.1)"].map(str::to_owned).to_vec();
+    let web = ("web & db".to_owned(), Some(7), both.clone());
+    let moved = ("moved".to_owned(), None, vec!["(0000:05:00.0)".to_owned()]);
+    let guests = xapi::read(&text(hosts), "var/xapi/state.db", Some("u1"));
+    assert_eq!(devices(&guests), [web.clone(), moved.clone()]);
+    assert!(guests[0].starts && guests[0].devices.iter().all(|wanted| wanted.seized_at_start));
+    assert_eq!(devices(&xapi::read(&text(hosts), "x", None)), []);
+    let abridged = String::from_utf8(abridged(text(hosts).as_bytes())).unwrap();
+    assert_eq!(xapi::read(&abridged, "var/xapi/state.db", Some("u1")), guests);
+    assert!(!abridged.contains("plain") && !abridged.contains("snapshot"), "{abridged}");
+    let alone = xapi::read(&text("<row ref=\"OpaqueRef:h1\" uuid=\"u1\"/>"), "x", None);
+    assert_eq!(devices(&alone), [web, ("there".to_owned(), Some(8), both), moved]);
+}
+
+#[test]
+fn qubes_paths_and_old_lists_are_followed() {
+    let tree = Tree::from_manifest(
+        "sys/bus/pci/devices/0000:00:1c.0 -> ../../../devices/pci0000:00/0000:00:1c.0\n\
+         sys/bus/pci/devices/0000:03:00.0 -> ../../../devices/pci0000:00/0000:00:1c.0/0000:03:00.0\n",
+    )
+    .unwrap();
+    let xml = "<qubes><domains><domain><properties><property name=\"name\">sys-net</property></properties><devices class=\"pci\">\
+        <device backend-domain=\"dom0\" id=\"00_1c.0-00_00.0\" mode=\"required\" identity=\"*\"/>\
+        <device backend-domain=\"dom0\" id=\"0000_05_00.1:0x8086:0x1533::p020000\"/></devices></domain></domains></qubes>";
+    let expected = ["(0000:03:00.0)", "(0000:05:00.1)"].map(str::to_owned).to_vec();
+    assert_eq!(devices(&qubes::read(xml, "x", &tree)), [("sys-net".to_owned(), None, expected)]);
+    let old = "<QubesVmCollection><QubesNetVm name=\"netvm\" pcidevs=\"[&#39;04:00.0&#39;, '00:19.0']\" autostart=\"True\"/></QubesVmCollection>";
+    let expected = ["(0000:04:00.0)", "(0000:00:19.0)"].map(str::to_owned).to_vec();
+    assert_eq!(devices(&qubes::read(old, "x", &tree)), [("netvm".to_owned(), None, expected)]);
+}
+
+#[test]
+fn a_running_guest_of_libvirt_has_its_number() {
+    let xml = "<domstatus state='running'>\n<domain type='xen' id='7'><name>a&amp;b</name><devices><hostdev type='pci' managed='yes'>\
+        <source><address bus='0x05' slot='0x00' function='0x0'/></source></hostdev></devices></domain></domstatus>";
+    let guests = libvirt::read(xml, "run/libvirt/libxl/a.xml");
+    assert_eq!(devices(&guests), [("a&b".to_owned(), Some(7), vec!["(0000:05:00.0)".to_owned()])]);
 }
 
 /// As libxl 4.17 wrote it of a guest with 0000:00:1d.0, and one more device.

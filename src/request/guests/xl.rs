@@ -55,7 +55,10 @@ impl Settings<'_> {
                 continue;
             };
             match key.as_str() {
-                "name" => self.name = self.lines.value().into_iter().next().map(|(text, _)| text),
+                "name" => {
+                    self.name =
+                        self.lines.value().into_iter().next().map(|(text, _)| text).filter(|text| !text.is_empty());
+                }
                 "pci" if append => self.pci.append(&mut self.lines.value()),
                 "pci" => self.pci = self.lines.value(),
                 "pci_seize" => self.seize = self.lines.value().first().is_some_and(|(text, _)| text != "0"),
@@ -202,7 +205,9 @@ impl<'a> Lines<'a> {
             let mut run = 0;
             while let Some(c) = self.next() {
                 run = if c == quote { run + 1 } else { 0 };
+                text.push(c);
                 if run == 3 {
+                    text.truncate(text.len() - 3);
                     break;
                 }
             }

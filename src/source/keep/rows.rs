@@ -9,6 +9,9 @@ pub(super) const LONG: u64 = 1 << 20;
 /// `pci.ids` has 1.5 MB.
 const IDS: u64 = 4 << 20;
 
+/// XAPI's database grows with its pool; some hundred machines are in 4 MB.
+const DATABASE: u64 = 8 << 20;
+
 /// What is taken of a file.
 #[derive(Clone, Copy)]
 pub(super) enum Take {
@@ -16,11 +19,13 @@ pub(super) enum Take {
     Contents(u64),
     /// The same of files only: a folder beside them is passed over.
     Files(u64),
+    /// What XAPI's database says of guests' devices.
+    Database(u64),
     /// Where it points, when it is a link; else that it is there.
     Link,
 }
 
-use Take::{Contents, Files, Link};
+use Take::{Contents, Database, Files, Link};
 
 /// Files below a path, and what is taken of them.
 pub(super) type Row = (&'static str, &'static [&'static str], Take);
@@ -75,10 +80,14 @@ pub(super) const ALLOWED: &[Row] = &[
     ("etc/libvirt/libxl", &["autostart/*.xml", "*.xml"], Files(LONG)),
     ("var/lib/xen", &["userdata-d.*"], Files(SMALL)),
     ("var/lib/qubes", &["qubes.xml"], Files(LONG)),
+    ("run/libvirt/libxl", &["*.xml"], Files(LONG)),
 ];
 
-/// What changes nothing that is watched for: the names of devices, longer than all the rest together.
-pub(super) const SELDOM: &[Row] = &[("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS))];
+/// What changes nothing that is watched for: the names of devices and XAPI's database, longer than all the rest together.
+pub(super) const SELDOM: &[Row] = &[
+    ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
+    ("var", &["xapi/state.db", "lib/xcp/state.db"], Database(DATABASE)),
+];
 
 /// Files that name the distribution where there is no `os-release`.
 const RELEASES: &[&str] = &[
@@ -94,8 +103,11 @@ const RELEASES: &[&str] = &[
 ];
 
 /// What a support archive holds in place of sysfs: the text of `lspci` (sos, xen-bugtool, supportconfig).
-pub(super) const ARCHIVE: &[Row] =
-    &[("sos_commands/pci", &["lspci*"], Contents(IDS)), ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS))];
+pub(super) const ARCHIVE: &[Row] = &[
+    ("sos_commands/pci", &["lspci*"], Contents(IDS)),
+    ("", &["lspci*", "pci.txt", "hardware.txt"], Contents(IDS)),
+    ("", &["xapi-db.xml"], Database(DATABASE)),
+];
 
 /// What a guest shows of its end: the virtual PCI bus, and whether its kernel has a driver for that.
 pub(super) const GUEST: &[Row] = &[
