@@ -455,6 +455,33 @@ fn a_file_that_is_no_log_is_passed_over_unless_it_is_named() {
 }
 
 #[test]
+fn the_hypervisors_lines_of_a_serial_capture_are_of_the_boot_behind_them() {
+    let boot = |state: &str, fault: &str| {
+        format!(
+            "(XEN) Xen version 4.14.6 (Debian 4.14.6-1) (x86_64-linux-gnu-gcc) debug=n\n\
+             (XEN) [    1.234567] I/O virtualisation {state}\n\
+             [    0.000000] Linux version 5.10.0-32-amd64 (builder) #1 SMP\n\
+             [   24.000000] pciback 0000:03:00.0: seizing device\n\
+             [   24.000200] xen_pciback: backend is vpci\n{fault}\
+             [   90.000000] random: crng init done\n"
+        )
+    };
+    let fault =
+        "(XEN) [   81.234567] AMD-Vi: IO_PAGE_FAULT: domain = 1, device id = 0x300, fault address = 0xfe000000\n";
+    let folder = Folder::new();
+    folder.file("serial.log", (boot("disabled", "") + &boot("enabled", fault)).as_bytes());
+    let asked = hide("(0000:03:00.0)");
+    agrees("serial.log", &folder.at("serial.log"), &asked);
+    let (reports, _) = run(&Scan { asked, ..scan(&[folder.at("serial.log")]) });
+    let has = |back: usize, code: Code| {
+        let report = reports.iter().find(|(_, run)| run.back == back);
+        report.is_some_and(|(report, _)| report.findings.iter().any(|finding| finding.code == code))
+    };
+    assert_eq!([has(1, Code::IommuOff), has(0, Code::IommuOff)], [true, false]);
+    assert_eq!([has(1, Code::DmaFault), has(0, Code::DmaFault)], [false, true]);
+}
+
+#[test]
 fn a_seizing_line_without_an_end_is_settled_by_what_its_host_says_a_second_later() {
     let line = |second: usize, host: &str, text: &str| {
         format!("Nov 22 06:00:{second:02} {host} kernel: [{second:5}.000000] {text}\n")

@@ -179,6 +179,8 @@ impl Log {
         let lost =
             boot.moments.iter().filter_map(|moment| if let Moment::Gap { gap, .. } = moment { gap.lost } else { None });
         alone.part = self.part;
+        // Which boot of the hypervisor is this boot's is told by where both stand.
+        alone.xen.clone_from(&self.xen);
         (alone.records, alone.kernel_records) = (boot.notable, boot.notable);
         alone.recognised = facts().filter(|fact| fact.event.is_pciback() && !unknown(fact)).count() as u64;
         alone.unrecognised = facts().filter(unknown).count() as u64;
