@@ -152,7 +152,7 @@ impl Neighbours<'_> {
 
     /// The same before it happens: a USB function that pciback is to have, and others of its slot whose drivers come behind it.
     fn companion_of_wanted(&self, address: Address) -> Option<Finding> {
-        let later = later_companions(self.context, address);
+        let later = later_companions(self.context, address, self.context.case.options.foretold == Some(Moment::Boot));
         if later.is_empty() {
             return None;
         }
@@ -214,9 +214,13 @@ impl Neighbours<'_> {
     }
 }
 
-/// The other USB functions of the slot that are not asked for, and whose drivers come behind pciback once that has the device at
-/// `address`: those of modules, as at the next boot pciback comes before these.
-pub(super) fn later_companions<'a>(context: &'a Context<'_>, address: Address) -> Vec<(Address, &'a Device)> {
+/// The other USB functions of the slot that are not asked for, and whose drivers are yet to come once pciback has the device at
+/// `address`. Those that have a driver get it anew at the next boot (`at_boot`), behind pciback where that driver is a module.
+pub(super) fn later_companions<'a>(
+    context: &'a Context<'_>,
+    address: Address,
+    at_boot: bool,
+) -> Vec<(Address, &'a Device)> {
     let Some(devices) = context.host.as_ref().and_then(|host| host.devices.is()) else { return Vec::new() };
     if devices.get(&address).and_then(companion_drivers).is_none() {
         return Vec::new();
@@ -226,7 +230,9 @@ pub(super) fn later_companions<'a>(context: &'a Context<'_>, address: Address) -
         let Some(names) = companion_drivers(device).filter(|_| !stays_away && *other != address) else { return false };
         !context.demand.wanted.contains_key(other)
             && match &device.driver {
-                Known::Is(driver) => driver != PCIBACK && matches!(device.linkage, Known::Is(Linkage::Module(_))),
+                Known::Is(driver) => {
+                    at_boot && driver != PCIBACK && matches!(device.linkage, Known::Is(Linkage::Module(_)))
+                }
                 Known::Absent => context.case.tree.as_ref().is_some_and(|tree| is_installed(context, tree, names)),
                 Known::Unreadable(_) => false,
             }

@@ -27,7 +27,7 @@ const SYSFS: &[&str] = &["sys/bus", "sys/class", "sys/devices", "sys/hypervisor"
 pub fn places() -> Vec<PathBuf> {
     let root = Path::new("/");
     let configured = || PLACES.iter().flat_map(|place| place.files).copied().filter(|file| is_configuration(file));
-    let rows = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| matches!(take, Contents(_) | Files(_)));
+    let rows = ALLOWED.iter().chain(SELDOM).filter(|(_, _, take)| !matches!(take, Link));
     let named = rows.flat_map(|(above, names, _)| if above.is_empty() { *names } else { std::slice::from_ref(above) });
     let first = named.copied().chain(configured()).map(place).filter(|name| *name != "sys");
     let top: BTreeSet<PathBuf> = first.map(|name| root.join(name)).collect();
@@ -245,8 +245,8 @@ fn first(path: &str) -> &str {
 
 /// The part of the machine that a path is in: of `/var`, where everything is that programs keep, only what is theirs for good.
 fn place(path: &str) -> &str {
-    const KEPT: &str = "var/lib";
-    if path.starts_with(KEPT) { KEPT } else { first(path) }
+    const KEPT: [&str; 2] = ["var/lib", "var/xapi"];
+    KEPT.into_iter().find(|kept| path.starts_with(kept)).unwrap_or_else(|| first(path))
 }
 
 #[cfg(test)]

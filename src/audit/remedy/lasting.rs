@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Context;
 use super::super::forecast::next_list;
-use super::safe::{Hindrance, hindrance};
+use super::safe::{Hindrance, crash, hindrance};
 use crate::host::PCIBACK;
 use crate::pci::{Address, Pattern};
 use crate::request::hide::{self, LONGEST};
@@ -108,7 +108,7 @@ pub(super) fn at_risk(context: &Context<'_>, devices: impl Iterator<Item = Addre
     let risk = |address: Address| {
         let device = there?.get(&address)?;
         device.driver.is().filter(|driver| *driver != PCIBACK && !device.is_bridge())?;
-        let hindrance = hindrance(context, address, device);
+        let hindrance = crash(context, address, true).unwrap_or_else(|| hindrance(context, address, device));
         (hindrance != Hindrance::None).then_some((address, hindrance))
     };
     devices.filter_map(risk).collect()

@@ -4,6 +4,7 @@ use super::super::Context;
 use super::super::siblings::later_companions;
 use crate::host::{Device, PCIBACK};
 use crate::pci::Address;
+use crate::report::Moment;
 use crate::tree::{Known, Tree};
 
 /// What stands against taking a device from its driver.
@@ -38,16 +39,22 @@ pub(super) fn hindrance(context: &Context<'_>, address: Address, device: &Device
         Known::Absent => return Hindrance::Unknown("nothing says what dom0 uses it for".to_owned()),
         Known::Unreadable(obstacle) => return Hindrance::Unknown(obstacle.to_string()),
     }
-    let companions = later_companions(context, address);
-    if let Some((first, _)) = companions.first() {
-        let why = "of the same USB slot is not pciback's, and the kernel may crash when a driver takes that later";
-        return Hindrance::Used(format!("{} {why}", first.short()));
+    if let Some(hindrance) = crash(context, address, context.case.options.foretold == Some(Moment::Boot)) {
+        return hindrance;
     }
     let guest = context.history.trails.get(&address).and_then(|trail| trail.guest.as_ref());
     if let Some((domid, _)) = guest.filter(|_| device.driver.is().is_none_or(|driver| driver != PCIBACK)) {
         return Hindrance::Unknown(format!("guest {domid} had it last, and nothing says that this guest has ended"));
     }
     context.case.tree.as_ref().filter(|_| is_usb(device)).map_or(Hindrance::None, |tree| keyboard(tree, address))
+}
+
+/// Whether the kernel may crash, now or at the next boot, when a driver takes another USB function of the device's slot.
+pub(super) fn crash(context: &Context<'_>, address: Address, at_boot: bool) -> Option<Hindrance> {
+    let companions = later_companions(context, address, at_boot);
+    let (first, _) = companions.first()?;
+    let why = "of the same USB slot is not pciback's, and the kernel may crash when a driver takes that later";
+    Some(Hindrance::Used(format!("{} {why}", first.short())))
 }
 
 /// Whether it is a USB controller: by its class, else by the name of its driver (drivers/usb/host).

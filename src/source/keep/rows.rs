@@ -86,7 +86,8 @@ pub(super) const ALLOWED: &[Row] = &[
 /// What changes nothing that is watched for: the names of devices and XAPI's database, longer than all the rest together.
 pub(super) const SELDOM: &[Row] = &[
     ("usr/share", &["hwdata/pci.ids", "misc/pci.ids"], Contents(IDS)),
-    ("var", &["xapi/state.db", "lib/xcp/state.db"], Database(DATABASE)),
+    ("var/xapi", &["state.db"], Database(DATABASE)),
+    ("var/lib/xcp", &["state.db"], Database(DATABASE)),
 ];
 
 /// Files that name the distribution where there is no `os-release`.
