@@ -22,6 +22,10 @@ const SAMPLE: u64 = 16 << 10;
 /// So much of the log, or more, lies between two moments at which the last lines of each host are selected.
 const SEGMENT: u64 = 2 << 20;
 
+/// Of so many hosts of which nothing was found in a segment the last lines are selected: where very many hosts write one log, each
+/// line is the last one of its host for long.
+const SILENT: usize = 64;
+
 /// Behind a line that was found for one of these, the next lines of its host matter: what pciback says settles, and behind the end
 /// of a boot another one begins.
 const FOLLOWED: [&str; 5] = ["pciback", "reboot: ", "ower down", "Starting new kernel", "Restarting system"];
@@ -73,6 +77,8 @@ struct HostState {
     uptime: Option<u64>,
     /// The last line with the kernel's time, and the last one of all, while these are not selected.
     held: [Held; 2],
+    /// Whether something of it was found in this segment.
+    found: bool,
     /// The last line of pciback that is not settled: its time, and where it stands.
     open: Option<(Stamp, u64)>,
 }
@@ -218,20 +224,25 @@ impl<'a> Picker<'a> {
     fn line(&mut self, line: &[u8], at: u64, look: Look) {
         let Some(Front { host, uptime }) = front(line) else { return self.headless(line, at, look) };
         let takes_next = std::mem::take(&mut self.takes_next);
+        // What is no host's line is told by the line above it.
+        if look == Look::Found && !self.hosts.contains_key(host) {
+            self.select_above();
+        }
         self.below = if look == Look::Found { BELOW } else { 0 };
         self.last.clear();
         self.last.extend_from_slice(host);
         // By its first line the decoder tells the form of a log, and by one of each block the years are counted.
         let first = look != Look::Beyond && self.begins_block(at);
         let Self { hosts, selection, .. } = self;
-        if look != Look::Beyond && !hosts.contains_key(host) {
-            hosts.insert(host.into(), HostState::default());
-        }
-        let Some(state) = hosts.get_mut(host) else {
-            if takes_next {
-                selection.push(at, line);
+        let state = match hosts.get_mut(host) {
+            Some(state) => state,
+            None if look == Look::Beyond => {
+                if takes_next {
+                    selection.push(at, line);
+                }
+                return;
             }
-            return;
+            None => hosts.entry(host.into()).or_default(),
         };
         let backwards = state.uptime.zip(uptime).is_some_and(|(before, now)| now < before);
         let open = state.open.filter(|(_, since)| at < since.saturating_add(FAR));
@@ -245,6 +256,7 @@ impl<'a> Picker<'a> {
         if selected {
             selection.push(at, line);
         }
+        state.found |= found;
         if look != Look::Beyond {
             state.note(uptime, at, line, selected);
         }
@@ -254,11 +266,16 @@ impl<'a> Picker<'a> {
         }
     }
 
+    /// Selects the last lines of the host of the line above.
+    fn select_above(&mut self) {
+        let above = self.hosts.get_mut(self.last.as_slice()).into_iter().flat_map(|state| &mut state.held);
+        above.for_each(|held| held.select(&mut self.selection));
+    }
+
     /// A line without a header is the end of the line above it, or a further line of that one's author.
     fn headless(&mut self, line: &[u8], at: u64, look: Look) {
         if look == Look::Found {
-            let above = self.hosts.get_mut(self.last.as_slice()).into_iter().flat_map(|state| &mut state.held);
-            above.for_each(|held| held.select(&mut self.selection));
+            self.select_above();
         }
         if look == Look::Found || self.takes_next || self.below > 0 {
             self.selection.push(at, line);
@@ -313,11 +330,15 @@ impl<'a> Picker<'a> {
         std::mem::replace(&mut self.block, block) != block
     }
 
-    /// Selects the last lines of every host, and hands on everything so far.
+    /// Selects the last lines of the hosts, and hands on everything so far.
     fn end_segment(&mut self) {
+        let mut silent = 0;
         for state in self.hosts.values_mut() {
-            state.held.iter_mut().for_each(|held| held.select(&mut self.selection));
-            state.uptime = None;
+            silent += usize::from(!state.found);
+            if state.found || silent <= SILENT {
+                state.held.iter_mut().for_each(|held| held.select(&mut self.selection));
+            }
+            *state = HostState { open: state.open, ..HostState::default() };
         }
         self.hosts.retain(|_, state| state.open.is_some());
         self.hand_on();
