@@ -53,7 +53,7 @@ pub(super) fn hindrance(context: &Context<'_>, address: Address, device: &Device
 pub(super) fn crash(context: &Context<'_>, address: Address, at_boot: bool) -> Option<Hindrance> {
     let companions = later_companions(context, address, at_boot);
     let (first, _) = companions.first()?;
-    Some(Hindrance::Used(format!("a later driver of {} may crash dom0", first.short())))
+    Some(Hindrance::Used(format!("a driver of {} may crash dom0", first.short())))
 }
 
 /// Whether it is a USB controller: by its class, else by the name of its driver (drivers/usb/host).
