@@ -180,3 +180,11 @@ fn the_usual_troubles_are_told_so_that_a_newcomer_can_mend_them() {
         assert_eq!(found, expected, "{name}: UPDATE_EXPECT=1 accepts what was found");
     }
 }
+
+#[test]
+fn the_readme_shows_two_of_the_usual_troubles() {
+    for name in ["lost-to-another-driver", "guests"] {
+        let text = std::fs::read_to_string(testdata(&format!("screens/{name}.txt"))).unwrap();
+        assert!(include_str!("../README.md").contains(text.trim_end()), "{name}");
+    }
+}
