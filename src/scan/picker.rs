@@ -19,7 +19,7 @@ use crate::record::{Decoder, Front, Input, Stamp, front};
 /// In lines that are passed over, one of so many bytes is looked at.
 const SAMPLE: u64 = 16 << 10;
 
-/// So much of the log, or more, lies between two moments at which the last lines of each host are selected.
+/// So much of the log, or more, lies between two moments at which the last lines of hosts are selected.
 const SEGMENT: u64 = 2 << 20;
 
 /// Of so many hosts of which nothing was found in a segment the last lines are selected: where very many hosts write one log, each

@@ -42,7 +42,7 @@ const MOST_MEMORY: u64 = 66 << 20;
 #[cfg(feature = "archives")]
 const MOST_OF_LARGE: u64 = 24 << 20;
 
-/// So many bytes are unpacked of any file: half a minute's work at worst (empty lines).
+/// So many bytes are unpacked of any file: some seconds' work at worst (empty lines).
 const FREE: u64 = 256 << 20;
 
 /// Beyond [`FREE`], so many bytes are unpacked for each packed one. A log is packed 10 to 100 to 1; gzip makes at most 1,032 bytes of
